@@ -1,0 +1,152 @@
+"""One process's part of a run: what its users share."""
+
+import itertools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic_ns, process_time, time_ns
+from typing import Any
+
+import gevent
+import numpy as np
+from gevent import get_hub
+
+from loadtest.live import Tally
+from loadtest.pacing import ClosedLoop, OpenLoop, Pacing
+from loadtest.preflight import Plan
+from loadtest.recorder import Chunk, Recorder
+from loadtest.schedule import Schedule
+from loadtest.targets import StatementFailed
+from loadtest.user import Stream
+
+Request = Callable[[int, float, StatementFailed | None, int], None]
+"""(place of the key type, latency in ms, failure, attempts): a transaction is done."""
+
+_FLUSH_S = 5.0
+_LAG_PROBE_S = 0.05
+
+
+class Engine:
+    """Targets, schedule, pacing and recorder of one process, from start to stop.
+
+    `worker` of `workers` is this process's place: transaction numbers, users and the open loop's
+    schedule are divided by it, without overlap.
+    """
+
+    def __init__(
+        self, plan: Plan, folder: Path, request: Request, *, worker: int = 0, workers: int = 1
+    ) -> None:
+        config = plan.config
+        self.config = config
+        self.plan = plan
+        self.worker = worker
+        self._workers = workers
+        self.request = request
+        self.scenario = plan.scenario()
+        self.targets = plan.open_targets()
+        self.statements = [
+            self.scenario.statements(target.dialect, config.keys) for target in self.targets
+        ]
+        self.retry = config.retry_policy()
+        self.schedule = Schedule(len(config.keys), config.block, config.seed)
+        self.pacing: Pacing = (
+            ClosedLoop(config.think_time)
+            if config.rate is None
+            else OpenLoop(config.rate, share=worker, of=workers)
+        )
+        self._law = plan.law()
+        self._keys = plan.keys()
+        self.recorder = Recorder(
+            folder / "attempts",
+            worker,
+            targets=[target.name for target in self.targets],
+            scenario=self.scenario.name,
+            key_types=list(config.keys),
+        )
+        self._users = itertools.count()
+        self.next_transaction = itertools.count(worker << 40).__next__
+        self._background: list[gevent.Greenlet] = []
+        self._writing: list[Any] = []
+        self._tallied = 0
+        self._lags_ms: list[float] = []
+        self._cpu_from: tuple[float, int] | None = None
+
+    def start(self) -> None:
+        """Begin writing and watching in the background; users may start after this."""
+        # Opened here and not in each user: the law's sums take a while for many accounts.
+        self._background = [gevent.spawn(self._flush_for_ever), gevent.spawn(self._watch_own_lag)]
+
+    def next_user(self) -> int:
+        """A number for a new user: unique in the run, and the same whenever it is run again."""
+        return next(self._users) * self._workers + self.worker
+
+    def stream(self, key: int, user: int) -> Stream:
+        """The work of this user for the key type at this place."""
+        law, keys, draw = self._law, self._keys[key], self.scenario.draw
+        return Stream(lambda rng, size: draw(rng, law, keys, size), self.config.seed, user)
+
+    def measure_from(self, moment_ns: int) -> None:
+        """Measuring starts at this moment (nanoseconds since 1970)."""
+        self.schedule.measure_from(moment_ns - self.recorder.anchor_ns)
+        self._background.append(
+            gevent.spawn_later(max(0.0, (moment_ns - time_ns()) / 1e9), self._start_own_account)
+        )
+
+    def record(self, *columns: Any) -> None:
+        """Keep one attempt; the arguments are `Recorder.record`'s."""
+        if self.recorder.record(*columns):
+            self._write()
+
+    def take_tally(self) -> Tally:
+        """What was recorded since this was last called."""
+        rows, self._tallied = self.recorder.recent(self._tallied)
+        return Tally.of(rows)
+
+    def stop(self) -> dict[str, Any]:
+        """Write what is left; returns this process's account of itself (`generators` in run.json)."""
+        account = self._own_account()
+        gevent.killall(self._background)
+        self._write()
+        for job in self._writing:
+            job.get()
+        return account
+
+    def _write(self) -> None:
+        chunk = self.recorder.take()
+        if chunk is not None:
+            # A thread: writing takes tens of milliseconds, in which no user would move.
+            self._writing = [job for job in self._writing if not job.ready()]
+            self._writing.append(get_hub().threadpool.spawn(Chunk.write, chunk))
+
+    def _flush_for_ever(self) -> None:
+        while True:
+            gevent.sleep(_FLUSH_S)
+            self._write()
+
+    def _watch_own_lag(self) -> None:
+        """How late the event loop is: what a user waits for the tool and not for the database."""
+        while True:
+            before = monotonic_ns()
+            gevent.sleep(_LAG_PROBE_S)
+            self._lags_ms.append((monotonic_ns() - before) * 1e-6 - _LAG_PROBE_S * 1e3)
+
+    def _start_own_account(self) -> None:
+        self._lags_ms.clear()
+        self._cpu_from = (process_time(), monotonic_ns())
+
+    def _own_account(self) -> dict[str, Any]:
+        account: dict[str, Any] = {"worker": self.worker, "pid": os.getpid()}
+        if self._cpu_from is not None:
+            cpu, since = self._cpu_from
+            account["cpu_share"] = round((process_time() - cpu) / ((monotonic_ns() - since) / 1e9), 3)
+        if self._lags_ms:
+            p50, p99, most = np.percentile(np.maximum(self._lags_ms, 0.0), [50, 99, 100])
+            account["loop_lag_ms"] = {
+                "p50": round(float(p50), 3),
+                "p99": round(float(p99), 3),
+                "max": round(float(most), 3),
+            }
+        if isinstance(self.pacing, OpenLoop):
+            account["scheduled"] = self.pacing.due()
+            account["started"] = self.pacing.scheduled
+        return account

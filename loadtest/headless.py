@@ -1,0 +1,151 @@
+"""`occbench run`: a run from the terminal, without Locust's page."""
+
+# Locust first: it makes the standard library cooperative, and whatever is imported before that
+# would wait without letting the other users move.
+import locust  # noqa: F401, I001
+
+import gc
+import logging
+import signal
+import subprocess
+import sys
+from argparse import Namespace
+from contextlib import contextmanager
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic, time_ns
+from types import FrameType
+
+import gevent
+from locust.env import Environment
+from locust.runners import MasterRunner
+
+from loadtest.config import RunConfig
+from loadtest.errors import OccbenchError
+from loadtest.live import LiveLine
+from loadtest.options import to_locust
+from loadtest.preflight import KeySource, ReadSeeded
+from loadtest.wiring import OccUser, Wiring
+
+_WORKERS_WAIT_S = 60.0
+_AT_ONCE = 100_000.0
+"""Locust wants a spawn rate; this is one that holds nobody back."""
+
+
+def run_headless(config: RunConfig, read_seeded: ReadSeeded, source_of: KeySource) -> tuple[Path, bool]:
+    """Do the run; returns its folder, and whether it was interrupted before its end.
+
+    Raises InputError or TargetError before any load when the run cannot be done. Ctrl-C stops the
+    users, keeps what was measured and returns as usual.
+    """
+    # Locust tells of every ramp-up; what matters is in the live line and the report.
+    logging.getLogger("locust").setLevel(logging.WARNING)
+    environment = Environment(
+        user_classes=[OccUser],
+        parsed_options=Namespace(
+            num_users=config.users, spawn_rate=config.spawn_rate, run_time=None,
+            expect_workers=config.processes, tags=None, exclude_tags=None, **to_locust(config),
+        ),
+    )  # fmt: skip
+    folders: list[Path] = []
+    if config.processes > 1:
+        runner = environment.create_master_runner("127.0.0.1", 0)
+    else:
+        runner = environment.create_local_runner()
+    wiring = Wiring(environment, read_seeded, source_of, folders.append)
+    try:
+        wiring.prepare(config)
+        with _workers(runner, config.processes), _interrupts() as interrupted:
+            gc.collect()
+            gc.freeze()
+            runner.start(config.users, spawn_rate=config.spawn_rate or _AT_ONCE)
+            _watch(wiring, config, interrupted)
+            if wiring.run is not None:
+                wiring.run.interrupted = interrupted.is_set()
+            runner.stop()
+            was_interrupted = interrupted.is_set()
+    finally:
+        runner.quit()
+    if wiring.error is not None:
+        raise wiring.error
+    return folders[0], was_interrupted
+
+
+def _watch(wiring: Wiring, config: RunConfig, interrupted: "gevent.event.Event") -> None:
+    """Show the live line until the time is up or Ctrl-C."""
+    live = LiveLine()
+    started = monotonic()
+    environment = wiring.environment
+    while wiring.error is None:
+        run = wiring.run
+        measured_from = run.measured_from_ns if run else None
+        left = 1.0
+        phase = "starting "
+        elapsed = monotonic() - started
+        if measured_from is not None:
+            measured = (time_ns() - measured_from) / 1e9
+            phase = "measuring" if measured >= 0 else "warming up"
+            if measured >= 0:
+                elapsed = measured
+            if config.duration is not None:
+                left = min(left, config.duration - measured)
+        if left <= 0 or interrupted.wait(left):
+            break
+        if environment.runner is not None:
+            live.show(phase, elapsed, environment.runner.user_count, wiring.take_tally())
+    live.end()
+
+
+@contextmanager
+def _interrupts() -> Iterator["gevent.event.Event"]:
+    """Ctrl-C and SIGTERM set an event; a second Ctrl-C ends the process at once."""
+    event = gevent.event.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if event.is_set():
+            sys.exit(130)
+        sys.stderr.write("\nstopping; what was measured is kept (Ctrl-C again to leave at once)\n")
+        event.set()
+
+    before = {n: signal.signal(n, on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _workers(runner: object, count: int) -> Iterator[None]:
+    """Start the processes that carry the users, where there is more than one; end them after."""
+    if not isinstance(runner, MasterRunner):
+        yield
+        return
+    command = [
+        sys.executable, "-m", "locust", "-f", _locustfile(), "--worker", "--loglevel", "WARNING",
+        "--master-host", "127.0.0.1", "--master-port", str(runner.server.port),
+    ]  # fmt: skip
+    # A session of their own: Ctrl-C in the terminal is for the master, which stops them in order.
+    children = [subprocess.Popen(command, start_new_session=True) for _ in range(count)]
+    try:
+        with gevent.Timeout(_WORKERS_WAIT_S, OccbenchError("the worker processes did not start")):
+            while len(runner.clients.ready) < count:
+                if any(child.poll() is not None for child in children):
+                    raise OccbenchError("a worker process ended before the run began")
+                gevent.sleep(0.05)
+        yield
+    finally:
+        runner.quit()
+        for child in children:
+            try:
+                child.wait(10)
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+
+def _locustfile() -> str:
+    """The path of the file that `locust` loads."""
+    import locustfile
+
+    return str(Path(locustfile.__file__).resolve())

@@ -1,0 +1,184 @@
+"""From the one declaration of an option to everywhere it appears.
+
+`RunConfig` and `SeedConfig` declare the options; this module turns a model's fields into parameters
+of a command, into Locust's arguments (which are fields of its web form too), and into the table in
+the documentation.
+"""
+
+import inspect
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from loadtest.config import RunConfig, flag_of
+from loadtest.retry import POLICIES
+from loadtest.scenarios import SCENARIOS
+
+LOCUST_PREFIX = "occ_"
+_CHOICES: dict[str, list[str]] = {"scenario": list(SCENARIOS), "retry": list(POLICIES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option, as text: what the outside sees of a model's field."""
+
+    name: str
+    help: str
+    default: str
+    """How help texts say it."""
+    text: str
+    """The default as the user would type it; "" where it is left open."""
+    example: str
+    is_flag: bool
+    is_multiple: bool
+    own_by_locust: bool
+    in_form: bool
+
+    @property
+    def flag(self) -> str:
+        """As in `--max-attempts`."""
+        return flag_of(self.name)
+
+
+def options_of(model: type[BaseModel]) -> list[Option]:
+    """The options that a model declares, in order."""
+    return [_option(name, field) for name, field in model.model_fields.items()]
+
+
+def _option(name: str, field: FieldInfo) -> Option:
+    extra = field.json_schema_extra
+    assert isinstance(extra, dict)  # noqa: S101 - config.option() always sets it
+    text = _text(field.default)
+    return Option(
+        name=name,
+        help=field.description or "",
+        default=str(extra["shown"] or text),
+        text=text,
+        example=str(extra["example"] or ""),
+        is_flag=field.annotation is bool,
+        is_multiple=name == "target" and isinstance(field.default, tuple),
+        own_by_locust=bool(extra["own_by_locust"]),
+        in_form=bool(extra["in_form"]),
+    )
+
+
+def _text(value: object) -> str:
+    """A value as it is typed."""
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)
+
+
+def as_command(
+    model: type[BaseModel],
+    call: Callable[..., None],
+    extra: tuple[inspect.Parameter, ...] = (),
+) -> Callable[..., None]:
+    """A function for typer: one parameter for each option, handing on only what was given.
+
+    Everything is taken as text, so that one place (the model) says what is wrong with it. `extra`
+    are parameters of the command that are no options of the model.
+    """
+    parameters = [_parameter(option) for option in options_of(model)]
+
+    def command(**given: Any) -> None:
+        call(**{name: value for name, value in given.items() if value not in (None, [])})
+
+    command.__signature__ = inspect.Signature([*parameters, *extra])  # type: ignore[attr-defined]
+    command.__doc__ = call.__doc__
+    command.__name__ = call.__name__
+    return command
+
+
+def _parameter(option: Option) -> inspect.Parameter:
+    kind: Any = str | None
+    if option.is_flag:
+        kind = bool | None
+    elif option.is_multiple:
+        kind = list[str] | None
+    # "--x" alone would make typer add "--no-x".
+    shown = typer.Option(
+        option.flag,
+        help=option.help,
+        show_default=option.default if not option.is_flag else False,
+        metavar=None if option.is_flag else option.example or "TEXT",
+    )
+    return inspect.Parameter(
+        option.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[kind, shown],
+    )
+
+
+def add_locust_arguments(parser: Any) -> None:
+    """Give Locust's parser, and so its web form, the options that it has no argument for."""
+    group = parser.add_argument_group("occbench", "What the run is; occbench run --help says more.")
+    for option in options_of(RunConfig):
+        if option.own_by_locust:
+            continue
+        group.add_argument(
+            f"--occ-{option.name.replace('_', '-')}",
+            dest=LOCUST_PREFIX + option.name,
+            default=option.text,
+            help=_for_locust(option),
+            env_var=f"OCC_{option.name.upper()}",
+            choices=_CHOICES.get(option.name),
+            include_in_web_ui=option.in_form,
+        )
+
+
+def _for_locust(option: Option) -> str:
+    text = option.help.replace("%", "%%")
+    if option.is_multiple:
+        text = text.replace("once for each endpoint", "several with spaces between")
+    return text if option.text else f"{text} Default: {option.default}."
+
+
+def config_from_locust(options: Namespace) -> RunConfig:
+    """The run that Locust's arguments, or its web form, describe; raises InputError."""
+    given: dict[str, Any] = {}
+    for option in options_of(RunConfig):
+        value = getattr(options, LOCUST_PREFIX + option.name, None)
+        if not option.own_by_locust and value not in (None, ""):
+            given[option.name] = str(value).split() if option.is_multiple else value
+    warmup = RunConfig.read(warmup=given.get("warmup", RunConfig.model_fields["warmup"].default))
+    given["users"] = options.num_users or 1
+    given["spawn_rate"] = options.spawn_rate
+    # Locust's run time is the whole test; what is measured is what follows the warm-up.
+    given["duration"] = None
+    if options.run_time:
+        given["duration"] = max(0.0, float(options.run_time) - warmup.warmup)
+    return RunConfig.read(**given)
+
+
+def to_locust(config: RunConfig) -> dict[str, Any]:
+    """The attributes that Locust's parsed options have for this run."""
+    values: dict[str, Any] = {
+        LOCUST_PREFIX + option.name: " ".join(config.target)
+        if option.is_multiple
+        else _text(getattr(config, option.name))
+        for option in options_of(RunConfig)
+        if not option.own_by_locust
+    }
+    return values
+
+
+def as_markdown(model: type[BaseModel]) -> str:
+    """The options as a table for the documentation."""
+    lines = ["| Option | Meaning | Default |", "|---|---|---|"]
+    lines += [
+        f"| `{option.flag}` | {option.help.replace('|', '&#124;')} | {option.default} |"
+        for option in options_of(model)
+    ]
+    return "\n".join(lines) + "\n"
+

@@ -1,0 +1,108 @@
+"""A run from begin to end: its folder, its facts, and what must hold when it is over."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from time import time_ns
+from typing import Any
+
+import psycopg
+
+from loadtest import runfolder
+from loadtest.errors import OccbenchError
+from loadtest.keyspace import KeyType
+from loadtest.preflight import Plan
+from loadtest.targets import Target
+
+
+@dataclass(slots=True)
+class Run:
+    """What is known of a run while it goes on; `run.json` is written at its begin and at its end."""
+
+    plan: Plan
+    folder: Path
+    started_ns: int
+    measured_from_ns: int | None = None
+    measured_until_ns: int | None = None
+    interrupted: bool = False
+    generators: list[dict[str, Any]] = field(default_factory=list)
+    """What each process says of itself."""
+
+    @classmethod
+    def begin(cls, plan: Plan, now: datetime) -> "Run":
+        """Make the folder; from here on everything that is measured is kept."""
+        config = plan.config
+        label = config.label or "-".join((config.scenario, *config.keys))
+        run = cls(plan, runfolder.create(config.out, label, now), time_ns())
+        runfolder.write_run_file(run.folder, run._facts(ended_ns=None, invariant=[]))
+        return run
+
+    def end(self) -> None:
+        """Check the invariant and complete `run.json`; every process has stopped by now."""
+        if self.measured_until_ns is None:
+            self.measured_until_ns = time_ns()
+        if self.measured_from_ns is not None:
+            # Stopped within the warm-up: nothing was measured, and no time is negative.
+            self.measured_from_ns = min(self.measured_from_ns, self.measured_until_ns)
+        ended_ns = time_ns()
+        runfolder.write_run_file(self.folder, self._facts(ended_ns, self._invariants()))
+
+    def _facts(self, ended_ns: int | None, invariant: list[dict[str, Any]]) -> dict[str, Any]:
+        config = self.plan.config.model_dump(mode="json")
+        config["target"] = [target.spec.shown for target in self.plan.open_targets()]
+        config["label"] = self.folder.name.split("-", 2)[-1]
+        scheduled = [g["scheduled"] for g in self.generators if "scheduled" in g]
+        return {
+            "format": runfolder.FORMAT,
+            "label": config["label"],
+            "config": config,
+            "targets": self.plan.targets,
+            "versions": runfolder.versions(),
+            "machine": runfolder.machine(),
+            "accounts": self.plan.accounts,
+            "key_seed": next(iter(self.plan.key_seeds.values())),
+            "started_ns": self.started_ns,
+            "measured_from_ns": self.measured_from_ns,
+            "measured_until_ns": self.measured_until_ns,
+            "ended_ns": ended_ns,
+            "interrupted": self.interrupted,
+            "generators": sorted(self.generators, key=lambda g: g["worker"]),
+            "pacing": {
+                "rate": self.plan.config.rate,
+                **({"scheduled": sum(scheduled)} if scheduled else {}),
+            },
+            "invariant": invariant,
+        }
+
+    def _invariants(self) -> list[dict[str, Any]]:
+        """Whether the database kept its promise; a target that is gone says so instead."""
+        return [
+            _invariant(self.plan, target, key_type)
+            for target in self.plan.open_targets()
+            for key_type in self.plan.config.keys
+        ]
+
+
+def _invariant(plan: Plan, target: Target, key_type: KeyType) -> dict[str, Any]:
+    wanted = plan.scenario().invariant(key_type)
+    expected = plan.totals[target.name, key_type]
+    known = {
+        "target": target.name,
+        "key_type": str(key_type),
+        "what": wanted.what,
+        "expected": str(expected),
+    }
+    try:
+        with target.connect() as connection:
+            total = connection.execute(wanted.total_sql).fetchone()
+            violations = connection.execute(wanted.violations_sql).fetchone()
+    except (OccbenchError, psycopg.Error) as error:
+        return {**known, "holds": None, "why": str(error).splitlines()[0]}
+    assert total is not None  # noqa: S101 - aggregates always have a row
+    assert violations is not None  # noqa: S101
+    return {
+        **known,
+        "found": str(total[0]),
+        "negative": int(violations[0]),
+        "holds": total[0] == expected and violations[0] == 0,
+    }

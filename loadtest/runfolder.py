@@ -1,0 +1,76 @@
+"""A run's folder: `results/<time>-<label>/` with `run.json` and the attempts."""
+
+import json
+import os
+import platform
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from loadtest.errors import InputError
+
+FORMAT = 1
+"""The version of the folder's layout; docs/results-format.md describes it."""
+
+_PACKAGES = ("occbench", "locust", "gevent", "psycopg", "numpy", "pyarrow")
+
+
+def create(results: Path, label: str, now: datetime) -> Path:
+    """Make a new, empty folder for a run; raises InputError where that cannot be done."""
+    stamp = now.strftime("%Y%m%d-%H%M%S")
+    for attempt in range(1000):
+        suffix = f"-{attempt + 1}" if attempt else ""
+        folder = results / f"{stamp}-{label}{suffix}"
+        try:
+            (folder / "attempts").mkdir(parents=True)
+        except FileExistsError:
+            if not folder.is_dir():
+                break
+            continue
+        except OSError as error:
+            raise InputError(
+                f"no folder can be made in {results}: {error.strerror}; give another with --out"
+            ) from None
+        return folder
+    raise InputError(f"no folder can be made in {results}; give another with --out")
+
+
+def write_run_file(folder: Path, facts: dict[str, Any]) -> None:
+    """Write `run.json` whole or not at all."""
+    temporary = folder / "run.json.part"
+    temporary.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(folder / "run.json")
+
+
+def versions() -> dict[str, str]:
+    """The versions that a result may depend on."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """The machine that generates the load."""
+    return {
+        "cpus": os.cpu_count(),
+        "model": _processor(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": f"{platform.system()} {platform.release()}",
+    }
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,116 @@
+"""The reference transaction: money from one account to another.
+
+Debit the payer, see that it did not go below zero, credit the payee, commit: each statement its own
+round trip, as an application does it that must look at the balance between the two updates.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtest.access import AccessLaw
+from loadtest.keyspace import KeySpace, KeyType
+from loadtest.scenarios.base import Invariant, Scenario, Work
+from loadtest.table import Column, Table
+from loadtest.targets.base import Dialect, Session, Statement, StatementFailed
+
+LARGEST_AMOUNT = 10
+"""Amounts are whole, drawn evenly from 1 to this."""
+
+_DEBIT = {key_type: f"debit_{key_type}" for key_type in KeyType}
+_CREDIT = {key_type: f"credit_{key_type}" for key_type in KeyType}
+
+
+class Transfer(Scenario):
+    """Payer − amount, payee + amount, refused if the payer would go below zero."""
+
+    name: ClassVar[str] = "transfer"
+    summary: ClassVar[str] = (
+        "debit one account, credit another; refused below zero; total conserved"
+    )
+
+    def table(self, key_type: KeyType) -> Table:
+        """`accounts_<key type>`: id, balance."""
+        key_column = Column("id", "bigint" if key_type is KeyType.INT else "uuid")
+        return Table(f"accounts_{key_type}", (key_column, Column("balance", "numeric")), ("id",))
+
+    def first_rows(
+        self, numbers: NDArray[np.int64], keys: NDArray[np.void], balance: int
+    ) -> Mapping[str, NDArray[np.void] | int]:
+        """Every account starts with the same balance."""
+        del numbers
+        return {"id": keys, "balance": balance}
+
+    def statements(self, dialect: Dialect, key_types: Sequence[KeyType]) -> list[Statement]:
+        """A debit and a credit for each key type."""
+        del dialect
+        found = []
+        for key_type in key_types:
+            table = self.table(key_type)
+            types = ("numeric", table.columns[0].type)
+            found += [
+                Statement(
+                    _DEBIT[key_type],
+                    f"UPDATE {table.name} SET balance = balance - $1 WHERE id = $2 "  # noqa: S608
+                    "RETURNING balance",
+                    types,
+                ),
+                Statement(
+                    _CREDIT[key_type],
+                    f"UPDATE {table.name} SET balance = balance + $1 WHERE id = $2",  # noqa: S608
+                    types,
+                ),
+            ]
+        return found
+
+    def draw(
+        self, rng: np.random.Generator, law: AccessLaw, keys: KeySpace, size: int
+    ) -> list[Work]:
+        """Payer, payee and amount of the next transfers."""
+        payer, payee = law.draw_pairs(rng, size)
+        amounts = rng.integers(1, LARGEST_AMOUNT + 1, size).tolist()
+        payer_keys, payee_keys = keys.binary(payer), keys.binary(payee)
+        return [
+            Work((a, b), (b"%d" % amount, bytes(ka), bytes(kb)))
+            for a, b, amount, ka, kb in zip(
+                payer.tolist(),
+                payee.tolist(),
+                amounts,
+                payer_keys.tolist(),
+                payee_keys.tolist(),
+                strict=True,
+            )
+        ]
+
+    def run(self, session: Session, key_type: KeyType, work: Work) -> bool:
+        """One attempt at the transfer."""
+        amount, payer, payee = work.parameters
+        session.begin()
+        balance = session.fetch(_DEBIT[key_type], (amount, payer))
+        if balance is None:
+            raise _missing(session, work.accounts[0])
+        if balance.startswith(b"-"):
+            session.rollback()
+            return False
+        if session.execute(_CREDIT[key_type], (amount, payee)) != 1:
+            raise _missing(session, work.accounts[1])
+        session.commit()
+        return True
+
+    def invariant(self, key_type: KeyType) -> Invariant:
+        """Transfers move money and make none."""
+        table = self.table(key_type).name
+        return Invariant(
+            "money conserved",
+            f"SELECT coalesce(sum(balance), 0) FROM {table}",  # noqa: S608
+            f"SELECT count(*) FROM {table} WHERE balance < 0",  # noqa: S608
+        )
+
+
+def _missing(session: Session, account: int) -> StatementFailed:
+    session.rollback()
+    return StatementFailed(
+        "P0002", f"account {account} is not in the table", commit_sent=False, connected=True
+    )

@@ -1,0 +1,63 @@
+"""Paired blocks: which key type is measured when.
+
+All users of all processes work on one key type for some seconds, then on the next. Each group of
+blocks has every key type once, in an order drawn anew, so that whatever drifts on the machine falls
+on all of them alike, and the comparison is made within a group. The plan is a function of the seed
+and the clock alone: processes agree on it without talking.
+"""
+
+import numpy as np
+
+WARM_UP = -1
+"""The block number of everything that starts before measuring does."""
+
+
+def blocks_for(duration_s: float | None, block_s: float, key_types: int) -> float:
+    """The block length nearest to the one asked for that fills the duration with whole groups."""
+    if duration_s is None:
+        return block_s
+    groups = max(1, round(duration_s / (block_s * key_types)))
+    return duration_s / (groups * key_types)
+
+
+def key_of_block(block: int, key_types: int, seed: int) -> int:
+    """Which key type (its place in the list) block number `block` measures."""
+    group, place = divmod(block, key_types)
+    order = np.random.default_rng([seed & (2**63 - 1), 0xB10C, group]).permutation(key_types)
+    return int(order[place])
+
+
+class Schedule:
+    """The plan as a user asks for it: the current block and key type, and when that ends.
+
+    Times are `time.monotonic_ns()`. Before `measure_from` is called everything is warm-up.
+    """
+
+    def __init__(self, key_types: int, block_s: float, seed: int) -> None:
+        self._key_types = key_types
+        self._block_ns = max(1, round(block_s * 1e9))
+        self._seed = seed
+        self._from_ns: int | None = None
+        self.block = WARM_UP
+        self.key = 0
+        self.until_ns = 0
+
+    def measure_from(self, now_ns: int) -> None:
+        """Measuring starts at this moment, which may lie ahead."""
+        self._from_ns = now_ns
+        self.until_ns = 0
+
+    def advance(self, now_ns: int) -> None:
+        """Go to the block of this moment; to be called once `now_ns` has reached `until_ns`."""
+        if self._from_ns is None or now_ns < self._from_ns:
+            # Warm every key type, in turn.
+            turn = now_ns // self._block_ns
+            self.block = WARM_UP
+            self.key = turn % self._key_types
+            self.until_ns = (turn + 1) * self._block_ns
+            if self._from_ns is not None:
+                self.until_ns = min(self.until_ns, self._from_ns)
+            return
+        self.block = (now_ns - self._from_ns) // self._block_ns
+        self.key = key_of_block(self.block, self._key_types, self._seed)
+        self.until_ns = self._from_ns + (self.block + 1) * self._block_ns

@@ -1,0 +1,339 @@
+"""The optimistic regime: plain PostgreSQL tables that behave as Aurora DSQL's do.
+
+The name that a workload uses is a view over the table. A write to the view goes into the session's
+*write set*, and the view shows a session its own write set first. At COMMIT a deferred trigger
+writes the set through to the table in key order, where REPEATABLE READ itself fails the transaction
+if somebody committed to one of the rows since its snapshot. So no statement ever waits, the first to
+commit wins, and the others learn of it at COMMIT.
+
+The write set of a table is keyed by (backend, slot), and its rows are overwritten in place from one
+transaction to the next. Keyed by transaction and deleted afterwards it would grow dead rows faster
+than they are vacuumed, and the planner would turn to scanning it.
+
+Everything is generated for any table with a primary key; what all tables share is `optimistic.sql`.
+"""
+
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+SCHEMA = "optimistic"
+"""Where the views are: a session in this regime has it first in its search_path."""
+
+_INSTALL_LOCK = 7_042_401
+
+
+def install(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+    """Put the shared part into the database; does nothing when it is there in this version."""
+    text = files(__package__).joinpath("optimistic.sql").read_text(encoding="utf-8")
+    version = sha256(text.encode()).hexdigest()[:16]
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_INSTALL_LOCK,))
+        found = connection.execute(
+            "SELECT obj_description(to_regnamespace('occ'), 'pg_namespace')"
+        ).fetchone()
+        if found is not None and found[0] == version:
+            return
+        connection.execute(text.encode())
+        connection.execute(sql.SQL("COMMENT ON SCHEMA occ IS {}").format(version))
+
+
+def cover(connection: psycopg.Connection[tuple[Any, ...]], table: str) -> None:
+    """Bring the table `public.<table>` into the regime; the columns and the key are read from it."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_INSTALL_LOCK,))
+        _uncover(connection, table)
+        columns = _columns(connection, table)
+        connection.execute("INSERT INTO occ.tables VALUES (%s)", (table,))
+        _generate_commit(connection)
+        connection.execute(_Generator(table, columns).everything().encode())
+
+
+def uncover(connection: psycopg.Connection[tuple[Any, ...]], table: str) -> None:
+    """Take the table out of the regime; the table itself stays."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_INSTALL_LOCK,))
+        _uncover(connection, table)
+        _generate_commit(connection)
+
+
+def covered(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
+    """The tables in the regime."""
+    rows = connection.execute("SELECT name FROM occ.tables ORDER BY name").fetchall()
+    return [row[0] for row in rows]
+
+
+def _uncover(connection: psycopg.Connection[tuple[Any, ...]], table: str) -> None:
+    names = {
+        part: sql.Identifier(*path)
+        for part, path in {
+            "view": (SCHEMA, table),
+            "read": (SCHEMA, f"{table}_for_update"),
+            "set": ("occ", f"set_{table}"),
+            "write": ("occ", f"write_{table}"),
+            "apply": ("occ", f"apply_{table}"),
+        }.items()
+    }
+    for statement in (
+        "DROP FUNCTION IF EXISTS {read}",
+        "DROP VIEW IF EXISTS {view}",
+        "DROP TABLE IF EXISTS {set}",
+        "DROP FUNCTION IF EXISTS {write}",
+        "DROP FUNCTION IF EXISTS {apply}",
+    ):
+        connection.execute(sql.SQL(statement).format(**names))
+    connection.execute("DELETE FROM occ.tables WHERE name = %s", (table,))
+
+
+def _columns(
+    connection: psycopg.Connection[tuple[Any, ...]], table: str
+) -> list[tuple[str, str, str | None, bool]]:
+    """Name, type, default and whether it belongs to the primary key, of each column."""
+    found = connection.execute(
+        """
+        SELECT a.attname, format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid),
+               coalesce(a.attnum = ANY (i.indkey), false)
+        FROM pg_attribute a
+        LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+        LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
+        WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
+        ORDER BY a.attnum
+        """,
+        (sql.Identifier("public", table).as_string(connection),),
+    ).fetchall()
+    if not any(row[3] for row in found):
+        raise ValueError(f"table {table!r} is not there or has no primary key")
+    return [(row[0], row[1], row[2], row[3]) for row in found]
+
+
+def _generate_commit(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+    """Write occ.commit() anew: one line for each table, in one fixed order, so nothing deadlocks."""
+    applies = "\n".join(
+        f"  IF coalesce(nullif(current_setting('{_counter(table)}', true), ''), '0') <> '0' THEN "
+        f"done := occ.{_quote(f'apply_{table}')}(); END IF;"
+        for table in covered(connection)
+    )
+    connection.execute(
+        f"""
+CREATE OR REPLACE FUNCTION occ.commit() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  delay_ms float8 := nullif(current_setting('occ.commit_delay_ms', true), '');
+  done text;
+BEGIN
+  -- Each table's first slot queues this trigger, and may do so more than once: the first call does
+  -- all the work and sets the counters back.
+  IF current_setting('occ.rows') = '0' THEN RETURN NULL; END IF;
+  IF delay_ms > 0 THEN PERFORM pg_sleep(delay_ms / 1000); END IF;
+  done := occ.check_schema();
+{applies}
+  done := set_config('occ.rows', '0', true);
+  RETURN NULL;
+EXCEPTION
+  -- A row that is gone or changed, a key that somebody else inserted first, or (with several unique
+  -- indexes) a deadlock between two commits: each means that another transaction won.
+  WHEN serialization_failure THEN
+    IF SQLERRM LIKE '%(OC00_)' THEN RAISE; END IF;
+    done := occ.fail_on_data();
+    RETURN NULL;
+  WHEN unique_violation OR deadlock_detected THEN
+    done := occ.fail_on_data();
+    RETURN NULL;
+END $$""".encode()
+    )
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _counter(table: str) -> str:
+    """The setting that counts a table's slots; a setting's name takes few characters, so hex it."""
+    if table.isidentifier() and table.isascii():
+        return f"occ.n_{table}"
+    return f"occ.n_{table.encode().hex()}"
+
+
+class _Generator:
+    """The SQL that covers one table."""
+
+    def __init__(self, table: str, columns: list[tuple[str, str, str | None, bool]]) -> None:
+        self.base = f"public.{_quote(table)}"
+        self.view = f"{SCHEMA}.{_quote(table)}"
+        self.set = f"occ.{_quote(f'set_{table}')}"
+        self.write = f"occ.{_quote(f'write_{table}')}"
+        self.apply = f"occ.{_quote(f'apply_{table}')}"
+        self.read = f"{SCHEMA}.{_quote(f'{table}_for_update')}"
+        self.counter = _literal(_counter(table))
+        self.slots = f"coalesce(nullif(current_setting({self.counter}, true), ''), '0')::int"
+        self.names = [_quote(name) for name, _, _, _ in columns]
+        self.key = [_quote(name) for name, _, _, is_key in columns if is_key]
+        self.rest = [_quote(name) for name, _, _, is_key in columns if not is_key]
+        self.key_types = [kind for _, kind, _, is_key in columns if is_key]
+        self.defaults = [(_quote(name), default) for name, _, default, _ in columns if default]
+
+    def _each(self, template: str, names: list[str], glue: str = ", ") -> str:
+        return glue.join(template.replace("?", name) for name in names)
+
+    def everything(self) -> str:
+        """All statements, in order."""
+        return "\n".join(
+            (self._write_set(), self._view(), self._read(), self._write(), self._apply(),
+             self._triggers())
+        )  # fmt: skip
+
+    def _write_set(self) -> str:
+        # `op`: U updated, I inserted, D deleted, R only read (for update), N inserted and deleted.
+        # No index on what changes, and room in each page, keep the overwriting in place (HOT).
+        return f"""
+CREATE UNLOGGED TABLE {self.set} (
+  occ_backend int, occ_slot int, occ_op "char" NOT NULL,
+  LIKE {self.base} INCLUDING CONSTRAINTS,
+  PRIMARY KEY (occ_backend, occ_slot)
+) WITH (fillfactor = 25, autovacuum_vacuum_scale_factor = 0.5);"""
+
+    def _view(self) -> str:
+        mine = f"occ_backend = pg_backend_pid() AND occ_slot < {self.slots}"
+        same = self._each("w.? = b.?", self.key, " AND ")
+        defaults = "\n".join(
+            f"ALTER VIEW {self.view} ALTER COLUMN {name} SET DEFAULT {default};"
+            for name, default in self.defaults
+        )
+        return f"""
+CREATE VIEW {self.view} AS
+  SELECT {self._each("b.?", self.names)} FROM {self.base} b
+  WHERE NOT EXISTS (SELECT FROM {self.set} w WHERE {mine} AND {same})
+  UNION ALL
+  SELECT {self._each("w.?", self.names)} FROM {self.set} w
+  WHERE {mine} AND occ_op NOT IN ('D', 'N');
+{defaults}"""
+
+    def _read(self) -> str:
+        """Reading for update: the rows join the write set as members that COMMIT checks."""
+        signature = ", ".join(
+            f"key_{i} {kind}" for i, kind in enumerate(self.key_types, start=1)
+        )
+        match = " AND ".join(f"{name} = ${i}" for i, name in enumerate(self.key, start=1))
+        return f"""
+CREATE FUNCTION {self.read}({signature}) RETURNS SETOF {self.view} LANGUAGE plpgsql AS $$
+DECLARE
+  n int := {self.slots};
+  found_row {self.view};
+  done text;
+BEGIN
+  SELECT * INTO found_row FROM {self.view} WHERE {match};
+  IF NOT FOUND THEN RETURN; END IF;
+  PERFORM FROM {self.set} WHERE occ_backend = pg_backend_pid() AND occ_slot < n AND {match};
+  IF NOT FOUND THEN
+    done := occ.admit_row();
+{self._fill("R", "found_row")}
+  END IF;
+  RETURN NEXT found_row;
+END $$;"""
+
+    def _fill(self, op: str, row: str) -> str:
+        """Overwrite the next slot, or make it; then count it."""
+        return f"""
+    UPDATE {self.set} SET occ_op = '{op}', {self._each(f"? = {row}.?", self.names)}
+      WHERE occ_backend = pg_backend_pid() AND occ_slot = n;
+    IF NOT FOUND THEN
+      INSERT INTO {self.set} VALUES (pg_backend_pid(), n, '{op}', {self._each(f"{row}.?", self.names)});
+    END IF;
+    done := set_config({self.counter}, (n + 1)::text, true);"""
+
+    def _write(self) -> str:
+        mine = "occ_backend = pg_backend_pid() AND occ_slot < n"
+        old = self._each("? = OLD.?", self.key, " AND ")
+        new = self._each("? = NEW.?", self.key, " AND ")
+        moved = f"({self._each('NEW.?', self.key)}) IS DISTINCT FROM ({self._each('OLD.?', self.key)})"
+        values = self._each("? = NEW.?", self.names)
+        return f"""
+CREATE FUNCTION {self.write}() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  n int := {self.slots};
+  done text;
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    IF {moved} THEN
+      RAISE EXCEPTION 'a primary key cannot be changed here; delete the row and insert another'
+        USING ERRCODE = '0A000';
+    END IF;
+    IF n > 0 THEN
+      UPDATE {self.set} SET occ_op = CASE occ_op WHEN 'I' THEN 'I' ELSE 'U' END, {values}
+        WHERE {mine} AND {old};
+      IF FOUND THEN RETURN NEW; END IF;
+    END IF;
+    done := occ.admit_row();
+{self._fill("U", "NEW")}
+    RETURN NEW;
+  ELSIF TG_OP = 'INSERT' THEN
+    PERFORM FROM {self.view} WHERE {new};
+    IF FOUND THEN
+      RAISE EXCEPTION 'duplicate key value violates the primary key of {self.base}'
+        USING ERRCODE = '23505';
+    END IF;
+    UPDATE {self.set} SET occ_op = CASE occ_op WHEN 'N' THEN 'I' ELSE 'U' END, {values}
+      WHERE {mine} AND {new};
+    IF FOUND THEN RETURN NEW; END IF;
+    done := occ.admit_row();
+{self._fill("I", "NEW")}
+    RETURN NEW;
+  ELSE
+    UPDATE {self.set} SET occ_op = CASE occ_op WHEN 'I' THEN 'N' ELSE 'D' END WHERE {mine} AND {old};
+    IF FOUND THEN RETURN OLD; END IF;
+    done := occ.admit_row();
+{self._fill("D", "OLD")}
+    RETURN OLD;
+  END IF;
+END $$;"""
+
+    def _apply(self) -> str:
+        """COMMIT's part for this table: in key order, and REPEATABLE READ finds the conflicts."""
+        this = self._each("? = w.?", self.key, " AND ")
+        names = ", ".join(self.names)
+        update = (
+            f"UPDATE {self.base} SET {self._each('? = w.?', self.rest)} WHERE {this}"
+            if self.rest
+            else f"PERFORM FROM {self.base} WHERE {this} FOR UPDATE"
+        )
+        return f"""
+CREATE FUNCTION {self.apply}() RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  w {self.set};
+  done text;
+BEGIN
+  FOR w IN SELECT * FROM {self.set}
+    WHERE occ_backend = pg_backend_pid() AND occ_slot < {self.slots}
+    ORDER BY {", ".join(self.key)}
+  LOOP
+    IF w.occ_op = 'U' THEN
+      {update};
+    ELSIF w.occ_op = 'I' THEN
+      INSERT INTO {self.base} ({names}) VALUES ({self._each("w.?", self.names)});
+    ELSIF w.occ_op = 'D' THEN
+      DELETE FROM {self.base} WHERE {this};
+    ELSIF w.occ_op = 'R' THEN
+      PERFORM FROM {self.base} WHERE {this} FOR SHARE;
+    ELSE
+      CONTINUE;
+    END IF;
+    -- A row of the snapshot that is not found any more was deleted since.
+    IF NOT FOUND THEN done := occ.fail_on_data(); END IF;
+  END LOOP;
+  done := set_config({self.counter}, '0', true);
+  RETURN true;
+END $$;"""
+
+    def _triggers(self) -> str:
+        return f"""
+CREATE TRIGGER occ_write INSTEAD OF INSERT OR UPDATE OR DELETE ON {self.view}
+  FOR EACH ROW EXECUTE FUNCTION {self.write}();
+CREATE CONSTRAINT TRIGGER occ_commit AFTER INSERT OR UPDATE ON {self.set}
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.occ_slot = 0)
+  EXECUTE FUNCTION occ.commit();"""

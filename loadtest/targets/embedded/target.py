@@ -1,0 +1,91 @@
+"""The embedded database as a target, in one of its two regimes."""
+
+from pathlib import Path
+from typing import Any, ClassVar, cast
+from urllib.parse import urlsplit
+
+import psycopg
+
+from loadtest.errors import InputError
+from loadtest.table import Table
+from loadtest.targets.base import TargetSpec
+from loadtest.targets.embedded import optimistic
+from loadtest.targets.embedded.server import EmbeddedServer, Regime, libpq_options
+from loadtest.targets.postgresql import PostgresTarget
+
+_OPTIONS = ("commit_delay_ms", "data")
+_LONGEST_DELAY_MS = 10_000.0
+
+
+class EmbeddedTarget(PostgresTarget):
+    """`embedded[://optimistic|locking][?commit_delay_ms=MS&data=FOLDER]`."""
+
+    family: ClassVar[str] = "embedded"
+
+    def __init__(self, spec: TargetSpec) -> None:
+        super().__init__(spec)
+        regime = urlsplit(spec.url).netloc or "optimistic"
+        if regime not in ("optimistic", "locking"):
+            raise InputError(
+                f"target {spec.shown}: no regime {regime!r}; there is embedded://optimistic "
+                "(the default) and embedded://locking"
+            )
+        self.regime = cast("Regime", regime)
+        if unknown := set(spec.options) - set(_OPTIONS):
+            raise InputError(
+                f"target {spec.shown}: no option {min(unknown)!r}; there is {', '.join(_OPTIONS)}"
+            )
+        self.commit_delay_ms = _delay(spec)
+        if self.commit_delay_ms and regime == "locking":
+            raise InputError(
+                f"target {spec.shown}: commit_delay_ms belongs to the optimistic regime only"
+            )
+        data = spec.options.get("data")
+        self.server = EmbeddedServer(Path(data) if data else None)
+
+    def start(self) -> None:
+        """Start the server if it does not run, and have the optimistic regime in place."""
+        self.server.start()
+        with self.connect() as connection:
+            optimistic.install(connection)
+
+    def conninfo(self) -> str:
+        """The libpq connection string of load sessions: the regime is in it."""
+        settings = {}
+        if self.commit_delay_ms:
+            settings["occ.commit_delay_ms"] = f"{self.commit_delay_ms:g}"
+        return self.server.conninfo(options=libpq_options(self.regime, settings))
+
+    def admin_conninfo(self) -> str:
+        """The tables themselves, whatever the regime."""
+        return self.server.conninfo(options="-c search_path=public")
+
+    def after_create(self, connection: psycopg.Connection[tuple[Any, ...]], table: Table) -> None:
+        """Every table that is seeded can be used in both regimes."""
+        optimistic.cover(connection, table.name)
+
+    def before_drop(self, connection: psycopg.Connection[tuple[Any, ...]], name: str) -> None:
+        """The regime's view would keep the table from being dropped."""
+        optimistic.uncover(connection, name)
+
+    def describe(self) -> dict[str, Any]:
+        """What a report should know."""
+        return {
+            **super().describe(),
+            "regime": self.regime,
+            "commit_delay_ms": self.commit_delay_ms,
+        }
+
+
+def _delay(spec: TargetSpec) -> float:
+    text = spec.options.get("commit_delay_ms", "0")
+    try:
+        delay = float(text)
+    except ValueError:
+        delay = -1.0
+    if not 0 <= delay <= _LONGEST_DELAY_MS:
+        raise InputError(
+            f"target {spec.shown}: commit_delay_ms={text} is not between 0 and "
+            f"{_LONGEST_DELAY_MS:g}"
+        )
+    return delay

@@ -1,0 +1,176 @@
+"""The hot path: one user's connection, spoken to through libpq's own calls under gevent.
+
+A cursor costs psycopg several times what the statement costs libpq, and its wait under gevent builds
+a poll object at every round trip. Here a statement is one `send_query_prepared` and one wait on a
+watcher of the hub that the connection keeps for its whole life.
+"""
+
+from collections.abc import Callable, Sequence
+from time import monotonic_ns
+
+import psycopg
+from gevent import get_hub
+from greenlet import getcurrent
+from psycopg import pq
+
+from loadtest.targets.base import Dialect, Statement, StatementFailed
+
+_TYPE_OID = {"bigint": 20, "uuid": 2950, "numeric": 1700, "text": 25}
+_IN_BINARY = frozenset({"bigint", "uuid"})
+
+_OK = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
+_CONNECTION_OK = pq.ConnStatus.OK
+_IDLE = pq.TransactionStatus.IDLE
+_READ, _WRITE = 1, 2
+
+
+class PostgresSession:
+    """One connection with its statements prepared; see `base.Session` for what the times mean."""
+
+    def __init__(self, conninfo: str, dialect: Dialect, statements: Sequence[Statement]) -> None:
+        self.began_ns = self.first_sent_ns = self.first_answered_ns = 0
+        self.commit_sent_ns = self.ended_ns = 0
+        try:
+            # psycopg's own connect: it resolves names, tries hosts in turn and waits under gevent.
+            self._connection = psycopg.connect(conninfo, autocommit=True, connect_timeout=30)
+        except psycopg.Error as error:
+            text = (str(error).strip().splitlines() or ["connection failed"])[0]
+            raise StatementFailed(
+                error.sqlstate or "", text, commit_sent=False, connected=False
+            ) from None
+        self._pgconn: pq.abc.PGconn = self._connection.pgconn
+        self._pgconn.nonblocking = 1
+        hub = get_hub()
+        self._to_hub: Callable[[], object] = hub.switch
+        self._readable = hub.loop.io(self._pgconn.socket, _READ)
+        self._either = hub.loop.io(self._pgconn.socket, _READ | _WRITE)
+        # Name → (name on the wire, format of each parameter).
+        self._prepared: dict[str, tuple[bytes, list[int] | None]] = {}
+        self._prepare(Statement("begin", dialect.begin))
+        self._prepare(Statement("commit", "COMMIT"))
+        for statement in statements:
+            self._prepare(statement)
+
+    def _prepare(self, statement: Statement) -> None:
+        name = statement.name.encode()
+        self._pgconn.send_prepare(
+            name, statement.sql.encode(), [_TYPE_OID[t] for t in statement.parameter_types]
+        )
+        self._answer()
+        formats = [int(t in _IN_BINARY) for t in statement.parameter_types]
+        self._prepared[statement.name] = (name, formats or None)
+
+    def begin(self) -> None:
+        """Start a transaction; one round trip."""
+        self.first_sent_ns = self.first_answered_ns = self.commit_sent_ns = 0
+        self.began_ns = monotonic_ns()
+        self._pgconn.send_query_prepared(b"begin", None)
+        self._answer()
+
+    def execute(self, statement: str, parameters: Sequence[bytes]) -> int:
+        """Run a prepared statement; returns how many rows it touched."""
+        return self._run(statement, parameters).command_tuples or 0
+
+    def fetch(self, statement: str, parameters: Sequence[bytes]) -> bytes | None:
+        """Run a prepared statement; returns the first column of its first row as text, or None."""
+        result = self._run(statement, parameters)
+        return result.get_value(0, 0) if result.ntuples else None
+
+    def _run(self, statement: str, parameters: Sequence[bytes]) -> pq.abc.PGresult:
+        name, formats = self._prepared[statement]
+        if self.first_sent_ns:
+            self._pgconn.send_query_prepared(name, parameters, formats)
+            return self._answer()
+        self.first_sent_ns = monotonic_ns()
+        self._pgconn.send_query_prepared(name, parameters, formats)
+        result = self._answer()
+        self.first_answered_ns = monotonic_ns()
+        return result
+
+    def commit(self) -> None:
+        """Commit; returns only when the server said that it did."""
+        self.commit_sent_ns = monotonic_ns()
+        self._pgconn.send_query_prepared(b"commit", None)
+        result = self._answer()
+        self.ended_ns = monotonic_ns()
+        if result.command_status != b"COMMIT":
+            # A transaction that had failed before is rolled back without an error.
+            raise StatementFailed("25P02", "rolled back", commit_sent=True, connected=True)
+
+    def rollback(self) -> None:
+        """Give the transaction up; never raises, the session is usable or closed afterwards."""
+        try:
+            if self._pgconn.transaction_status != _IDLE:
+                self._pgconn.send_query(b"ROLLBACK")
+                self._answer()
+        except (StatementFailed, psycopg.Error):
+            self.close()
+        self.ended_ns = monotonic_ns()
+
+    def close(self) -> None:
+        """Close the connection; never raises."""
+        self._readable.close()
+        self._either.close()
+        self._connection.close()
+
+    def _answer(self) -> pq.abc.PGresult:
+        """Send what is queued, wait for the whole answer, give its result or raise its error."""
+        pgconn = self._pgconn
+        try:
+            if pgconn.flush():
+                self._flush()
+            result = None
+            self._wait_readable()
+            pgconn.consume_input()
+            while True:
+                while pgconn.is_busy():
+                    self._wait_readable()
+                    pgconn.consume_input()
+                following = pgconn.get_result()
+                if following is None:
+                    break
+                result = following
+        except psycopg.OperationalError as error:
+            raise self._broken(str(error)) from None
+        if result is None:
+            raise self._broken("no answer")
+        if result.status in _OK:
+            return result
+        raise self._failed(result)
+
+    def _wait_readable(self) -> None:
+        watcher = self._readable
+        watcher.start(getcurrent().switch)
+        try:
+            self._to_hub()
+        finally:
+            watcher.stop()
+
+    def _flush(self) -> None:
+        """The socket's buffer was full: wait until all is sent, reading what comes meanwhile."""
+        while self._pgconn.flush():
+            self._either.start(getcurrent().switch)
+            try:
+                self._to_hub()
+            finally:
+                self._either.stop()
+            self._pgconn.consume_input()
+
+    def _failed(self, result: pq.abc.PGresult) -> StatementFailed:
+        self.ended_ns = monotonic_ns()
+        connected = self._pgconn.status == _CONNECTION_OK
+        sqlstate = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
+        message = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or result.error_message
+        return StatementFailed(
+            sqlstate,
+            message.decode(errors="replace"),
+            commit_sent=self.commit_sent_ns != 0,
+            connected=connected,
+        )
+
+    def _broken(self, message: str) -> StatementFailed:
+        self.ended_ns = monotonic_ns()
+        lines = message.strip().splitlines() or ["connection lost"]
+        return StatementFailed(
+            "", lines[0], commit_sent=self.commit_sent_ns != 0, connected=False
+        )

@@ -1,0 +1,176 @@
+"""One user: asks when, asks which accounts, runs the scenario, tries again, keeps a record.
+
+This is the hot path. It is one function on purpose: at thousands of transactions a second in one
+process a call more or an object more in each is what the measured latency is made of.
+"""
+
+import random
+from collections.abc import Callable
+from time import monotonic_ns
+from typing import TYPE_CHECKING
+
+import gevent
+import numpy as np
+
+from loadtest.attempt import CONFLICTS, OUTCOME_CODE, RETRYABLE, Outcome, outcome_of
+from loadtest.scenarios import Work
+from loadtest.targets import Session, StatementFailed
+
+if TYPE_CHECKING:
+    from loadtest.engine import Engine
+
+_DRAWN_AT_ONCE = 256
+_LONGEST_SLEEP_S = 0.2
+_RECONNECT_S = 0.25
+_COMMITTED = OUTCOME_CODE[Outcome.COMMITTED]
+_REFUSED = OUTCOME_CODE[Outcome.REFUSED]
+
+
+class TransactionFailed(Exception):  # noqa: N818 - what Locust's page lists, not a program error
+    """A transaction that did not commit, as Locust's failure table names it."""
+
+
+class Stream:
+    """One user's endless sequence of work for one key type: a function of (seed, user)."""
+
+    def __init__(self, draw: Callable[[np.random.Generator, int], list[Work]], seed: int, user: int):
+        # The key type is not part of the seed: every key type meets the same accounts in the same
+        # order, so that a comparison is not blurred by luck of the draw.
+        self._rng = np.random.default_rng([seed, user])
+        self._draw = draw
+        self._drawn: list[Work] = []
+
+    def next(self) -> Work:
+        """The next transaction's work."""
+        if not self._drawn:
+            self._drawn = self._draw(self._rng, _DRAWN_AT_ONCE)
+            self._drawn.reverse()
+        return self._drawn.pop()
+
+
+def run_user(engine: "Engine", number: int, is_running: Callable[[], bool]) -> None:
+    """Run transactions until `is_running` says no; the attempt in flight is finished first."""
+    place = number % len(engine.targets)
+    target = engine.targets[place]
+    scenario_run = engine.scenario.run
+    key_types = engine.config.keys
+    streams = [engine.stream(key, number) for key in range(len(key_types))]
+    schedule, pacing, policy = engine.schedule, engine.pacing, engine.retry
+    record, request = engine.record, engine.request
+    chance = random.Random(f"{engine.config.seed}/{number}").random  # noqa: S311 - jitter
+    session: Session | None = None
+    intended = monotonic_ns()
+    try:
+        while is_running():
+            now = monotonic_ns()
+            intended = pacing.next_start_ns(now)
+            if intended > now and not _sleep_until(intended, is_running):
+                break
+            now = monotonic_ns()
+            if pacing.rate is None:
+                intended = now
+            if now >= schedule.until_ns:
+                schedule.advance(now)
+            block, key = schedule.block, schedule.key
+            key_type = key_types[key]
+            work = streams[key].next()
+            transaction = engine.next_transaction()
+            attempt, backoff_s, backoff_ns = 1, 0.0, 0
+            while True:
+                sqlstate = b""
+                failure: StatementFailed | None = None
+                started = monotonic_ns()
+                try:
+                    if session is None:
+                        session = target.open_session(engine.statements[place])
+                    started = monotonic_ns()
+                    committed = scenario_run(session, key_type, work)
+                    code = _COMMITTED if committed else _REFUSED
+                    wait_s = None
+                    ended, commit_sent = session.ended_ns, session.commit_sent_ns
+                    first_sent, first_answered = session.first_sent_ns, session.first_answered_ns
+                except StatementFailed as error:
+                    failure = error
+                    ended = monotonic_ns()
+                    if session is None:
+                        outcome = _without_session(error)
+                        commit_sent = first_sent = first_answered = 0
+                    else:
+                        outcome = outcome_of(
+                            error.sqlstate,
+                            error.message,
+                            commit_sent=error.commit_sent,
+                            connected=error.connected,
+                        )
+                        commit_sent = session.commit_sent_ns
+                        first_sent = session.first_sent_ns
+                        first_answered = session.first_answered_ns
+                        if error.connected and not commit_sent:
+                            session.rollback()
+                            ended = session.ended_ns
+                        if not error.connected:
+                            session.close()
+                            session = None
+                    code = OUTCOME_CODE[outcome]
+                    sqlstate = error.sqlstate.encode()
+                    wait_s = None
+                    if outcome in RETRYABLE:
+                        wait_s = policy.wait_after(attempt, backoff_s, chance())
+                if commit_sent:
+                    statements_ns, commit_ns = commit_sent - started, ended - commit_sent
+                    low, high = commit_sent - first_answered, ended - first_sent
+                else:
+                    statements_ns, commit_ns, low, high = ended - started, 0, 0, 0
+                record(
+                    work.accounts, transaction, intended, started, statements_ns, commit_ns, low,
+                    high, backoff_ns, attempt, number, block, place, key, code, wait_s is None,
+                    sqlstate,
+                )  # fmt: skip
+                if wait_s is None:
+                    request(key, (ended - intended) * 1e-6, failure, attempt)
+                    if failure is not None and session is None:
+                        gevent.sleep(_RECONNECT_S * (0.5 + chance()))
+                    break
+                if not is_running():
+                    break
+                if session is None:
+                    # Whatever the policy says: nobody is helped by a storm of connections.
+                    wait_s = max(wait_s, _RECONNECT_S * (0.5 + chance()))
+                backoff_s, backoff_ns = wait_s, 0
+                if wait_s > 0:
+                    before = monotonic_ns()
+                    if not _sleep_until(before + round(wait_s * 1e9), is_running):
+                        break
+                    backoff_ns = monotonic_ns() - before
+                attempt += 1
+    finally:
+        if session is not None:
+            session.close()
+
+
+def describe_failure(failure: StatementFailed, attempts: int) -> TransactionFailed:
+    """The words under which Locust's page counts a failed transaction."""
+    outcome = outcome_of(
+        failure.sqlstate,
+        failure.message,
+        commit_sent=failure.commit_sent,
+        connected=failure.connected,
+    )
+    if outcome in CONFLICTS:
+        return TransactionFailed(f"gave up after {attempts} attempts: {outcome}")
+    return TransactionFailed(f"{outcome} {failure.sqlstate}: {failure.message}".strip())
+
+
+def _without_session(failure: StatementFailed) -> Outcome:
+    """A connection that did not come about: turned away for now, or not to be had."""
+    busy = failure.sqlstate in ("53300", "53400")
+    return Outcome.REJECTED if busy else Outcome.CONNECT_FAILED
+
+
+def _sleep_until(moment_ns: int, is_running: Callable[[], bool]) -> bool:
+    """Sleep, in short pieces so that a stop is noticed; False when there was one."""
+    while (left := (moment_ns - monotonic_ns()) * 1e-9) > 0:
+        gevent.sleep(min(left, _LONGEST_SLEEP_S))
+        if left > _LONGEST_SLEEP_S and not is_running():
+            return False
+    return is_running()

@@ -1,0 +1,233 @@
+"""Locust's events → a run.
+
+Locust starts and stops users, draws its page and talks between processes; this module makes a run
+out of that: a plan and a folder when a test starts, an engine in every process that has users, and
+a finished folder when the test has stopped. `locustfile.py` and `occbench run` both go through it.
+"""
+
+import logging
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from time import time_ns
+from typing import Any
+
+import gevent
+from locust import User, task
+from locust.env import Environment
+from locust.exception import StopUser
+from locust.runners import MasterRunner, WorkerRunner
+
+from loadtest.config import RunConfig
+from loadtest.engine import Engine
+from loadtest.errors import OccbenchError
+from loadtest.live import Tally
+from loadtest.options import LOCUST_PREFIX, config_from_locust
+from loadtest.preflight import KeySource, Plan, ReadSeeded, make_plan
+from loadtest.run import Run
+from loadtest.targets import StatementFailed
+from loadtest.user import describe_failure, run_user
+
+REQUEST_TYPE = "TXN"
+"""What stands in the Type column of Locust's page."""
+
+_PLAN, _FOLDER = LOCUST_PREFIX + "plan", LOCUST_PREFIX + "folder"
+_WORKERS = LOCUST_PREFIX + "workers"
+_MEASURE, _ACCOUNT, _TALLY = "occ_measure_from", "occ_account", "occ_tally"
+_STOP_TIMEOUT_S = 5.0
+
+logger = logging.getLogger("occbench")
+
+
+class OccUser(User):
+    """A user of the run that its environment's Wiring holds."""
+
+    @task
+    def transactions(self) -> None:
+        """Everything until the user is stopped; Locust's own loop is too slow for a database."""
+        engine = Wiring.of(self.environment).engine
+        if engine is not None:
+            run_user(engine, engine.next_user(), lambda: self._state == "running")
+        raise StopUser
+
+
+class Wiring:
+    """One Locust environment, and the run that is going on in it."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        read_seeded: ReadSeeded,
+        source_of: KeySource,
+        finished: Callable[[Path], None],
+    ) -> None:
+        """Listen to the environment's events.
+
+        `read_seeded` and `source_of` say what a database and a file of keys hold, `finished` is
+        told of every run that has ended.
+        """
+        self.environment = environment
+        self.engine: Engine | None = None
+        self.run: Run | None = None
+        self.error: OccbenchError | None = None
+        """Why the last test did not start."""
+        self._read_seeded = read_seeded
+        self._source_of = source_of
+        self._finished = finished
+        self._ready: Plan | None = None
+        self._measuring = False
+        self._tally = Tally()
+        environment.occbench = self  # type: ignore[attr-defined]
+        environment.stop_timeout = environment.stop_timeout or _STOP_TIMEOUT_S
+        events = environment.events
+        events.test_start.add_listener(self._on_test_start)
+        events.spawning_complete.add_listener(self._on_spawning_complete)
+        events.test_stopping.add_listener(self._on_test_stopping)
+        events.test_stop.add_listener(self._on_test_stop)
+        runner = environment.runner
+        if isinstance(runner, WorkerRunner):
+            runner.register_message(_MEASURE, self._on_measure)
+        elif isinstance(runner, MasterRunner):
+            runner.register_message(_ACCOUNT, self._on_account)
+            runner.register_message(_TALLY, self._on_tally)
+
+    @staticmethod
+    def of(environment: Environment) -> "Wiring":
+        """The wiring of this environment."""
+        wiring: Wiring = environment.occbench  # type: ignore[attr-defined]
+        return wiring
+
+    def prepare(self, config: RunConfig) -> Plan:
+        """Check that this run can be done; the next test that starts is it."""
+        self._ready = make_plan(config, self._read_seeded, self._source_of)
+        return self._ready
+
+    def take_tally(self) -> Tally:
+        """What all processes counted since this was last called."""
+        if self.engine is not None:
+            return self.engine.take_tally()
+        tally, self._tally = self._tally, Tally()
+        return tally
+
+    # What happens in every process
+
+    def _on_test_start(self, **_: object) -> None:
+        self.engine, self._measuring, self.error = None, False, None
+        if isinstance(self.environment.runner, WorkerRunner):
+            self._start_engine(*self._plan_from_master())
+            return
+        try:
+            options = self.environment.parsed_options
+            plan = self._ready
+            if plan is None:
+                assert options is not None  # noqa: S101 - Locust always has them by now
+                plan = self.prepare(config_from_locust(options))
+            self._ready = None
+            self.run = Run.begin(plan, datetime.now().astimezone())
+        except OccbenchError as error:
+            self.error = error
+            self._give_up(error)
+            return
+        if isinstance(self.environment.runner, MasterRunner):
+            self._plan_for_workers(plan, self.run.folder)
+        else:
+            self._start_engine(plan, self.run.folder, 0, 1)
+
+    def _start_engine(self, plan: Plan, folder: Path, worker: int, workers: int) -> None:
+        self.engine = Engine(plan, folder, self._request(plan), worker=worker, workers=workers)
+        self.engine.start()
+        if isinstance(self.environment.runner, WorkerRunner):
+            gevent.spawn(self._report_tallies, self.engine)
+
+    def _request(self, plan: Plan) -> Callable[[int, float, StatementFailed | None, int], None]:
+        """What tells Locust that a transaction is done: one request each, whatever it took."""
+        fire = self.environment.events.request.fire
+        names = [f"{plan.config.scenario} {key_type}" for key_type in plan.config.keys]
+
+        def request(key: int, ms: float, failure: StatementFailed | None, attempts: int) -> None:
+            fire(
+                request_type=REQUEST_TYPE,
+                name=names[key],
+                response_time=ms,
+                response_length=0,
+                exception=describe_failure(failure, attempts) if failure else None,
+                context={},
+            )
+
+        return request
+
+    def _on_spawning_complete(self, **_: object) -> None:
+        if self._measuring or self.run is None:
+            return
+        self._measuring = True
+        moment = time_ns() + round(self.run.plan.config.warmup * 1e9)
+        self.run.measured_from_ns = moment
+        if self.engine is not None:
+            self.engine.measure_from(moment)
+        else:
+            runner = self.environment.runner
+            assert runner is not None  # noqa: S101 - it fired the event
+            runner.send_message(_MEASURE, moment)
+
+    def _on_test_stopping(self, **_: object) -> None:
+        if self.run is not None:
+            self.run.measured_until_ns = time_ns()
+
+    def _on_test_stop(self, **_: object) -> None:
+        runner = self.environment.runner
+        if self.engine is not None:
+            account = self.engine.stop()
+            self.engine = None
+            if isinstance(runner, WorkerRunner):
+                runner.send_message(_ACCOUNT, account)
+                return
+            if self.run is not None:
+                self.run.generators.append(account)
+        if self.run is not None:
+            run, self.run = self.run, None
+            run.end()
+            self._finished(run.folder)
+
+    # Between master and workers
+
+    def _plan_for_workers(self, plan: Plan, folder: Path) -> None:
+        runner, options = self.environment.runner, self.environment.parsed_options
+        assert isinstance(runner, MasterRunner)  # noqa: S101 - asked by the caller
+        # Locust sends its parsed options along with the order to spawn.
+        vars(options)[_PLAN] = plan.to_json()
+        vars(options)[_FOLDER] = str(folder.resolve())
+        vars(options)[_WORKERS] = len(runner.clients.ready)
+
+    def _plan_from_master(self) -> tuple[Plan, Path, int, int]:
+        runner, options = self.environment.runner, vars(self.environment.parsed_options)
+        assert isinstance(runner, WorkerRunner)  # noqa: S101 - asked by the caller
+        plan = Plan.from_json(options[_PLAN])
+        return plan, Path(options[_FOLDER]), runner.worker_index, options[_WORKERS]
+
+    def _on_measure(self, msg: Any, **_: object) -> None:
+        if self.engine is not None:
+            self.engine.measure_from(msg.data)
+
+    def _report_tallies(self, engine: Engine) -> None:
+        runner = self.environment.runner
+        assert runner is not None  # noqa: S101 - asked by the caller
+        while self.engine is engine:
+            gevent.sleep(1.0)
+            runner.send_message(_TALLY, engine.take_tally().as_message())
+
+    def _on_tally(self, msg: Any, **_: object) -> None:
+        self._tally.add(Tally.from_message(msg.data))
+
+    def _on_account(self, msg: Any, **_: object) -> None:
+        if self.run is not None:
+            self.run.generators.append(msg.data)
+
+    def _give_up(self, error: OccbenchError) -> None:
+        """Say in one line why nothing starts; end the process where nobody could correct it."""
+        print(f"occbench: {error}", file=sys.stderr)  # noqa: T201
+        if self.environment.web_ui is None:
+            self.environment.process_exit_code = error.exit_code
+        runner = self.environment.runner
+        if runner is not None:
+            gevent.spawn(runner.quit if self.environment.web_ui is None else runner.stop)

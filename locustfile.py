@@ -1,0 +1,21 @@
+"""What `locust` loads: the user class and the event wiring, nothing else."""
+
+from typing import Any
+
+from locust import events
+from locust.env import Environment
+
+from loadtest import webui
+from loadtest.options import add_locust_arguments
+from loadtest.reporting import report_in_process
+from loadtest.wiring import OccUser, Wiring
+from seed import contents, key_source
+
+__all__ = ["OccUser"]
+
+events.init_command_line_parser.add_listener(add_locust_arguments)
+
+
+@events.init.add_listener
+def _wire(environment: Environment, **_: Any) -> None:
+    webui.install(Wiring(environment, contents, key_source, report_in_process))

@@ -1,0 +1,121 @@
+"""The answer in words: what the run found, for someone who will read one sentence."""
+
+from dataclasses import dataclass
+
+from reports.figures import Figures
+from reports.model import Model
+from reports.pairs import NOT_COMPARABLE, TOO_FEW_PAIRS, Comparison, Ratio
+from reports.style import count, milliseconds, number, percent, plural, seconds
+
+_PHRASES = {
+    "throughput_tps": ("throughput", "higher", "lower"),
+    "conflict_rate": ("conflicts", "more frequent", "rarer"),
+    "latency_p50_ms": ("median latency", "higher", "lower"),
+    "latency_p99_ms": ("p99 latency", "higher", "lower"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A headline and the few sentences under it."""
+
+    headline: str
+    lede: str
+
+
+def answer(model: Model) -> Answer:
+    """What the run found, best known first."""
+    if not model.overall.committed:
+        return Answer("Nothing was committed.", _nothing(model))
+    if model.comparisons:
+        return Answer(_compared(model.comparisons), _both(model))
+    return Answer(_single(model.overall), _context(model))
+
+
+def _nothing(model: Model) -> str:
+    o = model.overall
+    kinds = ", ".join(f"{count(n)} {name.replace('_', ' ')}" for name, n in o.outcomes.items())
+    return f"{plural(o.attempts, 'attempt')} in {seconds(model.measured_s)}: {kinds}."
+
+
+def one_in(rate: float) -> str:
+    """A rate as a person says it: `1 in 15`, `none`, `nearly all`."""
+    if rate <= 0:
+        return "none"
+    if rate > 0.95:
+        return "nearly all"
+    if rate > 0.4:
+        return f"{round(rate * 10)} in 10"
+    return f"1 in {count(round(1 / rate)) if rate > 0.005 else number(1 / rate)}"
+
+
+def _single(f: Figures) -> str:
+    rate = f.conflict_rate or 0.0
+    if not f.conflicts:
+        said = "No attempt conflicted"
+    else:
+        said = f"{one_in(rate).capitalize()} attempts conflicted"
+    text = f"{said} at {number(f.throughput_tps)} transactions a second"
+    if f.latency.p99 is not None:
+        text += f"; 99 in 100 took at most {milliseconds(f.latency.p99)}"
+    return f"{text}."
+
+
+def _compared(comparisons: list[Comparison]) -> str:
+    return " ".join(_one_comparison(c) for c in comparisons)
+
+
+def _one_comparison(c: Comparison) -> str:
+    judged = [r for r in c.ratios if r.verdict not in (TOO_FEW_PAIRS, NOT_COMPARABLE)]
+    if not judged:
+        return f"{c.other} against {c.base}: too little data to tell them apart."
+    order = list(_PHRASES)
+    different = sorted((r for r in judged if r.differs), key=lambda r: order.index(r.metric))
+    if not different:
+        return f"{c.other} or {c.base} keys: no difference shown."
+    phrases = [_phrase(r) for r in different]
+    text = f"With {c.other} keys, against {c.base}: {_listed(phrases)}."
+    same = [_PHRASES[r.metric][0] for r in judged if not r.differs]
+    if same:
+        text += f" No difference shown in {_listed(same)}."
+    return text
+
+
+def _phrase(ratio: Ratio) -> str:
+    name, more, less = _PHRASES[ratio.metric]
+    value = ratio.ratio or 1.0
+    if value >= 2:
+        return f"{name} {number(value)} times as {'frequent' if more == 'more frequent' else 'high'}"
+    return f"{name} {percent(abs(value - 1))} {more if value > 1 else less}"
+
+
+def _listed(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _both(model: Model) -> str:
+    sentences = []
+    for name, f in model.key_types.items():
+        rate = f.conflict_rate or 0.0
+        conflicted = "no attempt" if not f.conflicts else f"{one_in(rate)} attempts"
+        text = f"With {name} keys {conflicted} conflicted ({percent(rate)}), at {number(f.throughput_tps)} transactions a second"
+        if f.latency.p50 is not None:
+            text += f" and a median of {milliseconds(f.latency.p50)}"
+        sentences.append(text)
+    return f"{'; '.join(sentences)}. {_context(model)}"
+
+
+def _context(model: Model) -> str:
+    run = model.run
+    parts = []
+    if run.config.users:
+        parts.append(plural(run.config.users, "user"))
+    if run.size:
+        parts.append(f"{count(run.size)} accounts")
+    parts.append(f"{run.config.skew} access")
+    measured = f"measured for {seconds(model.measured_s)}"
+    if model.warmup_s:
+        measured += f" after {seconds(model.warmup_s)} of warm-up"
+    o = model.overall
+    gave_up = f"{plural(o.give_ups, 'transaction')} gave up" if o.give_ups else "no transaction gave up"
+    return f"{', '.join(parts)}; {measured}; {gave_up} of {count(o.transactions)}."

@@ -1,0 +1,65 @@
+"""The predicted band of the conflict rate, from the formula in docs/methodology.md."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtest.access import parse_access
+from loadtest.attempt import OUTCOME_CODE, Outcome
+from loadtest.errors import InputError
+from loadtest.prediction import conflict_probability
+from reports.blocks import Blocks
+from reports.figures import Tally
+from reports.load import Attempts
+from reports.run_file import Run
+
+
+class Band:
+    """Predicts the conflict rate of each cell; a slice is the mean of its cells by attempts."""
+
+    def __init__(self, run: Run, attempts: Attempts, blocks: Blocks, counts: Tally) -> None:
+        overlap = [sum_q_squared(run, name) for name in attempts.scenarios]
+        commits = counts.final_outcomes[..., OUTCOME_CODE[Outcome.COMMITTED]].sum(axis=1)
+        # A user waits for its own transaction, so only the other users' commits can fail it.
+        others = (run.config.users - 1) / run.config.users if run.config.users else 1.0
+        shape = counts.reached_commit.shape
+        self._weights = counts.outcomes.sum(axis=-1)
+        self._reached = counts.reached_commit > 0
+        self._bounds = {bound: np.full(shape, np.nan) for bound in ("low", "high")}
+        for cell in zip(*np.nonzero(counts.reached_commit), strict=True):
+            key, _, scenario = cell
+            overlapping = overlap[scenario]
+            seconds = blocks.duration_of(key)
+            if overlapping is None or seconds <= 0:
+                continue
+            # The targets serve the same tables: whichever one committed, it can fail an attempt.
+            rate = others * float(commits[key, scenario]) / seconds
+            for bound, values in self._bounds.items():
+                window_s = counts.sums_ms[f"window_{bound}"][cell] / counts.reached_commit[cell] / 1e3
+                values[cell] = conflict_probability(rate, float(window_s), overlapping)
+
+    def of(self, chosen: tuple[slice | int, slice | int, slice | int]) -> tuple[float, float] | None:
+        """(low, high) of the chosen cells, None where one of them cannot be predicted."""
+        weights = np.ravel(self._weights[chosen])
+        # A cell whose attempts never came as far as COMMIT has no window to predict from.
+        used = np.ravel(self._reached[chosen])
+        low = _mean(np.ravel(self._bounds["low"][chosen])[used], weights[used])
+        high = _mean(np.ravel(self._bounds["high"][chosen])[used], weights[used])
+        return None if low is None or high is None else (low, high)
+
+
+def _mean(values: NDArray[np.float64], weights: NDArray[np.int64]) -> float | None:
+    if not len(values) or np.isnan(values).any():
+        return None
+    return float(np.average(values, weights=weights))
+
+
+def sum_q_squared(run: Run, scenario: str) -> float | None:
+    """Σ_k q_k² of a scenario's writes: what `run.json` says, else known for transfers only."""
+    if scenario in run.sum_q_squared:
+        return run.sum_q_squared[scenario]
+    if scenario != "transfer" or run.size is None:
+        return None
+    try:
+        return parse_access(run.config.skew, run.size).sum_q_squared()
+    except InputError:
+        return None

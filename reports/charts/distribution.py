@@ -1,0 +1,64 @@
+"""Latency distribution."""
+
+import numpy as np
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from reports import percentiles
+from reports.charts.draw import Chart, canvas, finish, legend, thousands_axis, unit_label
+from reports.model import Model
+from reports.style import look, milliseconds, number
+
+_TICKS = {
+    0.0: "0", 0.5: "50", 0.9: "90", 0.99: "99", 0.999: "99.9", 0.9999: "99.99", 0.99999: "99.999",
+    0.999999: "99.9999",
+}  # fmt: skip
+
+
+def draw(model: Model) -> Chart | None:
+    """Share of transactions that took at most x; each step up is a tenth of the rest."""
+    if not model.curves:
+        return None
+    figure, axes = canvas()
+    top = 0.0
+    for key_type, curve in model.curves.items():
+        style = look(key_type)
+        nines = -np.log10(1 - curve.quantiles)
+        ms = np.maximum(curve.ms, 1e-4)
+        top = max(top, float(nines[-1]))
+        marks = [q for q in (0.5, 0.9, 0.99, 0.999) if -np.log10(1 - q) <= nines[-1] + 1e-9]
+        places = [-np.log10(1 - q) for q in marks]
+        axes.plot(ms, nines, color=style.colour, linestyle=style.line, linewidth=1.8, zorder=3)
+        axes.plot(
+            np.interp(places, nines, ms), places, style.marker, color=style.colour, markersize=5.5,
+            markeredgewidth=0, zorder=4,
+        )  # fmt: skip
+        axes.plot([], [], color=style.colour, linestyle=style.line, marker=style.marker, markersize=5, label=key_type)
+    axes.set_xscale("log")
+    shown = {q: text for q, text in _TICKS.items() if -np.log10(1 - q) <= top + 0.05}
+    axes.set_yticks([-np.log10(1 - q) for q in shown], list(shown.values()))
+    axes.set_ylim(0, top * 1.04)
+    axes.grid(axis="x", which="major")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    low, high = axes.get_xlim()
+    if high / low < 100:
+        axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
+    thousands_axis(axes.xaxis)
+    axes.set_xlabel("latency of a transaction, with its retries (ms, log scale)")
+    unit_label(figure, "% of transactions")
+    legend(figure, axes)
+    return finish(figure, "distribution", "Latency distribution", _reading(model))
+
+
+def _reading(model: Model) -> str:
+    sentences = []
+    for key_type, f in model.key_types.items():
+        latency = f.latency
+        marks = {"p50": latency.p50, "p90": latency.p90, "p99": latency.p99, "p99.9": latency.p999}
+        known = [f"{name} {milliseconds(value)}" for name, value in marks.items() if value is not None]
+        if not known:
+            continue
+        text = f"{key_type}: {', '.join(known)}"
+        if latency.p99 is not None and latency.p50:
+            text += f"; the slowest hundredth takes {number(latency.p99 / latency.p50)} times the median or more"
+        sentences.append(f"{text}.")
+    return " ".join(sentences) + f" A percentile is shown when {percentiles.BEYOND} samples lie beyond it."

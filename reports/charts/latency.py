@@ -1,0 +1,65 @@
+"""Latency percentiles over time."""
+
+import numpy as np
+
+from reports.charts.draw import Chart, Margins, canvas, finish, from_zero, legend, spread_out, thousands_axis, time_axis, unit_label
+from reports.charts.lines import largest, over_time
+from reports.model import Model
+from reports.series import DRAWN
+from reports.style import MUTED, milliseconds
+
+_WEIGHT = {"p50": 2.1, "p95": 1.4, "p99": 0.9}
+_LOG_FROM = 25.0
+
+
+def draw(model: Model) -> Chart | None:
+    """p50, p95 and p99 of transactions' latency, by key type; None when too few ended."""
+    highest = largest(*(s.latency_ms for s in model.series.values()))
+    if not highest:
+        return None
+    figure, axes = canvas(Margins(right=40))
+    scale = time_axis(axes, model)
+    handles = []
+    ends: dict[str, list[float]] = {name: [] for name in DRAWN}
+    for key_type, series in model.series.items():
+        for column, name in enumerate(DRAWN):
+            values = series.latency_ms[:, column]
+            handle = over_time(axes, key_type, series, values, scale, linewidth=_WEIGHT[name])
+            shown = values[np.isfinite(values)]
+            if shown.size:
+                ends[name].append(float(shown[-3:].mean()))
+        handles.append(handle)
+    lows = [float(v.min()) for s in model.series.values() if (v := s.latency_ms[np.isfinite(s.latency_ms)]).size]
+    if highest / max(min(lows), 1e-9) > _LOG_FROM:
+        axes.set_yscale("log")
+        axes.set_ylim(min(lows) / 1.3, highest * 1.3)
+    else:
+        from_zero(axes, highest)
+    thousands_axis(axes.yaxis)
+    _label_ends(axes, {name: float(np.mean(y)) for name, y in ends.items() if y})
+    unit_label(figure, f"latency (ms{', log scale' if axes.get_yscale() == 'log' else ''})")
+    legend(figure, axes, handles)
+    return finish(figure, "latency", "Latency over time", _reading(model))
+
+
+def _label_ends(axes: object, ends: dict[str, float]) -> None:
+    from matplotlib.axes import Axes
+
+    assert isinstance(axes, Axes)  # noqa: S101
+    heights = [float(axes.transData.transform((0, y))[1]) for y in ends.values()]
+    for name, y in zip(ends, spread_out(heights, 14), strict=True):
+        x = axes.transAxes.transform((1, 0))[0] + 6
+        place = axes.transAxes.inverted().transform((x, y))
+        axes.text(*place, name, transform=axes.transAxes, va="center", color=MUTED.sentinel)
+
+
+def _reading(model: Model) -> str:
+    sentences = []
+    for key_type, f in model.key_types.items():
+        if f.latency.p50 is None:
+            continue
+        text = f"{key_type}: half of the transactions took at most {milliseconds(f.latency.p50)}"
+        if f.latency.p99 is not None:
+            text += f", 99 in 100 at most {milliseconds(f.latency.p99)}"
+        sentences.append(f"{text}.")
+    return " ".join(sentences)

@@ -1,0 +1,39 @@
+"""What popularity does to an account's conflict rate."""
+
+from reports.charts.draw import Chart, canvas, finish, from_zero, legend, percent_axis, thousands_axis, unit_label
+from reports.charts.lines import largest
+from reports.model import Model
+from reports.style import look, number, percent
+
+
+def draw(model: Model) -> Chart | None:
+    """Conflict rate against accesses a second; None when accesses were spread evenly."""
+    curves = model.heat.popularity
+    if model.run.config.skew == "uniform" or not curves:
+        return None
+    figure, axes = canvas()
+    for key_type, curve in curves.items():
+        style = look(key_type)
+        axes.plot(
+            curve.accesses_per_s, curve.conflict_rate, color=style.colour, linestyle=style.line,
+            marker=style.marker, markersize=5, linewidth=1.6, label=key_type, zorder=3,
+        )  # fmt: skip
+    axes.set_xscale("log")
+    thousands_axis(axes.xaxis)
+    from_zero(axes, largest(*(c.conflict_rate for c in curves.values())))
+    percent_axis(axes.yaxis)
+    axes.set_xlabel("accesses to an account (1/s, log scale)")
+    unit_label(figure, "conflicts / attempts")
+    legend(figure, axes)
+    return finish(figure, "popularity", "Conflict rate by popularity", _reading(model))
+
+
+def _reading(model: Model) -> str:
+    sentences = []
+    for key_type, c in model.heat.popularity.items():
+        sentences.append(
+            f"{key_type}: accounts touched {number(float(c.accesses_per_s[0]))} times a second conflict in "
+            f"{percent(float(c.conflict_rate[0]))} of attempts, those touched "
+            f"{number(float(c.accesses_per_s[-1]))} times a second in {percent(float(c.conflict_rate[-1]))}."
+        )
+    return " ".join(sentences)

@@ -1,0 +1,89 @@
+"""The comparison of key types: each figure's ratio with its interval."""
+
+import math
+
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from reports.charts.draw import Chart, Margins, canvas, finish, legend
+from reports.model import Model
+from reports.pairs import Comparison, Ratio
+from reports.style import INK, MUTED, look, number, percent
+
+NAMES = {
+    "conflict_rate": "conflict rate",
+    "throughput_tps": "throughput",
+    "latency_p50_ms": "latency p50",
+    "latency_p99_ms": "latency p99",
+}
+_STEPS = (1.01, 1.02, 1.05, 1.1, 1.2, 1.5, 2, 3, 5, 10)
+
+
+def draw(model: Model) -> Chart | None:
+    """Ratios on a logarithmic axis, so that half and double lie equally far from 1."""
+    drawn = [(c, r) for c in model.comparisons for r in c.ratios if r.low is not None and r.high is not None]
+    if not drawn:
+        return None
+    count = len(model.comparisons)
+    figure, axes = canvas(Margins(left=100, right=140, top=34 if count > 1 else 12), height=(92 if count > 1 else 70) + 4 * (22 + 16 * count))
+    reach = max(max(abs(math.log(r.low or 1)), abs(math.log(r.high or 1))) for _, r in drawn)
+    reach = max(reach * 1.1, math.log(1.02))
+    for place, comparison in enumerate(model.comparisons):
+        style = look(comparison.other)
+        for row, metric in enumerate(NAMES):
+            ratio = comparison.of(metric)
+            if ratio.low is None or ratio.high is None or ratio.ratio is None:
+                continue
+            y = row + (place - (count - 1) / 2) * 0.34
+            axes.plot([ratio.low, ratio.high], [y, y], color=style.colour, linewidth=3, zorder=3, alpha=1 if ratio.differs else 0.55)
+            axes.plot([ratio.ratio], [y], style.marker, color=style.colour, markersize=8, markeredgewidth=0, zorder=4,
+                      label=f"{comparison.other} / {comparison.base}" if row == 0 else None)
+            axes.annotate(
+                f"{ratio.ratio:.2f}  ({ratio.low:.2f}–{ratio.high:.2f})", (1, y), (10, 0),
+                xycoords=("axes fraction", "data"), textcoords="offset points", va="center", fontsize=11,
+                color=INK.sentinel if ratio.differs else MUTED.sentinel,
+            )  # fmt: skip
+    axes.axvline(1, color=INK.sentinel, linewidth=1, zorder=2)
+    axes.set_xscale("log")
+    axes.set_xlim(math.exp(-reach), math.exp(reach))
+    _ticks(axes, reach)
+    axes.set_yticks(range(len(NAMES)), list(NAMES.values()))
+    for label in axes.get_yticklabels():
+        label.set_color(INK.sentinel)
+    axes.set_ylim(len(NAMES) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+    axes.grid(axis="x")
+    first = model.comparisons[0]
+    axes.set_xlabel(f"{first.other} / {first.base}, with 95 % interval" if count == 1 else f"ratio to {first.base}, with 95 % interval")
+    if count > 1:
+        legend(figure, axes)
+    return finish(figure, "ratios", "Difference between key types", " ".join(_reading(c) for c in model.comparisons))
+
+
+def _ticks(axes: object, reach: float) -> None:
+    from matplotlib.axes import Axes
+
+    assert isinstance(axes, Axes)  # noqa: S101
+    inside = [s for s in _STEPS if math.log(s) <= reach]
+    # At most three on each side, the outer ones, so that labels never touch.
+    kept = [s for s in inside if math.log(s) >= reach / 3.2][-3:]
+    kept = [s for i, s in enumerate(kept) if i == len(kept) - 1 or math.log(kept[i + 1] / s) > reach / 4]
+    places = [1 / s for s in reversed(kept)] + [1.0] + list(kept)
+    axes.xaxis.set_major_locator(FixedLocator(places))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.3g}"))
+
+
+def _reading(comparison: Comparison) -> str:
+    return " ".join(f"{_sentence(r, comparison)}." for r in comparison.ratios)
+
+
+def _sentence(ratio: Ratio, comparison: Comparison) -> str:
+    name = NAMES[ratio.metric].capitalize()
+    if ratio.ratio is None or ratio.low is None or ratio.high is None:
+        return f"{name}: {ratio.verdict}"
+    if not ratio.differs:
+        return f"{name}: no difference shown ({number(ratio.low)} to {number(ratio.high)})"
+    return (
+        f"{name}: {comparison.other} {percent(abs(ratio.ratio - 1))} "
+        f"{'higher' if ratio.ratio > 1 else 'lower'} ({number(ratio.low)} to {number(ratio.high)})"
+    )

@@ -1,0 +1,60 @@
+"""Retries a transaction."""
+
+import numpy as np
+
+from reports.charts.draw import Chart, canvas, finish, from_zero, legend, percent_axis, unit_label
+from reports.model import Model
+from reports.style import look, number, percent, plural
+
+_MOST = 6
+
+
+def draw(model: Model) -> Chart | None:
+    """Share of transactions by number of retries, those without one left to the sentence."""
+    known = {k: f for k, f in model.key_types.items() if f.transactions}
+    most = max((f.retries_max or 0 for f in known.values()), default=0)
+    if not most:
+        return None
+    figure, axes = canvas()
+    last = min(most, _MOST)
+    width = 0.8 / len(known)
+    top = 0.0
+    for place, (key_type, f) in enumerate(known.items()):
+        histogram = np.zeros(last + 1)
+        histogram[: min(last + 1, len(f.retries_histogram))] = f.retries_histogram[: last + 1]
+        histogram[last] += f.retries_histogram[last + 1 :].sum()
+        shares = histogram[1:] / f.transactions
+        x = np.arange(1, last + 1) + (place - (len(known) - 1) / 2) * width
+        style = look(key_type)
+        axes.bar(x, shares, width * 0.9, color=style.colour, label=key_type, zorder=3)
+        top = max(top, float(shares.max()))
+        if last * len(known) <= 8:
+            for at, share in zip(x, shares, strict=True):
+                axes.annotate(percent(float(share)), (at, share), (0, 4), textcoords="offset points", ha="center", fontsize=10.5)
+    ticks = [str(n) for n in range(1, last + 1)]
+    if most > last:
+        ticks[-1] = f"{last}+"
+    axes.set_xticks(range(1, last + 1), ticks)
+    axes.set_xlim(0.4, max(last, 2) + 0.6)
+    axes.tick_params(axis="x", length=0)
+    from_zero(axes, top, room=1.18)
+    percent_axis(axes.yaxis)
+    axes.set_xlabel("retries a transaction needed")
+    unit_label(figure, "share of transactions")
+    legend(figure, axes)
+    return finish(figure, "retries", "Retries", _reading(model))
+
+
+def _reading(model: Model) -> str:
+    sentences = []
+    for key_type, f in model.key_types.items():
+        if f.retry_rate is None:
+            continue
+        text = (
+            f"{key_type}: {percent(1 - f.retry_rate)} of transactions needed no retry, "
+            f"the mean is {number(f.retries_mean)}, the most {f.retries_max}"
+        )
+        if f.give_ups:
+            text += f"; {plural(f.give_ups, 'transaction')} gave up"
+        sentences.append(f"{text}.")
+    return " ".join(sentences)

@@ -1,0 +1,40 @@
+"""Throughput over time."""
+
+from reports.charts.draw import Chart, canvas, finish, from_zero, legend, thousands_axis, time_axis, unit_label
+from reports.charts.lines import largest, over_time, spread_over_time, warmup_line
+from reports.model import Model
+from reports.style import number, percent
+
+
+def draw(model: Model) -> Chart:
+    """Committed transactions a second, by key type, warm-up in grey."""
+    figure, axes = canvas()
+    scale = time_axis(axes, model)
+    handles = [
+        over_time(axes, key_type, series, series.throughput_tps, scale)
+        for key_type, series in model.series.items()
+    ]
+    tops = [s.throughput_tps for s in model.series.values()]
+    if model.warmup is not None:
+        warmup_line(axes, model, model.warmup.throughput_tps, scale)
+        tops.append(model.warmup.throughput_tps)
+    from_zero(axes, largest(*tops))
+    thousands_axis(axes.yaxis)
+    unit_label(figure, "committed transactions / s")
+    legend(figure, axes, handles)
+    return finish(figure, "throughput", "Throughput over time", _reading(model))
+
+
+def _reading(model: Model) -> str:
+    sentences = []
+    for key_type, figures in model.key_types.items():
+        if not figures.committed:
+            sentences.append(f"{key_type}: nothing was committed.")
+            continue
+        text = f"{key_type}: {number(figures.throughput_tps)} transactions/s"
+        spread = spread_over_time(model.series[key_type].throughput_tps)
+        if spread is not None:
+            steadiness = "steady" if spread < 0.1 else "uneven" if spread < 0.3 else "very uneven"
+            text += f", {steadiness} (most of the time within {percent(spread)} of it)"
+        sentences.append(f"{text}.")
+    return " ".join(sentences)

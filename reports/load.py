@@ -1,0 +1,282 @@
+"""`attempts/*.parquet` → columns.
+
+Files are read one after another straight into arrays of their final size, dictionary columns as
+small codes, so that ten million attempts need little more memory than their numbers.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from loadtest.attempt import ATTEMPT_SCHEMA, OUTCOMES
+from loadtest.errors import InputError
+from loadtest.keyspace import KeyType
+
+_NUMBERS: dict[str, type[np.generic]] = {
+    "transaction": np.int64,
+    "attempt": np.int32,
+    "final": np.bool_,
+    "block": np.int32,
+    "intended_start_ns": np.int64,
+    "start_ns": np.int64,
+    "statements_ns": np.int64,
+    "commit_ns": np.int64,
+    "window_low_ns": np.int64,
+    "window_high_ns": np.int64,
+    "backoff_ns": np.int64,
+}
+_WORDS = ("target", "scenario", "key_type")
+_COLUMNS = (*_NUMBERS, *_WORDS, "outcome", "accounts", "sqlstate")
+
+
+@dataclass(slots=True)
+class Columns:
+    """Attempts as parallel arrays, one element an attempt, in no particular order.
+
+    `*_ns` are int64 nanoseconds (`start_ns`, `intended_start_ns` since the epoch). `target`,
+    `scenario`, `key_type` are int8 codes into the tuples of names in `Attempts`; `outcome` is an
+    int8 code into `loadtest.attempt.OUTCOMES`. Attempt *i* touched `touched[i]` accounts; they lie
+    in `accounts`, one attempt's after another's.
+    """
+
+    transaction: NDArray[np.int64]
+    attempt: NDArray[np.int32]
+    final: NDArray[np.bool_]
+    block: NDArray[np.int32]
+    intended_start_ns: NDArray[np.int64]
+    start_ns: NDArray[np.int64]
+    statements_ns: NDArray[np.int64]
+    commit_ns: NDArray[np.int64]
+    window_low_ns: NDArray[np.int64]
+    window_high_ns: NDArray[np.int64]
+    backoff_ns: NDArray[np.int64]
+    target: NDArray[np.int8]
+    scenario: NDArray[np.int8]
+    key_type: NDArray[np.int8]
+    outcome: NDArray[np.int8]
+    touched: NDArray[np.int16]
+    accounts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.attempt)
+
+    def end_ns(self) -> NDArray[np.int64]:
+        """When each attempt ended."""
+        return self.start_ns + self.statements_ns + self.commit_ns
+
+
+@dataclass(slots=True)
+class Warmup:
+    """What the charts over time show of the warm-up; it is in no figure."""
+
+    end_ns: NDArray[np.int64]
+    outcome: NDArray[np.int8]
+    first_start_ns: int | None
+
+
+@dataclass(slots=True)
+class Attempts:
+    """Every attempt of a run: the measured ones as columns, the warm-up apart."""
+
+    measured: Columns
+    warmup: Warmup
+    targets: tuple[str, ...]
+    scenarios: tuple[str, ...]
+    key_types: tuple[str, ...]
+    sqlstates: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Measured attempts by (outcome, SQLSTATE), where there was a SQLSTATE."""
+
+
+class _Vocabulary:
+    """Words → small codes, the same in every file whatever each file's own dictionary says."""
+
+    def __init__(self, words: tuple[str, ...] = (), *, closed: bool = False) -> None:
+        self.words = list(words)
+        self._closed = closed
+
+    def code(self, column: pa.ChunkedArray, where: str) -> NDArray[np.int8]:
+        encoded = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+        if not pa.types.is_dictionary(encoded.type):
+            encoded = encoded.dictionary_encode()
+        translation = np.array([self._known(word, where) for word in encoded.dictionary.to_pylist()], np.int8)
+        indices = encoded.indices.to_numpy(zero_copy_only=False)
+        return translation[indices] if len(indices) else np.empty(0, np.int8)
+
+    def _known(self, word: str, where: str) -> int:
+        if word not in self.words:
+            if self._closed:
+                raise InputError(f"{where}: {word!r} is not an outcome that this version knows")
+            if len(self.words) > 126:
+                raise InputError(f"{where}: more than 127 different names in one column")
+            self.words.append(word)
+        return self.words.index(word)
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    broken = (
+        f"{path} is cut short or not Parquet; delete that one file to report on the rest of the run"
+    )
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(broken) from error
+    names = set(file.schema_arrow.names)
+    missing = [name for name in _COLUMNS if name not in names]
+    if missing:
+        raise InputError(
+            f"{path} has no column {missing[0]!r}; docs/results-format.md lists the columns of a run"
+        )
+    for name in _COLUMNS:
+        if not _readable(file.schema_arrow.field(name).type, ATTEMPT_SCHEMA.field(name).type):
+            raise InputError(
+                f"{path}: column {name!r} is {file.schema_arrow.field(name).type}, "
+                f"not {ATTEMPT_SCHEMA.field(name).type}"
+            )
+    return file
+
+
+def _readable(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether a column of this type can be read as the other without losing anything."""
+    if pa.types.is_dictionary(wanted) or pa.types.is_string(wanted):
+        plain = found.value_type if pa.types.is_dictionary(found) else found
+        return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain))
+    if pa.types.is_list(wanted):
+        return bool(pa.types.is_list(found) and pa.types.is_integer(found.value_type))
+    if pa.types.is_integer(wanted):
+        return bool(pa.types.is_integer(found) and found.bit_width <= wanted.bit_width)
+    return bool(found.equals(wanted))
+
+
+def _tables(files: list[tuple[Path, pq.ParquetFile]]) -> Iterator[tuple[Path, pa.Table]]:
+    for path, file in files:
+        try:
+            table = file.read(columns=list(_COLUMNS))
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(
+                f"{path} is damaged; delete that one file to report on the rest of the run"
+            ) from error
+        for name in _COLUMNS[:-1]:
+            if table.column(name).null_count:
+                raise InputError(f"{path}: column {name!r} has empty values")
+        yield path, table
+
+
+def _numpy(column: pa.ChunkedArray) -> NDArray[np.generic]:
+    return np.asarray(column.to_numpy())
+
+
+class _Store:
+    """Arrays of the size that the files' footers announce, filled file by file."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = 0
+        self.numbers = {name: np.empty(rows, kind) for name, kind in _NUMBERS.items()}
+        self.codes = {name: np.empty(rows, np.int8) for name in (*_WORDS, "outcome")}
+        self.touched = np.empty(rows, np.int16)
+        self.accounts: list[NDArray[np.int64]] = []
+
+    def columns(self) -> Columns:
+        """The filled part; shrinks without copying."""
+        n = self.rows
+        accounts = np.concatenate(self.accounts) if self.accounts else np.empty(0, np.int64)
+        self.accounts.clear()
+        arrays = {**self.numbers, **self.codes}
+        return Columns(
+            **{name: array[:n] for name, array in arrays.items()},  # type: ignore[arg-type]
+            touched=self.touched[:n],
+            accounts=accounts,
+        )
+
+
+def _put(store: _Store, table: pa.Table, codes: dict[str, NDArray[np.int8]]) -> NDArray[np.bool_]:
+    """Append a file's measured attempts; returns which rows those are."""
+    measured = np.asarray(_numpy(table.column("block")) >= 0)
+    everything = bool(measured.all())
+    start, stop = store.rows, store.rows + int(np.count_nonzero(measured))
+    for name, array in store.numbers.items():
+        values = _numpy(table.column(name))
+        array[start:stop] = values if everything else values[measured]
+    for name, codes_of_file in codes.items():
+        store.codes[name][start:stop] = codes_of_file if everything else codes_of_file[measured]
+    lists = table.column("accounts").combine_chunks()
+    lists = lists if isinstance(lists, pa.Array) else pa.concat_arrays(lists.chunks)
+    lengths = np.diff(lists.offsets.to_numpy())
+    numbers = lists.flatten().to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+    if not everything:
+        numbers = numbers[np.repeat(measured, lengths)]
+        lengths = lengths[measured]
+    store.touched[start:stop] = lengths
+    store.accounts.append(numbers)
+    store.rows = stop
+    return measured
+
+
+def load_attempts(folder: Path) -> Attempts:
+    """Read every attempt of a result folder.
+
+    Raises:
+        InputError: naming the file that is broken, or saying that nothing was measured.
+    """
+    paths = sorted((folder / "attempts").glob("*.parquet"))
+    if not paths:
+        raise InputError(f"{folder} holds no attempts: attempts/*.parquet is missing; the run never measured")
+    files = [(path, _open(path)) for path in paths]
+    store = _Store(sum(file.metadata.num_rows for _, file in files))
+    words = {name: _Vocabulary() for name in _WORDS}
+    words["key_type"] = _Vocabulary(tuple(str(k) for k in KeyType))
+    words["outcome"] = _Vocabulary(tuple(OUTCOMES), closed=True)
+    sqlstates: dict[tuple[str, str], int] = {}
+    warm_ends: list[NDArray[np.int64]] = []
+    warm_outcomes: list[NDArray[np.int8]] = []
+    warm_first: int | None = None
+    for path, table in _tables(files):
+        codes = {name: words[name].code(table.column(name), str(path)) for name in words}
+        measured = _put(store, table, codes)
+        _count_sqlstates(sqlstates, table, codes["outcome"], measured)
+        warm = ~measured
+        if warm.any():
+            start = _numpy(table.column("start_ns"))[warm].astype(np.int64)
+            took = np.add(_numpy(table.column("statements_ns")), _numpy(table.column("commit_ns")))[warm]
+            warm_ends.append(start + took)
+            warm_outcomes.append(codes["outcome"][warm])
+            warm_first = min(int(start.min()), warm_first or int(start.min()))
+    if not store.rows:
+        raise InputError(f"{folder} holds no measured attempts: the run ended before its warm-up did")
+    empty = np.empty(0, np.int64)
+    return Attempts(
+        measured=store.columns(),
+        warmup=Warmup(
+            np.concatenate(warm_ends) if warm_ends else empty,
+            np.concatenate(warm_outcomes) if warm_outcomes else empty.astype(np.int8),
+            warm_first,
+        ),
+        targets=tuple(words["target"].words),
+        scenarios=tuple(words["scenario"].words),
+        key_types=tuple(words["key_type"].words),
+        sqlstates=dict(sorted(sqlstates.items())),
+    )
+
+
+def _count_sqlstates(
+    counts: dict[tuple[str, str], int],
+    table: pa.Table,
+    outcome: NDArray[np.int8],
+    measured: NDArray[np.bool_],
+) -> None:
+    column = table.column("sqlstate")
+    if column.null_count == len(column):
+        return
+    rows = np.flatnonzero(measured & np.asarray(column.is_valid().to_numpy()))
+    encoded = column.take(pa.array(rows)).combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    pairs = outcome[rows].astype(np.int64) * len(encoded.dictionary) + encoded.indices.to_numpy()
+    for pair, number in zip(*np.unique(pairs, return_counts=True), strict=True):
+        code, state = divmod(int(pair), len(encoded.dictionary))
+        name = (str(OUTCOMES[code]), str(encoded.dictionary[state].as_py()))
+        counts[name] = counts.get(name, 0) + int(number)

@@ -1,0 +1,199 @@
+"""A result folder as one model: every figure the report prints or draws."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.band import Band
+from reports.blocks import Blocks, find_blocks
+from reports.figures import Figures, Tally, figures, tally
+from reports.hot import Heat, heat
+from reports.load import Attempts, load_attempts
+from reports.pairs import Comparison, compare_key_types
+from reports.run_file import Run, read_run
+from reports.series import Series, WarmupSeries, over_time, warmup_over_time
+
+CURVE_POINTS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A latency distribution to draw: `ms[i]` is the value at quantile `quantiles[i]`."""
+
+    quantiles: NDArray[np.float64]
+    ms: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """All of a report's content, before words and drawing."""
+
+    run: Run
+    overall: Figures
+    key_types: dict[str, Figures]
+    targets: dict[str, Figures]
+    scenarios: dict[str, Figures]
+    by_target_and_key: dict[tuple[str, str], Figures]
+    comparisons: list[Comparison]
+    series: dict[str, Series]
+    warmup: WarmupSeries | None
+    warmup_s: float
+    curves: dict[str, Curve]
+    heat: Heat
+    sqlstates: dict[tuple[str, str], int]
+    measured_s: float
+    blocks: int
+
+
+class _Times:
+    """Latency and COMMIT times of any slice, in ascending order."""
+
+    def __init__(self, attempts: Attempts, cells: NDArray[np.int32], latency_ns: NDArray[np.int64]) -> None:
+        rows = attempts.measured
+        self._shape = (len(attempts.key_types), len(attempts.targets), len(attempts.scenarios))
+        self._latency = latency_ns, cells[rows.final]
+        committed = rows.commit_ns > 0
+        self._commit = rows.commit_ns[committed], cells[committed]
+
+    def of(self, chosen: tuple[slice | int, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(latencies, COMMIT times) of the chosen cells, sorted."""
+        member = np.zeros(self._shape, bool)
+        member[chosen] = True
+        wanted = member.ravel()
+        everything = bool(wanted.all())
+        sorted_times = []
+        for values, where in (self._latency, self._commit):
+            kept = values.copy() if everything else values[wanted[where]]
+            kept.sort()
+            sorted_times.append(kept)
+        return sorted_times[0], sorted_times[1]
+
+
+def build_model(folder: Path) -> Model:
+    """Read a result folder and compute everything.
+
+    Raises:
+        InputError: if it is not a result folder, or a file in it is broken.
+    """
+    run = read_run(folder)
+    attempts = load_attempts(folder)
+    blocks = find_blocks(run, attempts)
+    rows = attempts.measured
+    end_ns = rows.end_ns()
+    latency_ns = (end_ns - rows.intended_start_ns)[rows.final]
+    cells = _cells(attempts)
+    counts = tally(attempts, cells, latency_ns)
+    by_key = counts.outcomes.sum(axis=(1, 2, 3))
+    present = [int(k) for k in np.flatnonzero(by_key)]
+    series = {
+        attempts.key_types[k]: over_time(
+            attempts, blocks, k, end_ns, latency_ns, len(present) > 1 and blocks.paired
+        )
+        for k in present
+    }
+    comparisons = compare_key_types(attempts, blocks, latency_ns, present, run.config.seed)
+    hot = heat(attempts, blocks, present)
+    del end_ns
+    slices = _Slices(run, attempts, blocks, counts, _Times(attempts, cells, latency_ns))
+    everything = slice(None)
+    key_types = {}
+    curves = {}
+    for k in present:
+        name = attempts.key_types[k]
+        key_types[name], curves[name] = slices.with_curve((k, everything, everything))
+    targets = dict(slices.along(1, attempts.targets))
+    return Model(
+        run=run,
+        overall=key_types[attempts.key_types[present[0]]]
+        if len(present) == 1
+        else slices.figures((everything, everything, everything)),
+        key_types=key_types,
+        targets=targets,
+        scenarios=dict(slices.along(2, attempts.scenarios)),
+        by_target_and_key={
+            (name, attempts.key_types[k]): slices.figures((k, t, everything))
+            for t, name in enumerate(attempts.targets)
+            for k in present
+            if len(targets) > 1 and counts.outcomes[k, t].any()
+        },
+        comparisons=comparisons,
+        series=series,
+        warmup=warmup_over_time(attempts.warmup, blocks.from_ns),
+        warmup_s=_warmup_seconds(run, attempts, blocks),
+        curves={name: curve for name, curve in curves.items() if curve is not None},
+        heat=hot,
+        sqlstates=attempts.sqlstates,
+        measured_s=blocks.duration_s,
+        blocks=len(blocks.numbers),
+    )
+
+
+def _cells(attempts: Attempts) -> NDArray[np.int32]:
+    """Each attempt's cell: key type, target and scenario in one number."""
+    rows = attempts.measured
+    cells = rows.key_type.astype(np.int32)
+    cells *= len(attempts.targets)
+    cells += rows.target
+    cells *= len(attempts.scenarios)
+    cells += rows.scenario
+    return cells
+
+
+def _warmup_seconds(run: Run, attempts: Attempts, blocks: Blocks) -> float:
+    first = attempts.warmup.first_start_ns
+    begin = run.started_ns if run.measured_from_ns is not None and run.started_ns else first
+    if begin is None or first is None:
+        return 0.0
+    return max(0.0, (blocks.from_ns - min(begin, first)) / 1e9)
+
+
+class _Slices:
+    """Makes the figures of any slice, each time-consuming one once."""
+
+    def __init__(self, run: Run, attempts: Attempts, blocks: Blocks, counts: Tally, times: _Times) -> None:
+        self._blocks, self._counts, self._times = blocks, counts, times
+        self._band = Band(run, attempts, blocks, counts)
+        self._whole: Figures | None = None
+
+    def figures(self, chosen: tuple[slice | int, slice | int, slice | int]) -> Figures:
+        """The figures of the chosen (key type, target, scenario) cells."""
+        return self.with_curve(chosen)[0]
+
+    def with_curve(
+        self, chosen: tuple[slice | int, slice | int, slice | int]
+    ) -> tuple[Figures, Curve | None]:
+        """The figures, and the latency distribution to draw."""
+        latency, commit = self._times.of(chosen)
+        key = chosen[0]
+        duration = self._blocks.duration_of(key) if isinstance(key, int) else self._blocks.duration_s
+        made = figures(self._counts, chosen, latency, commit, self._band.of(chosen), duration)
+        return made, _curve(latency)
+
+    def along(self, axis: int, names: tuple[str, ...]) -> Iterator[tuple[str, Figures]]:
+        """The figures of each target (axis 1) or scenario (axis 2) that has attempts."""
+        everything = slice(None)
+        totals = self._counts.outcomes.sum(axis=tuple(a for a in range(4) if a != axis))
+        present = [index for index in range(len(names)) if totals[index]]
+        for index in present:
+            if len(present) == 1:
+                # The only one is the whole run; nothing is sorted twice for it.
+                self._whole = self._whole or self.figures((everything, everything, everything))
+                yield names[index], self._whole
+            elif axis == 1:
+                yield names[index], self.figures((everything, index, everything))
+            else:
+                yield names[index], self.figures((everything, everything, index))
+
+
+def _curve(sorted_ns: NDArray[np.int64]) -> Curve | None:
+    """Quantiles evenly spaced in −log10(1 − q), up to the last with enough samples beyond."""
+    samples = len(sorted_ns)
+    if samples < 20:
+        return None
+    nines = np.linspace(0, np.log10(samples / 10), CURVE_POINTS)
+    quantiles = 1 - 10**-nines
+    places = np.round(quantiles * (samples - 1)).astype(np.int64)
+    return Curve(quantiles, sorted_ns[places] / 1e6)

@@ -1,0 +1,256 @@
+"""Two key types compared over pairs of blocks, with a bootstrap interval.
+
+The blocks of a pair ran one after the other in random order, so whatever drifts slowly falls on
+both. Pairs, not attempts, are drawn again: attempts within a block are not independent.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports import percentiles
+from reports.blocks import Blocks
+from reports.figures import CONFLICT_CODES
+from reports.load import Attempts
+
+MIN_PAIRS = 5
+"""With fewer pairs, redrawing them cannot reach far enough for a 95 % interval."""
+
+NO_DIFFERENCE = "no difference shown"
+TOO_FEW_PAIRS = "too few pairs of blocks"
+NOT_COMPARABLE = "not comparable"
+
+_RATIOS = ("conflict_rate", "throughput_tps")
+_PERCENTILES = {"latency_p50_ms": 0.5, "latency_p99_ms": 0.99}
+METRICS = (*_RATIOS, *_PERCENTILES)
+
+_STEP = math.log(1.004)
+_MAX_BINS = 4000
+# Student's t, 97.5 %, for 1 to 10 degrees of freedom; beyond, an expansion is good to 0.002.
+_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+_Z = 1.959964
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One metric of `other` over the same of `base`, with its 95 % interval."""
+
+    metric: str
+    base: float | None
+    other: float | None
+    ratio: float | None
+    low: float | None
+    high: float | None
+    verdict: str
+
+    @property
+    def differs(self) -> bool:
+        """Whether the interval leaves 1 out."""
+        return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Key type `other` against key type `base`."""
+
+    base: str
+    other: str
+    pairs: int
+    ratios: tuple[Ratio, ...]
+
+    def of(self, metric: str) -> Ratio:
+        """The ratio of one of METRICS."""
+        return next(r for r in self.ratios if r.metric == metric)
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One key type in each pair: sums (P,) and latency histograms (P, bins)."""
+
+    attempts: NDArray[np.float64]
+    conflicts: NDArray[np.float64]
+    committed: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+    latency: NDArray[np.float64]
+    sorted_ns: NDArray[np.int64]
+
+
+def compare_key_types(
+    attempts: Attempts, blocks: Blocks, latency_ns: NDArray[np.int64], present: list[int], seed: int
+) -> list[Comparison]:
+    """Every key type against the first; empty unless several ran in blocks of their own.
+
+    Args:
+        attempts: the run's attempts.
+        blocks: its blocks.
+        latency_ns: latency of each final attempt, in the order of the attempts.
+        present: codes of the key types that ran, in the order of the report.
+        seed: of the bootstrap's random numbers, so that a report can be made again.
+    """
+    if len(present) < 2 or not blocks.paired:
+        return []
+    kinds = blocks.present[:, present].argmax(axis=1)
+    groups = blocks.numbers // len(present)
+    table = _Table(attempts, blocks, latency_ns)
+    found = []
+    for place in range(1, len(present)):
+        base_of = {g: b for b, g in enumerate(groups) if kinds[b] == 0}
+        other_of = {g: b for b, g in enumerate(groups) if kinds[b] == place}
+        both = sorted(base_of.keys() & other_of.keys())
+        base = table.side([base_of[g] for g in both])
+        other = table.side([other_of[g] for g in both])
+        names = attempts.key_types[present[0]], attempts.key_types[present[place]]
+        found.append(Comparison(*names, len(both), _ratios(names, base, other, seed)))
+    return found
+
+
+class _Table:
+    """Counts and latency histograms by block."""
+
+    def __init__(self, attempts: Attempts, blocks: Blocks, latency_ns: NDArray[np.int64]) -> None:
+        rows, size = attempts.measured, len(blocks.numbers)
+        where = blocks.index[rows.block].astype(np.int32)
+        self._blocks = blocks
+        self._attempts = np.bincount(where, minlength=size)
+        self._conflicts = np.bincount(where[CONFLICT_CODES[rows.outcome]], minlength=size)
+        self._ended_in = where[rows.final]
+        self._committed = np.bincount(
+            self._ended_in[rows.outcome[rows.final] == 0], minlength=size
+        )
+        self._latency_ns = latency_ns
+        low = math.log(max(1, int(latency_ns.min(initial=1 << 62))))
+        high = math.log(max(2, int(latency_ns.max(initial=2))))
+        self.bins = min(_MAX_BINS, max(1, math.ceil((high - low) / _STEP)) + 1)
+        self.edges = np.exp(np.linspace(low, max(high, low + _STEP), self.bins + 1))
+        place = np.log(np.maximum(latency_ns, 1))
+        place -= low
+        place *= self.bins / (math.log(self.edges[-1]) - low)
+        column = np.clip(place.astype(np.int32), 0, self.bins - 1)
+        self._histogram = np.bincount(
+            self._ended_in.astype(np.int64) * self.bins + column, minlength=size * self.bins
+        ).reshape(size, self.bins)
+
+    def side(self, chosen: list[int]) -> tuple[_Side, NDArray[np.float64]]:
+        member = np.zeros(len(self._attempts), bool)
+        member[chosen] = True
+        return _Side(
+            self._attempts[chosen].astype(float),
+            self._conflicts[chosen].astype(float),
+            self._committed[chosen].astype(float),
+            self._blocks.seconds[chosen],
+            self._histogram[chosen].astype(float),
+            np.sort(self._latency_ns[member[self._ended_in]]),
+        ), self.edges
+
+
+def _ratios(
+    names: tuple[str, str],
+    base: tuple[_Side, NDArray[np.float64]],
+    other: tuple[_Side, NDArray[np.float64]],
+    seed: int,
+) -> tuple[Ratio, ...]:
+    (a, edges), (b, _) = base, other
+    pairs = len(a.seconds)
+    drawn: dict[str, NDArray[np.float64]] = {}
+    if pairs >= MIN_PAIRS:
+        drawn = _bootstrap(a, b, edges, seed)
+    values = {
+        "conflict_rate": [_divide(s.conflicts.sum(), s.attempts.sum()) for s in (a, b)],
+        "throughput_tps": [_divide(s.committed.sum(), s.seconds.sum()) for s in (a, b)],
+    }
+    for metric, quantile in _PERCENTILES.items():
+        values[metric] = [
+            percentiles.at(s.sorted_ns, quantile) / 1e6
+            if percentiles.enough(len(s.sorted_ns), quantile)
+            else None
+            for s in (a, b)
+        ]
+    return tuple(_ratio(m, names, *values[m], drawn.get(m), pairs) for m in METRICS)
+
+
+def _divide(above: float, below: float) -> float | None:
+    return float(above / below) if below > 0 else None
+
+
+def _ratio(
+    metric: str,
+    names: tuple[str, str],
+    base: float | None,
+    other: float | None,
+    drawn: NDArray[np.float64] | None,
+    pairs: int,
+) -> Ratio:
+    if not base or not other:
+        return Ratio(metric, base, other, None, None, None, NOT_COMPARABLE)
+    ratio = other / base
+    if drawn is None:
+        return Ratio(metric, base, other, ratio, None, None, TOO_FEW_PAIRS)
+    finite = drawn[np.isfinite(drawn)]
+    if len(finite) < 0.95 * len(drawn):
+        return Ratio(metric, base, other, ratio, None, None, NOT_COMPARABLE)
+    tail = _tail(pairs)
+    low, high = (float(x) for x in np.quantile(finite, [tail, 1 - tail]))
+    if low <= 1 <= high:
+        verdict = NO_DIFFERENCE
+    else:
+        verdict = f"{names[1]} is {'higher' if ratio > 1 else 'lower'}"
+    return Ratio(metric, base, other, ratio, low, high, verdict)
+
+
+def _bootstrap(
+    a: _Side, b: _Side, edges: NDArray[np.float64], seed: int
+) -> dict[str, NDArray[np.float64]]:
+    """Each metric's ratio in many redrawn sets of pairs."""
+    pairs = len(a.seconds)
+    draws = 10_000 if pairs <= 50 else 2_000
+    rng = np.random.default_rng(seed)
+    weights = rng.multinomial(pairs, np.full(pairs, 1 / pairs), draws).astype(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = {
+            "conflict_rate": (weights @ b.conflicts)
+            / (weights @ b.attempts)
+            / ((weights @ a.conflicts) / (weights @ a.attempts)),
+            "throughput_tps": (weights @ b.committed)
+            / (weights @ b.seconds)
+            / ((weights @ a.committed) / (weights @ a.seconds)),
+        }
+        for metric in _PERCENTILES:
+            found[metric] = np.empty(draws)
+        for start in range(0, draws, 500):
+            part = weights[start : start + 500]
+            above, below = (_quantiles(part @ side.latency, edges) for side in (b, a))
+            for metric, column in zip(_PERCENTILES, (above / below).T, strict=True):
+                found[metric][start : start + 500] = column
+    return found
+
+
+def _quantiles(histograms: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(draws, bins) counts → (draws, quantiles) values, by straight line within a bin."""
+    running = np.cumsum(histograms, axis=1)
+    found = np.empty((len(histograms), len(_PERCENTILES)))
+    for place, quantile in enumerate(_PERCENTILES.values()):
+        wanted = running[:, -1] * quantile
+        column = np.minimum((running < wanted[:, None]).sum(axis=1), histograms.shape[1] - 1)
+        row = np.arange(len(histograms))
+        inside = histograms[row, column]
+        before = running[row, column] - inside
+        share = np.clip((wanted - before) / np.maximum(inside, 1e-12), 0, 1)
+        found[:, place] = edges[column] + share * (edges[column + 1] - edges[column])
+    return found
+
+
+def _tail(pairs: int) -> float:
+    """The share to cut off each end for a 95 % interval, widened for few pairs.
+
+    Plain percentiles are too narrow for few samples, by √((n−1)/n) and by z for t; the correction
+    is Hesterberg's ("What teachers should know about the bootstrap", 2015, section 5.3).
+    """
+    freedom = pairs - 1
+    if freedom <= len(_T):
+        t = _T[freedom - 1]
+    else:
+        cube, fifth = _Z**3, _Z**5
+        t = _Z + (cube + _Z) / (4 * freedom) + (5 * fifth + 16 * cube + 3 * _Z) / (96 * freedom**2)
+    return 0.5 * math.erfc(t * math.sqrt(pairs / freedom) / math.sqrt(2))

@@ -1,0 +1,162 @@
+"""`run.json`: what a run was, read and checked."""
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from loadtest.errors import InputError
+
+FORMAT = 1
+
+_UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def _seconds(value: Any) -> Any:
+    """Accept `5`, `"5"`, `"5s"`, `"2m"`, `"PT5S"`; leave what is none of these to the validator."""
+    if isinstance(value, str):
+        match = re.fullmatch(r"(?:PT)?([\d.]+)\s*(ms|s|m|min|h)?", value.strip(), re.IGNORECASE)
+        if match:
+            return float(match[1]) * _UNITS[(match[2] or "s").lower()]
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+
+
+class _Lenient(BaseModel):
+    """Keys that this version does not know are fine."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Config(_Lenient):
+    """The parts of RunConfig that figures depend on."""
+
+    scenario: str = "transfer"
+    users: int | None = None
+    duration: Seconds | None = None
+    warmup: Seconds | None = None
+    block: Seconds | None = None
+    rate: float | None = None
+    skew: str = "uniform"
+    accounts: int | None = None
+    retry: str | None = None
+    seed: int = 0
+
+
+class Target(_Lenient):
+    """One database endpoint."""
+
+    name: str
+    url: str | None = None
+    family: str | None = None
+    version: str | None = None
+    regime: str | None = None
+    isolation: str | None = None
+    commit_delay_ms: float | None = None
+    durable: bool | None = None
+
+
+class Lag(_Lenient):
+    """How late the generator's event loop ran, in milliseconds."""
+
+    p50: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+
+class Generator(_Lenient):
+    """One process that made load."""
+
+    worker: int | str | None = None
+    pid: int | None = None
+    cpu_share: float | None = None
+    loop_lag_ms: Lag = Lag()
+
+
+class Pacing(_Lenient):
+    """How the schedule of an open loop was kept."""
+
+    rate: float | None = None
+    late: int | None = None
+    scheduled: int | None = None
+
+
+class Invariant(_Lenient):
+    """What must hold after the run whatever happened during it."""
+
+    target: str | None = None
+    key_type: str | None = None
+    what: str = "invariant"
+    expected: str | None = None
+    found: str | None = None
+    negative: int | None = None
+    holds: bool
+
+
+class Run(_Lenient):
+    """A run as `run.json` describes it; what is absent there is None or empty here."""
+
+    format: int
+    label: str = ""
+    config: Config = Config()
+    targets: tuple[Target, ...] = ()
+    versions: dict[str, Any] = Field(default_factory=dict)
+    machine: dict[str, Any] = Field(default_factory=dict)
+    accounts: int | None = None
+    started_ns: int | None = None
+    measured_from_ns: int | None = None
+    measured_until_ns: int | None = None
+    ended_ns: int | None = None
+    interrupted: bool = False
+    generators: tuple[Generator, ...] = ()
+    pacing: Pacing = Pacing()
+    invariant: tuple[Invariant, ...] = ()
+    sum_q_squared: dict[str, float | None] = Field(default_factory=dict)
+    settings: dict[str, Any] = Field(default_factory=dict, exclude=True)
+
+    @property
+    def size(self) -> int | None:
+        """How many accounts the tables held."""
+        return self.accounts if self.accounts is not None else self.config.accounts
+
+    @property
+    def open_loop(self) -> bool:
+        """Whether transactions started by a schedule instead of after one another."""
+        return self.config.rate is not None
+
+
+def read_run(folder: Path) -> Run:
+    """Read `run.json` of a result folder; raises InputError that says what is wrong with it."""
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder; give a run's folder, such as results/<time>-<label>")
+    path = folder / "run.json"
+    if not path.is_file():
+        raise InputError(f"{folder} is not a run's folder: it has no run.json")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not valid JSON ({error}); restore it from the run") from error
+    if not isinstance(data, dict) or "format" not in data:
+        raise InputError(f"{path} does not describe a run: it has no \"format\" key")
+    if data["format"] != FORMAT:
+        raise InputError(
+            f"{path} has format {data['format']!r}, this version reads format {FORMAT}; "
+            "use the version of occbench that wrote it"
+        )
+    # A key with null says the same as a key left out.
+    present = {key: value for key, value in data.items() if value is not None}
+    present["settings"] = present.get("config") or {}
+    if isinstance(present.get("config"), dict):
+        present["config"] = {k: v for k, v in present["config"].items() if v is not None}
+    try:
+        return Run.model_validate(present)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path}: {where}: {first['msg'].lower()}") from error

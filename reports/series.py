@@ -1,0 +1,188 @@
+"""Figures over time: what is drawn is thinned into bins, what is computed is not."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtest.attempt import OUTCOME_CODE, Outcome
+from reports import percentiles
+from reports.blocks import Blocks
+from reports.figures import CONFLICT_CODES
+from reports.load import Attempts, Warmup
+
+_MOST_BINS = 120
+_FEWEST_BINS = 24
+_SHORTEST_S = 0.5
+_FEWEST_ATTEMPTS = 20
+_NICE_S = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
+
+DRAWN = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+"""The percentiles drawn over time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One key type over time, one element a bin; NaN where a bin has too little to show.
+
+    `middle_s` counts from the start of measuring; `seconds` is how long the key type ran within the
+    bin. `latency_ms` is (bins, DRAWN). `joined[i]` says whether bin i follows bin i − 1 directly,
+    with no other key type's block between them.
+    """
+
+    middle_s: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+    throughput_tps: NDArray[np.float64]
+    conflict_rate: NDArray[np.float64]
+    latency_ms: NDArray[np.float64]
+    joined: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class WarmupSeries:
+    """The warm-up, all key types together; `middle_s` is negative."""
+
+    middle_s: NDArray[np.float64]
+    throughput_tps: NDArray[np.float64]
+    conflict_rate: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bins:
+    """A key type's blocks cut into parts, or several of them taken together."""
+
+    starts_ns: NDArray[np.int64]
+    ends_ns: NDArray[np.int64]
+    segment_of: NDArray[np.int64]
+    """Block's index → segment, an element of `starts_ns`."""
+    parts: int
+    together: int
+
+    @property
+    def size(self) -> int:
+        return math.ceil(len(self.starts_ns) / self.together) * self.parts
+
+    def place(self, block: NDArray[np.int64], when_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The bin of each attempt, by the block it belongs to and the time it ended."""
+        segment = self.segment_of[block]
+        if self.parts == 1:
+            return np.asarray(segment // self.together)
+        since = when_ns - self.starts_ns[segment]
+        length = np.maximum(self.ends_ns - self.starts_ns, 1)[segment]
+        # What ends after its block counts in the block's last part.
+        part = np.clip((since / length * self.parts).astype(np.int64), 0, self.parts - 1)
+        return np.asarray(segment * self.parts + part)
+
+    def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        """(middle in epoch ns, own seconds, joined) of each bin."""
+        lengths = (self.ends_ns - self.starts_ns).astype(float)
+        if self.parts > 1:
+            steps = (np.arange(self.parts) + 0.5) / self.parts
+            middles = self.starts_ns[:, None] + lengths[:, None] * steps
+            seconds = np.repeat(lengths / self.parts / 1e9, self.parts)
+            joined = np.arange(len(seconds)) % self.parts > 0
+            return middles.ravel(), seconds, joined
+        heads = np.arange(0, len(lengths), self.together)
+        tails = np.minimum(heads + self.together, len(lengths)) - 1
+        middles = (self.starts_ns[heads] + self.ends_ns[tails]) / 2
+        return middles, np.add.reduceat(lengths, heads) / 1e9, np.zeros(len(heads), bool)
+
+
+def _bins(blocks: Blocks, key_type: int, alternating: bool) -> _Bins:
+    if not alternating:
+        width = next((w for w in _NICE_S if blocks.duration_s / w <= _MOST_BINS), _NICE_S[-1])
+        parts = max(1, min(round(blocks.duration_s / width), 4 * _MOST_BINS))
+        nowhere = np.zeros(len(blocks.numbers), np.int64)
+        return _Bins(blocks.starts_ns[:1], blocks.ends_ns[-1:], nowhere, parts, 1)
+    own = blocks.present[:, key_type]
+    rank = np.cumsum(own) - 1
+    total = int(own.sum())
+    together = math.ceil(total / _MOST_BINS)
+    shortest = float(blocks.seconds[own].min())
+    parts = min(math.ceil(_FEWEST_BINS / total), int(shortest / _SHORTEST_S))
+    return _Bins(
+        blocks.starts_ns[own], blocks.ends_ns[own], rank, max(1, parts) if together == 1 else 1, together
+    )
+
+
+def over_time(
+    attempts: Attempts,
+    blocks: Blocks,
+    key_type: int,
+    end_ns: NDArray[np.int64],
+    latency_ns: NDArray[np.int64],
+    alternating: bool,
+) -> Series:
+    """A key type's throughput, conflict rate and latency percentiles over time.
+
+    Args:
+        attempts: the run's attempts.
+        blocks: its blocks.
+        key_type: the key type's code.
+        end_ns: end of each attempt.
+        latency_ns: latency of each final attempt, in the order of the attempts.
+        alternating: whether other key types had blocks of their own between.
+    """
+    rows = attempts.measured
+    bins = _bins(blocks, key_type, alternating)
+    mine = rows.key_type == key_type
+    place = bins.place(blocks.index[rows.block[mine]], end_ns[mine])
+    outcome, final = rows.outcome[mine], rows.final[mine]
+    size = bins.size
+    attempted = np.bincount(place, minlength=size)
+    conflicts = np.bincount(place[CONFLICT_CODES[outcome]], minlength=size)
+    committed = np.bincount(
+        place[final & (outcome == OUTCOME_CODE[Outcome.COMMITTED])], minlength=size
+    )
+    middle_ns, seconds, joined = bins.bounds()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = np.where(attempted >= _FEWEST_ATTEMPTS, conflicts / attempted, np.nan)
+        throughput = np.where(seconds > 0, committed / seconds, np.nan)
+    return Series(
+        middle_s=(middle_ns - blocks.from_ns) / 1e9,
+        seconds=seconds,
+        throughput_tps=throughput,
+        conflict_rate=rate,
+        latency_ms=_percentiles(place[final], latency_ns[mine[rows.final]], size),
+        joined=joined,
+    )
+
+
+def _percentiles(
+    place: NDArray[np.int64], latency_ns: NDArray[np.int64], size: int
+) -> NDArray[np.float64]:
+    """DRAWN of each bin, in milliseconds; NaN where too few samples lie beyond."""
+    # 16-bit numbers are sorted by radix: linear in the number of attempts.
+    order = np.argsort(place.astype(np.uint16), kind="stable")
+    grouped = latency_ns[order]
+    stops = np.cumsum(np.bincount(place, minlength=size))
+    found = np.full((size, len(DRAWN)), np.nan)
+    for index, (start, stop) in enumerate(zip(np.r_[0, stops[:-1]], stops, strict=True)):
+        values = grouped[start:stop]
+        values.sort()
+        for column, quantile in enumerate(DRAWN.values()):
+            if percentiles.enough(len(values), quantile):
+                found[index, column] = percentiles.at(values, quantile) / 1e6
+    return found
+
+
+def warmup_over_time(warmup: Warmup, measured_from_ns: int) -> WarmupSeries | None:
+    """The warm-up in up to 20 bins, None if there was none."""
+    if warmup.first_start_ns is None:
+        return None
+    length = (measured_from_ns - warmup.first_start_ns) / 1e9
+    if length <= 0:
+        return None
+    size = max(1, min(20, int(length / _SHORTEST_S)))
+    width = length / size
+    since = (warmup.end_ns - warmup.first_start_ns) / 1e9
+    place = np.clip((since / width).astype(np.int64), 0, size - 1)
+    attempted = np.bincount(place, minlength=size)
+    conflicts = np.bincount(place[CONFLICT_CODES[warmup.outcome]], minlength=size)
+    committed = np.bincount(
+        place[warmup.outcome == OUTCOME_CODE[Outcome.COMMITTED]], minlength=size
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = np.where(attempted >= _FEWEST_ATTEMPTS, conflicts / attempted, np.nan)
+    return WarmupSeries((np.arange(size) + 0.5) * width - length, committed / width, rate)

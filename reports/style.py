@@ -1,0 +1,141 @@
+"""The one place for colours, type and rounding.
+
+Charts are drawn in *sentinel* colours, hex values that occur nowhere else, and the sentinels become
+CSS variables in the finished SVG. So one drawing serves the light page, the dark page and print.
+"""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """A colour by its role: what matplotlib draws, and what the page shows instead."""
+
+    variable: str
+    sentinel: str
+    light: str
+    dark: str
+
+
+INK = Colour("--ink", "#010203", "#1a1f26", "#e8eaed")
+MUTED = Colour("--muted", "#040506", "#59626e", "#a3abb5")
+GRID = Colour("--grid", "#070809", "#dfe3e8", "#31363d")
+PAPER = Colour("--paper", "#0a0b0c", "#ffffff", "#14171b")
+FAINT = Colour("--faint", "#0d0e0f", "#b9c0c8", "#565e68")
+
+# Key types: blue, vermillion and green of Okabe and Ito's palette, lightened for the dark page.
+INT = Colour("--int", "#101112", "#0072b2", "#56b4e9")
+UUID = Colour("--uuid", "#131415", "#d55e00", "#f0913a")
+UUID7 = Colour("--uuid7", "#161718", "#00805c", "#2fc79b")
+
+# Parts of a transaction's time: one hue in steps that stay apart in grey.
+PART_1 = Colour("--part-1", "#191a1b", "#3d4a5c", "#c3cedc")
+PART_2 = Colour("--part-2", "#1c1d1e", "#8596ab", "#5d7089")
+PART_3 = Colour("--part-3", "#1f2021", "#c2ccd8", "#424f60")
+PART_4 = Colour("--part-4", "#222324", "#e3e8ee", "#2b343f")
+
+COLOURS = (
+    INK, MUTED, GRID, PAPER, FAINT, INT, UUID, UUID7, PART_1, PART_2, PART_3, PART_4,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a key type is drawn, in every chart: colour, marker and line tell it apart."""
+
+    colour: str
+    marker: str
+    line: str
+    css: str
+
+
+_LOOKS = {
+    "int": Look(INT.sentinel, "o", "-", INT.variable),
+    "uuid": Look(UUID.sentinel, "s", "--", UUID.variable),
+    "uuid7": Look(UUID7.sentinel, "^", "-.", UUID7.variable),
+}
+_OTHER = Look(INK.sentinel, "D", ":", INK.variable)
+
+
+def look(key_type: str) -> Look:
+    """How this key type is drawn."""
+    return _LOOKS.get(key_type, _OTHER)
+
+
+def variables(dark: bool) -> str:
+    """CSS declarations of every colour, for the light or the dark page."""
+    return " ".join(f"{c.variable}: {c.dark if dark else c.light};" for c in COLOURS)
+
+
+FONT_SIZE = 12.5
+SMALL_SIZE = 11.5
+WIDTH, HEIGHT = 560, 330
+"""Size of a chart in CSS pixels; it scales with the page."""
+
+MINUS = "\N{MINUS SIGN}"
+THIN = "\N{NO-BREAK SPACE}"
+TOO_FEW = "too few"
+
+
+def number(value: float | None) -> str:
+    """Three significant digits, thousands separated; whole numbers from 100 on."""
+    if value is None:
+        return TOO_FEW
+    if value < 0:
+        return MINUS + number(-value)
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else str(value)
+    digits = 2 - math.floor(math.log10(value))
+    rounded = round(value, digits)
+    return f"{rounded:,.{max(0, 2 - math.floor(math.log10(rounded)))}f}" if rounded < 100 else (
+        f"{value:,.0f}"
+    )
+
+
+def count(value: int) -> str:
+    """A whole number, thousands separated."""
+    return f"{value:,}"
+
+
+def plural(value: int, noun: str) -> str:
+    """`1 give-up`, `2 give-ups`."""
+    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage with two or three significant digits."""
+    if share is None:
+        return TOO_FEW
+    if share == 0:
+        return f"0{THIN}%"
+    value = share * 100
+    if 99.95 <= value < 100:
+        digits = min(6, 1 - math.floor(math.log10(100 - value)))
+        return f"{math.floor(value * 10**digits) / 10**digits:.{digits}f}{THIN}%"
+    return f"{number(value)}{THIN}%"
+
+
+def milliseconds(value: float | None) -> str:
+    """A time in milliseconds, in seconds from ten seconds on."""
+    if value is None:
+        return TOO_FEW
+    if value >= 10_000:
+        return f"{number(value / 1000)}{THIN}s"
+    return f"{number(value)}{THIN}ms"
+
+
+def seconds(value: float) -> str:
+    """A length of time: seconds, minutes or hours."""
+    if value < 120:
+        return f"{number(value)}{THIN}s"
+    if value < 7200:
+        return f"{number(value / 60)}{THIN}min"
+    return f"{number(value / 3600)}{THIN}h"
+
+
+def change(ratio: float) -> str:
+    """A ratio as `12 % more` or `0.9 % less`; far ratios as `3.2 times`."""
+    if ratio >= 2:
+        return f"{number(ratio)} times"
+    return f"{percent(abs(ratio - 1))} {'more' if ratio >= 1 else 'less'}"

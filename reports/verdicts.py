@@ -1,0 +1,221 @@
+"""What a reader must know before believing the figures, each in one line."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from loadtest.attempt import Outcome
+from reports.figures import Figures
+from reports.model import Model
+from reports.style import count, milliseconds, number, percent, plural, seconds
+
+State = Literal["good", "bad", "note"]
+
+CPU_NEAR_FULL = 0.9
+"""Share of a core above which a generator process has nothing left to give."""
+LAG_LIMIT_MS = 10.0
+"""Event-loop lag (99th percentile) that no latency figure should carry."""
+LAG_SHARE = 0.5
+"""… or this share of the median latency, from a millisecond on."""
+LATE_LIMIT = 0.01
+"""Share of an open loop's transactions that may start late before its rate counts as not kept."""
+BAND_MARGIN = 0.1
+"""How far outside the band the measured rate may lie: the formula's own accuracy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One line: what it is about, whether it is good news, and the sentence."""
+
+    about: str
+    state: State
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorCheck:
+    """Whether the tool itself was the limit; None where the run did not say."""
+
+    was_limit: bool | None
+    cpu_share: float | None
+    lag_ms: float | None
+    reasons: tuple[str, ...]
+
+
+def generator_check(model: Model) -> GeneratorCheck:
+    """Judge the generator processes by their share of a core and their event loop's lag."""
+    generators = model.run.generators
+    shares = [g.cpu_share for g in generators if g.cpu_share is not None]
+    lags = [g.loop_lag_ms.p99 for g in generators if g.loop_lag_ms.p99 is not None]
+    if not shares and not lags:
+        return GeneratorCheck(None, None, None, ())
+    share, lag = max(shares, default=None), max(lags, default=None)
+    reasons = []
+    if share is not None and share >= CPU_NEAR_FULL:
+        reasons.append(f"a process of its own used {percent(share)} of a core")
+    median = model.overall.latency.p50
+    if lag is not None:
+        if lag > LAG_LIMIT_MS:
+            reasons.append(f"its event loop ran late by {milliseconds(lag)} (p99)")
+        elif median is not None and lag >= 1 and lag > LAG_SHARE * median:
+            reasons.append(
+                f"its event loop ran late by {milliseconds(lag)} (p99), "
+                f"against a median latency of {milliseconds(median)}"
+            )
+    return GeneratorCheck(bool(reasons), share, lag, tuple(reasons))
+
+
+def verdicts(model: Model) -> list[Verdict]:
+    """Every verdict of a run, in the order of the report."""
+    found = [_invariant(model)]
+    found += [_band(name, figures, model) for name, figures in model.key_types.items()]
+    found += [_generator(model), _pacing(model)]
+    found += _failures(model)
+    not_durable = [t.name for t in model.run.targets if t.durable is False]
+    if not_durable:
+        found.append(
+            Verdict(
+                "durability",
+                "bad",
+                f"Durability was off on {', '.join(not_durable)}: "
+                "commits were not safe on disk, and were faster for it.",
+            )
+        )
+    if model.run.interrupted:
+        found.append(
+            Verdict(
+                "interrupted",
+                "note",
+                f"The run was interrupted after {seconds(model.measured_s)} of measuring; "
+                "the figures cover that time.",
+            )
+        )
+    return found
+
+
+def _invariant(model: Model) -> Verdict:
+    checks = model.run.invariant
+    if not checks:
+        return Verdict(
+            "invariant", "note", "The invariant was not checked: the run ended before it could be."
+        )
+    broken = [check for check in checks if not check.holds]
+    if not broken:
+        what = ", ".join(dict.fromkeys(check.what for check in checks))
+        return Verdict("invariant", "good", f"{_sentence(what)}: checked on every table, it holds.")
+    first = broken[0]
+    where = ", ".join(x for x in (first.target, first.key_type) if x)
+    parts = [f"{where}: " if where else "", f"expected {first.expected}, found {first.found}"]
+    if first.negative:
+        parts.append(f", {plural(first.negative, 'balance')} below zero")
+    ambiguous = model.overall.outcomes.get(Outcome.AMBIGUOUS, 0)
+    if ambiguous:
+        parts.append(f"; {plural(ambiguous, 'attempt')} ended ambiguous")
+    return Verdict("invariant", "bad", f"Broken: {first.what}. {_sentence(''.join(parts))}.")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def regimes(model: Model) -> set[str]:
+    """The concurrency regimes of the run's targets."""
+    return {t.regime for t in model.run.targets if t.regime}
+
+
+def _band(name: str, figures: Figures, model: Model) -> Verdict:
+    about = f"prediction, {name}"
+    low, high, rate = figures.predicted_low, figures.predicted_high, figures.conflict_rate
+    if low is None or high is None or rate is None:
+        return Verdict(
+            about,
+            "note",
+            f"{name}: no conflict rate could be predicted (it needs a scenario whose accesses are "
+            "known, and attempts that reached COMMIT).",
+        )
+    band = f"{percent(low)} to {percent(high)} predicted"
+    text = f"{name}: {percent(rate)} of attempts conflicted, {band}"
+    if "locking" in regimes(model):
+        return Verdict(
+            about, "note", f"{text}. The formula is for optimistic commits; under row locks it is no test."
+        )
+    slack = 2 * (rate * (1 - rate) / max(1, figures.attempts)) ** 0.5
+    if rate < low * (1 - BAND_MARGIN) - slack:
+        return Verdict(about, "bad", f"{text}. Far below the band: conflicts may not have been counted.")
+    if rate > high * (1 + BAND_MARGIN) + slack:
+        return Verdict(about, "bad", f"{text}. Above the band: something else contends.")
+    inside = low <= rate <= high
+    return Verdict(about, "good", f"{text}: {'inside' if inside else 'at the edge of'} the band.")
+
+
+def _generator(model: Model) -> Verdict:
+    check = generator_check(model)
+    if check.was_limit is None:
+        return Verdict("generator", "note", "The run does not say how busy the tool itself was.")
+    if check.was_limit:
+        return Verdict(
+            "generator",
+            "bad",
+            f"The tool was the limit: {' and '.join(check.reasons)}. "
+            "Use more processes or fewer users before judging the database.",
+        )
+    facts = []
+    if check.cpu_share is not None:
+        facts.append(f"its busiest process used {percent(check.cpu_share)} of a core")
+    if check.lag_ms is not None:
+        facts.append(f"its event loop ran at most {milliseconds(check.lag_ms)} late (p99)")
+    return Verdict("generator", "good", f"The tool was not the limit: {', '.join(facts)}.")
+
+
+def _pacing(model: Model) -> Verdict:
+    run = model.run
+    if not run.open_loop:
+        return Verdict(
+            "loop",
+            "note",
+            "Closed loop: a user starts its next transaction when the last has ended, so slow times "
+            "hold fewer samples and latencies look better than arrivals at a fixed rate would see.",
+        )
+    rate = f"{number(run.config.rate)} transactions a second"
+    late, scheduled = run.pacing.late, run.pacing.scheduled
+    if late is None or not scheduled:
+        return Verdict("loop", "note", f"Open loop at {rate}: latency counts from the intended start.")
+    share = late / scheduled
+    if share > LATE_LIMIT:
+        return Verdict(
+            "loop",
+            "bad",
+            f"The open loop did not keep its {rate}: {percent(share)} of {count(scheduled)} "
+            "transactions started late. Latency counts from the intended start, so it holds the wait.",
+        )
+    return Verdict(
+        "loop",
+        "good",
+        f"The open loop kept its {rate}: {percent(share)} of {count(scheduled)} transactions "
+        "started late. Latency counts from the intended start.",
+    )
+
+
+def _failures(model: Model) -> list[Verdict]:
+    """Errors, give-ups and unfinished transactions, where there were any."""
+    overall, found = model.overall, []
+    errors = sum(overall.errors_by_outcome.values())
+    if errors:
+        kinds = ", ".join(f"{count(n)} {o}" for o, n in overall.errors_by_outcome.items())
+        found.append(
+            Verdict(
+                "errors",
+                "bad",
+                f"{percent(errors / overall.attempts)} of attempts ended in an error that is no "
+                f"conflict: {kinds}.",
+            )
+        )
+    if overall.unfinished:
+        found.append(
+            Verdict(
+                "unfinished",
+                "note",
+                f"{plural(overall.unfinished, 'transaction')} had not ended when the run did; their "
+                "attempts count, their latency does not.",
+            )
+        )
+    return found

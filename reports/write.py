@@ -1,0 +1,39 @@
+"""The way from a result folder to its two files."""
+
+from pathlib import Path
+from typing import Any
+
+from loadtest.errors import OccbenchError
+from reports.model import build_model
+from reports.summary import to_summary, write_atomically, write_summary
+
+
+def summarise(run_folder: Path) -> dict[str, Any]:
+    """The figures of a run, as `summary.json` holds them; nothing is written.
+
+    Raises:
+        InputError: if the folder is not a run's, or a file in it is broken.
+    """
+    return to_summary(build_model(run_folder))
+
+
+def write_report(run_folder: Path) -> Path:
+    """Write `summary.json` and `report.html` into the run's folder; returns the page's path.
+
+    Raises:
+        InputError: if the folder is not a run's, or a file in it is broken.
+        OccbenchError: if the files cannot be written.
+    """
+    # Drawing needs matplotlib, which takes half a second to import; figures alone do not.
+    from reports.page import render
+
+    model = build_model(run_folder)
+    summary = to_summary(model)
+    page = render(model)
+    path = run_folder / "report.html"
+    try:
+        write_summary(run_folder, summary)
+        write_atomically(path, page)
+    except OSError as error:
+        raise OccbenchError(f"cannot write into {run_folder}: {error.strerror}") from error
+    return path

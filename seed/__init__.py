@@ -1,0 +1,30 @@
+"""Schema and parallel loading: tables that hold the accounts of a scenario.
+
+`seed` makes the tables and loads them; `contents` and `read_manifest` say what a database holds;
+`export_keys` writes the keys to a file.
+"""
+
+from seed.keyfile import export_keys, key_source
+from seed.loader import SeedInterrupted
+from seed.manifest import Manifest, contents, read_manifest
+from seed.plan import SeedPlan, SeedResult, TableResult
+from seed.progress import LineProgress, Progress, RichProgress, SilentProgress, progress_for
+from seed.seeding import seed
+
+__all__ = [
+    "LineProgress",
+    "Manifest",
+    "Progress",
+    "RichProgress",
+    "SeedInterrupted",
+    "SeedPlan",
+    "SeedResult",
+    "SilentProgress",
+    "TableResult",
+    "contents",
+    "export_keys",
+    "key_source",
+    "progress_for",
+    "read_manifest",
+    "seed",
+]

@@ -1,0 +1,180 @@
+"""Seeding, from looking at what is there to the check at the end."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import psycopg
+
+from loadtest.errors import InputError, TargetError
+from loadtest.keyspace import KeyType
+from loadtest.scenarios.base import Scenario
+from loadtest.targets.base import Target
+from seed import manifest
+from seed.batches import block_size
+from seed.check import check_complete, check_loaded
+from seed.decide import Action, decide
+from seed.keyfile import key_source, open_keys
+from seed.loader import Loader, SeedInterrupted
+from seed.manifest import Manifest
+from seed.plan import SeedPlan, SeedResult, TableResult
+from seed.progress import Progress
+from seed.statements import Connection, column_types, execute, one_line
+
+_TAKEN = "another command is seeding table {}; wait until it has ended"
+
+
+def seed(plan: SeedPlan, target: Target, scenario: Scenario, progress: Progress) -> SeedResult:
+    """Make and load the scenario's table for each of the plan's key types.
+
+    Raises InputError where something else is in the way, TargetError where the target fails, and
+    SeedInterrupted after Ctrl-C. After the last two the same command goes on from where it was.
+    """
+    began = time.monotonic()
+    seedings = [_Seeding(plan, target, scenario, key_type) for key_type in plan.key_types]
+    try:
+        with closing(target.connect()) as control:
+            manifest.make_tables(control, target.dialect)
+            if not plan.recreate:
+                # Whatever is in the way of the last table should be said before the first is loaded.
+                for seeding in seedings:
+                    seeding.look(control)
+        results = tuple(seeding.run(progress) for seeding in seedings)
+    except KeyboardInterrupt:
+        raise SeedInterrupted("interrupted; the same command goes on from there") from None
+    except psycopg.Error as error:
+        raise TargetError(f"{target.name}: {one_line(error)}") from error
+    return SeedResult(results, time.monotonic() - began)
+
+
+class _Seeding:
+    """One table's seeding."""
+
+    def __init__(
+        self, plan: SeedPlan, target: Target, scenario: Scenario, key_type: KeyType
+    ) -> None:
+        self._plan = plan
+        self._target = target
+        self._scenario = scenario
+        self._key_type = key_type
+        self._table = scenario.table(key_type)
+        self._source = key_source(plan.keys_from)
+        self._keys, self._accounts = open_keys(plan, key_type)
+
+    def look(self, control: Connection) -> tuple[Action, Manifest | None]:
+        """What there is to do; raises InputError where something is in the way."""
+        found = manifest.recorded(control, self._table.name)
+        columns = column_types(control, self._table.name)
+        action = decide(self._plan, self._table, self._source, self._accounts, found, columns)
+        return action, found
+
+    def run(self, progress: Progress) -> TableResult:
+        """Do it."""
+        with closing(self._target.connect()) as control, _alone(control, self._table.name) as alone:
+            action, found = self.look(control)
+            if found is not None and found.state == "creating" and not alone:
+                # Perhaps it broke off there, perhaps it is being made right now: nobody can say.
+                if not self._plan.recreate:
+                    raise InputError(
+                        f"table {self._table.name} is being made by another command, or one broke "
+                        "off there; try again, or replace it with --recreate"
+                    )
+            if action is Action.CHECK and found is not None:
+                check_complete(control, self._scenario, found)
+                return self._result(0, 0.0)
+            now = self._prepare(control, action, found)
+            loader = Loader(self._target, self._scenario, now, self._keys, self._plan.workers)
+            began = time.monotonic()
+            loader.run(control, progress, resumed=action is Action.RESUME)
+            seconds = time.monotonic() - began
+            with _living(control, self._target) as living:
+                self._finish(living, now)
+        return self._result(loader.accounts_loaded, seconds)
+
+    def _result(self, loaded: int, seconds: float) -> TableResult:
+        return TableResult(self._table.name, self._key_type, self._accounts, loaded, seconds)
+
+    def _prepare(self, control: Connection, action: Action, found: Manifest | None) -> Manifest:
+        """Bring the table to where batches can be written."""
+        if found is not None and action is Action.RESUME:
+            return found
+        batch, block = self._plan.batch, block_size(self._plan.batch)
+        if found is not None and action is Action.EXTEND:
+            check_complete(control, self._scenario, found)
+            now = manifest.begin_part(control, found, self._accounts, batch, block)
+            if now is None:
+                raise InputError(_TAKEN.format(self._table.name))
+            return now
+        if found is not None:
+            manifest.forget(control, found)
+        if action is Action.REPLACE:
+            self._drop(control)
+        if found is not None:
+            manifest.clear_ledger(control, found)
+        return self._create(control, batch, block)
+
+    def _drop(self, control: Connection) -> None:
+        self._target.before_drop(control, self._table.name)
+        for statement in self._target.dialect.drop_table(self._table.name):
+            execute(control, statement)
+
+    def _create(self, control: Connection, batch: int, block: int) -> Manifest:
+        """Make the table. Its record comes first: a table without one is taken for somebody else's."""
+        now = Manifest(
+            table=self._table.name,
+            load_id=uuid.uuid4(),
+            state="creating",
+            key_type=self._key_type,
+            key_source=self._source,
+            key_seed=self._plan.seed,
+            balance=self._plan.balance,
+            accounts=self._accounts,
+            part_start=0,
+            batch=batch,
+            block=block,
+            total=0,
+        )
+        if not manifest.claim(control, now):
+            raise InputError(_TAKEN.format(self._table.name))
+        for statement in self._target.dialect.create_table(self._table):
+            execute(control, statement)
+        self._target.after_create(control, self._table)
+        return manifest.advance(control, now, "loading")
+
+    def _finish(self, control: Connection, now: Manifest) -> None:
+        """Check, and record that the table is complete."""
+        total = check_loaded(control, self._scenario, self._keys, now)
+        manifest.advance(control, now, "complete", total)
+        manifest.clear_ledger(control, now)
+
+
+@contextmanager
+def _alone(control: Connection, table: str) -> Iterator[bool]:
+    """Keep other seedings of the table away, where the target has advisory locks; gives whether.
+
+    Where it has none (Aurora DSQL), the ledger's unique key still lets every batch in only once.
+    """
+    try:
+        row = control.execute(
+            "SELECT pg_try_advisory_lock(hashtextextended(current_schema() || '.' || %s, 0))",
+            (f"occbench seed {table}",),
+        ).fetchone()
+    except (psycopg.NotSupportedError, psycopg.ProgrammingError):
+        row = None
+    if row is not None and row[0] is False:
+        raise InputError(_TAKEN.format(table))
+    yield row is not None and row[0] is True
+    # The lock goes with the connection.
+
+
+@contextmanager
+def _living(control: Connection, target: Target) -> Iterator[Connection]:
+    """The connection, or another one where it did not outlive the loading."""
+    try:
+        execute(control, "SELECT 1")
+    except psycopg.OperationalError:
+        with closing(target.connect()) as another:
+            yield another
+    else:
+        yield control

@@ -1,0 +1,302 @@
+"""Writes result folders of made-up runs, as large as wanted, for tests and for trying reports."""
+
+import argparse
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from loadtest.access import parse_access
+from loadtest.attempt import ATTEMPT_SCHEMA, OUTCOME_CODE, OUTCOMES, Outcome
+
+BEGIN_NS = 1_767_225_600_000_000_000
+"""2026-01-01T00:00:00Z."""
+
+
+@dataclass(frozen=True)
+class FakeRun:
+    """A run to make up; what is a dict is by key type."""
+
+    keys: tuple[str, ...] = ("int", "uuid")
+    targets: tuple[str, ...] = ("embedded",)
+    tps: float = 2000.0
+    duration_s: float = 40.0
+    block_s: float = 2.0
+    warmup_s: float = 3.0
+    users: int = 32
+    accounts: int = 1000
+    skew: str = "uniform"
+    rate: float | None = None
+    conflict: float = 0.036
+    errors: float = 0.0
+    refused: float = 0.0
+    max_attempts: int = 8
+    latency_ms: float = 6.0
+    slower: dict[str, float] = field(default_factory=dict)
+    more_conflicts: dict[str, float] = field(default_factory=dict)
+    noise: float = 0.03
+    seed: int = 1
+    rows_a_file: int = 200_000
+    run: dict[str, Any] = field(default_factory=dict)
+
+
+Rows = dict[str, NDArray[Any]]
+
+
+def table_of(rows: list[dict[str, Any]]) -> pa.Table:
+    """A table of hand-written attempts; what a row leaves out has a plain value."""
+    plain: dict[str, Any] = {
+        "transaction": 0, "attempt": 1, "final": True, "user": 0, "worker": 0, "block": 0,
+        "target": "embedded", "scenario": "transfer", "key_type": "int", "accounts": [1, 2],
+        "intended_start_ns": BEGIN_NS, "start_ns": BEGIN_NS, "statements_ns": 3_000_000,
+        "commit_ns": 1_000_000, "window_low_ns": 2_000_000, "window_high_ns": 4_000_000,
+        "backoff_ns": 0, "outcome": "committed", "sqlstate": None,
+    }  # fmt: skip
+    full = [{**plain, "transaction": i, **row} for i, row in enumerate(rows)]
+    return pa.table(
+        {f.name: pa.array([r[f.name] for r in full], f.type) for f in ATTEMPT_SCHEMA},
+        schema=ATTEMPT_SCHEMA,
+    )
+
+
+def run_json(fake: FakeRun, **changes: Any) -> dict[str, Any]:
+    """What `run.json` says of a made-up run."""
+    begin = BEGIN_NS
+    measured = begin + round(fake.warmup_s * 1e9)
+    until = measured + round(fake.duration_s * 1e9)
+    return {
+        "format": 1,
+        "label": "made up",
+        "config": {
+            "target": list(fake.targets), "scenario": "transfer", "keys": list(fake.keys),
+            "users": fake.users, "duration": fake.duration_s, "warmup": fake.warmup_s,
+            "block": fake.block_s, "rate": fake.rate, "think_time": 0, "skew": fake.skew,
+            "accounts": fake.accounts, "retry": "full-jitter", "max_attempts": fake.max_attempts,
+            "retry_base_ms": 5, "retry_cap_ms": 500, "seed": fake.seed, "processes": 1,
+            "label": "made up",
+        },
+        "targets": [
+            {
+                "name": name, "url": "embedded", "family": "embedded", "version": "PostgreSQL 18.1",
+                "regime": "optimistic", "isolation": "repeatable read", "commit_delay_ms": 0,
+                "durable": True,
+            }
+            for name in fake.targets
+        ],
+        "versions": {"occbench": "0.1.0", "python": "3.11.7", "locust": "2.41"},
+        "machine": {"cpus": 2, "model": "a made-up processor", "memory_gb": 8, "system": "Linux"},
+        "accounts": fake.accounts,
+        "key_seed": 1,
+        "started_ns": begin,
+        "measured_from_ns": measured,
+        "measured_until_ns": until,
+        "ended_ns": until + 50_000_000,
+        "interrupted": False,
+        "generators": [
+            {"worker": 0, "pid": 1, "cpu_share": 0.61, "loop_lag_ms": {"p50": 0.1, "p99": 0.8, "max": 4.0}}
+        ],
+        "pacing": {"rate": fake.rate, "late": 0, "scheduled": 0 if fake.rate is None else 1000},
+        "invariant": [
+            {
+                "target": fake.targets[0], "key_type": key, "what": "money conserved",
+                "expected": "100000.00", "found": "100000.00", "negative": 0, "holds": True,
+            }
+            for key in fake.keys
+        ],
+        **changes,
+    }  # fmt: skip
+
+
+def write_run_json(folder: Path, content: dict[str, Any]) -> None:
+    """Write `run.json`, making the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run.json").write_text(json.dumps(content, indent=1))
+
+
+def write_attempts(folder: Path, *tables: pa.Table) -> None:
+    """Write each table as one file of attempts."""
+    where = folder / "attempts"
+    where.mkdir(parents=True, exist_ok=True)
+    for number, table in enumerate(tables):
+        pq.write_table(table, where / f"0-{number:05}.parquet", compression="zstd")
+
+
+def hand_made(folder: Path, rows: list[dict[str, Any]], **changes: Any) -> Path:
+    """A folder with these attempts and the `run.json` of one second's measuring of int keys."""
+    fake = FakeRun(keys=("int",), duration_s=1.0, warmup_s=0.0, block_s=1.0)
+    write_run_json(folder, run_json(fake, **changes))
+    write_attempts(folder, table_of(rows))
+    return folder
+
+
+def write_fake_run(folder: Path, fake: FakeRun) -> Path:
+    """A whole made-up run: closed loop, lognormal times, retries, paired blocks in random order."""
+    rng = np.random.default_rng(fake.seed)
+    write_run_json(folder, run_json(fake) | fake.run)
+    law = parse_access(fake.skew, fake.accounts)
+    heat = _heat(fake)
+    number = transaction = 0
+    pending: list[pa.Table] = []
+    waiting = 0
+    where = folder / "attempts"
+    where.mkdir(parents=True, exist_ok=True)
+    for block, key, begin_ns, seconds in _blocks(fake, rng):
+        slower = fake.slower.get(key, 1.0) * float(np.exp(rng.normal(0, fake.noise)))
+        size = rng.poisson(fake.tps / slower * seconds)
+        payer, payee = law.draw_pairs(rng, size)
+        rows = _transactions(fake, rng, key, slower, heat, payer, payee)
+        rows["transaction"] += transaction
+        transaction += size
+        rows["intended_start_ns"] += begin_ns + np.sort(rng.integers(0, int(seconds * 1e9), size))[
+            rows.pop("parent")
+        ]
+        rows["start_ns"] += rows["intended_start_ns"]
+        rows["block"] = np.full(len(rows["attempt"]), block, np.int32)
+        table = _table(fake, rows, key, rng)
+        pending.append(table)
+        waiting += len(table)
+        while waiting >= fake.rows_a_file:
+            together = pa.concat_tables(pending, promote_options="permissive")
+            pq.write_table(_plain(together[: fake.rows_a_file]), where / f"0-{number:05}.parquet", compression="zstd")
+            pending = [together[fake.rows_a_file :]]
+            waiting = len(pending[0])
+            number += 1
+    if waiting:
+        pq.write_table(_plain(pa.concat_tables(pending)), where / f"0-{number:05}.parquet", compression="zstd")
+    return folder
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    return table.unify_dictionaries().combine_chunks()
+
+
+def _blocks(fake: FakeRun, rng: np.random.Generator) -> list[tuple[int, str, int, float]]:
+    """(number, key type, begin, seconds) of the warm-up and every block."""
+    found = []
+    if fake.warmup_s:
+        found.append((-1, fake.keys[0], BEGIN_NS, fake.warmup_s))
+    begin = BEGIN_NS + round(fake.warmup_s * 1e9)
+    order: list[str] = []
+    for number in range(max(1, round(fake.duration_s / fake.block_s))):
+        if not order:
+            order = [str(key) for key in rng.permutation(list(fake.keys))]
+        start = begin + round(number * fake.block_s * 1e9)
+        found.append((number, order.pop(0), start, min(fake.block_s, fake.duration_s)))
+    return found
+
+
+def _heat(fake: FakeRun) -> NDArray[np.float64] | None:
+    """How much more often than the mean an account conflicts; None when all are alike."""
+    if fake.skew == "uniform":
+        return None
+    law = parse_access(fake.skew, fake.accounts)
+    q = np.concatenate(list(law.writes_per_transfer()))
+    share = np.empty(fake.accounts)
+    share[law.spread(np.arange(fake.accounts))] = q
+    return share / float(np.sum(q * q) / 2)
+
+
+def _transactions(
+    fake: FakeRun,
+    rng: np.random.Generator,
+    key: str,
+    slower: float,
+    heat: NDArray[np.float64] | None,
+    payer: NDArray[np.int64],
+    payee: NDArray[np.int64],
+) -> Rows:
+    size = len(payer)
+    odds = np.full(size, fake.conflict * fake.more_conflicts.get(key, 1.0))
+    if heat is not None:
+        odds = np.clip(odds * (heat[payer] + heat[payee]) / 2, 0, 0.9)
+    wanted = np.minimum(rng.geometric(np.maximum(1 - odds, 1e-9)), fake.max_attempts + 1)
+    tries = np.minimum(wanted, fake.max_attempts)
+    parent = np.repeat(np.arange(size), tries)
+    total = len(parent)
+    head = np.cumsum(tries) - tries
+    attempt = np.arange(total) - head[parent] + 1
+    final = attempt == tries[parent]
+    gave_up = (wanted > fake.max_attempts)[parent]
+    outcome = np.where(final & ~gave_up, OUTCOME_CODE[Outcome.COMMITTED], OUTCOME_CODE[Outcome.CONFLICT_DATA])
+    fate = rng.random(total)
+    good = outcome == OUTCOME_CODE[Outcome.COMMITTED]
+    outcome[good & (fate < fake.errors)] = OUTCOME_CODE[Outcome.ERROR]
+    outcome[good & (fate > 1 - fake.refused)] = OUTCOME_CODE[Outcome.REFUSED]
+    scale = fake.latency_ms * slower * 1e6
+    statements = (0.7 * scale * rng.lognormal(0, 0.25, total)).astype(np.int64)
+    commit = (0.3 * scale * rng.lognormal(0, 0.5, total)).astype(np.int64)
+    trip = statements // 4
+    backoff = (rng.random(total) * 5e6 * np.minimum(2.0 ** np.maximum(attempt - 2, 0), 100)).astype(np.int64)
+    backoff[attempt == 1] = 0
+    sent = outcome != OUTCOME_CODE[Outcome.REFUSED]
+    sent &= outcome != OUTCOME_CODE[Outcome.ERROR]
+    commit[~sent] = 0
+    spent = np.cumsum(statements + commit + backoff)
+    before = spent - statements - commit
+    base = np.where(head[parent] > 0, spent[np.maximum(head[parent] - 1, 0)], 0)
+    return {
+        "transaction": parent.astype(np.int64), "parent": parent, "attempt": attempt.astype(np.int32),
+        "final": final, "intended_start_ns": np.zeros(total, np.int64), "start_ns": before - base,
+        "statements_ns": statements, "commit_ns": commit,
+        "window_low_ns": np.where(sent, statements - trip, 0),
+        "window_high_ns": np.where(sent, statements + commit, 0), "backoff_ns": backoff,
+        "outcome": outcome.astype(np.int8), "payer": payer[parent], "payee": payee[parent],
+    }  # fmt: skip
+
+
+def _words(codes: NDArray[np.int8], words: tuple[str, ...]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8()), pa.array(words, pa.string()))
+
+
+def _table(fake: FakeRun, rows: Rows, key: str, rng: np.random.Generator) -> pa.Table:
+    total = len(rows["attempt"])
+    user = (rows["transaction"] % fake.users).astype(np.int32)
+    zero = np.zeros(total, np.int8)
+    pairs = np.column_stack([rows["payer"], rows["payee"]]).ravel()
+    offsets = np.arange(0, 2 * total + 1, 2, dtype=np.int32)
+    states = np.array([None] * len(OUTCOMES), object)
+    for outcome, state in ((Outcome.CONFLICT_DATA, "40001"), (Outcome.ERROR, "XX000")):
+        states[OUTCOME_CODE[outcome]] = state
+    arrays: dict[str, Any] = {
+        **{f.name: rows[f.name] for f in ATTEMPT_SCHEMA if f.name in rows and f.name != "outcome"},
+        "user": user,
+        "worker": zero.astype(np.int16),
+        "target": _words((user % len(fake.targets)).astype(np.int8), fake.targets),
+        "scenario": _words(zero, ("transfer",)),
+        "key_type": _words(zero, (key,)),
+        "accounts": pa.ListArray.from_arrays(offsets, pairs, type=ATTEMPT_SCHEMA.field("accounts").type),
+        "outcome": _words(rows["outcome"], tuple(OUTCOMES)),
+        "sqlstate": _words(rows["outcome"], tuple(s or "" for s in states)).cast(pa.string()),
+    }
+    null = pa.array(np.array([s is None for s in states])[rows["outcome"]])
+    arrays["sqlstate"] = pa.compute.if_else(null, pa.scalar(None, pa.string()), arrays["sqlstate"])
+    return pa.table({f.name: arrays[f.name] for f in ATTEMPT_SCHEMA}, schema=ATTEMPT_SCHEMA)
+
+
+def main() -> None:
+    """Write one made-up run from the command line."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("folder", type=Path)
+    for name in ("tps", "duration_s", "block_s", "warmup_s", "conflict", "latency_ms", "errors", "refused"):
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(FakeRun, name))
+    parser.add_argument("--keys", default="int,uuid")
+    parser.add_argument("--targets", default="embedded")
+    parser.add_argument("--skew", default="uniform")
+    parser.add_argument("--accounts", type=int, default=1000)
+    parser.add_argument("--slower-uuid", type=float, default=1.0)
+    options = vars(parser.parse_args())
+    folder = options.pop("folder")
+    options["slower"] = {"uuid": options.pop("slower_uuid")}
+    options["keys"] = tuple(options["keys"].split(","))
+    options["targets"] = tuple(options["targets"].split(","))
+    write_fake_run(folder, FakeRun(**options))
+
+
+if __name__ == "__main__":
+    main()
