@@ -70,6 +70,25 @@ class AccessLaw(ABC):
         return sum(float(np.sum(q * q)) for q in self.writes_per_transfer())
 
 
+    def meeting_probability(self) -> float:
+        """The probability that two transfers have an account in common.
+
+        By inclusion and exclusion: Σ q_k² counts the pairs that share both accounts twice. With
+        x = 1 / (1 − p), the pair {a, b} has probability p_a p_b (x_a + x_b), and the sum of the
+        squares over all pairs comes apart into sums over single accounts.
+        """
+        zeroth = first = second = diagonal = 0.0
+        for p in self.probabilities():
+            x = 1 / (1 - p)
+            square = p * p
+            zeroth += float(np.sum(square))
+            first += float(np.sum(square * x))
+            second += float(np.sum(square * x * x))
+            diagonal += float(np.sum(square * square * x * x))
+        same_pair = second * zeroth + first * first - 2 * diagonal
+        return self.sum_q_squared() - same_pair
+
+
 def _unit_near_golden_section(n: int) -> int:
     """A number without common divisor with n, near 0.618 n: successive multiples lie far apart."""
     unit = max(1, round(n * 0.6180339887498949))

@@ -95,19 +95,6 @@ class _Options(BaseModel):
         except ValidationError as error:
             raise InputError(_one_line(error)) from None
 
-    @field_validator("target", check_fields=False)
-    @classmethod
-    def _targets_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value:
-            raise ValueError("at least one target is needed, for example embedded")
-        names = [parse_target(text).name for text in value]
-        if len(set(names)) != len(names):
-            raise InputError(
-                f"two targets are both called {max(names, key=names.count)!r}; "
-                "name them, as in --target east=URL --target west=URL"
-            )
-        return value
-
     @field_validator("scenario", check_fields=False)
     @classmethod
     def _scenario_is_known(cls, value: str) -> str:
@@ -222,6 +209,19 @@ class RunConfig(_Options):
         "", "A word for the run, part of its folder's name.", example="before-index",
         shown="scenario and keys", pattern=r"^[A-Za-z0-9._-]{0,80}$",
     )  # fmt: skip
+
+    @field_validator("target")
+    @classmethod
+    def _targets_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("at least one target is needed, for example embedded")
+        names = [parse_target(text).name for text in value]
+        if len(set(names)) != len(names):
+            raise InputError(
+                f"two targets are both called {max(names, key=names.count)!r}; "
+                "name them, as in --target east=URL --target west=URL"
+            )
+        return value
 
     @field_validator("skew")
     @classmethod

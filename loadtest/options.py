@@ -182,3 +182,20 @@ def as_markdown(model: type[BaseModel]) -> str:
     ]
     return "\n".join(lines) + "\n"
 
+
+
+def locust_arguments(config: RunConfig) -> list[str]:
+    """The run as arguments for the `locust` command."""
+    arguments = ["--users", str(config.users)]
+    if config.spawn_rate is not None:
+        arguments += ["--spawn-rate", f"{config.spawn_rate:g}"]
+    else:
+        arguments += ["--spawn-rate", str(config.users)]
+    if config.duration is not None:
+        arguments += ["--run-time", f"{config.duration + config.warmup:g}s"]
+    if config.processes > 1:
+        arguments += ["--processes", str(config.processes)]
+    for name, value in to_locust(config).items():
+        if value:
+            arguments.append(f"--{name.replace('_', '-')}={value}")
+    return arguments

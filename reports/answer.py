@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from reports.figures import Figures
 from reports.model import Model
 from reports.pairs import NOT_COMPARABLE, TOO_FEW_PAIRS, Comparison, Ratio
-from reports.style import count, milliseconds, number, percent, plural, seconds
+from reports.style import about, count, milliseconds, number, percent, plural, seconds
 
 _PHRASES = {
     "throughput_tps": ("throughput", "higher", "lower"),
@@ -73,8 +73,7 @@ def _one_comparison(c: Comparison) -> str:
     different = sorted((r for r in judged if r.differs), key=lambda r: order.index(r.metric))
     if not different:
         return f"{c.other} or {c.base} keys: no difference shown."
-    phrases = [_phrase(r) for r in different]
-    text = f"With {c.other} keys, against {c.base}: {_listed(phrases)}."
+    text = f"{c.other} keys instead of {c.base}: {_listed(_phrases(different))}."
     same = [_PHRASES[r.metric][0] for r in judged if not r.differs]
     if same:
         text += f" No difference shown in {_listed(same)}."
@@ -85,8 +84,25 @@ def _phrase(ratio: Ratio) -> str:
     name, more, less = _PHRASES[ratio.metric]
     value = ratio.ratio or 1.0
     if value >= 2:
-        return f"{name} {number(value)} times as {'frequent' if more == 'more frequent' else 'high'}"
-    return f"{name} {percent(abs(value - 1))} {more if value > 1 else less}"
+        return (
+            f"{name} {number(value)} times as {'frequent' if more == 'more frequent' else 'high'}"
+        )
+    return f"{name} {about(abs(value - 1))} {more if value > 1 else less}"
+
+
+def _phrases(different: list[Ratio]) -> list[str]:
+    """Each difference in a few words; two latencies that moved the same way share a phrase."""
+    found = {r.metric: r for r in different}
+    median, tail = found.get("latency_p50_ms"), found.get("latency_p99_ms")
+    phrases = [_phrase(r) for r in different]
+    if median and tail and median.ratio and tail.ratio:
+        changes = median.ratio - 1, tail.ratio - 1
+        if changes[0] * changes[1] > 0 and max(median.ratio, tail.ratio) < 2:
+            way = "higher" if changes[0] > 0 else "lower"
+            phrases[-2:] = [
+                f"latency {about(abs(changes[0]))} {way} (p99 {about(abs(changes[1]))})"
+            ]
+    return phrases
 
 
 def _listed(parts: list[str]) -> str:
@@ -98,11 +114,15 @@ def _both(model: Model) -> str:
     for name, f in model.key_types.items():
         rate = f.conflict_rate or 0.0
         conflicted = "no attempt" if not f.conflicts else f"{one_in(rate)} attempts"
-        text = f"With {name} keys {conflicted} conflicted ({percent(rate)}), at {number(f.throughput_tps)} transactions a second"
+        text = (
+            f"with {name} keys {conflicted} conflicted ({percent(rate)}), "
+            f"at {number(f.throughput_tps)} transactions a second"
+        )
         if f.latency.p50 is not None:
             text += f" and a median of {milliseconds(f.latency.p50)}"
         sentences.append(text)
-    return f"{'; '.join(sentences)}. {_context(model)}"
+    text = "; ".join(sentences)
+    return f"{text[:1].upper()}{text[1:]}. {_context(model)}"
 
 
 def _context(model: Model) -> str:
@@ -117,5 +137,7 @@ def _context(model: Model) -> str:
     if model.warmup_s:
         measured += f" after {seconds(model.warmup_s)} of warm-up"
     o = model.overall
-    gave_up = f"{plural(o.give_ups, 'transaction')} gave up" if o.give_ups else "no transaction gave up"
+    gave_up = (
+        f"{plural(o.give_ups, 'transaction')} gave up" if o.give_ups else "no transaction gave up"
+    )
     return f"{', '.join(parts)}; {measured}; {gave_up} of {count(o.transactions)}."

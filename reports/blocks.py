@@ -61,8 +61,8 @@ def find_blocks(run: Run, attempts: Attempts) -> Blocks:
     """The blocks' bounds: the schedule's where the attempts fit it, else the first starts."""
     rows = attempts.measured
     kinds = len(attempts.key_types)
-    seen = np.bincount(rows.block * np.int64(kinds) + rows.key_type)
-    seen = np.pad(seen, (0, -len(seen) % kinds)).reshape(-1, kinds) > 0
+    attempted = np.bincount(rows.block * np.int64(kinds) + rows.key_type)
+    seen = np.pad(attempted, (0, -len(attempted) % kinds)).reshape(-1, kinds) > 0
     numbers = np.flatnonzero(seen.any(axis=1)).astype(np.int64)
     first = np.full(len(seen), np.iinfo(np.int64).max)
     last = np.full(len(seen), np.iinfo(np.int64).min)
@@ -76,7 +76,7 @@ def find_blocks(run: Run, attempts: Attempts) -> Blocks:
         end = int((rows.start_ns + rows.statements_ns + rows.commit_ns).max())
     end = max(end, int(last[-1]) + 1)
 
-    starts = _scheduled(run, numbers, begin, first, last)
+    starts = _scheduled(run, numbers, len(np.flatnonzero(seen.any(axis=0))), begin, first, last)
     if starts is None:
         starts = first.copy()
         starts[0] = min(begin, first[0])
@@ -87,14 +87,30 @@ def find_blocks(run: Run, attempts: Attempts) -> Blocks:
 
 
 def _scheduled(
-    run: Run, numbers: NDArray[np.int64], begin: int, first: NDArray[np.int64], last: NDArray[np.int64]
+    run: Run,
+    numbers: NDArray[np.int64],
+    key_types: int,
+    begin: int,
+    first: NDArray[np.int64],
+    last: NDArray[np.int64],
 ) -> NDArray[np.int64] | None:
     """Starts a block length apart, if the attempts fit; None where the run kept another time."""
-    if not run.config.block or len(numbers) != numbers[-1] + 1:
-        return None
-    length = run.config.block * 1e9
-    starts = begin + np.round(numbers * length).astype(np.int64)
-    tolerance = 0.02 * length
-    # The last block may run on: what is left of the duration is too short for a block of its own.
-    fits = (first >= starts - tolerance).all() and (last[:-1] < starts[1:] + tolerance).all()
-    return starts if fits else None
+    for length in _lengths(run, key_types):
+        starts = begin + np.round(numbers * length * 1e9).astype(np.int64)
+        tolerance = 0.02 * length * 1e9
+        # The last block may run on: what is left of the duration is too short for one of its own.
+        if (first >= starts - tolerance).all() and (last[:-1] < starts[1:] + tolerance).all():
+            return starts
+    return None
+
+
+def _lengths(run: Run, key_types: int) -> list[float]:
+    """The block lengths, in seconds, that a run may have kept: as asked, or fitted to its time."""
+    asked, duration = run.config.block, run.config.duration
+    if not asked:
+        return []
+    found = [asked]
+    if duration:
+        groups = max(1, round(duration / (asked * key_types)))
+        found.append(duration / (groups * key_types))
+    return found

@@ -80,7 +80,7 @@ class Tally:
 
 
 def tally(attempts: Attempts, cells: NDArray[np.int32], latency_ns: NDArray[np.int64]) -> Tally:
-    """Count everything in one pass a column; `latency_ns` is that of the final attempts, in order."""
+    """Count everything, column by column; `latency_ns` is the final attempts', in their order."""
     rows = attempts.measured
     shape = (len(attempts.key_types), len(attempts.targets), len(attempts.scenarios))
     size = int(np.prod(shape))
@@ -91,7 +91,9 @@ def tally(attempts: Attempts, cells: NDArray[np.int32], latency_ns: NDArray[np.i
 
     combined = cells * np.int32(kinds) + rows.outcome
     outcomes = np.bincount(combined, minlength=size * kinds).reshape(*shape, kinds)
-    final_outcomes = np.bincount(combined[rows.final], minlength=size * kinds).reshape(*shape, kinds)
+    final_outcomes = np.bincount(combined[rows.final], minlength=size * kinds).reshape(
+        *shape, kinds
+    )
     del combined
 
     final_cells = cells[rows.final]
@@ -145,7 +147,11 @@ def figures(
         kept = array[chosen]
         return kept.reshape(-1, kept.shape[-1]).sum(axis=0) if kept.ndim > 1 else kept
 
-    outcomes, ended, retries = pick(counts.outcomes), pick(counts.final_outcomes), pick(counts.retries)
+    outcomes, ended, retries = (
+        pick(counts.outcomes),
+        pick(counts.final_outcomes),
+        pick(counts.retries),
+    )
     attempts, transactions = int(outcomes.sum()), int(ended.sum())
     conflicts = int(outcomes[CONFLICT_CODES].sum())
     committed = int(ended[OUTCOME_CODE[Outcome.COMMITTED]])
@@ -166,7 +172,9 @@ def figures(
         conflict_rate=conflicts / attempts if attempts else None,
         retried=retried,
         retry_rate=retried / transactions if transactions else None,
-        retries_mean=float(retries @ np.arange(len(retries))) / transactions if transactions else None,
+        retries_mean=float(retries @ np.arange(len(retries))) / transactions
+        if transactions
+        else None,
         retries_max=int(used[-1]) if len(used) else None,
         retries_histogram=retries[: int(used[-1]) + 1] if len(used) else retries[:0],
         give_ups=int(ended[RETRYABLE_CODES].sum()),
@@ -183,7 +191,9 @@ def figures(
 def _parts(sums: dict[str, float], transactions: int) -> Parts | None:
     if not transactions:
         return None
-    named = {part: sums[part] / transactions for part in ("waiting", "statements", "commit", "backoff")}
+    named = {
+        part: sums[part] / transactions for part in ("waiting", "statements", "commit", "backoff")
+    }
     # What no column accounts for: the client's own time between two attempts.
     other = max(0.0, sums["latency"] / transactions - sum(named.values()))
     return Parts(**named, other=other)

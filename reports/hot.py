@@ -48,15 +48,17 @@ def heat(attempts: Attempts, blocks: Blocks, key_types: list[int]) -> Heat:
     rows = attempts.measured
     numbers, size, names = _compact(rows.accounts)
     conflicted = CONFLICT_CODES[rows.outcome]
-    each_attempt = _spread(rows.touched, len(numbers))
+    each_attempt = _Spread(rows.touched, len(numbers))
     accesses, conflicts = {}, {}
     for k in key_types:
         mine = each_attempt(rows.key_type == k) if len(key_types) > 1 else slice(None)
         accesses[k] = np.bincount(numbers[mine], minlength=size)
-        failed = each_attempt(conflicted if len(key_types) == 1 else conflicted & (rows.key_type == k))
+        failed = each_attempt(
+            conflicted if len(key_types) == 1 else conflicted & (rows.key_type == k)
+        )
         conflicts[k] = np.bincount(numbers[failed], minlength=size)
-    all_accesses = np.sum(list(accesses.values()), axis=0, dtype=np.int64)
-    all_conflicts = np.sum(list(conflicts.values()), axis=0, dtype=np.int64)
+    all_accesses = np.add.reduce(list(accesses.values()))
+    all_conflicts = np.add.reduce(list(conflicts.values()))
     popularity = {}
     for k in key_types:
         curve = _popularity(accesses[k], conflicts[k], blocks.duration_of(k))
@@ -68,7 +70,11 @@ def heat(attempts: Attempts, blocks: Blocks, key_types: list[int]) -> Heat:
         accesses=int(all_accesses.sum()),
         conflicts=int(all_conflicts.sum()),
         top=tuple(
-            HotAccount(int(names[i]) if names is not None else int(i), int(all_accesses[i]), int(all_conflicts[i]))
+            HotAccount(
+                int(names[i]) if names is not None else int(i),
+                int(all_accesses[i]),
+                int(all_conflicts[i]),
+            )
             for i in order
             if all_accesses[i]
         ),
@@ -86,12 +92,14 @@ def _compact(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], int, NDArra
     return compact, len(names), names
 
 
-class _spread:  # noqa: N801
+class _Spread:
     """Repeats a flag of each attempt for each account that it touched."""
 
     def __init__(self, touched: NDArray[np.int16], total: int) -> None:
         self._touched = touched
-        self._same = int(touched[0]) if len(touched) and total == len(touched) * int(touched[0]) else 0
+        self._same = (
+            int(touched[0]) if len(touched) and total == len(touched) * int(touched[0]) else 0
+        )
         if self._same and not (touched == self._same).all():
             self._same = 0
 
@@ -105,7 +113,7 @@ def _popularity(
     used = np.flatnonzero(accesses)
     if not len(used) or seconds <= 0:
         return None
-    # Group i holds accounts with edges[i] ≤ accesses < edges[i + 1], edges evenly apart in logarithm.
+    # Group i holds accounts with edges[i] ≤ accesses < edges[i + 1], evenly apart in logarithm.
     edges = np.geomspace(1, accesses.max() + 1, _POPULARITY_BINS + 1)
     group = np.searchsorted(edges, accesses[used], side="right") - 1
     size = _POPULARITY_BINS + 1

@@ -7,6 +7,7 @@ small codes, so that ten million attempts need little more memory than their num
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -103,7 +104,9 @@ class _Vocabulary:
         encoded = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
         if not pa.types.is_dictionary(encoded.type):
             encoded = encoded.dictionary_encode()
-        translation = np.array([self._known(word, where) for word in encoded.dictionary.to_pylist()], np.int8)
+        translation = np.array(
+            [self._known(word, where) for word in encoded.dictionary.to_pylist()], np.int8
+        )
         indices = encoded.indices.to_numpy(zero_copy_only=False)
         return translation[indices] if len(indices) else np.empty(0, np.int8)
 
@@ -129,7 +132,7 @@ def _open(path: Path) -> pq.ParquetFile:
     missing = [name for name in _COLUMNS if name not in names]
     if missing:
         raise InputError(
-            f"{path} has no column {missing[0]!r}; docs/results-format.md lists the columns of a run"
+            f"{path} has no column {missing[0]!r}; docs/results-format.md lists the columns"
         )
     for name in _COLUMNS:
         if not _readable(file.schema_arrow.field(name).type, ATTEMPT_SCHEMA.field(name).type):
@@ -166,7 +169,7 @@ def _tables(files: list[tuple[Path, pq.ParquetFile]]) -> Iterator[tuple[Path, pa
         yield path, table
 
 
-def _numpy(column: pa.ChunkedArray) -> NDArray[np.generic]:
+def _numpy(column: pa.ChunkedArray) -> NDArray[Any]:
     return np.asarray(column.to_numpy())
 
 
@@ -187,7 +190,7 @@ class _Store:
         self.accounts.clear()
         arrays = {**self.numbers, **self.codes}
         return Columns(
-            **{name: array[:n] for name, array in arrays.items()},  # type: ignore[arg-type]
+            **{name: array[:n] for name, array in arrays.items()},
             touched=self.touched[:n],
             accounts=accounts,
         )
@@ -224,7 +227,9 @@ def load_attempts(folder: Path) -> Attempts:
     """
     paths = sorted((folder / "attempts").glob("*.parquet"))
     if not paths:
-        raise InputError(f"{folder} holds no attempts: attempts/*.parquet is missing; the run never measured")
+        raise InputError(
+            f"{folder} holds no attempts: attempts/*.parquet is missing; the run never measured"
+        )
     files = [(path, _open(path)) for path in paths]
     store = _Store(sum(file.metadata.num_rows for _, file in files))
     words = {name: _Vocabulary() for name in _WORDS}
@@ -241,12 +246,16 @@ def load_attempts(folder: Path) -> Attempts:
         warm = ~measured
         if warm.any():
             start = _numpy(table.column("start_ns"))[warm].astype(np.int64)
-            took = np.add(_numpy(table.column("statements_ns")), _numpy(table.column("commit_ns")))[warm]
+            took = np.add(_numpy(table.column("statements_ns")), _numpy(table.column("commit_ns")))[
+                warm
+            ]
             warm_ends.append(start + took)
             warm_outcomes.append(codes["outcome"][warm])
             warm_first = min(int(start.min()), warm_first or int(start.min()))
     if not store.rows:
-        raise InputError(f"{folder} holds no measured attempts: the run ended before its warm-up did")
+        raise InputError(
+            f"{folder} holds no measured attempts: the run ended before its warm-up did"
+        )
     empty = np.empty(0, np.int64)
     return Attempts(
         measured=store.columns(),

@@ -17,6 +17,7 @@ from reports.run_file import Run, read_run
 from reports.series import Series, WarmupSeries, over_time, warmup_over_time
 
 CURVE_POINTS = 400
+LATE_NS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,18 @@ class Model:
     sqlstates: dict[tuple[str, str], int]
     measured_s: float
     blocks: int
+    late_starts: int
+    """Transactions that started more than LATE_NS after they should have (open loop)."""
+    started: int
+    """Transactions that started at all."""
 
 
 class _Times:
     """Latency and COMMIT times of any slice, in ascending order."""
 
-    def __init__(self, attempts: Attempts, cells: NDArray[np.int32], latency_ns: NDArray[np.int64]) -> None:
+    def __init__(
+        self, attempts: Attempts, cells: NDArray[np.int32], latency_ns: NDArray[np.int64]
+    ) -> None:
         rows = attempts.measured
         self._shape = (len(attempts.key_types), len(attempts.targets), len(attempts.scenarios))
         self._latency = latency_ns, cells[rows.final]
@@ -97,6 +104,8 @@ def build_model(folder: Path) -> Model:
     comparisons = compare_key_types(attempts, blocks, latency_ns, present, run.config.seed)
     hot = heat(attempts, blocks, present)
     del end_ns
+    first = rows.attempt == 1
+    wait_ns = rows.start_ns[first] - rows.intended_start_ns[first]
     slices = _Slices(run, attempts, blocks, counts, _Times(attempts, cells, latency_ns))
     everything = slice(None)
     key_types = {}
@@ -128,6 +137,8 @@ def build_model(folder: Path) -> Model:
         sqlstates=attempts.sqlstates,
         measured_s=blocks.duration_s,
         blocks=len(blocks.numbers),
+        late_starts=int(np.count_nonzero(wait_ns > LATE_NS)),
+        started=len(wait_ns),
     )
 
 
@@ -153,7 +164,9 @@ def _warmup_seconds(run: Run, attempts: Attempts, blocks: Blocks) -> float:
 class _Slices:
     """Makes the figures of any slice, each time-consuming one once."""
 
-    def __init__(self, run: Run, attempts: Attempts, blocks: Blocks, counts: Tally, times: _Times) -> None:
+    def __init__(
+        self, run: Run, attempts: Attempts, blocks: Blocks, counts: Tally, times: _Times
+    ) -> None:
         self._blocks, self._counts, self._times = blocks, counts, times
         self._band = Band(run, attempts, blocks, counts)
         self._whole: Figures | None = None
@@ -168,7 +181,9 @@ class _Slices:
         """The figures, and the latency distribution to draw."""
         latency, commit = self._times.of(chosen)
         key = chosen[0]
-        duration = self._blocks.duration_of(key) if isinstance(key, int) else self._blocks.duration_s
+        duration = (
+            self._blocks.duration_of(key) if isinstance(key, int) else self._blocks.duration_s
+        )
         made = figures(self._counts, chosen, latency, commit, self._band.of(chosen), duration)
         return made, _curve(latency)
 
@@ -189,7 +204,7 @@ class _Slices:
 
 
 def _curve(sorted_ns: NDArray[np.int64]) -> Curve | None:
-    """Quantiles evenly spaced in −log10(1 − q), up to the last with enough samples beyond."""
+    """Quantiles evenly spaced in -log10(1 - q), up to the last with enough samples beyond."""
     samples = len(sorted_ns)
     if samples < 20:
         return None

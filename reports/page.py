@@ -15,9 +15,12 @@ from reports.verdicts import verdicts
 def render(model: Model) -> str:
     """The whole report as HTML text: no script, nothing loaded from elsewhere."""
     environment = Environment(
-        loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader("reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     css = resources.files("reports").joinpath("templates/report.css").read_text(encoding="utf-8")
     css = css.replace("/* light */", style.variables(dark=False))
     css = css.replace("/* dark */", style.variables(dark=True))

@@ -116,9 +116,7 @@ class _Table:
         self._attempts = np.bincount(where, minlength=size)
         self._conflicts = np.bincount(where[CONFLICT_CODES[rows.outcome]], minlength=size)
         self._ended_in = where[rows.final]
-        self._committed = np.bincount(
-            self._ended_in[rows.outcome[rows.final] == 0], minlength=size
-        )
+        self._committed = np.bincount(self._ended_in[rows.outcome[rows.final] == 0], minlength=size)
         self._latency_ns = latency_ns
         low = math.log(max(1, int(latency_ns.min(initial=1 << 62))))
         high = math.log(max(2, int(latency_ns.max(initial=2))))
@@ -167,7 +165,7 @@ def _ratios(
             else None
             for s in (a, b)
         ]
-    return tuple(_ratio(m, names, *values[m], drawn.get(m), pairs) for m in METRICS)
+    return tuple(_ratio(m, names, values[m], drawn.get(m), pairs) for m in METRICS)
 
 
 def _divide(above: float, below: float) -> float | None:
@@ -177,11 +175,11 @@ def _divide(above: float, below: float) -> float | None:
 def _ratio(
     metric: str,
     names: tuple[str, str],
-    base: float | None,
-    other: float | None,
+    values: list[float | None],
     drawn: NDArray[np.float64] | None,
     pairs: int,
 ) -> Ratio:
+    base, other = values
     if not base or not other:
         return Ratio(metric, base, other, None, None, None, NOT_COMPARABLE)
     ratio = other / base
@@ -244,7 +242,7 @@ def _quantiles(histograms: NDArray[np.float64], edges: NDArray[np.float64]) -> N
 def _tail(pairs: int) -> float:
     """The share to cut off each end for a 95 % interval, widened for few pairs.
 
-    Plain percentiles are too narrow for few samples, by √((n−1)/n) and by z for t; the correction
+    Plain percentiles are too narrow for few samples, by √((n-1)/n) and by z for t; the correction
     is Hesterberg's ("What teachers should know about the bootstrap", 2015, section 5.3).
     """
     freedom = pairs - 1

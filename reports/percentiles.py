@@ -27,7 +27,7 @@ class Distribution:
 
 def enough(samples: int, quantile: float) -> bool:
     """Whether at least BEYOND samples are expected above this quantile."""
-    # The tolerance keeps 1,000 samples enough for 0.99, whatever 1 − 0.99 is in binary.
+    # The tolerance keeps 1,000 samples enough for 0.99, whatever 1 - 0.99 is in binary.
     return samples * (1.0 - quantile) >= BEYOND - 1e-6
 
 

@@ -75,6 +75,8 @@ class Generator(_Lenient):
     pid: int | None = None
     cpu_share: float | None = None
     loop_lag_ms: Lag = Lag()
+    scheduled: int | None = None
+    started: int | None = None
 
 
 class Pacing(_Lenient):
@@ -94,7 +96,8 @@ class Invariant(_Lenient):
     expected: str | None = None
     found: str | None = None
     negative: int | None = None
-    holds: bool
+    holds: bool | None = None
+    why: str | None = None
 
 
 class Run(_Lenient):
@@ -132,7 +135,9 @@ class Run(_Lenient):
 def read_run(folder: Path) -> Run:
     """Read `run.json` of a result folder; raises InputError that says what is wrong with it."""
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder; give a run's folder, such as results/<time>-<label>")
+        raise InputError(
+            f"{folder} is not a folder; give a run's folder, such as results/<time>-<label>"
+        )
     path = folder / "run.json"
     if not path.is_file():
         raise InputError(f"{folder} is not a run's folder: it has no run.json")
@@ -143,7 +148,7 @@ def read_run(folder: Path) -> Run:
     except ValueError as error:
         raise InputError(f"{path} is not valid JSON ({error}); restore it from the run") from error
     if not isinstance(data, dict) or "format" not in data:
-        raise InputError(f"{path} does not describe a run: it has no \"format\" key")
+        raise InputError(f'{path} does not describe a run: it has no "format" key')
     if data["format"] != FORMAT:
         raise InputError(
             f"{path} has format {data['format']!r}, this version reads format {FORMAT}; "

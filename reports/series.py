@@ -13,7 +13,7 @@ from reports.figures import CONFLICT_CODES
 from reports.load import Attempts, Warmup
 
 _MOST_BINS = 120
-_FEWEST_BINS = 24
+_FEWEST_BINS = 10
 _SHORTEST_S = 0.5
 _FEWEST_ATTEMPTS = 20
 _NICE_S = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
@@ -27,7 +27,7 @@ class Series:
     """One key type over time, one element a bin; NaN where a bin has too little to show.
 
     `middle_s` counts from the start of measuring; `seconds` is how long the key type ran within the
-    bin. `latency_ms` is (bins, DRAWN). `joined[i]` says whether bin i follows bin i − 1 directly,
+    bin. `latency_ms` is (bins, DRAWN). `joined[i]` says whether bin i follows bin i - 1 directly,
     with no other key type's block between them.
     """
 
@@ -102,7 +102,11 @@ def _bins(blocks: Blocks, key_type: int, alternating: bool) -> _Bins:
     shortest = float(blocks.seconds[own].min())
     parts = min(math.ceil(_FEWEST_BINS / total), int(shortest / _SHORTEST_S))
     return _Bins(
-        blocks.starts_ns[own], blocks.ends_ns[own], rank, max(1, parts) if together == 1 else 1, together
+        blocks.starts_ns[own],
+        blocks.ends_ns[own],
+        rank,
+        max(1, parts) if together == 1 else 1,
+        together,
     )
 
 
@@ -185,4 +189,5 @@ def warmup_over_time(warmup: Warmup, measured_from_ns: int) -> WarmupSeries | No
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = np.where(attempted >= _FEWEST_ATTEMPTS, conflicts / attempted, np.nan)
-    return WarmupSeries((np.arange(size) + 0.5) * width - length, committed / width, rate)
+    middle_s = np.asarray((np.arange(size) + 0.5) * width - length, np.float64)
+    return WarmupSeries(middle_s, committed / width, rate)

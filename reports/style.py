@@ -6,6 +6,7 @@ CSS variables in the finished SVG. So one drawing serves the light page, the dar
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +47,17 @@ class Look:
 
     colour: str
     marker: str
-    line: str
+    line: Literal["-", "--", "-.", ":"]
     css: str
+    hatch: str | None
 
 
 _LOOKS = {
-    "int": Look(INT.sentinel, "o", "-", INT.variable),
-    "uuid": Look(UUID.sentinel, "s", "--", UUID.variable),
-    "uuid7": Look(UUID7.sentinel, "^", "-.", UUID7.variable),
+    "int": Look(INT.sentinel, "o", "-", INT.variable, None),
+    "uuid": Look(UUID.sentinel, "s", "--", UUID.variable, "////"),
+    "uuid7": Look(UUID7.sentinel, "^", "-.", UUID7.variable, "...."),
 }
-_OTHER = Look(INK.sentinel, "D", ":", INK.variable)
+_OTHER = Look(INK.sentinel, "D", ":", INK.variable, None)
 
 
 def look(key_type: str) -> Look:
@@ -74,6 +76,7 @@ WIDTH, HEIGHT = 560, 330
 """Size of a chart in CSS pixels; it scales with the page."""
 
 MINUS = "\N{MINUS SIGN}"
+DASH = "\N{EN DASH}"
 THIN = "\N{NO-BREAK SPACE}"
 TOO_FEW = "too few"
 
@@ -88,8 +91,10 @@ def number(value: float | None) -> str:
         return "0" if value == 0 else str(value)
     digits = 2 - math.floor(math.log10(value))
     rounded = round(value, digits)
-    return f"{rounded:,.{max(0, 2 - math.floor(math.log10(rounded)))}f}" if rounded < 100 else (
-        f"{value:,.0f}"
+    return (
+        f"{rounded:,.{max(0, 2 - math.floor(math.log10(rounded)))}f}"
+        if rounded < 100
+        else (f"{value:,.0f}")
     )
 
 
@@ -116,6 +121,20 @@ def percent(share: float | None) -> str:
     return f"{number(value)}{THIN}%"
 
 
+def between(low: float, high: float) -> str:
+    """Two shares as one range, `2.48 %` to `4.80 %` with the sign once."""
+    return f"{percent(low).removesuffix(f'{THIN}%')}{DASH}{percent(high)}"
+
+
+def about(share: float) -> str:
+    """A share as a percentage with two significant digits, for sentences."""
+    value = share * 100
+    if value == 0 or not math.isfinite(value):
+        return f"0{THIN}%"
+    digits = max(0, 1 - math.floor(math.log10(value)))
+    return f"{value:.{digits}f}{THIN}%"
+
+
 def milliseconds(value: float | None) -> str:
     """A time in milliseconds, in seconds from ten seconds on."""
     if value is None:
@@ -128,10 +147,17 @@ def milliseconds(value: float | None) -> str:
 def seconds(value: float) -> str:
     """A length of time: seconds, minutes or hours."""
     if value < 120:
-        return f"{number(value)}{THIN}s"
+        return f"{value:.3g}{THIN}s"
     if value < 7200:
-        return f"{number(value / 60)}{THIN}min"
-    return f"{number(value / 3600)}{THIN}h"
+        return f"{value / 60:.3g}{THIN}min"
+    return f"{value / 3600:.3g}{THIN}h"
+
+
+def interval(ratio: float, low: float, high: float) -> str:
+    """A ratio with its interval, with enough decimals to see on which side of 1 the ends lie."""
+    ends = [abs(end - 1) for end in (low, high) if end != 1]
+    decimals = 2 if min(ends, default=1.0) >= 0.005 else 3
+    return f"{ratio:.{decimals}f} ({low:.{decimals}f}{DASH}{high:.{decimals}f})"
 
 
 def change(ratio: float) -> str:

@@ -11,7 +11,8 @@ from reports.figures import Figures
 from reports.model import Model
 from reports.pairs import METRICS, Comparison
 from reports.percentiles import Distribution
-from reports.verdicts import Verdict, generator_check, verdicts
+from reports.run_file import Run
+from reports.verdicts import Verdict, generator_check, schedule_kept, verdicts
 
 FORMAT = 1
 
@@ -20,6 +21,7 @@ def to_summary(model: Model) -> dict[str, Any]:
     """The model under the names that docs/results-format.md promises."""
     run = model.run
     check = generator_check(model)
+    late, scheduled, never = schedule_kept(model)
     return {
         "format": FORMAT,
         "label": run.label,
@@ -46,15 +48,24 @@ def to_summary(model: Model) -> dict[str, Any]:
         "pacing": {
             "loop": "open" if run.open_loop else "closed",
             "rate": run.config.rate,
-            "late": run.pacing.late,
-            "scheduled": run.pacing.scheduled,
+            "late": late if run.open_loop else None,
+            "scheduled": scheduled if run.open_loop else None,
+            "never_started": never if run.open_loop else None,
         },
         "invariant": {
-            "holds": all(i.holds for i in run.invariant) if run.invariant else None,
+            "holds": _holds(run),
             "checks": [i.model_dump() for i in run.invariant],
         },
         "verdicts": [_verdict(verdict) for verdict in verdicts(model)],
     }
+
+
+def _holds(run: Run) -> bool | None:
+    """Whether every check holds; None where one could not be made, or none was."""
+    found = {check.holds for check in run.invariant}
+    if False in found:
+        return False
+    return True if found == {True} else None
 
 
 def _nested(model: Model) -> dict[str, dict[str, Any]]:

@@ -9,15 +9,15 @@ from typing import Any
 from reports.figures import Figures
 from reports.model import Model
 from reports.pairs import Ratio
-from reports.style import count, milliseconds, number, percent, seconds
+from reports.style import between, count, interval, milliseconds, number, percent, seconds
 
 Row = tuple[str, Callable[[Figures], str], str | None]
 
 
 def _band(f: Figures) -> str:
-    if f.predicted_low is None:
+    if f.predicted_low is None or f.predicted_high is None:
         return "—"
-    return f"{percent(f.predicted_low)} – {percent(f.predicted_high)}"
+    return between(f.predicted_low, f.predicted_high)
 
 
 def _share(value: float | None) -> str:
@@ -76,7 +76,7 @@ def _ratio_cell(ratio: Ratio) -> Cell:
         return Cell("—", ratio.verdict)
     if ratio.low is None or ratio.high is None:
         return Cell(f"{ratio.ratio:.2f}", ratio.verdict)
-    text = f"{ratio.ratio:.2f} ({ratio.low:.2f}–{ratio.high:.2f})"
+    text = interval(ratio.ratio, ratio.low, ratio.high)
     return Cell(text, ratio.verdict, ratio.differs)
 
 
@@ -92,7 +92,9 @@ def target_table(model: Model) -> Table | None:
     return Table(columns, rows)
 
 
-_PASSWORD = re.compile(r"(://[^:/@\s]*):[^@\s]*@|((?:password|token|secret)=)[^&\s]+", re.IGNORECASE)
+_PASSWORD = re.compile(
+    r"(://[^:/@\s]*):[^@\s]*@|((?:password|token|secret)=)[^&\s]+", re.IGNORECASE
+)
 
 
 def _plain(value: Any) -> str:
@@ -113,7 +115,9 @@ Pairs = tuple[tuple[str, str], ...]
 
 def settings(model: Model) -> Pairs:
     """Every setting of the run, as it was given."""
-    return tuple((name.replace("_", " "), _plain(value)) for name, value in model.run.settings.items())
+    return tuple(
+        (name.replace("_", " "), _plain(value)) for name, value in model.run.settings.items()
+    )
 
 
 def environment(model: Model) -> Pairs:

@@ -1,17 +1,18 @@
 """Which accounts make up which batch: a pure function of the keys and a few numbers.
 
 Rows that are neighbours in key order land on the same pages of the primary key, so loading in key
-order is nearly twice as fast as in random order. Sorting all keys would need memory for all of them;
-sorting them within *blocks* of accounts gives most of the gain with memory for one block. A block's
-sorted accounts are cut into *batches*, one transaction each, and neighbouring batches are handed out
-together as a *run*, so that one connection writes one key range of the block.
+order is nearly twice as fast as in random order. Sorting all keys would need memory for all of
+them; sorting within *blocks* of accounts gives most of the gain with memory for one block. A
+block's sorted accounts are cut into *batches*, one transaction each, and neighbouring batches are
+handed out together as a *run*, so that one connection writes one key range of the block.
 
-A batch's number is the first account number of its block plus its offset in the sorted block: unique
-in the table for ever, whatever is added to the table later.
+A batch's number is the first account number of its block plus its offset in the sorted block:
+unique in the table for ever, whatever is added to the table later.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The accounts start … stop − 1, not yet sorted."""
+    """The accounts from start up to but not including stop, not yet sorted."""
 
     start: int
     stop: int
@@ -72,7 +73,7 @@ def _leading_bytes(key_type: KeyType, binary: NDArray[np.void]) -> NDArray[np.ge
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the accounts start … stop − 1 are cut into blocks, and those into batches."""
+    """How the accounts from start up to stop are cut into blocks, and those into batches."""
 
     start: int
     stop: int
@@ -99,4 +100,4 @@ class Layout:
 def runs(batches: list[Batch], parts: int) -> list[list[Batch]]:
     """The batches in `parts` runs of neighbours, as even as can be; fewer where there are few."""
     edges = [len(batches) * part // parts for part in range(parts + 1)]
-    return [batches[a:b] for a, b in zip(edges, edges[1:], strict=False) if b > a]
+    return [batches[a:b] for a, b in pairwise(edges) if b > a]

@@ -24,10 +24,10 @@ _NUMERIC_POSITIVE, _NUMERIC_NEGATIVE = 0x0000, 0x4000
 
 
 def numeric_binary(value: int) -> bytes:
-    """A whole number in the binary form of `numeric`: digits in base 10,000, most significant first.
+    """A whole number in the binary form of `numeric`: digits in base 10,000.
 
-    The weight is the power of 10,000 of the first digit; zeros at the end are left out, as the
-    server does itself.
+    The most significant digit comes first, and the weight is the power of 10,000 that it counts;
+    zeros at the end are left out, as the server does itself.
     """
     digits: list[int] = []
     rest = abs(value)
@@ -60,7 +60,7 @@ class RowEncoder:
         self._columns = table.columns
         self._templates: dict[tuple[int | bytes, ...], NDArray[np.void]] = {}
 
-    def encode(self, values: Values) -> bytes:
+    def encode(self, values: Values, part: int) -> list[bytes]:
         """The whole of what one COPY sends for these rows, header and trailer included."""
         arrays = {n: v for n, v in values.items() if isinstance(v, np.ndarray)}
         lengths = {len(array) for array in arrays.values()}
@@ -70,7 +70,10 @@ class RowEncoder:
         rows[:] = self._template(values)
         for name, array in arrays.items():
             rows[name] = array
-        return b"".join((HEADER, rows.tobytes(), TRAILER))
+        return [
+            b"".join((HEADER, rows[at : at + part].tobytes(), TRAILER))
+            for at in range(0, len(rows), part)
+        ]
 
     def _template(self, values: Values) -> NDArray[np.void]:
         """One row with its field count, lengths and constants in place."""

@@ -22,7 +22,7 @@ _UUID_GROUPS = ((0, 4, 0), (4, 6, 9), (6, 8, 14), (8, 10, 19), (10, 16, 24))
 
 
 def key_source(keys_from: Path | None) -> str:
-    """Where keys come from, as a manifest records it: `computed`, or a file known by its contents."""
+    """Where keys come from, as a manifest records it: `computed`, or a file by its contents."""
     if keys_from is None:
         return COMPUTED
     try:
@@ -50,7 +50,7 @@ def open_keys(plan: SeedPlan, key_type: KeyType) -> tuple[KeySpace, int]:
 
 
 def export_keys(path: Path, key_type: KeyType, seed: int, accounts: int) -> None:
-    """Write the keys of accounts 0 … accounts − 1, one a line; the file appears whole or not at all.
+    """Write the keys of the first accounts, one a line; the file appears whole or not at all.
 
     Raises InputError where the file cannot be written.
     """

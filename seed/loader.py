@@ -21,7 +21,7 @@ from seed.statements import Connection
 from seed.writer import BatchWriter, explain
 
 
-class SeedInterrupted(OccbenchError):
+class SeedInterrupted(OccbenchError):  # noqa: N818 - what happened, not a bug
     """Ctrl-C: what is loaded stays, and the same command goes on from there."""
 
     exit_code = 130
@@ -192,7 +192,7 @@ class Loader:
                     here = writer.write(batch)
                     self._events.put(_Loaded(len(batch.accounts), here))
                 self._events.put(_RunDone())
-        except Exception as caught:  # noqa: BLE001
+        except Exception as caught:
             error = caught
         finally:
             writer.close()

@@ -10,6 +10,7 @@ say nothing any more that the manifest does not say.
 """
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -65,7 +66,7 @@ class Manifest:
     balance: int
     accounts: int
     part_start: int
-    """Accounts below this were complete before the part that is being loaded, or was loaded last."""
+    """Accounts below this were complete before the part that is, or was last, being loaded."""
     batch: int
     block: int
     total: int
@@ -87,12 +88,10 @@ def make_tables(connection: Connection, dialect: Dialect) -> None:
     for table in (TABLES, BATCHES):
         if column_types(connection, table.name) is None:
             for statement in dialect.create_table(table):
-                try:
+                # Another seeding may make it at the same moment; PostgreSQL reports that as a
+                # doubled row in its own catalogue.
+                with suppress(errors.DuplicateTable, errors.UniqueViolation):
                     execute(connection, statement)
-                except (errors.DuplicateTable, errors.UniqueViolation):
-                    # Another seeding made it at the same moment; PostgreSQL reports that as a
-                    # doubled row in its own catalogue.
-                    pass
 
 
 def read_manifest(connection: Connection, table: str) -> Manifest | None:
@@ -212,7 +211,7 @@ def clear_ledger(connection: Connection, manifest: Manifest) -> None:
 
 
 def loaded_batches(connection: Connection, manifest: Manifest, start: int, stop: int) -> set[int]:
-    """The numbers, from start to stop − 1, of the batches that are loaded."""
+    """The numbers of the loaded batches, from start up to but not including stop."""
     cursor = execute(
         connection,
         f"SELECT batch FROM {BATCHES.name} WHERE table_name = %s AND load_id = %s "  # noqa: S608

@@ -97,7 +97,7 @@ class LineProgress:
 
     def note(self, text: str) -> None:
         """Print it."""
-        print(text, file=self._stream, flush=True)  # noqa: T201 - this is what the class is for
+        print(text, file=self._stream, flush=True)
 
     def end(self) -> None:
         """Nothing is left open."""

@@ -37,7 +37,7 @@ def seed(plan: SeedPlan, target: Target, scenario: Scenario, progress: Progress)
         with closing(target.connect()) as control:
             manifest.make_tables(control, target.dialect)
             if not plan.recreate:
-                # Whatever is in the way of the last table should be said before the first is loaded.
+                # What is in the way of the last table should be said before the first is loaded.
                 for seeding in seedings:
                     seeding.look(control)
         results = tuple(seeding.run(progress) for seeding in seedings)
@@ -73,13 +73,16 @@ class _Seeding:
         """Do it."""
         with closing(self._target.connect()) as control, _alone(control, self._table.name) as alone:
             action, found = self.look(control)
-            if found is not None and found.state == "creating" and not alone:
+            if (
+                found is not None
+                and found.state == "creating"
+                and not (alone or self._plan.recreate)
+            ):
                 # Perhaps it broke off there, perhaps it is being made right now: nobody can say.
-                if not self._plan.recreate:
-                    raise InputError(
-                        f"table {self._table.name} is being made by another command, or one broke "
-                        "off there; try again, or replace it with --recreate"
-                    )
+                raise InputError(
+                    f"table {self._table.name} is being made by another command, or one broke "
+                    "off there; try again, or replace it with --recreate"
+                )
             if action is Action.CHECK and found is not None:
                 check_complete(control, self._scenario, found)
                 return self._result(0, 0.0)
@@ -120,7 +123,7 @@ class _Seeding:
             execute(control, statement)
 
     def _create(self, control: Connection, batch: int, block: int) -> Manifest:
-        """Make the table. Its record comes first: a table without one is taken for somebody else's."""
+        """Make the table; its record first, for a table without one is taken for a stranger's."""
         now = Manifest(
             table=self._table.name,
             load_id=uuid.uuid4(),

@@ -1,13 +1,13 @@
 """The few things that schema and manifest need from a connection, on any target.
 
-Connections are in autocommit, so every statement here is a transaction of its own: Aurora DSQL takes
-one DDL statement a transaction and never DDL together with DML.
+Connections are in autocommit, so every statement here is a transaction of its own: Aurora DSQL
+takes one DDL statement a transaction and never DDL together with DML.
 """
 
 import random
 import time
 from collections.abc import Sequence
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 from psycopg import errors
@@ -44,7 +44,7 @@ def _execute(
     connection: Connection, sql: str, parameters: Sequence[Any]
 ) -> psycopg.Cursor[tuple[Any, ...]]:
     # Names of tables come from scenarios, never from users, and values travel as parameters.
-    return connection.execute(cast(LiteralString, sql), parameters or None)
+    return connection.execute(sql, parameters or None)
 
 
 def backoff_s(attempt: int) -> float:

@@ -16,6 +16,8 @@ from seed.manifest import BATCHES, TABLES, Manifest, read_manifest
 from seed.statements import CONFLICTS, Connection, backoff_s, one_line
 
 _TRIES = 6
+import os
+COPY_ROWS = int(os.environ.get("COPY_ROWS", 250))
 
 _PASSING: tuple[type[psycopg.Error], ...] = (
     *CONFLICTS,
@@ -29,7 +31,7 @@ _PASSING: tuple[type[psycopg.Error], ...] = (
 """Errors that go away: conflicts, a target that asks for less, a server that restarts."""
 
 
-class Replaced(TargetError):
+class Replaced(TargetError):  # noqa: N818 - what happened, not a bug
     """The table is not the one any more that this seeding is about."""
 
 
@@ -63,7 +65,7 @@ class BatchWriter:
         that even a commit without an answer is safe to repeat.
         """
         values = self._scenario.first_rows(batch.accounts, batch.keys, self._manifest.balance)
-        rows = self._encoder.encode(values)
+        rows = self._encoder.encode(values, COPY_ROWS)
         for attempt in range(_TRIES):
             try:
                 connection = self._open()
@@ -90,15 +92,16 @@ class BatchWriter:
             self._connection = self._target.connect()
         return self._connection
 
-    def _write_once(self, connection: Connection, batch: Batch, rows: bytes) -> bool:
+    def _write_once(self, connection: Connection, batch: Batch, rows: list[bytes]) -> bool:
         """One transaction: the ledger's row first, so that a doubled batch is seen at once."""
         key: tuple[Any, ...] = (batch.number, self._manifest.table, self._manifest.load_id)
         with connection.transaction(), connection.cursor() as cursor:
             if cursor.execute(self._note, key).rowcount != 1:
                 self._check_finished(connection)
                 return False
-            with cursor.copy(self._copy) as copy:
-                copy.write(rows)
+            for part in rows:
+                with cursor.copy(self._copy) as copy:
+                    copy.write(part)
         return True
 
     def _is_loaded(self, connection: Connection, batch: Batch) -> bool:
@@ -110,13 +113,13 @@ class BatchWriter:
         return found.fetchone() is not None
 
     def _check_finished(self, connection: Connection) -> None:
-        """Nothing to do where another command completed this very load; anything else is an error."""
+        """Nothing to do where another command completed this load; else an error."""
         now = read_manifest(connection, self._manifest.table)
         if now is None or now.load_id != self._manifest.load_id or not now.complete:
             raise Replaced(f"{self._manifest.table} was replaced by another command meanwhile")
 
     def _settle_doubled(self, batch: Batch, error: psycopg.Error) -> None:
-        """A row was there already: fine where somebody else loaded the batch, an error otherwise."""
+        """A row was there already: fine where somebody else loaded the batch, else an error."""
         connection = self._open()
         if self._is_loaded(connection, batch):
             return

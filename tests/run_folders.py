@@ -99,7 +99,10 @@ def run_json(fake: FakeRun, **changes: Any) -> dict[str, Any]:
         "ended_ns": until + 50_000_000,
         "interrupted": False,
         "generators": [
-            {"worker": 0, "pid": 1, "cpu_share": 0.61, "loop_lag_ms": {"p50": 0.1, "p99": 0.8, "max": 4.0}}
+            {
+                "worker": 0, "pid": 1, "cpu_share": 0.61,
+                "loop_lag_ms": {"p50": 0.1, "p99": 0.8, "max": 4.0},
+            }
         ],
         "pacing": {"rate": fake.rate, "late": 0, "scheduled": 0 if fake.rate is None else 1000},
         "invariant": [
@@ -153,9 +156,9 @@ def write_fake_run(folder: Path, fake: FakeRun) -> Path:
         rows = _transactions(fake, rng, key, slower, heat, payer, payee)
         rows["transaction"] += transaction
         transaction += size
-        rows["intended_start_ns"] += begin_ns + np.sort(rng.integers(0, int(seconds * 1e9), size))[
-            rows.pop("parent")
-        ]
+        rows["intended_start_ns"] += (
+            begin_ns + np.sort(rng.integers(0, int(seconds * 1e9), size))[rows.pop("parent")]
+        )
         rows["start_ns"] += rows["intended_start_ns"]
         rows["block"] = np.full(len(rows["attempt"]), block, np.int32)
         table = _table(fake, rows, key, rng)
@@ -163,12 +166,18 @@ def write_fake_run(folder: Path, fake: FakeRun) -> Path:
         waiting += len(table)
         while waiting >= fake.rows_a_file:
             together = pa.concat_tables(pending, promote_options="permissive")
-            pq.write_table(_plain(together[: fake.rows_a_file]), where / f"0-{number:05}.parquet", compression="zstd")
+            pq.write_table(
+                _plain(together[: fake.rows_a_file]),
+                where / f"0-{number:05}.parquet",
+                compression="zstd",
+            )
             pending = [together[fake.rows_a_file :]]
             waiting = len(pending[0])
             number += 1
     if waiting:
-        pq.write_table(_plain(pa.concat_tables(pending)), where / f"0-{number:05}.parquet", compression="zstd")
+        pq.write_table(
+            _plain(pa.concat_tables(pending)), where / f"0-{number:05}.parquet", compression="zstd"
+        )
     return folder
 
 
@@ -223,7 +232,9 @@ def _transactions(
     attempt = np.arange(total) - head[parent] + 1
     final = attempt == tries[parent]
     gave_up = (wanted > fake.max_attempts)[parent]
-    outcome = np.where(final & ~gave_up, OUTCOME_CODE[Outcome.COMMITTED], OUTCOME_CODE[Outcome.CONFLICT_DATA])
+    outcome = np.where(
+        final & ~gave_up, OUTCOME_CODE[Outcome.COMMITTED], OUTCOME_CODE[Outcome.CONFLICT_DATA]
+    )
     fate = rng.random(total)
     good = outcome == OUTCOME_CODE[Outcome.COMMITTED]
     outcome[good & (fate < fake.errors)] = OUTCOME_CODE[Outcome.ERROR]
@@ -232,7 +243,9 @@ def _transactions(
     statements = (0.7 * scale * rng.lognormal(0, 0.25, total)).astype(np.int64)
     commit = (0.3 * scale * rng.lognormal(0, 0.5, total)).astype(np.int64)
     trip = statements // 4
-    backoff = (rng.random(total) * 5e6 * np.minimum(2.0 ** np.maximum(attempt - 2, 0), 100)).astype(np.int64)
+    backoff = (rng.random(total) * 5e6 * np.minimum(2.0 ** np.maximum(attempt - 2, 0), 100)).astype(
+        np.int64
+    )
     backoff[attempt == 1] = 0
     sent = outcome != OUTCOME_CODE[Outcome.REFUSED]
     sent &= outcome != OUTCOME_CODE[Outcome.ERROR]
@@ -241,7 +254,8 @@ def _transactions(
     before = spent - statements - commit
     base = np.where(head[parent] > 0, spent[np.maximum(head[parent] - 1, 0)], 0)
     return {
-        "transaction": parent.astype(np.int64), "parent": parent, "attempt": attempt.astype(np.int32),
+        "transaction": parent.astype(np.int64), "parent": parent,
+        "attempt": attempt.astype(np.int32),
         "final": final, "intended_start_ns": np.zeros(total, np.int64), "start_ns": before - base,
         "statements_ns": statements, "commit_ns": commit,
         "window_low_ns": np.where(sent, statements - trip, 0),
@@ -270,7 +284,9 @@ def _table(fake: FakeRun, rows: Rows, key: str, rng: np.random.Generator) -> pa.
         "target": _words((user % len(fake.targets)).astype(np.int8), fake.targets),
         "scenario": _words(zero, ("transfer",)),
         "key_type": _words(zero, (key,)),
-        "accounts": pa.ListArray.from_arrays(offsets, pairs, type=ATTEMPT_SCHEMA.field("accounts").type),
+        "accounts": pa.ListArray.from_arrays(
+            offsets, pairs, type=ATTEMPT_SCHEMA.field("accounts").type
+        ),
         "outcome": _words(rows["outcome"], tuple(OUTCOMES)),
         "sqlstate": _words(rows["outcome"], tuple(s or "" for s in states)).cast(pa.string()),
     }
@@ -283,8 +299,19 @@ def main() -> None:
     """Write one made-up run from the command line."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("folder", type=Path)
-    for name in ("tps", "duration_s", "block_s", "warmup_s", "conflict", "latency_ms", "errors", "refused"):
-        parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(FakeRun, name))
+    for name in (
+        "tps",
+        "duration_s",
+        "block_s",
+        "warmup_s",
+        "conflict",
+        "latency_ms",
+        "errors",
+        "refused",
+    ):
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=float, default=getattr(FakeRun, name)
+        )
     parser.add_argument("--keys", default="int,uuid")
     parser.add_argument("--targets", default="embedded")
     parser.add_argument("--skew", default="uniform")

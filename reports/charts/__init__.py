@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import matplotlib as mpl
+
 from reports.charts import (
     accounts,
     conflicts,
@@ -14,7 +16,7 @@ from reports.charts import (
     retries,
     throughput,
 )
-from reports.charts.draw import Chart
+from reports.charts.draw import SETTINGS, Chart
 from reports.model import Model
 
 _IN_ORDER: tuple[Callable[[Model], Chart | None], ...] = (
@@ -32,9 +34,11 @@ _IN_ORDER: tuple[Callable[[Model], Chart | None], ...] = (
 
 def draw_all(model: Model) -> list[Chart]:
     """Every chart that the run has data for, in the order of the report."""
-    return [chart for draw in _IN_ORDER if (chart := draw(model)) is not None]
+    with mpl.rc_context(SETTINGS):
+        return [chart for draw in _IN_ORDER if (chart := draw(model)) is not None]
 
 
 def draw_ratios(model: Model) -> Chart | None:
     """The comparison's chart, which stands beside its table."""
-    return ratios.draw(model)
+    with mpl.rc_context(SETTINGS):
+        return ratios.draw(model)

@@ -1,5 +1,7 @@
 """The hottest accounts."""
 
+from matplotlib.ticker import MaxNLocator
+
 from reports.charts.draw import Chart, Margins, canvas, finish, thousands_axis
 from reports.model import Model
 from reports.style import INK, MUTED, PART_2, count, number, percent
@@ -15,15 +17,20 @@ def draw(model: Model) -> Chart | None:
     axes.barh(rows, [a.conflicts for a in top], 0.66, color=PART_2.sentinel, zorder=3)
     for row, account in enumerate(top):
         axes.annotate(
-            f"{count(account.conflicts)} of {count(account.accesses)}", (account.conflicts, row), (5, 0),
-            textcoords="offset points", va="center", fontsize=10.5, color=MUTED.sentinel,
-        )  # fmt: skip
+            f"{count(account.conflicts)} of {count(account.accesses)}",
+            (account.conflicts, row),
+            (5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=10.5,
+            color=MUTED.sentinel,
+        )
     axes.set_yticks(rows, [count(a.number) for a in top])
     for label in axes.get_yticklabels():
         label.set_color(INK.sentinel)
     axes.set_ylim(max(len(top), 5) - 0.4, -0.6)
     axes.set_xlim(0, top[0].conflicts)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.grid(visible=False, axis="y")
     axes.grid(axis="x")
     thousands_axis(axes.xaxis)
@@ -36,8 +43,16 @@ def _reading(model: Model) -> str:
     first = heat.top[0]
     population = max(model.run.size or 0, heat.accounts)
     even = heat.accesses / population if population else 0
-    text = f"Account {count(first.number)} had most conflicts: {count(first.conflicts)} of {count(first.accesses)} attempts that touched it failed"
+    text = (
+        f"Account {count(first.number)} had most conflicts: {count(first.conflicts)} of "
+        f"{count(first.accesses)} attempts that touched it failed"
+    )
     if even:
-        text += f"; it was touched {number(first.accesses / even)} times as often as an even spread would"
+        text += (
+            f"; it was touched {number(first.accesses / even)} times as often as the mean account"
+        )
     share = sum(a.conflicts for a in heat.top) / heat.conflicts
-    return f"{text}. These {len(heat.top)} accounts carry {percent(share)} of all conflicts."
+    return (
+        f"{text}. These {len(heat.top)} accounts are {percent(share)} of all that "
+        "conflicted attempts touched."
+    )

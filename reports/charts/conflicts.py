@@ -4,7 +4,16 @@ from typing import Any
 
 from matplotlib.patches import Patch
 
-from reports.charts.draw import Chart, canvas, finish, from_zero, legend, percent_axis, time_axis, unit_label
+from reports.charts.draw import (
+    Chart,
+    canvas,
+    finish,
+    from_zero,
+    legend,
+    percent_axis,
+    time_axis,
+    unit_label,
+)
 from reports.charts.lines import largest, over_time, warmup_line
 from reports.model import Model
 from reports.style import MUTED, look, percent
@@ -23,8 +32,17 @@ def draw(model: Model) -> Chart:
             low, high = figures.predicted_low, figures.predicted_high
             colour = look(key_type).colour
             edges = [0, model.measured_s * scale]
-            axes.fill_between(edges, low, high, color=colour, alpha=0.13, linewidth=0, zorder=1)
-            axes.plot(edges, [low, low], edges, [high, high], color=colour, alpha=0.5, linewidth=0.7, zorder=1)
+            axes.fill_between(edges, low, high, color=colour, alpha=0.09, linewidth=0, zorder=1)
+            axes.plot(
+                edges,
+                [low, low],
+                edges,
+                [high, high],
+                color=colour,
+                alpha=0.55,
+                linewidth=0.8,
+                zorder=1,
+            )
             top = max(top, high)
             banded = True
         handles.append(over_time(axes, key_type, series, series.conflict_rate, scale))
@@ -45,6 +63,8 @@ def _reading(model: Model) -> str:
     for key_type, f in model.key_types.items():
         text = f"{key_type}: {percent(f.conflict_rate or 0.0)} of attempts conflicted"
         if f.predicted_low is not None:
-            text += f"; the formula predicts {percent(f.predicted_low)} to {percent(f.predicted_high)}"
+            text += (
+                f"; the formula predicts {percent(f.predicted_low)} to {percent(f.predicted_high)}"
+            )
         sentences.append(f"{text}.")
     return " ".join(sentences)

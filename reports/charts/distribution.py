@@ -9,9 +9,15 @@ from reports.model import Model
 from reports.style import look, milliseconds, number
 
 _TICKS = {
-    0.0: "0", 0.5: "50", 0.9: "90", 0.99: "99", 0.999: "99.9", 0.9999: "99.99", 0.99999: "99.999",
+    0.0: "0",
+    0.5: "50",
+    0.9: "90",
+    0.99: "99",
+    0.999: "99.9",
+    0.9999: "99.99",
+    0.99999: "99.999",
     0.999999: "99.9999",
-}  # fmt: skip
+}
 
 
 def draw(model: Model) -> Chart | None:
@@ -29,10 +35,23 @@ def draw(model: Model) -> Chart | None:
         places = [-np.log10(1 - q) for q in marks]
         axes.plot(ms, nines, color=style.colour, linestyle=style.line, linewidth=1.8, zorder=3)
         axes.plot(
-            np.interp(places, nines, ms), places, style.marker, color=style.colour, markersize=5.5,
-            markeredgewidth=0, zorder=4,
-        )  # fmt: skip
-        axes.plot([], [], color=style.colour, linestyle=style.line, marker=style.marker, markersize=5, label=key_type)
+            np.interp(places, nines, ms),
+            places,
+            style.marker,
+            color=style.colour,
+            markersize=5.5,
+            markeredgewidth=0,
+            zorder=4,
+        )
+        axes.plot(
+            [],
+            [],
+            color=style.colour,
+            linestyle=style.line,
+            marker=style.marker,
+            markersize=5,
+            label=key_type,
+        )
     axes.set_xscale("log")
     shown = {q: text for q, text in _TICKS.items() if -np.log10(1 - q) <= top + 0.05}
     axes.set_yticks([-np.log10(1 - q) for q in shown], list(shown.values()))
@@ -54,11 +73,17 @@ def _reading(model: Model) -> str:
     for key_type, f in model.key_types.items():
         latency = f.latency
         marks = {"p50": latency.p50, "p90": latency.p90, "p99": latency.p99, "p99.9": latency.p999}
-        known = [f"{name} {milliseconds(value)}" for name, value in marks.items() if value is not None]
+        known = [
+            f"{name} {milliseconds(value)}" for name, value in marks.items() if value is not None
+        ]
         if not known:
             continue
         text = f"{key_type}: {', '.join(known)}"
         if latency.p99 is not None and latency.p50:
-            text += f"; the slowest hundredth takes {number(latency.p99 / latency.p50)} times the median or more"
+            slow = number(latency.p99 / latency.p50)
+            text += f"; the slowest hundredth takes {slow} times the median or more"
         sentences.append(f"{text}.")
-    return " ".join(sentences) + f" A percentile is shown when {percentiles.BEYOND} samples lie beyond it."
+    return (
+        " ".join(sentences)
+        + f" A percentile is shown when {percentiles.BEYOND} samples lie beyond it."
+    )

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
@@ -17,7 +18,8 @@ from reports import style
 from reports.model import Model
 from reports.style import FAINT, FONT_SIZE, GRID, HEIGHT, INK, MUTED, SMALL_SIZE, WIDTH
 
-_SETTINGS: dict[str, Any] = {
+# Any: the stubs want each name as a literal.
+SETTINGS: Any = {
     "svg.fonttype": "path",
     "font.family": "DejaVu Sans",
     "font.size": SMALL_SIZE,
@@ -75,25 +77,32 @@ def canvas(
 ) -> tuple[Figure, Axes]:
     """A figure whose unit is the CSS pixel, with one plot inside the margins."""
     m = margins or Margins()
-    with mpl.rc_context(_SETTINGS):
-        figure = Figure(figsize=(width / 72, height / 72), dpi=72)
-        FigureCanvasSVG(figure)
-        axes = figure.add_axes(
-            (
-                m.left / width,
-                m.bottom / height,
-                (width - m.left - m.right) / width,
-                (height - m.top - m.bottom) / height,
-            )
+    figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+    FigureCanvasSVG(figure)
+    axes = figure.add_axes(
+        (
+            m.left / width,
+            m.bottom / height,
+            (width - m.left - m.right) / width,
+            (height - m.top - m.bottom) / height,
         )
-        axes.grid(axis="y")
+    )
+    axes.grid(axis="y")
     return figure, axes
 
 
 def unit_label(figure: Figure, text: str) -> None:
     """What the vertical axis measures, written level above it."""
     height = figure.get_figheight() * 72
-    figure.text(0.004, 1 - 14 / height, text, ha="left", va="center", color=MUTED.sentinel, fontsize=SMALL_SIZE)
+    figure.text(
+        0.004,
+        1 - 14 / height,
+        text,
+        ha="left",
+        va="center",
+        color=MUTED.sentinel,
+        fontsize=SMALL_SIZE,
+    )
 
 
 def legend(figure: Figure, axes: Axes, handles: Sequence[Any] | None = None) -> None:
@@ -126,11 +135,19 @@ def time_axis(axes: Axes, model: Model) -> float:
     begin = 0.0
     if model.warmup is not None:
         begin = -min(model.warmup_s, model.measured_s) * scale
+        narrow = -begin < 0.16 * model.measured_s * scale
         axes.axvspan(begin, 0, facecolor=FAINT.sentinel, alpha=0.18, edgecolor="none", zorder=0)
         axes.text(
-            begin / 2, 0.985, "warm-up", transform=axes.get_xaxis_transform(), ha="center", va="top",
-            fontsize=SMALL_SIZE - 1, color=MUTED.sentinel, rotation=90 if -begin < 0.16 * model.measured_s * scale else 0,
-        )  # fmt: skip
+            begin / 2,
+            0.03,
+            "warm-up",
+            transform=axes.get_xaxis_transform(),
+            ha="center",
+            va="bottom",
+            fontsize=SMALL_SIZE - 1,
+            color=MUTED.sentinel,
+            rotation=90 if narrow else 0,
+        )
     axes.set_xlim(begin, model.measured_s * scale)
     axes.set_xlabel(f"time since measuring began ({'min' if minutes else 's'})")
     axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
@@ -157,7 +174,7 @@ def spread_out(places: Sequence[float], gap: float) -> list[float]:
     """Move label positions apart, as little as is needed for `gap` between neighbours."""
     order = sorted(range(len(places)), key=lambda i: places[i])
     moved = list(places)
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         moved[after] = max(moved[after], moved[before] + gap)
     return moved
 
@@ -165,8 +182,10 @@ def spread_out(places: Sequence[float], gap: float) -> list[float]:
 def to_svg(figure: Figure, name: str, label: str) -> str:
     """The figure as inline SVG: colours by CSS variable, own ids, an accessible label."""
     buffer = io.StringIO()
-    with mpl.rc_context({**_SETTINGS, "svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+    with mpl.rc_context({"svg.hashsalt": name}):
+        figure.savefig(
+            buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True
+        )
     text = buffer.getvalue()
     body = text[text.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
@@ -201,6 +220,19 @@ def finish(figure: Figure, name: str, title: str, reading: str) -> Chart:
 
 
 __all__ = [
-    "FONT_SIZE", "SMALL_SIZE", "Chart", "Margins", "canvas", "finish", "from_zero", "legend",
-    "percent_axis", "spread_out", "thousands_axis", "time_axis", "to_svg", "unit_label",
-]  # fmt: skip
+    "FONT_SIZE",
+    "SETTINGS",
+    "SMALL_SIZE",
+    "Chart",
+    "Margins",
+    "canvas",
+    "finish",
+    "from_zero",
+    "legend",
+    "percent_axis",
+    "spread_out",
+    "thousands_axis",
+    "time_axis",
+    "to_svg",
+    "unit_label",
+]

@@ -1,8 +1,20 @@
 """Latency percentiles over time."""
 
 import numpy as np
+from matplotlib.axes import Axes
 
-from reports.charts.draw import Chart, Margins, canvas, finish, from_zero, legend, spread_out, thousands_axis, time_axis, unit_label
+from reports.charts.draw import (
+    Chart,
+    Margins,
+    canvas,
+    finish,
+    from_zero,
+    legend,
+    spread_out,
+    thousands_axis,
+    time_axis,
+    unit_label,
+)
 from reports.charts.lines import largest, over_time
 from reports.model import Model
 from reports.series import DRAWN
@@ -29,7 +41,11 @@ def draw(model: Model) -> Chart | None:
             if shown.size:
                 ends[name].append(float(shown[-3:].mean()))
         handles.append(handle)
-    lows = [float(v.min()) for s in model.series.values() if (v := s.latency_ms[np.isfinite(s.latency_ms)]).size]
+    lows = [
+        float(v.min())
+        for s in model.series.values()
+        if (v := s.latency_ms[np.isfinite(s.latency_ms)]).size
+    ]
     if highest / max(min(lows), 1e-9) > _LOG_FROM:
         axes.set_yscale("log")
         axes.set_ylim(min(lows) / 1.3, highest * 1.3)
@@ -42,15 +58,13 @@ def draw(model: Model) -> Chart | None:
     return finish(figure, "latency", "Latency over time", _reading(model))
 
 
-def _label_ends(axes: object, ends: dict[str, float]) -> None:
-    from matplotlib.axes import Axes
-
-    assert isinstance(axes, Axes)  # noqa: S101
+def _label_ends(axes: Axes, ends: dict[str, float]) -> None:
+    """Name the percentiles beside the ends of their lines."""
     heights = [float(axes.transData.transform((0, y))[1]) for y in ends.values()]
     for name, y in zip(ends, spread_out(heights, 14), strict=True):
         x = axes.transAxes.transform((1, 0))[0] + 6
-        place = axes.transAxes.inverted().transform((x, y))
-        axes.text(*place, name, transform=axes.transAxes, va="center", color=MUTED.sentinel)
+        right, up = axes.transAxes.inverted().transform((x, y))
+        axes.text(right, up, name, transform=axes.transAxes, va="center", color=MUTED.sentinel)
 
 
 def _reading(model: Model) -> str:

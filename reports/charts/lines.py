@@ -9,13 +9,18 @@ from numpy.typing import NDArray
 
 from reports.model import Model
 from reports.series import Series
-from reports.style import look
+from reports.style import FAINT, look
 
 _MOST_MARKERS = 60
 
 
 def over_time(
-    axes: Axes, key_type: str, series: Series, values: NDArray[np.float64], scale: float, **more: Any
+    axes: Axes,
+    key_type: str,
+    series: Series,
+    values: NDArray[np.float64],
+    scale: float,
+    **more: Any,
 ) -> Line2D:
     """Draw `values` (one a bin) at the bins' middles times `scale`; returns a legend handle."""
     style = look(key_type)
@@ -28,7 +33,14 @@ def over_time(
         axes.plot(x, values, linestyle="-", **settings)
         if marked:
             every = max(1, len(x) // 12)
-            axes.plot(x[::every], values[::every], style.marker, color=style.colour, markersize=size, zorder=4)
+            axes.plot(
+                x[::every],
+                values[::every],
+                style.marker,
+                color=style.colour,
+                markersize=size,
+                zorder=4,
+            )
         return Line2D([], [], marker=style.marker, label=key_type, markersize=5, **settings)
     faint = {**settings, "linewidth": 0.9, "alpha": 0.45, "linestyle": style.line}
     shown = np.isfinite(values)
@@ -37,19 +49,27 @@ def over_time(
         heads = np.flatnonzero(~series.joined)
         for head, tail in zip(heads, np.append(heads[1:], len(x)), strict=True):
             axes.plot(x[head:tail], values[head:tail], linestyle="-", **settings)
-    axes.plot(x, values, style.marker, color=style.colour, markersize=size, markeredgewidth=0, zorder=4)
+    axes.plot(
+        x, values, style.marker, color=style.colour, markersize=size, markeredgewidth=0, zorder=4
+    )
     return Line2D(
-        [], [], color=style.colour, marker=style.marker, markersize=5, linestyle=style.line, linewidth=1.2,
+        [],
+        [],
+        color=style.colour,
+        marker=style.marker,
+        markersize=5,
+        linestyle=style.line,
+        linewidth=1.2,
         label=key_type,
-    )  # fmt: skip
+    )
 
 
 def warmup_line(axes: Axes, model: Model, values: NDArray[np.float64], scale: float) -> None:
     """The warm-up's values in grey."""
     if model.warmup is not None:
-        from reports.style import FAINT
-
-        axes.plot(model.warmup.middle_s * scale, values, color=FAINT.sentinel, linewidth=1.5, zorder=2)
+        axes.plot(
+            model.warmup.middle_s * scale, values, color=FAINT.sentinel, linewidth=1.5, zorder=2
+        )
 
 
 def largest(*arrays: NDArray[np.float64]) -> float:
@@ -59,7 +79,7 @@ def largest(*arrays: NDArray[np.float64]) -> float:
 
 
 def spread_over_time(values: NDArray[np.float64]) -> float | None:
-    """How far values stray from their median over time: half their 10–90 % range, as a share."""
+    """How far values stray from their median over time: half their 10 to 90 % range, as a share."""
     kept = values[np.isfinite(values)]
     if len(kept) < 5:
         return None

@@ -3,7 +3,7 @@
 from loadtest.attempt import OUTCOMES
 from reports.charts.draw import Chart, Margins, canvas, finish, legend, percent_axis
 from reports.model import Model
-from reports.style import INK, count, look, percent
+from reports.style import INK, PAPER, count, look, percent
 
 
 def draw(model: Model) -> Chart:
@@ -20,10 +20,24 @@ def draw(model: Model) -> Chart:
             share = number / f.attempts if f.attempts else 0.0
             y = row + (place - (len(keys) - 1) / 2) * width
             axes.barh(
-                y, share, width * 0.88, color=look(key_type).colour, zorder=3,
+                y,
+                share,
+                width * 0.88,
+                color=look(key_type).colour,
+                hatch=look(key_type).hatch,
+                edgecolor=PAPER.sentinel,
+                linewidth=0,
+                zorder=3,
                 label=key_type if row == 0 else None,
-            )  # fmt: skip
-            axes.annotate(f"{percent(share)}  ({count(number)})", (share, y), (5, 0), textcoords="offset points", va="center", fontsize=10.5)
+            )
+            axes.annotate(
+                f"{percent(share)}  ({count(number)})",
+                (share, y),
+                (5, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=10.5,
+            )
     axes.set_yticks(range(len(shown)), [name.replace("_", " ") for name in shown])
     for label in axes.get_yticklabels():
         label.set_color(INK.sentinel)
@@ -44,7 +58,11 @@ def _reading(model: Model) -> str:
     text = f"Of {count(o.attempts)} attempts, {percent(o.committed / o.attempts)} committed"
     text += f", {percent(o.conflicts / o.attempts)} conflicted"
     errors = sum(o.errors_by_outcome.values())
-    text += f", {percent(errors / o.attempts)} failed otherwise." if errors else "; nothing else failed."
+    text += (
+        f", {percent(errors / o.attempts)} failed otherwise."
+        if errors
+        else "; nothing else failed."
+    )
     if o.refused:
         text += f" The scenario's own rule refused {count(o.refused)}."
     return text

@@ -1,8 +1,21 @@
 """Where the time of a transaction goes."""
 
+from matplotlib.patches import Patch
+
 from reports.charts.draw import Chart, Margins, canvas, finish, legend, thousands_axis
 from reports.model import Model
-from reports.style import INK, PAPER, PART_1, PART_2, PART_3, PART_4, FAINT, milliseconds, number, percent
+from reports.style import (
+    FAINT,
+    INK,
+    PAPER,
+    PART_1,
+    PART_2,
+    PART_3,
+    PART_4,
+    milliseconds,
+    number,
+    percent,
+)
 
 _PARTS = (
     ("statements", "statements", PART_1.sentinel, PAPER.sentinel),
@@ -17,7 +30,9 @@ _WORTH_SHOWING = 0.01
 def draw(model: Model) -> Chart | None:
     """Mean milliseconds of a finished transaction, all its attempts together, as stacked bars."""
     known = {k: f.parts for k, f in model.key_types.items() if f.parts is not None}
-    totals = {k: p.statements + p.commit + p.backoff + p.waiting + p.other for k, p in known.items()}
+    totals = {
+        k: p.statements + p.commit + p.backoff + p.waiting + p.other for k, p in known.items()
+    }
     longest = max(totals.values(), default=0.0)
     if not longest:
         return None
@@ -27,14 +42,38 @@ def draw(model: Model) -> Chart | None:
         begin = 0.0
         for name, _, colour, text_colour in _PARTS:
             value = getattr(parts, name)
-            axes.barh(row, value, 0.62, left=begin, color=colour, edgecolor=PAPER.sentinel, linewidth=1.2, zorder=3)
+            axes.barh(
+                row,
+                value,
+                0.62,
+                left=begin,
+                color=colour,
+                edgecolor=PAPER.sentinel,
+                linewidth=1.2,
+                zorder=3,
+            )
             if value > 0.1 * longest:
-                axes.text(begin + value / 2, row, number(value), ha="center", va="center", color=text_colour, zorder=5)
+                axes.text(
+                    begin + value / 2,
+                    row,
+                    number(value),
+                    ha="center",
+                    va="center",
+                    color=text_colour,
+                    zorder=5,
+                )
             begin += value
-        axes.text(begin + 0.012 * longest, row, milliseconds(totals[key_type]), ha="left", va="center", zorder=5)
+        axes.text(
+            begin + 0.012 * longest,
+            row,
+            milliseconds(totals[key_type]),
+            ha="left",
+            va="center",
+            zorder=5,
+        )
     axes.set_yticks(range(rows), list(known))
-    for label in axes.get_yticklabels():
-        label.set_color(INK.sentinel)
+    for tick in axes.get_yticklabels():
+        tick.set_color(INK.sentinel)
     axes.set_ylim(rows - 0.45, -0.55)
     axes.set_xlim(0, longest * 1.02)
     axes.grid(visible=False, axis="y")
@@ -42,12 +81,12 @@ def draw(model: Model) -> Chart | None:
     thousands_axis(axes.xaxis)
     axes.set_xlabel("mean time of a transaction (ms)")
     handles = []
-    from matplotlib.patches import Patch
-
     for name, label, colour, _ in _PARTS:
         if any(getattr(p, name) >= _WORTH_SHOWING * longest for p in known.values()) or name in (
-            "statements", "commit", "backoff",
-        ):  # fmt: skip
+            "statements",
+            "commit",
+            "backoff",
+        ):
             handles.append(Patch(facecolor=colour, label=label))
     legend(figure, axes, handles)
     return finish(figure, "parts", "Where the time goes", _reading(model))
@@ -63,8 +102,9 @@ def _reading(model: Model) -> str:
         if total <= 0:
             continue
         text = (
-            f"{key_type}: of {milliseconds(total)}, statements take {percent(p.statements / total)}, "
-            f"COMMIT {percent(p.commit / total)}, backoff {percent(p.backoff / total)}"
+            f"{key_type}: of {milliseconds(total)}, statements take "
+            f"{percent(p.statements / total)}, COMMIT {percent(p.commit / total)}, "
+            f"backoff {percent(p.backoff / total)}"
         )
         if p.waiting > _WORTH_SHOWING * total:
             text += f", waiting for a free user {percent(p.waiting / total)}"

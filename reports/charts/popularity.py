@@ -1,6 +1,15 @@
 """What popularity does to an account's conflict rate."""
 
-from reports.charts.draw import Chart, canvas, finish, from_zero, legend, percent_axis, thousands_axis, unit_label
+from reports.charts.draw import (
+    Chart,
+    canvas,
+    finish,
+    from_zero,
+    legend,
+    percent_axis,
+    thousands_axis,
+    unit_label,
+)
 from reports.charts.lines import largest
 from reports.model import Model
 from reports.style import look, number, percent
@@ -15,9 +24,16 @@ def draw(model: Model) -> Chart | None:
     for key_type, curve in curves.items():
         style = look(key_type)
         axes.plot(
-            curve.accesses_per_s, curve.conflict_rate, color=style.colour, linestyle=style.line,
-            marker=style.marker, markersize=5, linewidth=1.6, label=key_type, zorder=3,
-        )  # fmt: skip
+            curve.accesses_per_s,
+            curve.conflict_rate,
+            color=style.colour,
+            linestyle=style.line,
+            marker=style.marker,
+            markersize=5,
+            linewidth=1.6,
+            label=key_type,
+            zorder=3,
+        )
     axes.set_xscale("log")
     thousands_axis(axes.xaxis)
     from_zero(axes, largest(*(c.conflict_rate for c in curves.values())))
@@ -30,10 +46,14 @@ def draw(model: Model) -> Chart | None:
 
 def _reading(model: Model) -> str:
     sentences = []
-    for key_type, c in model.heat.popularity.items():
+    for key_type, curve in model.heat.popularity.items():
+        (cold, hot), (low, high) = (
+            (float(values[0]), float(values[-1]))
+            for values in (curve.accesses_per_s, curve.conflict_rate)
+        )
         sentences.append(
-            f"{key_type}: accounts touched {number(float(c.accesses_per_s[0]))} times a second conflict in "
-            f"{percent(float(c.conflict_rate[0]))} of attempts, those touched "
-            f"{number(float(c.accesses_per_s[-1]))} times a second in {percent(float(c.conflict_rate[-1]))}."
+            f"{key_type}: accounts touched {number(cold)} times a second conflict in "
+            f"{percent(low)} of attempts, those touched {number(hot)} times a second in "
+            f"{percent(high)}."
         )
     return " ".join(sentences)

@@ -2,12 +2,13 @@
 
 import math
 
+from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from reports.charts.draw import Chart, Margins, canvas, finish, legend
 from reports.model import Model
 from reports.pairs import Comparison, Ratio
-from reports.style import INK, MUTED, look, number, percent
+from reports.style import INK, MUTED, interval, look, number, percent
 
 NAMES = {
     "conflict_rate": "conflict rate",
@@ -15,16 +16,24 @@ NAMES = {
     "latency_p50_ms": "latency p50",
     "latency_p99_ms": "latency p99",
 }
-_STEPS = (1.01, 1.02, 1.05, 1.1, 1.2, 1.5, 2, 3, 5, 10)
+_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25)
 
 
 def draw(model: Model) -> Chart | None:
     """Ratios on a logarithmic axis, so that half and double lie equally far from 1."""
-    drawn = [(c, r) for c in model.comparisons for r in c.ratios if r.low is not None and r.high is not None]
+    drawn = [
+        (c, r)
+        for c in model.comparisons
+        for r in c.ratios
+        if r.low is not None and r.high is not None
+    ]
     if not drawn:
         return None
     count = len(model.comparisons)
-    figure, axes = canvas(Margins(left=100, right=140, top=34 if count > 1 else 12), height=(92 if count > 1 else 70) + 4 * (22 + 16 * count))
+    figure, axes = canvas(
+        Margins(left=100, right=140, top=34 if count > 1 else 12),
+        height=(92 if count > 1 else 70) + 4 * (22 + 16 * count),
+    )
     reach = max(max(abs(math.log(r.low or 1)), abs(math.log(r.high or 1))) for _, r in drawn)
     reach = max(reach * 1.1, math.log(1.02))
     for place, comparison in enumerate(model.comparisons):
@@ -34,14 +43,34 @@ def draw(model: Model) -> Chart | None:
             if ratio.low is None or ratio.high is None or ratio.ratio is None:
                 continue
             y = row + (place - (count - 1) / 2) * 0.34
-            axes.plot([ratio.low, ratio.high], [y, y], color=style.colour, linewidth=3, zorder=3, alpha=1 if ratio.differs else 0.55)
-            axes.plot([ratio.ratio], [y], style.marker, color=style.colour, markersize=8, markeredgewidth=0, zorder=4,
-                      label=f"{comparison.other} / {comparison.base}" if row == 0 else None)
+            axes.plot(
+                [ratio.low, ratio.high],
+                [y, y],
+                color=style.colour,
+                linewidth=3,
+                zorder=3,
+                alpha=1 if ratio.differs else 0.55,
+            )
+            axes.plot(
+                [ratio.ratio],
+                [y],
+                style.marker,
+                color=style.colour,
+                markersize=8,
+                markeredgewidth=0,
+                zorder=4,
+                label=f"{comparison.other} / {comparison.base}" if row == 0 else None,
+            )
             axes.annotate(
-                f"{ratio.ratio:.2f}  ({ratio.low:.2f}–{ratio.high:.2f})", (1, y), (10, 0),
-                xycoords=("axes fraction", "data"), textcoords="offset points", va="center", fontsize=11,
+                interval(ratio.ratio, ratio.low, ratio.high),
+                (1, y),
+                (10, 0),
+                xycoords=("axes fraction", "data"),
+                textcoords="offset points",
+                va="center",
+                fontsize=11,
                 color=INK.sentinel if ratio.differs else MUTED.sentinel,
-            )  # fmt: skip
+            )
     axes.axvline(1, color=INK.sentinel, linewidth=1, zorder=2)
     axes.set_xscale("log")
     axes.set_xlim(math.exp(-reach), math.exp(reach))
@@ -53,28 +82,38 @@ def draw(model: Model) -> Chart | None:
     axes.grid(visible=False, axis="y")
     axes.grid(axis="x")
     first = model.comparisons[0]
-    axes.set_xlabel(f"{first.other} / {first.base}, with 95 % interval" if count == 1 else f"ratio to {first.base}, with 95 % interval")
+    axes.set_xlabel(
+        f"{first.other} / {first.base}, with 95 % interval"
+        if count == 1
+        else f"ratio to {first.base}, with 95 % interval"
+    )
     if count > 1:
         legend(figure, axes)
-    return finish(figure, "ratios", "Difference between key types", " ".join(_reading(c) for c in model.comparisons))
+    return finish(
+        figure,
+        "ratios",
+        "Difference between key types",
+        " ".join(_reading(c) for c in model.comparisons),
+    )
 
 
-def _ticks(axes: object, reach: float) -> None:
-    from matplotlib.axes import Axes
-
-    assert isinstance(axes, Axes)  # noqa: S101
-    inside = [s for s in _STEPS if math.log(s) <= reach]
-    # At most three on each side, the outer ones, so that labels never touch.
-    kept = [s for s in inside if math.log(s) >= reach / 3.2][-3:]
-    kept = [s for i, s in enumerate(kept) if i == len(kept) - 1 or math.log(kept[i + 1] / s) > reach / 4]
-    places = [1 / s for s in reversed(kept)] + [1.0] + list(kept)
+def _ticks(axes: Axes, reach: float) -> None:
+    """Round ratios, evenly spaced near 1, powers of two farther out."""
+    if reach > math.log(2):
+        base = 2.0 if reach < math.log(9) else 10.0
+        places = [base**n for n in range(-4, 5) if abs(n) * math.log(base) <= reach]
+    else:
+        step = next(s for s in _STEPS if math.expm1(reach) / s < 4)
+        places = [1 + n * step for n in range(-3, 4) if 1 + n * step > 0]
+        places = [p for p in places if abs(math.log(p)) <= reach]
     axes.xaxis.set_major_locator(FixedLocator(places))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.3g}"))
 
 
 def _reading(comparison: Comparison) -> str:
-    return " ".join(f"{_sentence(r, comparison)}." for r in comparison.ratios)
+    sentences = " ".join(f"{_sentence(r, comparison)}." for r in comparison.ratios)
+    return f"{comparison.other} against {comparison.base}. {sentences}"
 
 
 def _sentence(ratio: Ratio, comparison: Comparison) -> str:

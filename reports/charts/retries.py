@@ -4,7 +4,7 @@ import numpy as np
 
 from reports.charts.draw import Chart, canvas, finish, from_zero, legend, percent_axis, unit_label
 from reports.model import Model
-from reports.style import look, number, percent, plural
+from reports.style import PAPER, about, look, number, percent, plural
 
 _MOST = 6
 
@@ -26,11 +26,28 @@ def draw(model: Model) -> Chart | None:
         shares = histogram[1:] / f.transactions
         x = np.arange(1, last + 1) + (place - (len(known) - 1) / 2) * width
         style = look(key_type)
-        axes.bar(x, shares, width * 0.9, color=style.colour, label=key_type, zorder=3)
+        axes.bar(
+            x,
+            shares,
+            width * 0.9,
+            color=style.colour,
+            hatch=style.hatch,
+            edgecolor=PAPER.sentinel,
+            linewidth=0,
+            label=key_type,
+            zorder=3,
+        )
         top = max(top, float(shares.max()))
         if last * len(known) <= 8:
             for at, share in zip(x, shares, strict=True):
-                axes.annotate(percent(float(share)), (at, share), (0, 4), textcoords="offset points", ha="center", fontsize=10.5)
+                axes.annotate(
+                    about(float(share)),
+                    (at, share),
+                    (0, 4),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=10.5,
+                )
     ticks = [str(n) for n in range(1, last + 1)]
     if most > last:
         ticks[-1] = f"{last}+"

@@ -1,9 +1,18 @@
 """Throughput over time."""
 
-from reports.charts.draw import Chart, canvas, finish, from_zero, legend, thousands_axis, time_axis, unit_label
+from reports.charts.draw import (
+    Chart,
+    canvas,
+    finish,
+    from_zero,
+    legend,
+    thousands_axis,
+    time_axis,
+    unit_label,
+)
 from reports.charts.lines import largest, over_time, spread_over_time, warmup_line
 from reports.model import Model
-from reports.style import number, percent
+from reports.style import about, number
 
 
 def draw(model: Model) -> Chart:
@@ -35,6 +44,6 @@ def _reading(model: Model) -> str:
         spread = spread_over_time(model.series[key_type].throughput_tps)
         if spread is not None:
             steadiness = "steady" if spread < 0.1 else "uneven" if spread < 0.3 else "very uneven"
-            text += f", {steadiness} (most of the time within {percent(spread)} of it)"
+            text += f", {steadiness} (most of the time within {about(spread)} of it)"
         sentences.append(f"{text}.")
     return " ".join(sentences)

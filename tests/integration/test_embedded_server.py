@@ -388,7 +388,7 @@ def test_numbers_in_stale_files_may_be_anybody_s(server: EmbeddedServer) -> None
     while server_processes(server) and time.monotonic() < deadline:
         time.sleep(0.02)
 
-    innocent = subprocess.Popen(["sleep", "60"])
+    innocent = subprocess.Popen(["sleep", "60"], cwd=pid_file.parent)
     try:
         for file, text in (
             (pid_file, saved),

@@ -27,9 +27,12 @@ _INSTALL_LOCK = 7_042_401
 
 
 def install(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
-    """Put the shared part into the database; does nothing when it is there in this version."""
-    text = files(__package__).joinpath("optimistic.sql").read_text(encoding="utf-8")
-    version = sha256(text.encode()).hexdigest()[:16]
+    """Put the shared part into the database; does nothing when it is there in this version.
+
+    Where an older version is found, the tables in the regime are covered anew.
+    """
+    shared = _resource("optimistic.sql")
+    version = sha256((shared + _resource("optimistic.py")).encode()).hexdigest()[:16]
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_INSTALL_LOCK,))
         found = connection.execute(
@@ -37,8 +40,14 @@ def install(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
         ).fetchone()
         if found is not None and found[0] == version:
             return
-        connection.execute(text.encode())
+        connection.execute(shared.encode())
         connection.execute(sql.SQL("COMMENT ON SCHEMA occ IS {}").format(version))
+        for table in covered(connection):
+            cover(connection, table)
+
+
+def _resource(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def cover(connection: psycopg.Connection[tuple[Any, ...]], table: str) -> None:
@@ -193,13 +202,18 @@ class _Generator:
         # No index on what changes, and room in each page, keep the overwriting in place (HOT).
         return f"""
 CREATE UNLOGGED TABLE {self.set} (
-  occ_backend int, occ_slot int, occ_op "char" NOT NULL,
+  occ_backend int, occ_slot int, occ_xid xid8 NOT NULL, occ_op "char" NOT NULL,
   LIKE {self.base} INCLUDING CONSTRAINTS,
   PRIMARY KEY (occ_backend, occ_slot)
 ) WITH (fillfactor = 25, autovacuum_vacuum_scale_factor = 0.5);"""
 
     def _view(self) -> str:
-        mine = f"occ_backend = pg_backend_pid() AND occ_slot < {self.slots}"
+        # The transaction's id as well: a statement that writes goes on scanning after its trigger
+        # has counted a slot, and would find there the row that an earlier transaction left.
+        mine = (
+            f"occ_backend = pg_backend_pid() AND occ_slot < {self.slots} "
+            "AND occ_xid = pg_current_xact_id_if_assigned()"
+        )
         same = self._each("w.? = b.?", self.key, " AND ")
         defaults = "\n".join(
             f"ALTER VIEW {self.view} ALTER COLUMN {name} SET DEFAULT {default};"
@@ -240,10 +254,12 @@ END $$;"""
     def _fill(self, op: str, row: str) -> str:
         """Overwrite the next slot, or make it; then count it."""
         return f"""
-    UPDATE {self.set} SET occ_op = '{op}', {self._each(f"? = {row}.?", self.names)}
+    UPDATE {self.set} SET occ_xid = pg_current_xact_id(), occ_op = '{op}',
+        {self._each(f"? = {row}.?", self.names)}
       WHERE occ_backend = pg_backend_pid() AND occ_slot = n;
     IF NOT FOUND THEN
-      INSERT INTO {self.set} VALUES (pg_backend_pid(), n, '{op}', {self._each(f"{row}.?", self.names)});
+      INSERT INTO {self.set} VALUES
+        (pg_backend_pid(), n, pg_current_xact_id(), '{op}', {self._each(f"{row}.?", self.names)});
     END IF;
     done := set_config({self.counter}, (n + 1)::text, true);"""
 

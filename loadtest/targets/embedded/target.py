@@ -43,6 +43,10 @@ class EmbeddedTarget(PostgresTarget):
         data = spec.options.get("data")
         self.server = EmbeddedServer(Path(data) if data else None)
 
+    def use(self, data_folder: Path) -> None:
+        """Another data folder than the one in the URL."""
+        self.server = EmbeddedServer(data_folder)
+
     def start(self) -> None:
         """Start the server if it does not run, and have the optimistic regime in place."""
         self.server.start()

@@ -1,0 +1,40 @@
+"""`occbench ui`: Locust's own program, with the run's options."""
+
+import socket
+import sys
+from pathlib import Path
+
+from loadtest.config import RunConfig
+from loadtest.errors import InputError
+from loadtest.options import locust_arguments
+
+
+def launch(config: RunConfig, host: str, port: int) -> int:
+    """Run Locust's page until it is ended; returns the exit status."""
+    _check_free(host, port)
+    import locustfile
+
+    sys.argv = [
+        "locust", "-f", str(Path(locustfile.__file__).resolve()),
+        "--web-host", host, "--web-port", str(port), *locust_arguments(config),
+    ]  # fmt: skip
+    from locust.main import main
+
+    try:
+        main()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    return 0
+
+
+def _check_free(host: str, port: int) -> None:
+    """Locust would find out too late, and say it in a traceback."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise InputError(
+                f"the page cannot listen on {host}:{port}: {(error.strerror or '').lower()}; "
+                "give another with --port"
+            ) from None
