@@ -18,4 +18,6 @@ events.init_command_line_parser.add_listener(add_locust_arguments)
 
 @events.init.add_listener
 def _wire(environment: Environment, **_: Any) -> None:
-    webui.install(Wiring(environment, contents, key_source, report_in_process))
+    wiring = Wiring(environment, contents, key_source, report_in_process)
+    wiring.check_at_once()
+    webui.install(wiring)

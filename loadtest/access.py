@@ -69,7 +69,6 @@ class AccessLaw(ABC):
         """Σ_k q_k² of a transfer between two different accounts; 4 / N when uniform."""
         return sum(float(np.sum(q * q)) for q in self.writes_per_transfer())
 
-
     def meeting_probability(self) -> float:
         """The probability that two transfers have an account in common.
 

@@ -210,7 +210,8 @@ def _predict(
     accounts: Annotated[int, typer.Option(help="Accounts that are used.", min=2)],
     rate: Annotated[float, typer.Option(help="Committed transfers a second.", min=0)],
     latency_ms: Annotated[
-        float, typer.Option(help="A transaction's window in milliseconds: snapshot to commit.", min=0)
+        float,
+        typer.Option(help="A transaction's window in milliseconds: snapshot to commit.", min=0),
     ],
     skew: Annotated[
         str, typer.Option(help="uniform, zipf:THETA or hotspot:ACCESSES/ACCOUNTS.")

@@ -167,7 +167,7 @@ class RunConfig(_Options):
     skew: str = option(
         "uniform",
         "Which accounts are popular: uniform, zipf:THETA, or hotspot:ACCESSES/ACCOUNTS "
-        "(hotspot:0.9/0.1 sends 90 % of the accesses to 10 % of the accounts).",
+        "(hotspot:0.9/0.1: nine tenths of the accesses go to a tenth of the accounts).",
         example="zipf:1.1",
     )
     retry: str = option(

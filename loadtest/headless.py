@@ -9,7 +9,6 @@ import logging
 import signal
 import subprocess
 import sys
-from argparse import Namespace
 from contextlib import contextmanager
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +16,14 @@ from time import monotonic, time_ns
 from types import FrameType
 
 import gevent
+from locust.argument_parser import get_parser
 from locust.env import Environment
 from locust.runners import MasterRunner
 
 from loadtest.config import RunConfig
 from loadtest.errors import OccbenchError
 from loadtest.live import LiveLine
+from loadtest.locust_program import locustfile
 from loadtest.options import to_locust
 from loadtest.preflight import KeySource, ReadSeeded
 from loadtest.wiring import OccUser, Wiring
@@ -32,21 +33,22 @@ _AT_ONCE = 100_000.0
 """Locust wants a spawn rate; this is one that holds nobody back."""
 
 
-def run_headless(config: RunConfig, read_seeded: ReadSeeded, source_of: KeySource) -> tuple[Path, bool]:
+def run_headless(
+    config: RunConfig, read_seeded: ReadSeeded, source_of: KeySource
+) -> tuple[Path, bool]:
     """Do the run; returns its folder, and whether it was interrupted before its end.
 
     Raises InputError or TargetError before any load when the run cannot be done. Ctrl-C stops the
     users, keeps what was measured and returns as usual.
     """
     # Locust tells of every ramp-up; what matters is in the live line and the report.
-    logging.getLogger("locust").setLevel(logging.WARNING)
-    environment = Environment(
-        user_classes=[OccUser],
-        parsed_options=Namespace(
-            num_users=config.users, spawn_rate=config.spawn_rate, run_time=None,
-            expect_workers=config.processes, tags=None, exclude_tags=None, **to_locust(config),
-        ),
-    )  # fmt: skip
+    logging.getLogger("locust").setLevel(logging.ERROR)
+    options = get_parser().parse_args([])
+    vars(options).update(
+        num_users=config.users, spawn_rate=config.spawn_rate, expect_workers=config.processes
+    )
+    vars(options).update(to_locust(config))
+    environment = Environment(user_classes=[OccUser], parsed_options=options)
     folders: list[Path] = []
     if config.processes > 1:
         runner = environment.create_master_runner("127.0.0.1", 0)
@@ -123,7 +125,7 @@ def _workers(runner: object, count: int) -> Iterator[None]:
         yield
         return
     command = [
-        sys.executable, "-m", "locust", "-f", _locustfile(), "--worker", "--loglevel", "WARNING",
+        sys.executable, "-m", "locust", "-f", locustfile(), "--worker", "--loglevel", "WARNING",
         "--master-host", "127.0.0.1", "--master-port", str(runner.server.port),
     ]  # fmt: skip
     # A session of their own: Ctrl-C in the terminal is for the master, which stops them in order.
@@ -142,10 +144,3 @@ def _workers(runner: object, count: int) -> Iterator[None]:
                 child.wait(10)
             except subprocess.TimeoutExpired:
                 child.kill()
-
-
-def _locustfile() -> str:
-    """The path of the file that `locust` loads."""
-    import locustfile
-
-    return str(Path(locustfile.__file__).resolve())

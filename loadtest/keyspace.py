@@ -127,7 +127,9 @@ def read_keys(path: Path, key_type: KeyType) -> ListedKeys:
                 if len(key) != 16:
                     raise ValueError
         except (ValueError, OverflowError):
-            raise InputError(f"{path}, key {index + 1}: {line[:40]!r} is not a {key_type} key") from None
+            raise InputError(
+                f"{path}, key {index + 1}: {line[:40]!r} is not a {key_type} key"
+            ) from None
         packed[index * width : (index + 1) * width] = key
     keys = np.frombuffer(bytes(packed), f"V{width}")
     if len(np.unique(keys.view(np.uint8).reshape(-1, width), axis=0)) != len(keys):

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from loadtest.config import RunConfig, flag_of
+from loadtest.errors import InputError
 from loadtest.retry import POLICIES
 from loadtest.scenarios import SCENARIOS
 
@@ -122,11 +123,10 @@ def _parameter(option: Option) -> inspect.Parameter:
 
 def add_locust_arguments(parser: Any) -> None:
     """Give Locust's parser, and so its web form, the options that it has no argument for."""
-    group = parser.add_argument_group("occbench", "What the run is; occbench run --help says more.")
     for option in options_of(RunConfig):
         if option.own_by_locust:
             continue
-        group.add_argument(
+        parser.add_argument(
             f"--occ-{option.name.replace('_', '-')}",
             dest=LOCUST_PREFIX + option.name,
             default=option.text,
@@ -157,7 +157,12 @@ def config_from_locust(options: Namespace) -> RunConfig:
     # Locust's run time is the whole test; what is measured is what follows the warm-up.
     given["duration"] = None
     if options.run_time:
-        given["duration"] = max(0.0, float(options.run_time) - warmup.warmup)
+        given["duration"] = float(options.run_time) - warmup.warmup
+        if given["duration"] <= 0:
+            raise InputError(
+                f"a run time of {options.run_time:g} s leaves nothing after a warm-up of "
+                f"{warmup.warmup:g} s; give more of the one or less of the other"
+            )
     return RunConfig.read(**given)
 
 
@@ -181,7 +186,6 @@ def as_markdown(model: type[BaseModel]) -> str:
         for option in options_of(model)
     ]
     return "\n".join(lines) + "\n"
-
 
 
 def locust_arguments(config: RunConfig) -> list[str]:

@@ -16,8 +16,8 @@ from loadtest.access import AccessLaw, parse_access
 from loadtest.config import RunConfig
 from loadtest.errors import InputError
 from loadtest.keyspace import ComputedKeys, KeySpace, KeyType, read_keys
-from loadtest.schedule import blocks_for
 from loadtest.scenarios import Scenario, find_scenario
+from loadtest.schedule import blocks_for
 from loadtest.targets import Target, open_target, parse_target
 
 COMPUTED = "computed"

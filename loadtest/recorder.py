@@ -61,7 +61,7 @@ class Recorder:
     def _start_buffer(self) -> None:
         self._buffer = bytearray(ROWS_A_FILE * _WIDTH)
         self._rows = 0
-        self._accounts: "array[int]" = array("q")
+        self._accounts: array[int] = array("q")
 
     def record(
         self,

@@ -17,7 +17,7 @@ import gevent
 from locust import User, task
 from locust.env import Environment
 from locust.exception import StopUser
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 from loadtest.config import RunConfig
 from loadtest.engine import Engine
@@ -42,6 +42,9 @@ logger = logging.getLogger("occbench")
 
 class OccUser(User):
     """A user of the run that its environment's Wiring holds."""
+
+    # Locust's page asks for a host and warns where there is none.
+    host = "see the target below"
 
     @task
     def transactions(self) -> None:
@@ -102,6 +105,20 @@ class Wiring:
         """Check that this run can be done; the next test that starts is it."""
         self._ready = make_plan(config, self._read_seeded, self._source_of)
         return self._ready
+
+    def check_at_once(self) -> None:
+        """Where nobody can correct the options in a form: say what is wrong with them, and exit."""
+        environment = self.environment
+        # A master's workers are not connected yet and would wait for it in vain: there it is said
+        # when the test starts, and they are sent home.
+        if environment.web_ui is not None or not isinstance(environment.runner, LocalRunner):
+            return
+        assert environment.parsed_options is not None  # noqa: S101 - Locust has them by now
+        try:
+            self.prepare(config_from_locust(environment.parsed_options))
+        except OccbenchError as error:
+            print(f"occbench: {error}", file=sys.stderr)  # noqa: T201
+            sys.exit(error.exit_code)
 
     def take_tally(self) -> Tally:
         """What all processes counted since this was last called."""

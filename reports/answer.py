@@ -57,7 +57,7 @@ def _single(f: Figures) -> str:
         said = f"{one_in(rate).capitalize()} attempts conflicted"
     text = f"{said} at {number(f.throughput_tps)} transactions a second"
     if f.latency.p99 is not None:
-        text += f"; 99 in 100 took at most {milliseconds(f.latency.p99)}"
+        text += f"; 99 in 100 of these took at most {milliseconds(f.latency.p99)}"
     return f"{text}."
 
 

@@ -16,6 +16,8 @@ _MOST_BINS = 120
 _FEWEST_BINS = 10
 _SHORTEST_S = 0.5
 _FEWEST_ATTEMPTS = 20
+_FOR_P99 = 1_300
+_FEWEST_SHOWN = 0.6
 _NICE_S = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 
 DRAWN = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
@@ -27,16 +29,19 @@ class Series:
     """One key type over time, one element a bin; NaN where a bin has too little to show.
 
     `middle_s` counts from the start of measuring; `seconds` is how long the key type ran within the
-    bin. `latency_ms` is (bins, DRAWN). `joined[i]` says whether bin i follows bin i - 1 directly,
-    with no other key type's block between them.
+    bin. `joined[i]` says whether bin i follows bin i - 1 directly, with no other key type's block
+    between them. Percentiles need more samples than rates, so theirs are bins of their own:
+    `latency_ms` is (latency bins, DRAWN), `latency_middle_s` and `latency_joined` belong to it.
     """
 
     middle_s: NDArray[np.float64]
     seconds: NDArray[np.float64]
     throughput_tps: NDArray[np.float64]
     conflict_rate: NDArray[np.float64]
-    latency_ms: NDArray[np.float64]
     joined: NDArray[np.bool_]
+    latency_middle_s: NDArray[np.float64]
+    latency_ms: NDArray[np.float64]
+    latency_joined: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,20 +148,37 @@ def over_time(
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = np.where(attempted >= _FEWEST_ATTEMPTS, conflicts / attempted, np.nan)
         throughput = np.where(seconds > 0, committed / seconds, np.nan)
+    middle_s = np.asarray((middle_ns - blocks.from_ns) / 1e9, np.float64)
+    merged = _merged(size, int(np.count_nonzero(final)))
+    heads = np.arange(0, size, merged)
+    counts = np.diff(np.append(heads, size))
     return Series(
-        middle_s=(middle_ns - blocks.from_ns) / 1e9,
+        middle_s=middle_s,
         seconds=seconds,
         throughput_tps=throughput,
         conflict_rate=rate,
-        latency_ms=_percentiles(place[final], latency_ns[mine[rows.final]], size),
         joined=joined,
+        latency_middle_s=np.add.reduceat(middle_s, heads) / counts,
+        latency_ms=_percentiles(place[final] // merged, latency_ns[mine[rows.final]], len(heads)),
+        latency_joined=joined[heads]
+        if merged == 1 or not alternating
+        else np.zeros(len(heads), bool),
     )
+
+
+def _merged(bins: int, samples: int) -> int:
+    """How many bins to take together, so that most can show a p99 without leaving too few bins."""
+    wanted = math.ceil(_FOR_P99 * bins / max(1, samples))
+    return max(1, min(wanted, bins // _FEWEST_BINS))
 
 
 def _percentiles(
     place: NDArray[np.int64], latency_ns: NDArray[np.int64], size: int
 ) -> NDArray[np.float64]:
-    """DRAWN of each bin, in milliseconds; NaN where too few samples lie beyond."""
+    """DRAWN of each bin, in milliseconds; NaN where too few samples lie beyond.
+
+    A percentile that few bins can show is left out of all: its line would be a row of dots.
+    """
     # 16-bit numbers are sorted by radix: linear in the number of attempts.
     order = np.argsort(place.astype(np.uint16), kind="stable")
     grouped = latency_ns[order]
@@ -168,6 +190,7 @@ def _percentiles(
         for column, quantile in enumerate(DRAWN.values()):
             if percentiles.enough(len(values), quantile):
                 found[index, column] = percentiles.at(values, quantile) / 1e6
+    found[:, np.isfinite(found).mean(axis=0) < _FEWEST_SHOWN] = np.nan
     return found
 
 

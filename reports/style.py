@@ -116,8 +116,9 @@ def percent(share: float | None) -> str:
         return f"0{THIN}%"
     value = share * 100
     if 99.95 <= value < 100:
-        digits = min(6, 1 - math.floor(math.log10(100 - value)))
-        return f"{math.floor(value * 10**digits) / 10**digits:.{digits}f}{THIN}%"
+        # Never rounded up to all: as many digits as it takes to see what is missing.
+        digits = min(6, -math.floor(round(math.log10(100 - value), 6)))
+        return f"{math.floor(round(value * 10**digits, 3)) / 10**digits:.{digits}f}{THIN}%"
     return f"{number(value)}{THIN}%"
 
 

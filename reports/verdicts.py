@@ -127,11 +127,11 @@ def regimes(model: Model) -> set[str]:
 
 
 def _band(name: str, figures: Figures, model: Model) -> Verdict:
-    about_what = f"prediction, {name}"
+    subject = f"prediction, {name}"
     low, high, rate = figures.predicted_low, figures.predicted_high, figures.conflict_rate
     if low is None or high is None or rate is None:
         return Verdict(
-            about_what,
+            subject,
             "note",
             f"{name}: no conflict rate could be predicted (it needs a scenario whose accesses are "
             "known, and attempts that reached COMMIT).",
@@ -140,26 +140,25 @@ def _band(name: str, figures: Figures, model: Model) -> Verdict:
     text = f"{name}: {percent(rate)} of attempts conflicted, {band}"
     if "locking" in regimes(model):
         return Verdict(
-            about_what,
+            subject,
             "note",
             f"{text}. The formula is for optimistic commits; under row locks it is no test.",
         )
-    # The rate itself is known only to about two standard errors.
-    slack = 2 * (rate * (1 - rate) / max(1, figures.attempts)) ** 0.5
     even = model.run.config.skew == "uniform"
     state: State = "bad" if even else "note"
     caveat = "" if even else " (with hot accounts the formula is an approximation)"
-    if rate < low * (1 - BAND_MARGIN) - slack:
+    if rate < low * (1 - BAND_MARGIN) - _chance(low, figures.attempts):
         said = f"Below the band: conflicts may not have been counted{caveat}."
-        return Verdict(about_what, state, f"{text}. {said}")
-    if rate > high * (1 + BAND_MARGIN) + slack:
-        return Verdict(
-            about_what, state, f"{text}. Above the band: something else contends{caveat}."
-        )
+        return Verdict(subject, state, f"{text}. {said}")
+    if rate > high * (1 + BAND_MARGIN) + _chance(high, figures.attempts):
+        return Verdict(subject, state, f"{text}. Above the band: something else contends{caveat}.")
     inside = low <= rate <= high
-    return Verdict(
-        about_what, "good", f"{text}: {'inside' if inside else 'at the edge of'} the band."
-    )
+    return Verdict(subject, "good", f"{text}: {'inside' if inside else 'at the edge of'} the band.")
+
+
+def _chance(rate: float, attempts: int) -> float:
+    """How far chance alone may carry a measured rate: three standard errors and one conflict."""
+    return 3 * float((rate * (1 - rate) / attempts) ** 0.5) + 1 / attempts
 
 
 def _generator(model: Model) -> Verdict:
@@ -188,7 +187,8 @@ def _pacing(model: Model) -> Verdict:
             "loop",
             "note",
             "Closed loop: a user starts its next transaction when the last has ended, so slow "
-            "times hold fewer samples and latencies look better than arrivals at a fixed rate would see.",
+            "times hold fewer samples and latencies look better than arrivals at a fixed rate "
+            "would see.",
         )
     rate = f"{number(run.config.rate)} transactions a second"
     late, scheduled, never = schedule_kept(model)

@@ -61,7 +61,7 @@ class RowEncoder:
         self._templates: dict[tuple[int | bytes, ...], NDArray[np.void]] = {}
 
     def encode(self, values: Values, part: int) -> list[bytes]:
-        """The whole of what one COPY sends for these rows, header and trailer included."""
+        """What COPY sends for these rows, `part` rows a COPY, each with header and trailer."""
         arrays = {n: v for n, v in values.items() if isinstance(v, np.ndarray)}
         lengths = {len(array) for array in arrays.values()}
         if len(lengths) != 1:

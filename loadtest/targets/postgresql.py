@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import psycopg
-from psycopg import pq
 
 from loadtest.errors import InputError, TargetError
-from loadtest.targets.base import Dialect, Session, Statement, StatementFailed, Target, TargetSpec
+from loadtest.targets.base import Dialect, Session, Statement, Target, TargetSpec
 
 _OPTIONS_OF_OURS = frozenset({"commit_delay_ms", "data"})
 

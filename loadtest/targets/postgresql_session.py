@@ -171,6 +171,4 @@ class PostgresSession:
     def _broken(self, message: str) -> StatementFailed:
         self.ended_ns = monotonic_ns()
         lines = message.strip().splitlines() or ["connection lost"]
-        return StatementFailed(
-            "", lines[0], commit_sent=self.commit_sent_ns != 0, connected=False
-        )
+        return StatementFailed("", lines[0], commit_sent=self.commit_sent_ns != 0, connected=False)

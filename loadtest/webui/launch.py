@@ -2,20 +2,18 @@
 
 import socket
 import sys
-from pathlib import Path
 
 from loadtest.config import RunConfig
 from loadtest.errors import InputError
+from loadtest.locust_program import locustfile
 from loadtest.options import locust_arguments
 
 
 def launch(config: RunConfig, host: str, port: int) -> int:
     """Run Locust's page until it is ended; returns the exit status."""
     _check_free(host, port)
-    import locustfile
-
     sys.argv = [
-        "locust", "-f", str(Path(locustfile.__file__).resolve()),
+        "locust", "-f", locustfile(),
         "--web-host", host, "--web-port", str(port), *locust_arguments(config),
     ]  # fmt: skip
     from locust.main import main

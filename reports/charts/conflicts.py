@@ -45,10 +45,11 @@ def draw(model: Model) -> Chart:
             )
             top = max(top, high)
             banded = True
-        handles.append(over_time(axes, key_type, series, series.conflict_rate, scale))
+        handles.append(
+            over_time(axes, key_type, series.middle_s * scale, series.conflict_rate, series.joined)
+        )
     if model.warmup is not None:
         warmup_line(axes, model, model.warmup.conflict_rate, scale)
-        top = max(top, largest(model.warmup.conflict_rate))
     if banded:
         handles.append(Patch(facecolor=MUTED.sentinel, alpha=0.3, label="predicted"))
     from_zero(axes, top)

@@ -135,19 +135,20 @@ def time_axis(axes: Axes, model: Model) -> float:
     begin = 0.0
     if model.warmup is not None:
         begin = -min(model.warmup_s, model.measured_s) * scale
-        narrow = -begin < 0.16 * model.measured_s * scale
         axes.axvspan(begin, 0, facecolor=FAINT.sentinel, alpha=0.18, edgecolor="none", zorder=0)
-        axes.text(
-            begin / 2,
-            0.03,
-            "warm-up",
-            transform=axes.get_xaxis_transform(),
-            ha="center",
-            va="bottom",
-            fontsize=SMALL_SIZE - 1,
-            color=MUTED.sentinel,
-            rotation=90 if narrow else 0,
-        )
+        share = -begin / (model.measured_s * scale - begin)
+        if share > 0.03:
+            axes.text(
+                begin / 2,
+                0.03,
+                "warm-up",
+                transform=axes.get_xaxis_transform(),
+                ha="center",
+                va="bottom",
+                fontsize=SMALL_SIZE - 1,
+                color=MUTED.sentinel,
+                rotation=90 if share < 0.15 else 0,
+            )
     axes.set_xlim(begin, model.measured_s * scale)
     axes.set_xlabel(f"time since measuring began ({'min' if minutes else 's'})")
     axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))

@@ -34,9 +34,12 @@ def draw(model: Model) -> Chart | None:
     handles = []
     ends: dict[str, list[float]] = {name: [] for name in DRAWN}
     for key_type, series in model.series.items():
+        x = series.latency_middle_s * scale
         for column, name in enumerate(DRAWN):
             values = series.latency_ms[:, column]
-            handle = over_time(axes, key_type, series, values, scale, linewidth=_WEIGHT[name])
+            handle = over_time(
+                axes, key_type, x, values, series.latency_joined, linewidth=_WEIGHT[name]
+            )
             shown = values[np.isfinite(values)]
             if shown.size:
                 ends[name].append(float(shown[-3:].mean()))

@@ -8,7 +8,6 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from reports.model import Model
-from reports.series import Series
 from reports.style import FAINT, look
 
 _MOST_MARKERS = 60
@@ -17,15 +16,14 @@ _MOST_MARKERS = 60
 def over_time(
     axes: Axes,
     key_type: str,
-    series: Series,
+    x: NDArray[np.float64],
     values: NDArray[np.float64],
-    scale: float,
+    joined: NDArray[np.bool_],
     **more: Any,
 ) -> Line2D:
-    """Draw `values` (one a bin) at the bins' middles times `scale`; returns a legend handle."""
+    """Draw `values` (one a bin) at `x`; returns a legend handle."""
     style = look(key_type)
-    x = series.middle_s * scale
-    blocks = int(np.count_nonzero(~series.joined))
+    blocks = int(np.count_nonzero(~joined))
     marked = len(x) <= _MOST_MARKERS
     size = 4.6 if marked else 2.6
     settings: dict[str, Any] = {"color": style.colour, "linewidth": 1.7, "zorder": 3, **more}
@@ -45,8 +43,8 @@ def over_time(
     faint = {**settings, "linewidth": 0.9, "alpha": 0.45, "linestyle": style.line}
     shown = np.isfinite(values)
     axes.plot(x[shown], values[shown], **faint)
-    if series.joined.any():
-        heads = np.flatnonzero(~series.joined)
+    if joined.any():
+        heads = np.flatnonzero(~joined)
         for head, tail in zip(heads, np.append(heads[1:], len(x)), strict=True):
             axes.plot(x[head:tail], values[head:tail], linestyle="-", **settings)
     axes.plot(

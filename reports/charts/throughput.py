@@ -20,13 +20,12 @@ def draw(model: Model) -> Chart:
     figure, axes = canvas()
     scale = time_axis(axes, model)
     handles = [
-        over_time(axes, key_type, series, series.throughput_tps, scale)
+        over_time(axes, key_type, series.middle_s * scale, series.throughput_tps, series.joined)
         for key_type, series in model.series.items()
     ]
     tops = [s.throughput_tps for s in model.series.values()]
     if model.warmup is not None:
         warmup_line(axes, model, model.warmup.throughput_tps, scale)
-        tops.append(model.warmup.throughput_tps)
     from_zero(axes, largest(*tops))
     thousands_axis(axes.yaxis)
     unit_label(figure, "committed transactions / s")

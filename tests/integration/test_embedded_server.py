@@ -94,6 +94,11 @@ def server_processes(server: EmbeddedServer) -> list[psutil.Process]:
     return server._strays()
 
 
+def postmasters(server: EmbeddedServer) -> list[int]:
+    processes = server_processes(server)
+    return [process.pid for process in processes if process.parent() not in processes]
+
+
 # The ordinary life
 
 
@@ -155,9 +160,9 @@ def test_it_starts_fast(server: EmbeddedServer) -> None:
         times.append(time.monotonic() - began)
         server.stop()
     first, later = times
-    # The aims are 2 and 0.5 s; a busy machine is given some air.
-    assert first < 6
-    assert later < 2
+    # The aims, met on an idle machine, are 2 and 0.5 s; this finds a wait that ran into its end.
+    assert first < 15
+    assert later < 5
 
 
 def test_the_settings_are_the_documented_ones(embedded_server: EmbeddedServer) -> None:
@@ -361,7 +366,16 @@ def test_recovers_after_kill_9_of_the_postmaster_under_a_busy_session(
     assert ask(server, "SELECT k FROM kept") == 7
 
 
-@pytest.mark.parametrize("moment", ["postgresql.new", "postgresql.new/base", "postgresql"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "postgresql.new",
+        "postgresql.new/base",
+        "postgresql",
+        "server.log",
+        "postgresql/postmaster.pid",
+    ],
+)
 def test_a_start_that_is_killed_is_done_again(server: EmbeddedServer, moment: str) -> None:
     starter = subprocess.Popen(
         command(START, server.data_folder), env=environment(), stdout=subprocess.PIPE
@@ -374,6 +388,7 @@ def test_a_start_that_is_killed_is_done_again(server: EmbeddedServer, moment: st
     server.start()
     assert ask(server, "SELECT count(*) FROM pg_database WHERE datname = 'occbench'") == 1
     assert not (server.data_folder / "postgresql.new").exists()
+    assert len(postmasters(server)) == 1
 
 
 def test_numbers_in_stale_files_may_be_anybody_s(server: EmbeddedServer) -> None:
@@ -566,6 +581,21 @@ def test_a_full_disk_is_said(server: EmbeddedServer, monkeypatch: pytest.MonkeyP
     with pytest.raises(TargetError, match=r"900 MB are free .* at least 1 GB") as caught:
         server.start()
     assert "\n" not in str(caught.value)
+
+
+def test_reset_makes_room_before_it_asks_for_it(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.start()
+    full = {(server.data_folder / "postgresql").stat().st_ino}
+
+    def usage(path: Path) -> SimpleNamespace:
+        there = {entry.stat().st_ino for entry in path.iterdir()}
+        return SimpleNamespace(free=0 if full & there else 1 << 40)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    server.reset()
+    assert ask(server, "SELECT 1") == 1
 
 
 def test_a_server_that_does_not_start_says_why(

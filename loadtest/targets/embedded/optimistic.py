@@ -230,9 +230,7 @@ CREATE VIEW {self.view} AS
 
     def _read(self) -> str:
         """Reading for update: the rows join the write set as members that COMMIT checks."""
-        signature = ", ".join(
-            f"key_{i} {kind}" for i, kind in enumerate(self.key_types, start=1)
-        )
+        signature = ", ".join(f"key_{i} {kind}" for i, kind in enumerate(self.key_types, start=1))
         match = " AND ".join(f"{name} = ${i}" for i, name in enumerate(self.key, start=1))
         return f"""
 CREATE FUNCTION {self.read}({signature}) RETURNS SETOF {self.view} LANGUAGE plpgsql AS $$
@@ -267,7 +265,9 @@ END $$;"""
         mine = "occ_backend = pg_backend_pid() AND occ_slot < n"
         old = self._each("? = OLD.?", self.key, " AND ")
         new = self._each("? = NEW.?", self.key, " AND ")
-        moved = f"({self._each('NEW.?', self.key)}) IS DISTINCT FROM ({self._each('OLD.?', self.key)})"
+        moved = (
+            f"({self._each('NEW.?', self.key)}) IS DISTINCT FROM ({self._each('OLD.?', self.key)})"
+        )
         values = self._each("? = NEW.?", self.names)
         return f"""
 CREATE FUNCTION {self.write}() RETURNS trigger LANGUAGE plpgsql AS $$

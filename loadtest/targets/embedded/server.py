@@ -4,6 +4,7 @@ A data folder holds
 
     occbench.lock   says whose folder it is; locked by the command that is changing it
     postgresql/     PostgreSQL's own data folder
+    server.lock     locked as long as any process of the server lives
     server.conf     the settings, written at every start and included by PostgreSQL's
     server.log      what the server said since its last start; server.log.1 the start before
     socket/         where it listens, unless the path is too long for a socket
@@ -51,6 +52,7 @@ MAX_CONNECTIONS = 620
 """500 users, and room for loaders, checks and whoever looks in with psql."""
 
 _LOCK = "occbench.lock"
+_ALIVE = "server.lock"
 _OWN_TEXT = (
     "This folder belongs to occbench and holds the database that comes with it.\n"
     "`occbench db stop` stops the server; after that the folder can be deleted.\n"
@@ -59,7 +61,7 @@ _SEARCH_PATHS: Mapping[str, str] = {"optimistic": "optimistic,public", "locking"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
 _LOCK_SECONDS = 2 * (_START_SECONDS + _STOP_SECONDS)
-_KILL_SECONDS = 5.0
+_KILL_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 _MEBIBYTE = 1024 * 1024
 _ROOM_NEEDED = 1024 * _MEBIBYTE
@@ -210,24 +212,26 @@ class EmbeddedServer:
         """Make the folder ours if it is new, and keep other commands out of it."""
         try:
             self._claim()
-            # The lock is the kernel's: it ends with the process, however that ends.
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            lock = os.open(self.data_folder / _LOCK, flags, 0o600)
+            with self._opened(_LOCK) as lock:
+                self._wait_for(lock)
+                made = os.fstat(lock)
+                if made.st_uid != os.geteuid():
+                    raise self._belongs_to(made.st_uid)
+                if not made.st_size:
+                    os.write(lock, _OWN_TEXT.encode())
+                yield lock
         except OSError as error:
             raise self._unusable(error) from None
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[int]:
+        """A file to lock. The lock is the kernel's: it ends with the processes that hold it."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        file = os.open(self.data_folder / name, flags, 0o600)
         try:
-            self._wait_for(lock)
-            try:
-                owner = os.fstat(lock).st_uid
-                if owner != os.geteuid():
-                    raise self._belongs_to(owner)
-                if not os.fstat(lock).st_size:
-                    os.write(lock, _OWN_TEXT.encode())
-            except OSError as error:
-                raise self._unusable(error) from None
-            yield lock
+            yield file
         finally:
-            os.close(lock)
+            os.close(file)
 
     def _claim(self) -> None:
         """Make sure that the folder is there and is ours, or empty and may become ours."""
@@ -259,20 +263,13 @@ class EmbeddedServer:
 
     def _wait_for(self, lock: int) -> None:
         deadline = time.monotonic() + _LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise TargetError(
-                        f"another occbench command has been working on {self.data_folder} for "
-                        f"{_LOCK_SECONDS:.0f} seconds; end it and try again"
-                    ) from None
-                time.sleep(_POLL_SECONDS)
-            except OSError as error:
-                raise self._unusable(error) from None
-            else:
-                return
+        while not _try_lock(lock):
+            if time.monotonic() > deadline:
+                raise TargetError(
+                    f"another occbench command has been working on {self.data_folder} for "
+                    f"{_LOCK_SECONDS:.0f} seconds; end it and try again"
+                )
+            time.sleep(_POLL_SECONDS)
 
     def _unusable(self, error: OSError) -> InputError | TargetError:
         folder = self.data_folder
@@ -285,7 +282,7 @@ class EmbeddedServer:
             errno.EPERM: f"cannot be written to by user {name_of(os.geteuid())}",
             errno.EROFS: "is on a file system that is read-only",
         }
-        reason = reasons.get(error.errno or 0, f"cannot be used ({error.strerror})")
+        reason = reasons.get(error.errno or 0, f"cannot be used ({error.strerror or error})")
         return InputError(
             f"data folder {folder} {reason}; give a folder of your own, in OCCBENCH_DATA or as "
             "--target embedded?data=FOLDER"
@@ -301,19 +298,17 @@ class EmbeddedServer:
 
     def _start(self, lock: int) -> None:
         self._check_version()
-        if self._await_ready(_START_SECONDS):
+        if self._await_ready():
             return
         self._stop()  # what runs, if anything, is out of reach: its socket or programs are gone
-        self._check_room()
-        try:
+        with self._opened(_ALIVE) as alive:
+            self._clear_leftovers(alive)
+            self._check_room()
             programs = programs_for(self._user, self.data_folder)
-            self._clear_leftovers()
             if not self._pgdata.exists():
                 self._initialise(programs, lock)
             self._configure()
-            self._launch(programs)
-        except OSError as error:
-            raise self._unusable(error) from None
+            self._launch(programs, alive)
 
     def _check_version(self) -> None:
         if not self._pgdata.exists():
@@ -332,9 +327,9 @@ class EmbeddedServer:
                 "needed; `occbench db reset` makes the database anew, or give another folder"
             )
 
-    def _await_ready(self, seconds: float) -> bool:
+    def _await_ready(self) -> bool:
         """Whether a server runs that can be used; waits for one that is starting or stopping."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + _START_SECONDS
         while postmaster := self._postmaster():
             if postmaster.ready:
                 return _is_usable(postmaster)
@@ -351,13 +346,19 @@ class EmbeddedServer:
                 "the database needs at least 1 GB; free some or give a folder on another disk"
             )
 
-    def _clear_leftovers(self) -> None:
-        """Remove what a killed server or command left; called when no server is running."""
-        for process in self._strays():
-            with suppress(psutil.Error):
-                process.kill()
+    def _clear_leftovers(self, alive: int) -> None:
+        """Remove what a killed server or command left; called when no server can be used.
+
+        That includes a start that goes on although its command was killed. It is not yet known by
+        the folder it works in, so the lock it holds says whether it is there.
+        """
         deadline = time.monotonic() + _KILL_SECONDS
-        while self._strays() and time.monotonic() < deadline:
+        while self._kill_strays() or not _try_lock(alive):
+            if time.monotonic() > deadline:
+                raise TargetError(
+                    f"processes of an earlier server are still at work in {self.data_folder}; "
+                    "end them and try again"
+                )
             time.sleep(_POLL_SECONDS)
         # PostgreSQL believes such a file as long as some process has the number in it, be it only
         # one that was given the number after a restart of the machine.
@@ -455,7 +456,8 @@ class EmbeddedServer:
             os.fchown(log, self._user.uid, self._user.gid)
         os.close(log)
 
-    def _launch(self, programs: Path) -> None:
+    def _launch(self, programs: Path, alive: int) -> None:
+        # The lock goes to pg_ctl, the server and every process the server makes.
         started = self._user.run(
             [
                 *(programs / "pg_ctl", "start", "--silent", "--wait"),
@@ -463,9 +465,9 @@ class EmbeddedServer:
                 *("--pgdata", self._pgdata.name, "--log", self._log.name),
             ],
             cwd=self.data_folder,
+            keep_open=[alive],
         )
-        # A pg_ctl whose command was killed may have been faster than ours.
-        if started.returncode and not self._await_ready(_POLL_SECONDS):
+        if started.returncode:
             raise self._not_started()
 
     def _not_started(self) -> TargetError:
@@ -543,6 +545,14 @@ class EmbeddedServer:
             if process.info["name"] == "postgres" and self._works_here(process.pid)
         ]
 
+    def _kill_strays(self) -> bool:
+        """Kill them, and say whether there were any."""
+        strays = self._strays()
+        for process in strays:
+            with suppress(psutil.Error):
+                process.kill()
+        return bool(strays)
+
     # The socket
 
     def _wanted_socket_folder(self) -> Path:
@@ -581,6 +591,14 @@ class EmbeddedServer:
         if folder and folder.parent != self.data_folder:
             with suppress(OSError):
                 folder.rmdir()
+
+
+def _try_lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _suits_a_socket(folder: Path) -> bool:

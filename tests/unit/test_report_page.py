@@ -1,0 +1,274 @@
+"""The page: complete, self-contained, and right for every kind of run."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports import style, summarise, write_report
+from reports.model import build_model
+from reports.verdicts import verdicts
+from tests.run_folders import FakeRun, hand_made, run_json, write_fake_run, write_run_json
+
+SMALL: dict[str, Any] = {"tps": 300.0, "duration_s": 12.0, "block_s": 1.0, "warmup_s": 1.0}
+CHARTS = (
+    "throughput", "conflicts", "latency", "distribution", "retries", "parts", "outcomes",
+    "accounts",
+)  # fmt: skip
+
+
+class Page(HTMLParser):
+    """Collects what the tests ask about."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = text
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+    @property
+    def ids(self) -> list[str]:
+        return [str(attrs["id"]) for _, attrs in self.tags if "id" in attrs]
+
+
+def page_of(folder: Path) -> Page:
+    return Page(write_report(folder).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    folder = tmp_path_factory.mktemp("run")
+    return page_of(write_fake_run(folder, FakeRun(**SMALL, skew="zipf:0.9")))
+
+
+def test_every_section_is_there_in_order(page: Page) -> None:
+    wanted = ["answer", "ratios", "verdicts", "charts", *CHARTS, "popularity", "settings"]
+    assert [name for name in page.ids if name in wanted] == wanted
+
+
+def test_every_chart_can_be_heard(page: Page) -> None:
+    drawings = page.named("svg")
+    assert len(drawings) == len(page.named("figure")) == len(CHARTS) + 2
+    for drawing in drawings:
+        assert drawing["role"] == "img"
+        label = drawing["aria-label"] or ""
+        assert len(label) > 40
+        assert label in page.text.replace("&amp;", "&").replace("&#34;", '"').replace("&#39;", "'")
+
+
+def test_nothing_is_loaded_from_elsewhere(page: Page) -> None:
+    assert not page.named("script")
+    assert not page.named("link")
+    assert not page.named("img")
+    assert "http" not in page.text
+    for _, attrs in page.tags:
+        for name, value in attrs.items():
+            assert not name.startswith("on")
+            if name in ("src", "href", "xlink:href"):
+                assert str(value).startswith("#")
+    assert all(target.startswith("#") for target in re.findall(r"url\(([^)]+)\)", page.text))
+
+
+def test_ids_are_unique_and_references_resolve(page: Page) -> None:
+    assert len(page.ids) == len(set(page.ids))
+    used = re.findall(r'href="#([^"]+)"', page.text) + re.findall(r"url\(#([^)]+)\)", page.text)
+    assert set(used) <= set(page.ids)
+
+
+def test_every_colour_follows_the_page(page: Page) -> None:
+    css, body = page.text.split("</style>", 1)
+    assert not re.search(r"#[0-9a-f]{6}\b", body), "a colour that the dark page cannot change"
+    for variable in set(re.findall(r"var\((--[a-z0-9-]+)\)", page.text)):
+        assert css.count(f"{variable}:") >= 2, variable
+    assert "prefers-color-scheme: dark" in css
+    assert "@media print" in css
+
+
+def test_the_page_is_small(page: Page) -> None:
+    assert len(page.text.encode()) < 1_500_000
+
+
+def test_summary_beside_the_page_says_the_same(tmp_path: Path) -> None:
+    write_fake_run(tmp_path, FakeRun(**SMALL))
+    path = write_report(tmp_path)
+    assert path == tmp_path / "report.html"
+    stored = json.loads((tmp_path / "summary.json").read_text())
+    assert stored == json.loads(json.dumps(summarise(tmp_path)))
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")], "no temporary file stays"
+
+
+def test_making_it_again_makes_the_same(tmp_path: Path) -> None:
+    write_fake_run(tmp_path, FakeRun(**SMALL))
+    first = write_report(tmp_path).read_bytes()
+    assert write_report(tmp_path).read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"keys": ("int",)},
+        {"keys": ("uuid7",), "skew": "hotspot:0.9/0.1"},
+        {"keys": ("int", "uuid", "uuid7")},
+        {"conflict": 0.0},
+        {"conflict": 0.9, "max_attempts": 3},
+        {"targets": ("east", "west")},
+        {"errors": 1.0, "conflict": 0.0},
+        {"refused": 1.0, "conflict": 0.0},
+        {"rate": 300.0},
+        {"accounts": 2},
+        {"duration_s": 0.2, "block_s": 0.1, "tps": 60.0, "warmup_s": 0.0},
+        {"duration_s": 600.0, "tps": 20.0, "block_s": 5.0},
+    ],
+    ids=str,
+)
+def test_every_kind_of_run_has_a_page(tmp_path: Path, changes: dict[str, Any]) -> None:
+    found = page_of(write_fake_run(tmp_path, FakeRun(**{**SMALL, **changes})))
+    assert {"answer", "verdicts", "charts", "settings", "throughput", "conflicts"} <= set(found.ids)
+    words = re.sub(r"<[^>]*>", " ", found.text.split("</style>", 1)[1])
+    assert not re.search(r"\b(nan|inf|None)\b", words)
+    assert ("targets" in found.ids) == ("targets" in changes)
+    assert ("popularity" in found.ids) == ("skew" in changes)
+
+
+@pytest.mark.parametrize("outcome", ["committed", "conflict_data", "connect_failed"])
+def test_a_single_attempt_is_a_run(tmp_path: Path, outcome: str) -> None:
+    page = page_of(hand_made(tmp_path, [{"outcome": outcome}]))
+    assert "too few" in page.text
+
+
+def said(folder: Path, about: str) -> tuple[str, str]:
+    found = [v for v in verdicts(build_model(folder)) if v.about.startswith(about)]
+    assert found, about
+    return found[0].state, found[0].text
+
+
+def changed(folder: Path, **changes: Any) -> Path:
+    """A made-up run, with these parts of its `run.json` replaced."""
+    fake = FakeRun(**SMALL)
+    write_fake_run(folder, fake)
+    write_run_json(folder, run_json(fake, **changes))
+    return folder
+
+
+def test_verdict_on_lost_money(tmp_path: Path) -> None:
+    check = {
+        "target": "embedded", "key_type": "int", "what": "money conserved", "expected": "100",
+        "found": "99", "negative": 1, "holds": False,
+    }  # fmt: skip
+    state, text = said(changed(tmp_path, invariant=[check]), "invariant")
+    assert state == "bad"
+    assert "expected 100, found 99" in text
+    assert summarise(tmp_path)["invariant"]["holds"] is False
+
+
+def test_verdict_on_an_unchecked_invariant(tmp_path: Path) -> None:
+    assert said(changed(tmp_path, invariant=[]), "invariant")[0] == "note"
+    assert summarise(tmp_path)["invariant"]["holds"] is None
+
+
+@pytest.mark.parametrize(
+    ("generator", "state"),
+    [
+        ({"cpu_share": 0.5, "loop_lag_ms": {"p99": 0.5}}, "good"),
+        ({"cpu_share": 0.95, "loop_lag_ms": {"p99": 0.5}}, "bad"),
+        ({"cpu_share": 0.5, "loop_lag_ms": {"p99": 25.0}}, "bad"),
+        ({"cpu_share": 0.5, "loop_lag_ms": {"p99": 4.0}}, "bad"),  # the median is about 6 ms
+        ({"pid": 1}, "note"),
+    ],
+)
+def test_verdict_on_the_tool(tmp_path: Path, generator: dict[str, Any], state: str) -> None:
+    assert said(changed(tmp_path, generators=[generator]), "generator")[0] == state
+
+
+def test_verdict_on_durability(tmp_path: Path) -> None:
+    targets = [{"name": "fast", "durable": False}]
+    state, text = said(changed(tmp_path, targets=targets), "durability")
+    assert state == "bad"
+    assert "fast" in text
+
+
+def test_verdict_on_an_interrupted_run(tmp_path: Path) -> None:
+    assert "interrupted after 12" in said(changed(tmp_path, interrupted=True), "interrupted")[1]
+
+
+@pytest.mark.parametrize(("late", "state"), [(1, "good"), (300, "bad")])
+def test_verdict_on_an_open_loop(tmp_path: Path, late: int, state: str) -> None:
+    fake = FakeRun(**SMALL, rate=300.0)
+    write_fake_run(tmp_path, fake)
+    write_run_json(
+        tmp_path, run_json(fake, pacing={"rate": 300.0, "late": late, "scheduled": 3600})
+    )
+    assert said(tmp_path, "loop")[0] == state
+
+
+def test_an_open_loop_that_could_not_start_everything_did_not_keep_its_rate(tmp_path: Path) -> None:
+    fake = FakeRun(**SMALL, rate=300.0)
+    write_fake_run(tmp_path, fake)
+    generator = {"worker": 0, "scheduled": 4000, "started": 3600}
+    write_run_json(tmp_path, run_json(fake, generators=[generator], pacing={"scheduled": 4000}))
+    state, text = said(tmp_path, "loop")
+    assert state == "bad"
+    assert "400 could not start" in text
+
+
+@pytest.mark.parametrize(
+    ("tps", "conflict", "state"),
+    [(2000.0, 0.036, "good"), (2000.0, 0.2, "bad"), (2000.0, 0.0, "bad"), (10.0, 0.0, "good")],
+)
+def test_verdict_on_the_prediction(tmp_path: Path, tps: float, conflict: float, state: str) -> None:
+    write_fake_run(tmp_path, FakeRun(**{**SMALL, "tps": tps, "conflict": conflict}))
+    assert said(tmp_path, "prediction")[0] == state
+
+
+def test_hot_accounts_and_row_locks_are_no_test_of_the_formula(tmp_path: Path) -> None:
+    fake = FakeRun(**{**SMALL, "tps": 2000.0, "conflict": 0.0, "skew": "zipf:0.5"})
+    write_fake_run(tmp_path, fake)
+    assert said(tmp_path, "prediction")[0] == "note"
+    even = FakeRun(**{**SMALL, "tps": 2000.0, "conflict": 0.0})
+    write_run_json(tmp_path, run_json(even, targets=[{"name": "pg", "regime": "locking"}]))
+    assert said(tmp_path, "prediction")[0] == "note"
+
+
+def test_passwords_stay_out_of_the_page(tmp_path: Path) -> None:
+    config = run_json(FakeRun(**SMALL))["config"] | {
+        "target": ["east=postgresql://me:hunter2@host/db", "x?password=hunter2&y=1"]
+    }
+    page = page_of(changed(tmp_path, config=config))
+    assert "hunter2" not in page.text
+
+
+def test_names_from_outside_are_text(tmp_path: Path) -> None:
+    page = page_of(changed(tmp_path, label="<script>alert(1)</script>"))
+    assert not page.named("script")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"), (0.012345, "0.0123"), (1.0, "1.00"), (9.996, "10.0"), (99.96, "100"),
+        (1234.5, "1,234"), (-2.5, "\N{MINUS SIGN}2.50"), (None, "too few"),
+    ],
+)  # fmt: skip
+def test_numbers_have_three_digits(value: float | None, text: str) -> None:
+    assert style.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.0, "0"), (0.0656, "6.56"), (0.99999, "99.999"), (1.0, "100")]
+)
+def test_a_share_short_of_all_never_reads_as_all(share: float, text: str) -> None:
+    assert style.percent(share) == f"{text}\N{NO-BREAK SPACE}%"
