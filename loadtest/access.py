@@ -201,7 +201,10 @@ class Skew:
         return Uniform(accounts)
 
 
-_SKEW_HELP = "uniform, zipf:THETA (0 < THETA ≤ 5) or hotspot:ACCESSES/ACCOUNTS (two shares, each between 0 and 1)"
+_SKEW_HELP = (
+    "uniform, zipf:THETA (0 < THETA ≤ 5) or hotspot:ACCESSES/ACCOUNTS "
+    "(two shares, each between 0 and 1)"
+)
 
 
 def parse_skew(text: str) -> Skew:

@@ -63,9 +63,7 @@ ATTEMPT_SCHEMA = pa.schema(
         pa.field("target", _WORDS, nullable=False),
         pa.field("scenario", _WORDS, nullable=False),
         pa.field("key_type", _WORDS, nullable=False),
-        pa.field(
-            "accounts", pa.list_(pa.field("item", pa.int64(), nullable=False)), nullable=False
-        ),
+        pa.field("accounts", pa.list_(pa.field("item", pa.int64(), nullable=False)), nullable=False),
         pa.field("intended_start_ns", pa.int64(), nullable=False),
         pa.field("start_ns", pa.int64(), nullable=False),
         pa.field("statements_ns", pa.int64(), nullable=False),

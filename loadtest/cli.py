@@ -33,9 +33,7 @@ app.add_typer(db, name="db")
 
 INTERRUPTED = 130
 
-_DATA = typer.Option(
-    help="Its data folder.", show_default="OCCBENCH_DATA, or this user's data folder"
-)
+_DATA = typer.Option(help="Its data folder.", show_default="OCCBENCH_DATA, or this user's data folder")
 DataFolder = Annotated[Path | None, _DATA]
 
 

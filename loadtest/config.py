@@ -266,9 +266,7 @@ class RunConfig(_Options):
 class SeedConfig(_Options):
     """One loading of accounts, checked and unchangeable."""
 
-    target: str = option(
-        "embedded", "Where to load: [NAME=]URL.", example="embedded", shown="embedded"
-    )
+    target: str = option("embedded", "Where to load: [NAME=]URL.", example="embedded", shown="embedded")
     scenario: str = _SCENARIO
     keys: Keys = option(
         (KeyType.INT, KeyType.UUID), f"Key types to load, of {', '.join(KeyType)}.",
@@ -280,9 +278,7 @@ class SeedConfig(_Options):
     )  # fmt: skip
     workers: int = option(4, "Connections that load at the same time.", example="4", ge=1, le=512)
     batch: int = option(1000, "Rows a transaction.", example="1000", ge=1, le=2900)
-    balance: int = option(
-        10_000, "What every account starts with.", example="10000", ge=0, le=10**18
-    )
+    balance: int = option(10_000, "What every account starts with.", example="10000", ge=0, le=10**18)
     seed: int = option(1, "UUID keys are computed from it.", example="1", ge=0, lt=2**63)
     recreate: bool = option(False, "Replace tables that hold something else.", shown="no")
     export_keys: Annotated[TextPath | None, BeforeValidator(_blank_is_none)] = option(

@@ -138,9 +138,7 @@ class Engine:
         account: dict[str, Any] = {"worker": self.worker, "pid": os.getpid()}
         if self._cpu_from is not None:
             cpu, since = self._cpu_from
-            account["cpu_share"] = round(
-                (process_time() - cpu) / ((monotonic_ns() - since) / 1e9), 3
-            )
+            account["cpu_share"] = round((process_time() - cpu) / ((monotonic_ns() - since) / 1e9), 3)
         if self._lags_ms:
             p50, p99, most = np.percentile(np.maximum(self._lags_ms, 0.0), [50, 99, 100])
             account["loop_lag_ms"] = {

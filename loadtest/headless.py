@@ -33,9 +33,7 @@ _AT_ONCE = 100_000.0
 """Locust wants a spawn rate; this is one that holds nobody back."""
 
 
-def run_headless(
-    config: RunConfig, read_seeded: ReadSeeded, source_of: KeySource
-) -> tuple[Path, bool]:
+def run_headless(config: RunConfig, read_seeded: ReadSeeded, source_of: KeySource) -> tuple[Path, bool]:
     """Do the run; returns its folder, and whether it was interrupted before its end.
 
     Raises InputError or TargetError before any load when the run cannot be done. Ctrl-C stops the

@@ -25,9 +25,7 @@ class Tally:
     conflicts: int = 0
     retried: int = 0
     """Attempts that were not their transaction's first."""
-    latencies: NDArray[np.int64] = field(
-        default_factory=lambda: np.zeros(len(_EDGES_MS) + 1, np.int64)
-    )
+    latencies: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(_EDGES_MS) + 1, np.int64))
     """Transactions by latency, in the buckets of _EDGES_MS."""
 
     @classmethod

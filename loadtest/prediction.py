@@ -129,15 +129,19 @@ def explain(
     retried = prediction.poisson / (1 - prediction.poisson) if prediction.poisson < 1 else math.inf
     return "\n".join(
         (
-            f"Transfers between {accounts:,} accounts, access {skew}, {commit_rate:,g} commits a "
-            f"second, a window of {window_ms:g} ms:",
+            (
+                f"Transfers between {accounts:,} accounts, access {skew}, {commit_rate:,g} commits a "
+                f"second, a window of {window_ms:g} ms:"
+            ),
             "",
             f"  conflict rate  {_percent(prediction.evenly):>8}  commits evenly spaced",
             f"                 {_percent(prediction.poisson):>8}  commits at random moments",
             f"  retries        {retried:8.3g}  a committed transfer, tried again without end",
             "",
-            f"P = 1 − exp(−λ · W · Σ q²), Σ q² = {prediction.sum_q_squared:.4g}; all other "
-            "transactions commit at the given rate, and the window is the same for all.",
+            (
+                f"P = 1 − exp(−λ · W · Σ q²), Σ q² = {prediction.sum_q_squared:.4g}; all other "
+                "transactions commit at the given rate, and the window is the same for all."
+            ),
         )
     )
 

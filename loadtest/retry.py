@@ -14,8 +14,15 @@ Backoff = Callable[[int, float, float, float, float], float]
 """(attempt, previous wait, base, cap, random number in [0, 1)) → wait; times in one unit."""
 
 
-def _exponential(attempt: int, previous: float, base: float, cap: float, u: float) -> float:
-    del previous, u
+def _immediate(*_: float) -> float:
+    return 0.0
+
+
+def _fixed(_attempt: int, _previous: float, base: float, cap: float, _u: float) -> float:
+    return min(base, cap)
+
+
+def _exponential(attempt: int, _previous: float, base: float, cap: float, _u: float) -> float:
     # The exponent is bounded because attempts may go on without end, and 2.0**1024 overflows.
     return min(cap, base * 2.0 ** min(attempt - 1, 64))
 
@@ -24,15 +31,14 @@ def _full_jitter(attempt: int, previous: float, base: float, cap: float, u: floa
     return u * _exponential(attempt, previous, base, cap, u)
 
 
-def _decorrelated(attempt: int, previous: float, base: float, cap: float, u: float) -> float:
-    del attempt
+def _decorrelated(_attempt: int, previous: float, base: float, cap: float, u: float) -> float:
     return min(cap, base + u * (max(previous, base) * 3.0 - base))
 
 
 POLICIES: dict[str, tuple[Backoff | None, str]] = {
     "none": (None, "give up at the first conflict"),
-    "immediate": (lambda attempt, previous, base, cap, u: 0.0, "again at once"),
-    "fixed": (lambda attempt, previous, base, cap, u: min(base, cap), "the base, every time"),
+    "immediate": (_immediate, "again at once"),
+    "fixed": (_fixed, "the base, every time"),
     "exponential": (_exponential, "base · 2^(n−1) after the n-th attempt, up to the cap"),
     "full-jitter": (_full_jitter, "evenly between 0 and the exponential wait"),
     "decorrelated-jitter": (_decorrelated, "evenly between base and 3 × the last wait, up to the cap"),

@@ -33,9 +33,7 @@ class TransactionFailed(Exception):  # noqa: N818 - what Locust's page lists, no
 class Stream:
     """One user's endless sequence of work for one key type: a function of (seed, user)."""
 
-    def __init__(
-        self, draw: Callable[[np.random.Generator, int], list[Work]], seed: int, user: int
-    ):
+    def __init__(self, draw: Callable[[np.random.Generator, int], list[Work]], seed: int, user: int):
         # The key type is not part of the seed: every key type meets the same accounts in the same
         # order, so that a comparison is not blurred by luck of the draw.
         self._rng = np.random.default_rng([seed, user])
@@ -50,7 +48,9 @@ class Stream:
         return self._drawn.pop()
 
 
-def run_user(engine: "Engine", number: int, is_running: Callable[[], bool]) -> None:
+def run_user(  # noqa: C901 - see the head of the file
+    engine: "Engine", number: int, is_running: Callable[[], bool]
+) -> None:
     """Run transactions until `is_running` says no; the attempt in flight is finished first."""
     place = number % len(engine.targets)
     target = engine.targets[place]

@@ -84,9 +84,7 @@ def _phrase(ratio: Ratio) -> str:
     name, more, less = _PHRASES[ratio.metric]
     value = ratio.ratio or 1.0
     if value >= 2:
-        return (
-            f"{name} {number(value)} times as {'frequent' if more == 'more frequent' else 'high'}"
-        )
+        return f"{name} {number(value)} times as {'frequent' if more == 'more frequent' else 'high'}"
     return f"{name} {about(abs(value - 1))} {more if value > 1 else less}"
 
 
@@ -99,9 +97,7 @@ def _phrases(different: list[Ratio]) -> list[str]:
         changes = median.ratio - 1, tail.ratio - 1
         if changes[0] * changes[1] > 0 and max(median.ratio, tail.ratio) < 2:
             way = "higher" if changes[0] > 0 else "lower"
-            phrases[-2:] = [
-                f"latency {about(abs(changes[0]))} {way} (p99 {about(abs(changes[1]))})"
-            ]
+            phrases[-2:] = [f"latency {about(abs(changes[0]))} {way} (p99 {about(abs(changes[1]))})"]
     return phrases
 
 
@@ -137,7 +133,5 @@ def _context(model: Model) -> str:
     if model.warmup_s:
         measured += f" after {seconds(model.warmup_s)} of warm-up"
     o = model.overall
-    gave_up = (
-        f"{plural(o.give_ups, 'transaction')} gave up" if o.give_ups else "no transaction gave up"
-    )
+    gave_up = f"{plural(o.give_ups, 'transaction')} gave up" if o.give_ups else "no transaction gave up"
     return f"{', '.join(parts)}; {measured}; {gave_up} of {count(o.transactions)}."

@@ -34,14 +34,10 @@ class Band:
             # The targets serve the same tables: whichever one committed, it can fail an attempt.
             rate = others * float(commits[key, scenario]) / seconds
             for bound, values in self._bounds.items():
-                window_s = (
-                    counts.sums_ms[f"window_{bound}"][cell] / counts.reached_commit[cell] / 1e3
-                )
+                window_s = counts.sums_ms[f"window_{bound}"][cell] / counts.reached_commit[cell] / 1e3
                 values[cell] = conflict_probability(rate, float(window_s), overlapping)
 
-    def of(
-        self, chosen: tuple[slice | int, slice | int, slice | int]
-    ) -> tuple[float, float] | None:
+    def of(self, chosen: tuple[slice | int, slice | int, slice | int]) -> tuple[float, float] | None:
         """(low, high) of the chosen cells, None where one of them cannot be predicted."""
         weights = np.ravel(self._weights[chosen])
         # A cell whose attempts never came as far as COMMIT has no window to predict from.

@@ -72,6 +72,8 @@ def find_blocks(run: Run, attempts: Attempts) -> Blocks:
 
     begin = run.measured_from_ns if run.measured_from_ns is not None else int(first[0])
     end = run.measured_until_ns
+    if end is not None and run.planned_end_ns is not None:
+        end = min(end, run.planned_end_ns)
     if end is None:
         end = int((rows.start_ns + rows.statements_ns + rows.commit_ns).max())
     end = max(end, int(last[-1]) + 1)

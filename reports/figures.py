@@ -91,9 +91,7 @@ def tally(attempts: Attempts, cells: NDArray[np.int32], latency_ns: NDArray[np.i
 
     combined = cells * np.int32(kinds) + rows.outcome
     outcomes = np.bincount(combined, minlength=size * kinds).reshape(*shape, kinds)
-    final_outcomes = np.bincount(combined[rows.final], minlength=size * kinds).reshape(
-        *shape, kinds
-    )
+    final_outcomes = np.bincount(combined[rows.final], minlength=size * kinds).reshape(*shape, kinds)
     del combined
 
     final_cells = cells[rows.final]
@@ -172,9 +170,7 @@ def figures(
         conflict_rate=conflicts / attempts if attempts else None,
         retried=retried,
         retry_rate=retried / transactions if transactions else None,
-        retries_mean=float(retries @ np.arange(len(retries))) / transactions
-        if transactions
-        else None,
+        retries_mean=float(retries @ np.arange(len(retries))) / transactions if transactions else None,
         retries_max=int(used[-1]) if len(used) else None,
         retries_histogram=retries[: int(used[-1]) + 1] if len(used) else retries[:0],
         give_ups=int(ended[RETRYABLE_CODES].sum()),
@@ -191,9 +187,7 @@ def figures(
 def _parts(sums: dict[str, float], transactions: int) -> Parts | None:
     if not transactions:
         return None
-    named = {
-        part: sums[part] / transactions for part in ("waiting", "statements", "commit", "backoff")
-    }
+    named = {part: sums[part] / transactions for part in ("waiting", "statements", "commit", "backoff")}
     # What no column accounts for: the client's own time between two attempts.
     other = max(0.0, sums["latency"] / transactions - sum(named.values()))
     return Parts(**named, other=other)

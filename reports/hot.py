@@ -53,9 +53,7 @@ def heat(attempts: Attempts, blocks: Blocks, key_types: list[int]) -> Heat:
     for k in key_types:
         mine = each_attempt(rows.key_type == k) if len(key_types) > 1 else slice(None)
         accesses[k] = np.bincount(numbers[mine], minlength=size)
-        failed = each_attempt(
-            conflicted if len(key_types) == 1 else conflicted & (rows.key_type == k)
-        )
+        failed = each_attempt(conflicted if len(key_types) == 1 else conflicted & (rows.key_type == k))
         conflicts[k] = np.bincount(numbers[failed], minlength=size)
     all_accesses = np.add.reduce(list(accesses.values()))
     all_conflicts = np.add.reduce(list(conflicts.values()))
@@ -97,9 +95,7 @@ class _Spread:
 
     def __init__(self, touched: NDArray[np.int16], total: int) -> None:
         self._touched = touched
-        self._same = (
-            int(touched[0]) if len(touched) and total == len(touched) * int(touched[0]) else 0
-        )
+        self._same = int(touched[0]) if len(touched) and total == len(touched) * int(touched[0]) else 0
         if self._same and not (touched == self._same).all():
             self._same = 0
 

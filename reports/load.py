@@ -196,9 +196,10 @@ class _Store:
         )
 
 
-def _put(store: _Store, table: pa.Table, codes: dict[str, NDArray[np.int8]]) -> NDArray[np.bool_]:
-    """Append a file's measured attempts; returns which rows those are."""
-    measured = np.asarray(_numpy(table.column("block")) >= 0)
+def _put(
+    store: _Store, table: pa.Table, codes: dict[str, NDArray[np.int8]], measured: NDArray[np.bool_]
+) -> None:
+    """Append a file's measured attempts."""
     everything = bool(measured.all())
     start, stop = store.rows, store.rows + int(np.count_nonzero(measured))
     for name, array in store.numbers.items():
@@ -216,11 +217,14 @@ def _put(store: _Store, table: pa.Table, codes: dict[str, NDArray[np.int8]]) -> 
     store.touched[start:stop] = lengths
     store.accounts.append(numbers)
     store.rows = stop
-    return measured
 
 
-def load_attempts(folder: Path) -> Attempts:
+def load_attempts(folder: Path, until_ns: int | None = None) -> Attempts:
     """Read every attempt of a result folder.
+
+    Args:
+        folder: the run's folder.
+        until_ns: transactions that started from here on are run-out, in no figure at all.
 
     Raises:
         InputError: naming the file that is broken, or saying that nothing was measured.
@@ -241,9 +245,12 @@ def load_attempts(folder: Path) -> Attempts:
     warm_first: int | None = None
     for path, table in _tables(files):
         codes = {name: words[name].code(table.column(name), str(path)) for name in words}
-        measured = _put(store, table, codes)
+        warm = _numpy(table.column("block")) < 0
+        measured = ~warm
+        if until_ns is not None:
+            measured &= _numpy(table.column("intended_start_ns")) < until_ns
+        _put(store, table, codes, measured)
         _count_sqlstates(sqlstates, table, codes["outcome"], measured)
-        warm = ~measured
         if warm.any():
             start = _numpy(table.column("start_ns"))[warm].astype(np.int64)
             took = np.add(_numpy(table.column("statements_ns")), _numpy(table.column("commit_ns")))[
@@ -253,9 +260,7 @@ def load_attempts(folder: Path) -> Attempts:
             warm_outcomes.append(codes["outcome"][warm])
             warm_first = min(int(start.min()), warm_first or int(start.min()))
     if not store.rows:
-        raise InputError(
-            f"{folder} holds no measured attempts: the run ended before its warm-up did"
-        )
+        raise InputError(f"{folder} holds no measured attempts: the run ended before its warm-up did")
     empty = np.empty(0, np.int64)
     return Attempts(
         measured=store.columns(),

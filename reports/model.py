@@ -86,7 +86,7 @@ def build_model(folder: Path) -> Model:
         InputError: if it is not a result folder, or a file in it is broken.
     """
     run = read_run(folder)
-    attempts = load_attempts(folder)
+    attempts = load_attempts(folder, run.planned_end_ns)
     blocks = find_blocks(run, attempts)
     rows = attempts.measured
     end_ns = rows.end_ns()
@@ -181,9 +181,7 @@ class _Slices:
         """The figures, and the latency distribution to draw."""
         latency, commit = self._times.of(chosen)
         key = chosen[0]
-        duration = (
-            self._blocks.duration_of(key) if isinstance(key, int) else self._blocks.duration_s
-        )
+        duration = self._blocks.duration_of(key) if isinstance(key, int) else self._blocks.duration_s
         made = figures(self._counts, chosen, latency, commit, self._band.of(chosen), duration)
         return made, _curve(latency)
 

@@ -127,6 +127,13 @@ class Run(_Lenient):
         return self.accounts if self.accounts is not None else self.config.accounts
 
     @property
+    def planned_end_ns(self) -> int | None:
+        """When measuring should have ended; what started later is run-out, not measured."""
+        if self.measured_from_ns is None or self.config.duration is None:
+            return None
+        return self.measured_from_ns + round(self.config.duration * 1e9)
+
+    @property
     def open_loop(self) -> bool:
         """Whether transactions started by a schedule instead of after one another."""
         return self.config.rate is not None

@@ -102,10 +102,10 @@ def _bins(blocks: Blocks, key_type: int, alternating: bool) -> _Bins:
         return _Bins(blocks.starts_ns[:1], blocks.ends_ns[-1:], nowhere, parts, 1)
     own = blocks.present[:, key_type]
     rank = np.cumsum(own) - 1
-    total = int(own.sum())
-    together = math.ceil(total / _MOST_BINS)
-    shortest = float(blocks.seconds[own].min())
-    parts = min(math.ceil(_FEWEST_BINS / total), int(shortest / _SHORTEST_S))
+    # The same for every key type, or their lines would not compare.
+    most = int(blocks.present.sum(axis=0).max())
+    together = math.ceil(most / _MOST_BINS)
+    parts = min(math.ceil(_FEWEST_BINS / most), int(np.median(blocks.seconds) / _SHORTEST_S))
     return _Bins(
         blocks.starts_ns[own],
         blocks.ends_ns[own],
@@ -141,9 +141,7 @@ def over_time(
     size = bins.size
     attempted = np.bincount(place, minlength=size)
     conflicts = np.bincount(place[CONFLICT_CODES[outcome]], minlength=size)
-    committed = np.bincount(
-        place[final & (outcome == OUTCOME_CODE[Outcome.COMMITTED])], minlength=size
-    )
+    committed = np.bincount(place[final & (outcome == OUTCOME_CODE[Outcome.COMMITTED])], minlength=size)
     middle_ns, seconds, joined = bins.bounds()
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = np.where(attempted >= _FEWEST_ATTEMPTS, conflicts / attempted, np.nan)
@@ -160,9 +158,7 @@ def over_time(
         joined=joined,
         latency_middle_s=np.add.reduceat(middle_s, heads) / counts,
         latency_ms=_percentiles(place[final] // merged, latency_ns[mine[rows.final]], len(heads)),
-        latency_joined=joined[heads]
-        if merged == 1 or not alternating
-        else np.zeros(len(heads), bool),
+        latency_joined=joined[heads] if merged == 1 or not alternating else np.zeros(len(heads), bool),
     )
 
 
@@ -207,9 +203,7 @@ def warmup_over_time(warmup: Warmup, measured_from_ns: int) -> WarmupSeries | No
     place = np.clip((since / width).astype(np.int64), 0, size - 1)
     attempted = np.bincount(place, minlength=size)
     conflicts = np.bincount(place[CONFLICT_CODES[warmup.outcome]], minlength=size)
-    committed = np.bincount(
-        place[warmup.outcome == OUTCOME_CODE[Outcome.COMMITTED]], minlength=size
-    )
+    committed = np.bincount(place[warmup.outcome == OUTCOME_CODE[Outcome.COMMITTED]], minlength=size)
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = np.where(attempted >= _FEWEST_ATTEMPTS, conflicts / attempted, np.nan)
     middle_s = np.asarray((np.arange(size) + 0.5) * width - length, np.float64)

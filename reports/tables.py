@@ -92,9 +92,7 @@ def target_table(model: Model) -> Table | None:
     return Table(columns, rows)
 
 
-_PASSWORD = re.compile(
-    r"(://[^:/@\s]*):[^@\s]*@|((?:password|token|secret)=)[^&\s]+", re.IGNORECASE
-)
+_PASSWORD = re.compile(r"(://[^:/@\s]*):[^@\s]*@|((?:password|token|secret)=)[^&\s]+", re.IGNORECASE)
 
 
 def _plain(value: Any) -> str:
@@ -115,9 +113,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 def settings(model: Model) -> Pairs:
     """Every setting of the run, as it was given."""
-    return tuple(
-        (name.replace("_", " "), _plain(value)) for name, value in model.run.settings.items()
-    )
+    return tuple((name.replace("_", " "), _plain(value)) for name, value in model.run.settings.items())
 
 
 def environment(model: Model) -> Pairs:

@@ -170,7 +170,7 @@ def _generator(model: Model) -> Verdict:
             "generator",
             "bad",
             f"The tool was the limit: {' and '.join(check.reasons)}. "
-            "Use more processes or fewer users before judging the database.",
+            "Use more processes, fewer users or a machine of its own before judging the database.",
         )
     facts = []
     if check.cpu_share is not None:
@@ -210,9 +210,7 @@ def schedule_kept(model: Model) -> tuple[int, int, int]:
     scheduled = pacing.scheduled or model.started
     late = pacing.late if pacing.late is not None else model.late_starts
     due = sum(g.scheduled for g in generators if g.scheduled is not None and g.started is not None)
-    started = sum(
-        g.started for g in generators if g.scheduled is not None and g.started is not None
-    )
+    started = sum(g.started for g in generators if g.scheduled is not None and g.started is not None)
     return min(late, scheduled), max(1, scheduled), max(0, due - started)
 
 
@@ -235,8 +233,8 @@ def _failures(model: Model) -> list[Verdict]:
             Verdict(
                 "unfinished",
                 "note",
-                f"{plural(overall.unfinished, 'transaction')} had not ended when the run did; "
-                "their attempts count, their latency does not.",
+                f"{plural(overall.unfinished, 'transaction')} had not ended when the run did: "
+                "attempts made count, latency is unknown.",
             )
         )
     return found

@@ -58,9 +58,7 @@ class Block:
         accounts, binary = accounts[order], binary[order]
         return [
             Batch(number, accounts[at : at + self.batch], binary[at : at + self.batch])
-            for at, number in zip(
-                range(0, len(accounts), self.batch), self.batch_numbers, strict=True
-            )
+            for at, number in zip(range(0, len(accounts), self.batch), self.batch_numbers, strict=True)
         ]
 
 

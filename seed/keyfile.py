@@ -41,9 +41,7 @@ def open_keys(plan: SeedPlan, key_type: KeyType) -> tuple[KeySpace, int]:
     there = keys.size or 0
     wanted = there if plan.accounts is None else plan.accounts
     if there < wanted:
-        raise InputError(
-            f"{plan.keys_from} holds {there:,} keys, {wanted:,} accounts are asked for"
-        )
+        raise InputError(f"{plan.keys_from} holds {there:,} keys, {wanted:,} accounts are asked for")
     if wanted < 2:
         raise InputError(f"{plan.keys_from} holds one key; at least 2 accounts are needed")
     return keys, wanted

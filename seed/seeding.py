@@ -22,6 +22,7 @@ from seed.plan import SeedPlan, SeedResult, TableResult
 from seed.progress import Progress
 from seed.statements import Connection, column_types, execute, one_line
 
+_ROUNDS = 3
 _TAKEN = "another command is seeding table {}; wait until it has ended"
 
 
@@ -51,9 +52,7 @@ def seed(plan: SeedPlan, target: Target, scenario: Scenario, progress: Progress)
 class _Seeding:
     """One table's seeding."""
 
-    def __init__(
-        self, plan: SeedPlan, target: Target, scenario: Scenario, key_type: KeyType
-    ) -> None:
+    def __init__(self, plan: SeedPlan, target: Target, scenario: Scenario, key_type: KeyType) -> None:
         self._plan = plan
         self._target = target
         self._scenario = scenario
@@ -73,11 +72,7 @@ class _Seeding:
         """Do it."""
         with closing(self._target.connect()) as control, _alone(control, self._table.name) as alone:
             action, found = self.look(control)
-            if (
-                found is not None
-                and found.state == "creating"
-                and not (alone or self._plan.recreate)
-            ):
+            if found is not None and found.state == "creating" and not (alone or self._plan.recreate):
                 # Perhaps it broke off there, perhaps it is being made right now: nobody can say.
                 raise InputError(
                     f"table {self._table.name} is being made by another command, or one broke "
@@ -87,13 +82,12 @@ class _Seeding:
                 check_complete(control, self._scenario, found)
                 return self._result(0, 0.0)
             now = self._prepare(control, action, found)
-            loader = Loader(self._target, self._scenario, now, self._keys, self._plan.workers)
             began = time.monotonic()
-            loader.run(control, progress, resumed=action is Action.RESUME)
+            loaded = self._load(control, now, progress, resumed=action is Action.RESUME)
             seconds = time.monotonic() - began
-            with _living(control, self._target) as living:
+            with self._living(control) as living:
                 self._finish(living, now)
-        return self._result(loader.accounts_loaded, seconds)
+        return self._result(loaded, seconds)
 
     def _result(self, loaded: int, seconds: float) -> TableResult:
         return TableResult(self._table.name, self._key_type, self._accounts, loaded, seconds)
@@ -145,6 +139,34 @@ class _Seeding:
         self._target.after_create(control, self._table)
         return manifest.advance(control, now, "loading")
 
+    def _load(self, control: Connection, now: Manifest, progress: Progress, *, resumed: bool) -> int:
+        """Load until the ledger has every batch: a server that crashed may have lost the latest."""
+        loaded = 0
+        for _ in range(_ROUNDS):
+            loader = Loader(self._target, self._scenario, now, self._keys, self._plan.workers)
+            with self._living(control) as living:
+                loader.run(living, progress, resumed=resumed)
+            loaded += loader.accounts_loaded
+            with self._living(control) as living:
+                if manifest.is_loaded(living, now):
+                    return loaded
+            resumed = True
+        raise TargetError(
+            f"{self._target.name}: batches of {now.table} that were committed are gone, again and "
+            "again; the same command goes on from there"
+        )
+
+    @contextmanager
+    def _living(self, control: Connection) -> Iterator[Connection]:
+        """The connection, or another one where it did not outlive the loading."""
+        try:
+            execute(control, "SELECT 1")
+        except psycopg.OperationalError:
+            with closing(self._target.connect()) as another:
+                yield another
+        else:
+            yield control
+
     def _finish(self, control: Connection, now: Manifest) -> None:
         """Check, and record that the table is complete."""
         total = check_loaded(control, self._scenario, self._keys, now)
@@ -169,15 +191,3 @@ def _alone(control: Connection, table: str) -> Iterator[bool]:
         raise InputError(_TAKEN.format(table))
     yield row is not None and row[0] is True
     # The lock goes with the connection.
-
-
-@contextmanager
-def _living(control: Connection, target: Target) -> Iterator[Connection]:
-    """The connection, or another one where it did not outlive the loading."""
-    try:
-        execute(control, "SELECT 1")
-    except psycopg.OperationalError:
-        with closing(target.connect()) as another:
-            yield another
-    else:
-        yield control

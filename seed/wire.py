@@ -49,8 +49,8 @@ class Wire:
         return rows
 
     def roll_back(self) -> None:
-        """End a transaction that failed, where there still is a connection."""
-        if self._pgconn.status == pq.ConnStatus.OK:
+        """End a transaction that an error left open."""
+        if self._pgconn.transaction_status != pq.TransactionStatus.IDLE:
             self.run(b"ROLLBACK")
 
     def _feed(self, pieces: Iterator[bytes]) -> None:
@@ -69,5 +69,3 @@ class Wire:
             self._readable.poll()
             self._pgconn.consume_input()
         return self._pgconn.get_result()
-
-

@@ -1,7 +1,7 @@
 """One connection that writes batches, each whole or not at all, and once."""
 
 import threading
-from typing import Any
+from contextlib import suppress
 
 import psycopg
 from psycopg import errors
@@ -11,7 +11,7 @@ from loadtest.scenarios.base import Scenario
 from loadtest.table import Table
 from loadtest.targets.base import Target
 from seed.batches import Batch
-from seed.encode import RowEncoder
+from seed.encode import RowEncoder, Values
 from seed.manifest import BATCHES, TABLES, Manifest, read_manifest
 from seed.statements import CONFLICTS, Connection, backoff_s, one_line
 from seed.wire import Wire
@@ -48,8 +48,7 @@ class BatchWriter:
         self._scenario = scenario
         self._manifest = manifest
         self._stop = stop
-        self._connection: Connection | None = None
-        self._wire: Wire | None = None
+        self._open_pair: tuple[Connection, Wire] | None = None
         self._together = True
         table: Table = scenario.table(manifest.key_type)
         self._encoder = RowEncoder(table)
@@ -72,71 +71,90 @@ class BatchWriter:
         values = self._scenario.first_rows(batch.accounts, batch.keys, self._manifest.balance)
         for attempt in range(_TRIES):
             try:
-                self._open()
-                if attempt and self._is_loaded(batch):
+                connection, wire = self._open()
+                if attempt and self._is_there(connection, batch):
                     return False
-                return self._write_once(batch, values)
-            except errors.UniqueViolation as error:
-                self._settle_doubled(batch, error)
+                if self._write_once(wire, batch, values):
+                    return True
+                self._expect_complete(connection)
                 return False
+            except errors.UniqueViolation:
+                connection, _ = self._open()
+                if self._is_there(connection, batch):
+                    return False
+                raise
             except (psycopg.Error, TargetError) as error:
-                if attempt == _TRIES - 1 or not self._may_pass(error) or self._stop.is_set():
+                if self._stop.is_set() or attempt == _TRIES - 1 or not self._may_pass(error):
                     raise
             self._stop.wait(backoff_s(attempt))
         raise AssertionError("the last attempt returns or raises")
 
     def close(self) -> None:
         """Close the connection; never raises."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._open_pair is not None:
+            self._open_pair[0].close()
+            self._open_pair = None
 
-    def _open(self) -> Connection:
+    def _open(self) -> tuple[Connection, Wire]:
         """A connection that is in no transaction."""
-        if self._connection is None or self._connection.closed:
-            self._connection = self._target.connect()
-            self._wire = Wire(self._connection)
+        if self._open_pair is None or self._open_pair[0].closed:
+            connection = self._target.connect()
             # What a crash of the server takes away it takes with its ledger rows, and the ledger
             # is counted at the end; the commit that calls the table complete is a durable one.
             with suppress(psycopg.NotSupportedError, psycopg.ProgrammingError):
-                self._connection.execute("SET synchronous_commit = off")
-        elif self._wire is not None:
-            self._wire.roll_back()
-        return self._connection
+                connection.execute("SET synchronous_commit = off")
+            self._open_pair = connection, Wire(connection)
+        self._open_pair[1].roll_back()
+        return self._open_pair
 
-    def _write_once(self, batch: Batch, values: Values) -> bool:
-        """One transaction: the ledger's row first, so that a doubled batch is seen at once."""
-        self._run([b"BEGIN", self._note % batch.number])
-    def _is_loaded(self, connection: Connection, batch: Batch) -> bool:
+    def _write_once(self, wire: Wire, batch: Batch, values: Values) -> bool:
+        """One transaction; False where the manifest says that there is nothing to load any more.
+
+        The ledger's row comes first, so that a doubled batch is seen before its rows are sent.
+        """
+        if self._together:
+            try:
+                if not wire.run(b"BEGIN; " + self._note % batch.number):
+                    return False
+                rows = self._encoder.encode(values, COPY_ROWS)
+                wire.run(b"; ".join([*[self._copy] * len(rows), b"COMMIT"]), rows)
+            except (errors.FeatureNotSupported, errors.SyntaxError):
+                # A target that takes one statement at a time; an error of another origin will
+                # show itself again.
+                self._together = False
+                wire.roll_back()
+            else:
+                return True
+        wire.run(b"BEGIN")
+        if not wire.run(self._note % batch.number):
+            return False
+        wire.run(self._copy, self._encoder.encode(values, len(batch.accounts)))
+        wire.run(b"COMMIT")
+        return True
+
+    def _is_there(self, connection: Connection, batch: Batch) -> bool:
+        """Whether the batch is loaded, by the ledger or because the whole table is complete."""
         found = connection.execute(
             f"SELECT 1 FROM {BATCHES.name} "  # noqa: S608
             "WHERE table_name = %s AND load_id = %s AND batch = %s",
             (self._manifest.table, self._manifest.load_id, batch.number),
         )
-        return found.fetchone() is not None
+        return found.fetchone() is not None or self._is_complete(connection)
 
-    def _check_finished(self, connection: Connection) -> None:
-        """Nothing to do where another command completed this load; else an error."""
+    def _is_complete(self, connection: Connection) -> bool:
         now = read_manifest(connection, self._manifest.table)
-        if now is None or now.load_id != self._manifest.load_id or not now.complete:
-            raise Replaced(f"{self._manifest.table} was replaced by another command meanwhile")
+        return now is not None and now.load_id == self._manifest.load_id and now.complete
 
-    def _settle_doubled(self, batch: Batch, error: psycopg.Error) -> None:
-        """A row was there already: fine where somebody else loaded the batch, else an error."""
-        connection = self._open()
-        if self._is_loaded(connection, batch):
-            return
-        try:
-            self._check_finished(connection)
-        except OccbenchError:
-            raise error from None
+    def _expect_complete(self, connection: Connection) -> None:
+        """Another command has loaded the rest; or it has replaced the table, which is an error."""
+        if not self._is_complete(connection):
+            raise Replaced(f"{self._manifest.table} was replaced by another command meanwhile")
 
     def _may_pass(self, error: Exception) -> bool:
         """Whether the same batch may succeed a moment later."""
         if isinstance(error, Replaced):
             return False
-        connection = self._connection
-        if connection is None or connection.closed or isinstance(error, TargetError):
+        if self._open_pair is None or self._open_pair[0].closed or isinstance(error, TargetError):
             return True
         return isinstance(error, _PASSING)
 
@@ -146,7 +164,5 @@ def explain(error: Exception) -> str:
     if isinstance(error, OccbenchError):
         return str(error)
     if isinstance(error, errors.UniqueViolation):
-        return (
-            f"{one_line(error)}: the table holds rows that no seeding wrote; --recreate replaces it"
-        )
+        return f"{one_line(error)}: the table holds rows that no seeding wrote; --recreate replaces it"
     return one_line(error)

@@ -53,9 +53,7 @@ class Scenario(ABC):
         """Every statement of the transaction, for each key type."""
 
     @abstractmethod
-    def draw(
-        self, rng: np.random.Generator, law: AccessLaw, keys: KeySpace, size: int
-    ) -> list[Work]:
+    def draw(self, rng: np.random.Generator, law: AccessLaw, keys: KeySpace, size: int) -> list[Work]:
         """The next `size` transactions of one user; the same generator state gives the same work."""
 
     @abstractmethod

@@ -27,9 +27,7 @@ class Transfer(Scenario):
     """Payer − amount, payee + amount, refused if the payer would go below zero."""
 
     name: ClassVar[str] = "transfer"
-    summary: ClassVar[str] = (
-        "debit one account, credit another; refused below zero; total conserved"
-    )
+    summary: ClassVar[str] = "debit one account, credit another; refused below zero; total conserved"
 
     def table(self, key_type: KeyType) -> Table:
         """`accounts_<key type>`: id, balance."""
@@ -65,9 +63,7 @@ class Transfer(Scenario):
             ]
         return found
 
-    def draw(
-        self, rng: np.random.Generator, law: AccessLaw, keys: KeySpace, size: int
-    ) -> list[Work]:
+    def draw(self, rng: np.random.Generator, law: AccessLaw, keys: KeySpace, size: int) -> list[Work]:
         """Payer, payee and amount of the next transfers."""
         payer, payee = law.draw_pairs(rng, size)
         amounts = rng.integers(1, LARGEST_AMOUNT + 1, size).tolist()

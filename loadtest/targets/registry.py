@@ -10,8 +10,10 @@ from loadtest.targets.base import Target, TargetSpec
 FAMILIES: dict[str, tuple[str, str]] = {
     "embedded": (
         "loadtest.targets.embedded.target:EmbeddedTarget",
-        "the PostgreSQL that comes with the tool: `embedded` (optimistic) or `embedded://locking`, "
-        "`?commit_delay_ms=MS`, `?data=FOLDER`",
+        (
+            "the PostgreSQL that comes with the tool: `embedded` (optimistic) or `embedded://locking`, "
+            "`?commit_delay_ms=MS`, `?data=FOLDER`"
+        ),
     ),
     "postgresql": (
         "loadtest.targets.postgresql:PostgresTarget",

@@ -48,9 +48,7 @@ def _reading(model: Model) -> str:
         f"{count(first.accesses)} attempts that touched it failed"
     )
     if even:
-        text += (
-            f"; it was touched {number(first.accesses / even)} times as often as the mean account"
-        )
+        text += f"; it was touched {number(first.accesses / even)} times as often as the mean account"
     share = sum(a.conflicts for a in heat.top) / heat.conflicts
     return (
         f"{text}. These {len(heat.top)} accounts are {percent(share)} of all that "

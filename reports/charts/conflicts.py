@@ -64,8 +64,6 @@ def _reading(model: Model) -> str:
     for key_type, f in model.key_types.items():
         text = f"{key_type}: {percent(f.conflict_rate or 0.0)} of attempts conflicted"
         if f.predicted_low is not None:
-            text += (
-                f"; the formula predicts {percent(f.predicted_low)} to {percent(f.predicted_high)}"
-            )
+            text += f"; the formula predicts {percent(f.predicted_low)} to {percent(f.predicted_high)}"
         sentences.append(f"{text}.")
     return " ".join(sentences)

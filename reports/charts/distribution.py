@@ -73,9 +73,7 @@ def _reading(model: Model) -> str:
     for key_type, f in model.key_types.items():
         latency = f.latency
         marks = {"p50": latency.p50, "p90": latency.p90, "p99": latency.p99, "p99.9": latency.p999}
-        known = [
-            f"{name} {milliseconds(value)}" for name, value in marks.items() if value is not None
-        ]
+        known = [f"{name} {milliseconds(value)}" for name, value in marks.items() if value is not None]
         if not known:
             continue
         text = f"{key_type}: {', '.join(known)}"
@@ -84,6 +82,5 @@ def _reading(model: Model) -> str:
             text += f"; the slowest hundredth takes {slow} times the median or more"
         sentences.append(f"{text}.")
     return (
-        " ".join(sentences)
-        + f" A percentile is shown when {percentiles.BEYOND} samples lie beyond it."
+        " ".join(sentences) + f" A percentile is shown when {percentiles.BEYOND} samples lie beyond it."
     )

@@ -184,9 +184,7 @@ def to_svg(figure: Figure, name: str, label: str) -> str:
     """The figure as inline SVG: colours by CSS variable, own ids, an accessible label."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}):
-        figure.savefig(
-            buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True
-        )
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     text = buffer.getvalue()
     body = text[text.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
@@ -210,9 +208,7 @@ def to_svg(figure: Figure, name: str, label: str) -> str:
 
 def _shorter(svg: str) -> str:
     """Coordinates to two decimals: a hundredth of a pixel is not seen, and makes half the file."""
-    return re.sub(
-        r' (?:d|x|y)="[^"]*"', lambda found: re.sub(r"(\d+\.\d{2})\d+", r"\1", found[0]), svg
-    )
+    return re.sub(r' (?:d|x|y)="[^"]*"', lambda found: re.sub(r"(\d+\.\d{2})\d+", r"\1", found[0]), svg)
 
 
 def finish(figure: Figure, name: str, title: str, reading: str) -> Chart:

@@ -47,9 +47,7 @@ def over_time(
         heads = np.flatnonzero(~joined)
         for head, tail in zip(heads, np.append(heads[1:], len(x)), strict=True):
             axes.plot(x[head:tail], values[head:tail], linestyle="-", **settings)
-    axes.plot(
-        x, values, style.marker, color=style.colour, markersize=size, markeredgewidth=0, zorder=4
-    )
+    axes.plot(x, values, style.marker, color=style.colour, markersize=size, markeredgewidth=0, zorder=4)
     return Line2D(
         [],
         [],
@@ -65,9 +63,7 @@ def over_time(
 def warmup_line(axes: Axes, model: Model, values: NDArray[np.float64], scale: float) -> None:
     """The warm-up's values in grey."""
     if model.warmup is not None:
-        axes.plot(
-            model.warmup.middle_s * scale, values, color=FAINT.sentinel, linewidth=1.5, zorder=2
-        )
+        axes.plot(model.warmup.middle_s * scale, values, color=FAINT.sentinel, linewidth=1.5, zorder=2)
 
 
 def largest(*arrays: NDArray[np.float64]) -> float:

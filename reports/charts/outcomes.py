@@ -59,9 +59,7 @@ def _reading(model: Model) -> str:
     text += f", {percent(o.conflicts / o.attempts)} conflicted"
     errors = sum(o.errors_by_outcome.values())
     text += (
-        f", {percent(errors / o.attempts)} failed otherwise."
-        if errors
-        else "; nothing else failed."
+        f", {percent(errors / o.attempts)} failed otherwise." if errors else "; nothing else failed."
     )
     if o.refused:
         text += f" The scenario's own rule refused {count(o.refused)}."

@@ -30,9 +30,7 @@ _WORTH_SHOWING = 0.01
 def draw(model: Model) -> Chart | None:
     """Mean milliseconds of a finished transaction, all its attempts together, as stacked bars."""
     known = {k: f.parts for k, f in model.key_types.items() if f.parts is not None}
-    totals = {
-        k: p.statements + p.commit + p.backoff + p.waiting + p.other for k, p in known.items()
-    }
+    totals = {k: p.statements + p.commit + p.backoff + p.waiting + p.other for k, p in known.items()}
     longest = max(totals.values(), default=0.0)
     if not longest:
         return None

@@ -22,10 +22,7 @@ _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25)
 def draw(model: Model) -> Chart | None:
     """Ratios on a logarithmic axis, so that half and double lie equally far from 1."""
     drawn = [
-        (c, r)
-        for c in model.comparisons
-        for r in c.ratios
-        if r.low is not None and r.high is not None
+        (c, r) for c in model.comparisons for r in c.ratios if r.low is not None and r.high is not None
     ]
     if not drawn:
         return None

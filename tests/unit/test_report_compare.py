@@ -29,9 +29,7 @@ def test_the_same_thing_twice_shows_no_difference(tmp_path: Path) -> None:
 
 
 def test_a_real_difference_is_found(tmp_path: Path) -> None:
-    comparison = compared(
-        tmp_path, slower={"uuid": 1.3}, more_conflicts={"uuid": 2.0}, conflict=0.05
-    )
+    comparison = compared(tmp_path, slower={"uuid": 1.3}, more_conflicts={"uuid": 2.0}, conflict=0.05)
     for metric, ratio in (
         ("latency_p50_ms", 1.3),
         ("throughput_tps", 1 / 1.3),

@@ -27,9 +27,7 @@ from tests.run_folders import (
 MS = 1_000_000
 
 
-def attempt(
-    transaction: int, number: int, final: bool, outcome: str, **more: Any
-) -> dict[str, Any]:
+def attempt(transaction: int, number: int, final: bool, outcome: str, **more: Any) -> dict[str, Any]:
     return {
         "transaction": transaction,
         "attempt": number,
@@ -117,9 +115,7 @@ def test_targets_on_the_same_tables_add_up_their_commits(tmp_path: Path) -> None
     expected = conflict_probability(2 * 31 / 32, 0.002, 4 / 1000)
     for target in ("east", "west"):
         assert summary["targets"][target]["throughput_tps"] == pytest.approx(1.0)
-        assert summary["targets"][target]["predicted_conflict_rate"]["low"] == pytest.approx(
-            expected
-        )
+        assert summary["targets"][target]["predicted_conflict_rate"]["low"] == pytest.approx(expected)
 
 
 def test_warm_up_is_in_no_figure(tmp_path: Path) -> None:
@@ -151,6 +147,14 @@ def test_errors_are_no_conflicts(tmp_path: Path) -> None:
     assert summary["overall"]["conflicts"] == 0
     assert summary["overall"]["give_ups"] == 0
     assert {"outcome": "error", "sqlstate": "XX000", "attempts": 2} in summary["errors_by_sqlstate"]
+
+
+def test_what_starts_after_the_planned_end_is_in_no_figure(tmp_path: Path) -> None:
+    late = attempt(60, 1, True, "conflict_data", intended_start_ns=BEGIN_NS + 1001 * MS)
+    changes = {"measured_until_ns": BEGIN_NS + 1100 * MS}
+    overall = summarise(hand_made(tmp_path, [*STORY, late], **changes))["overall"]
+    assert overall["attempts"] == 5
+    assert overall["duration_s"] == pytest.approx(1.0)
 
 
 def test_a_run_without_its_end_is_measured_up_to_the_last_attempt(tmp_path: Path) -> None:

@@ -113,9 +113,7 @@ def an_unknown_outcome(folder: Path) -> None:
         (an_unknown_outcome, "'mislaid'"),
     ],
 )
-def test_bad_input_is_one_clear_line(
-    tmp_path: Path, spoil: Callable[[Path], None], said: str
-) -> None:
+def test_bad_input_is_one_clear_line(tmp_path: Path, spoil: Callable[[Path], None], said: str) -> None:
     spoil(tmp_path)
     with pytest.raises(InputError) as caught:
         write_report(tmp_path)

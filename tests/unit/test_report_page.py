@@ -209,9 +209,7 @@ def test_verdict_on_an_interrupted_run(tmp_path: Path) -> None:
 def test_verdict_on_an_open_loop(tmp_path: Path, late: int, state: str) -> None:
     fake = FakeRun(**SMALL, rate=300.0)
     write_fake_run(tmp_path, fake)
-    write_run_json(
-        tmp_path, run_json(fake, pacing={"rate": 300.0, "late": late, "scheduled": 3600})
-    )
+    write_run_json(tmp_path, run_json(fake, pacing={"rate": 300.0, "late": late, "scheduled": 3600}))
     assert said(tmp_path, "loop")[0] == state
 
 

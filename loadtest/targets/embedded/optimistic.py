@@ -265,9 +265,7 @@ END $$;"""
         mine = "occ_backend = pg_backend_pid() AND occ_slot < n"
         old = self._each("? = OLD.?", self.key, " AND ")
         new = self._each("? = NEW.?", self.key, " AND ")
-        moved = (
-            f"({self._each('NEW.?', self.key)}) IS DISTINCT FROM ({self._each('OLD.?', self.key)})"
-        )
+        moved = f"({self._each('NEW.?', self.key)}) IS DISTINCT FROM ({self._each('OLD.?', self.key)})"
         values = self._each("? = NEW.?", self.names)
         return f"""
 CREATE FUNCTION {self.write}() RETURNS trigger LANGUAGE plpgsql AS $$

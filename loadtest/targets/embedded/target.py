@@ -89,7 +89,6 @@ def _delay(spec: TargetSpec) -> float:
         delay = -1.0
     if not 0 <= delay <= _LONGEST_DELAY_MS:
         raise InputError(
-            f"target {spec.shown}: commit_delay_ms={text} is not between 0 and "
-            f"{_LONGEST_DELAY_MS:g}"
+            f"target {spec.shown}: commit_delay_ms={text} is not between 0 and {_LONGEST_DELAY_MS:g}"
         )
     return delay
