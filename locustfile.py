@@ -13,11 +13,12 @@ from seed import contents, key_source
 
 __all__ = ["OccUser"]
 
-events.init_command_line_parser.add_listener(add_locust_arguments)
 
-
-@events.init.add_listener
 def _wire(environment: Environment, **_: Any) -> None:
     wiring = Wiring(environment, contents, key_source, report_in_process)
     wiring.check_at_once()
     webui.install(wiring)
+
+
+events.init_command_line_parser.add_listener(add_locust_arguments)
+events.init.add_listener(_wire)

@@ -19,6 +19,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.config import JsonDict
 
 from loadtest.access import parse_skew
 from loadtest.errors import InputError
@@ -75,7 +76,7 @@ def option(
     `own_by_locust` marks what Locust has an argument of its own for; `in_form` what the web form
     offers.
     """
-    extra = {
+    extra: JsonDict = {
         "example": example,
         "shown": shown,
         "own_by_locust": own_by_locust,

@@ -18,7 +18,7 @@ from types import FrameType
 import gevent
 from locust.argument_parser import get_parser
 from locust.env import Environment
-from locust.runners import MasterRunner
+from locust.runners import LocalRunner, MasterRunner
 
 from loadtest.config import RunConfig
 from loadtest.errors import OccbenchError
@@ -48,6 +48,7 @@ def run_headless(config: RunConfig, read_seeded: ReadSeeded, source_of: KeySourc
     vars(options).update(to_locust(config))
     environment = Environment(user_classes=[OccUser], parsed_options=options)
     folders: list[Path] = []
+    runner: MasterRunner | LocalRunner
     if config.processes > 1:
         runner = environment.create_master_runner("127.0.0.1", 0)
     else:

@@ -174,7 +174,7 @@ class Chunk:
         columns["worker"] = np.full(len(rows), self._worker, np.int16)
         columns["final"] = rows["final"].astype(bool)
         states = rows["sqlstate"]
-        columns["sqlstate"] = pa.array(np.where(states == b"", None, states.astype("U5")), pa.string())
+        columns["sqlstate"] = pa.array(states.astype("U5"), pa.string(), mask=states == b"")
         ends = np.concatenate(([0], np.cumsum(rows["accounts"], dtype=np.int32)))
         columns["accounts"] = pa.ListArray.from_arrays(
             pa.array(ends, pa.int32()),

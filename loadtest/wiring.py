@@ -159,7 +159,7 @@ class Wiring:
 
     def _request(self, plan: Plan) -> Callable[[int, float, StatementFailed | None, int], None]:
         """What tells Locust that a transaction is done: one request each, whatever it took."""
-        fire = self.environment.events.request.fire
+        fire: Callable[..., None] = self.environment.events.request.fire
         names = [f"{plan.config.scenario} {key_type}" for key_type in plan.config.keys]
 
         def request(key: int, ms: float, failure: StatementFailed | None, attempts: int) -> None:

@@ -1,0 +1,47 @@
+# Everything runs in a virtual environment that is made here at first use.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench clean
+
+help:  ## List the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.run  ## Seed the embedded database, run transfers, write a report (about two minutes).
+	@$(BIN)/occbench demo
+
+test: $(VENV)/.dev  ## Run all tests (under ten minutes).
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev  ## Check style and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev  ## Put the code into shape.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev  ## Compare with pgbench and \copy, side by side (about five minutes).
+	$(BIN)/python -m tests.bench
+
+clean:  ## Remove the virtual environment and what tools left behind.
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("occbench needs Python 3.11 or newer, this is %s; name another, as in: make PYTHON=python3.12 demo" % sys.version.split()[0])'
+	@echo "making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "installing what occbench needs"
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@echo "installing what its tests need"
+	@$(INSTALL) --editable '.[dev]'
+	@touch $@
