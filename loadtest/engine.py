@@ -67,7 +67,8 @@ class Engine:
         self.next_transaction = itertools.count(worker << 40).__next__
         self._background: list["gevent.Greenlet[..., Any]"] = []
         self._writing: list[Any] = []
-        self._tallied = 0
+        self._tallies = [Tally() for _ in config.keys]
+        self._counted = 0
         self._lags_ms: list[float] = []
         self._cpu_from: tuple[float, int] | None = None
 
@@ -97,10 +98,16 @@ class Engine:
         if self.recorder.record(*columns):
             self._write()
 
-    def take_tally(self) -> Tally:
-        """What was recorded since this was last called."""
-        rows, self._tallied = self.recorder.recent(self._tallied)
-        return Tally.of(rows)
+    def take_tallies(self) -> list[Tally]:
+        """What was recorded since this was last called, for each key type."""
+        self._count()
+        taken, self._tallies = self._tallies, [Tally() for _ in self.config.keys]
+        return taken
+
+    def _count(self) -> None:
+        rows, self._counted = self.recorder.recent(self._counted)
+        for key, tally in enumerate(self._tallies):
+            tally.add(Tally.of(rows[rows["key_type"] == key]))
 
     def stop(self) -> dict[str, Any]:
         """Write what is left; returns this process's account of itself (`generators` in run.json)."""
@@ -112,6 +119,7 @@ class Engine:
         return account
 
     def _write(self) -> None:
+        self._count()
         chunk = self.recorder.take()
         if chunk is not None:
             # A thread: writing takes tens of milliseconds, in which no user would move.

@@ -93,7 +93,7 @@ def _watch(wiring: Wiring, config: RunConfig, interrupted: "gevent.event.Event")
         if left <= 0 or interrupted.wait(left):
             break
         if environment.runner is not None:
-            live.show(phase, elapsed, environment.runner.user_count, wiring.take_tally())
+            live.show(phase, elapsed, environment.runner.user_count, wiring.take_recent())
     live.end()
 
 

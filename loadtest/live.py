@@ -25,6 +25,8 @@ class Tally:
     conflicts: int = 0
     retried: int = 0
     """Attempts that were not their transaction's first."""
+    given_up: int = 0
+    """Transactions whose last attempt was a conflict."""
     latencies: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(_EDGES_MS) + 1, np.int64))
     """Transactions by latency, in the buckets of _EDGES_MS."""
 
@@ -41,6 +43,7 @@ class Tally:
             committed=int(np.count_nonzero(outcome == _COMMITTED)),
             conflicts=int(np.count_nonzero(np.isin(outcome, _CONFLICTS))),
             retried=int(np.count_nonzero(rows["attempt"] > 1)),
+            given_up=int(np.count_nonzero(np.isin(done["outcome"], _CONFLICTS))),
             latencies=np.bincount(buckets, minlength=len(_EDGES_MS) + 1),
         )
 
@@ -50,13 +53,20 @@ class Tally:
         self.committed += other.committed
         self.conflicts += other.conflicts
         self.retried += other.retried
+        self.given_up += other.given_up
         self.latencies = self.latencies + other.latencies
 
     def as_message(self) -> dict[str, Any]:
         """For another process."""
         where = np.flatnonzero(self.latencies)
         return {
-            "counts": [self.attempts, self.committed, self.conflicts, self.retried],
+            "counts": [
+                self.attempts,
+                self.committed,
+                self.conflicts,
+                self.retried,
+                self.given_up,
+            ],
             "latencies": [where.tolist(), self.latencies[where].tolist()],
         }
 

@@ -36,6 +36,7 @@ _PLAN, _FOLDER = LOCUST_PREFIX + "plan", LOCUST_PREFIX + "folder"
 _WORKERS = LOCUST_PREFIX + "workers"
 _MEASURE, _ACCOUNT, _TALLY = "occ_measure_from", "occ_account", "occ_tally"
 _STOP_TIMEOUT_S = 5.0
+_COUNT_EVERY_S = 0.5
 
 logger = logging.getLogger("occbench")
 
@@ -44,7 +45,7 @@ class OccUser(User):
     """A user of the run that its environment's Wiring holds."""
 
     # Locust's page asks for a host and warns where there is none.
-    host = "see the target below"
+    host = "see Occ Target"
 
     @task
     def transactions(self) -> None:
@@ -80,7 +81,9 @@ class Wiring:
         self._finished = finished
         self._ready: Plan | None = None
         self._measuring = False
-        self._tally = Tally()
+        self.counts: dict[str, Tally] = {}
+        """Key type → what all processes counted since the test started."""
+        self._recent = Tally()
         environment.occbench = self  # type: ignore[attr-defined]
         environment.stop_timeout = environment.stop_timeout or _STOP_TIMEOUT_S
         events = environment.events
@@ -120,12 +123,10 @@ class Wiring:
             print(f"occbench: {error}", file=sys.stderr)  # noqa: T201
             sys.exit(error.exit_code)
 
-    def take_tally(self) -> Tally:
+    def take_recent(self) -> Tally:
         """What all processes counted since this was last called."""
-        if self.engine is not None:
-            return self.engine.take_tally()
-        tally, self._tally = self._tally, Tally()
-        return tally
+        recent, self._recent = self._recent, Tally()
+        return recent
 
     # What happens in every process
 
@@ -141,6 +142,7 @@ class Wiring:
                 assert options is not None  # noqa: S101 - Locust always has them by now
                 plan = self.prepare(config_from_locust(options))
             self._ready = None
+            self.counts = {str(key_type): Tally() for key_type in plan.config.keys}
             self.run = Run.begin(plan, datetime.now().astimezone())
         except OccbenchError as error:
             self.error = error
@@ -154,8 +156,7 @@ class Wiring:
     def _start_engine(self, plan: Plan, folder: Path, worker: int, workers: int) -> None:
         self.engine = Engine(plan, folder, self._request(plan), worker=worker, workers=workers)
         self.engine.start()
-        if isinstance(self.environment.runner, WorkerRunner):
-            gevent.spawn(self._report_tallies, self.engine)
+        gevent.spawn(self._count_for_ever, self.engine)
 
     def _request(self, plan: Plan) -> Callable[[int, float, StatementFailed | None, int], None]:
         """What tells Locust that a transaction is done: one request each, whatever it took."""
@@ -195,6 +196,7 @@ class Wiring:
         runner = self.environment.runner
         if self.engine is not None:
             account = self.engine.stop()
+            self._count(self.engine)
             self.engine = None
             if isinstance(runner, WorkerRunner):
                 runner.send_message(_ACCOUNT, account)
@@ -226,15 +228,28 @@ class Wiring:
         if self.engine is not None:
             self.engine.measure_from(msg.data)
 
-    def _report_tallies(self, engine: Engine) -> None:
-        runner = self.environment.runner
-        assert runner is not None  # noqa: S101 - asked by the caller
+    def _count_for_ever(self, engine: Engine) -> None:
         while self.engine is engine:
-            gevent.sleep(1.0)
-            runner.send_message(_TALLY, engine.take_tally().as_message())
+            gevent.sleep(_COUNT_EVERY_S)
+            self._count(engine)
+
+    def _count(self, engine: Engine) -> None:
+        """Take what the engine counted, here or to the master."""
+        tallies = engine.take_tallies()
+        runner = self.environment.runner
+        if isinstance(runner, WorkerRunner):
+            runner.send_message(_TALLY, [tally.as_message() for tally in tallies])
+        else:
+            self._take_in(tallies)
+
+    def _take_in(self, tallies: list[Tally]) -> None:
+        for total, tally in zip(self.counts.values(), tallies, strict=True):
+            total.add(tally)
+            self._recent.add(tally)
 
     def _on_tally(self, msg: Any, **_: object) -> None:
-        self._tally.add(Tally.from_message(msg.data))
+        if self.run is not None:
+            self._take_in([Tally.from_message(message) for message in msg.data])
 
     def _on_account(self, msg: Any, **_: object) -> None:
         if self.run is not None:

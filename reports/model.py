@@ -113,12 +113,12 @@ def build_model(folder: Path) -> Model:
     for k in present:
         name = attempts.key_types[k]
         key_types[name], curves[name] = slices.with_curve((k, everything, everything))
+    if len(present) == 1:
+        slices.whole_is(key_types[attempts.key_types[present[0]]])
     targets = dict(slices.along(1, attempts.targets))
     return Model(
         run=run,
-        overall=key_types[attempts.key_types[present[0]]]
-        if len(present) == 1
-        else slices.figures((everything, everything, everything)),
+        overall=slices.whole(),
         key_types=key_types,
         targets=targets,
         scenarios=dict(slices.along(2, attempts.scenarios)),
@@ -171,6 +171,16 @@ class _Slices:
         self._band = Band(run, attempts, blocks, counts)
         self._whole: Figures | None = None
 
+    def whole(self) -> Figures:
+        """The figures of the whole run, computed once."""
+        everything = slice(None)
+        self._whole = self._whole or self.figures((everything, everything, everything))
+        return self._whole
+
+    def whole_is(self, figures: Figures) -> None:
+        """The whole run is a slice that is known already."""
+        self._whole = figures
+
     def figures(self, chosen: tuple[slice | int, slice | int, slice | int]) -> Figures:
         """The figures of the chosen (key type, target, scenario) cells."""
         return self.with_curve(chosen)[0]
@@ -193,8 +203,7 @@ class _Slices:
         for index in present:
             if len(present) == 1:
                 # The only one is the whole run; nothing is sorted twice for it.
-                self._whole = self._whole or self.figures((everything, everything, everything))
-                yield names[index], self._whole
+                yield names[index], self.whole()
             elif axis == 1:
                 yield names[index], self.figures((everything, index, everything))
             else:

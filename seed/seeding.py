@@ -23,6 +23,7 @@ from seed.progress import Progress
 from seed.statements import Connection, column_types, execute, one_line
 
 _ROUNDS = 3
+_LOCK_SQL = "SELECT pg_try_advisory_lock(hashtextextended(current_schema() || '.' || %s, 0))"
 _TAKEN = "another command is seeding table {}; wait until it has ended"
 
 
@@ -181,10 +182,7 @@ def _alone(control: Connection, table: str) -> Iterator[bool]:
     Where it has none (Aurora DSQL), the ledger's unique key still lets every batch in only once.
     """
     try:
-        row = control.execute(
-            "SELECT pg_try_advisory_lock(hashtextextended(current_schema() || '.' || %s, 0))",
-            (f"occbench seed {table}",),
-        ).fetchone()
+        row = execute(control, _LOCK_SQL, (f"occbench seed {table}",)).fetchone()
     except (psycopg.NotSupportedError, psycopg.ProgrammingError):
         row = None
     if row is not None and row[0] is False:

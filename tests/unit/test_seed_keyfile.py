@@ -50,7 +50,7 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot write keys to .*nowhere"):
+    with pytest.raises(InputError, match=r"cannot write keys to .*nowhere"):
         export_keys(tmp_path / "nowhere" / "keys.txt", KeyType.INT, 1, 3)
 
 
