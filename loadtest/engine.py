@@ -65,7 +65,7 @@ class Engine:
         )
         self._users = itertools.count()
         self.next_transaction = itertools.count(worker << 40).__next__
-        self._background: list["gevent.Greenlet[..., Any]"] = []
+        self._background: list[gevent.Greenlet[..., Any]] = []
         self._writing: list[Any] = []
         self._tallies = [Tally() for _ in config.keys]
         self._counted = 0

@@ -1,105 +1,37 @@
 """Seeding on the embedded server: what ends up in the tables, and what is refused."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import ClassVar
 
-import numpy as np
 import psycopg
 import pytest
 
 from loadtest.errors import InputError, OccbenchError, TargetError
-from loadtest.keyspace import ComputedKeys, KeyType, key_text
-from loadtest.scenarios.transfer import Transfer
-from loadtest.table import Table
-from loadtest.targets import Target, open_target, parse_target
-from seed import SeedPlan, SilentProgress, contents, export_keys, read_manifest, seed
+from loadtest.keyspace import KeyType
+from loadtest.targets.embedded.target import EmbeddedTarget
+from seed import SilentProgress, contents, export_keys, read_manifest, seed
 from seed.statements import Connection
+from tests.integration.test_seed_support import (
+    NAME,
+    SCENARIO,
+    UUID,
+    Events,
+    connection,
+    expected,
+    ledger_rows,
+    load,
+    plan,
+    rows,
+    target,
+)
 
-UUID = KeyType.UUID
-
-
-class Own(Transfer):
-    """The transfer on tables of these tests' own."""
-
-    prefix: ClassVar[str] = "seedtest"
-
-    def table(self, key_type: KeyType) -> Table:
-        found = super().table(key_type)
-        return Table(f"{self.prefix}_{key_type}", found.columns, found.primary_key)
-
-
-SCENARIO = Own()
-NAME = SCENARIO.table(UUID).name
-
-
-@pytest.fixture
-def target(server_folder: Path) -> Iterator[Target]:
-    target = open_target(parse_target(f"embedded?data={server_folder}"))
-    target.start()
-    yield target
-    with closing(target.connect()) as connection:
-        for key_type in KeyType:
-            target.before_drop(connection, SCENARIO.table(key_type).name)
-            connection.execute(f"DROP TABLE IF EXISTS {SCENARIO.table(key_type).name}".encode())
-        for table in ("occbench_tables", "occbench_batches"):
-            connection.execute(f"DROP TABLE IF EXISTS {table}".encode())
-
-
-@pytest.fixture
-def connection(target: Target) -> Iterator[Connection]:
-    with closing(target.connect()) as connection:
-        yield connection
-
-
-class Events(SilentProgress):
-    """Remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.begun: list[tuple[str, int, int]] = []
-        self.advanced = 0
-
-    def begin(self, table: str, accounts: int, loaded: int) -> None:
-        self.begun.append((table, accounts, loaded))
-
-    def advance(self, accounts: int) -> None:
-        self.advanced += accounts
-
-
-def rows(connection: Connection, key_type: KeyType = UUID) -> dict[str, int]:
-    table = SCENARIO.table(key_type).name
-    found = connection.execute(f"SELECT id::text, balance FROM {table}".encode()).fetchall()
-    assert len({key for key, _ in found}) == len(found)
-    return {key: int(balance) for key, balance in found}
-
-
-def expected(
-    accounts: int, key_type: KeyType = UUID, seed_: int = 1, balance: int = 10_000
-) -> dict[str, int]:
-    keys = ComputedKeys(key_type, seed_).binary(np.arange(accounts, dtype=np.int64))
-    return {key_text(key_type, key.tobytes()): balance for key in keys}
-
-
-def plan(accounts: int | None = 5_000, **more: object) -> SeedPlan:
-    return SeedPlan(**{"key_types": (UUID,), "accounts": accounts, "batch": 300, **more})  # type: ignore[arg-type]
-
-
-def load(target: Target, plan_: SeedPlan) -> int:
-    return seed(plan_, target, SCENARIO, SilentProgress()).tables[0].loaded
-
-
-def ledger_rows(connection: Connection) -> int:
-    row = connection.execute("SELECT count(*) FROM occbench_batches").fetchone()
-    assert row is not None
-    return int(row[0])
+__all__ = ["connection", "target"]
 
 
 @pytest.mark.parametrize("workers", [1, 3, 8])
 @pytest.mark.parametrize("balance", [0, 10_000, 123_456_789_012_345_678, 10**18])
 def test_every_account_is_there_with_its_key_and_balance(
-    target: Target, connection: Connection, workers: int, balance: int
+    target: EmbeddedTarget, connection: Connection, workers: int, balance: int
 ) -> None:
     result = seed(plan(3_001, workers=workers, balance=balance), target, SCENARIO, SilentProgress())
     assert rows(connection) == expected(3_001, balance=balance)
@@ -107,7 +39,7 @@ def test_every_account_is_there_with_its_key_and_balance(
     assert ledger_rows(connection) == 0
 
 
-def test_each_key_type_gets_a_table(target: Target, connection: Connection) -> None:
+def test_each_key_type_gets_a_table(target: EmbeddedTarget, connection: Connection) -> None:
     events = Events()
     seed(plan(700, key_types=tuple(KeyType), seed=9), target, SCENARIO, events)
     for key_type in KeyType:
@@ -121,21 +53,23 @@ def test_each_key_type_gets_a_table(target: Target, connection: Connection) -> N
 
 
 def test_several_blocks_are_loaded_whole(
-    target: Target, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    target: EmbeddedTarget, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seed.batches.BLOCK_ACCOUNTS", 1_000)
     load(target, plan(7_777, batch=33))
     assert rows(connection) == expected(7_777)
 
 
-def test_a_seeded_table_is_used_in_both_regimes(target: Target) -> None:
+def test_a_seeded_table_is_used_in_both_regimes(target: EmbeddedTarget) -> None:
     load(target, plan(100))
-    with psycopg.connect(target.conninfo()) as session:  # type: ignore[attr-defined]
+    with psycopg.connect(target.conninfo()) as session:
         row = session.execute(f"SELECT count(*) FROM optimistic.{NAME}".encode()).fetchone()
     assert row == (100,)
 
 
-def test_a_complete_table_is_checked_and_left_alone(target: Target, connection: Connection) -> None:
+def test_a_complete_table_is_checked_and_left_alone(
+    target: EmbeddedTarget, connection: Connection
+) -> None:
     load(target, plan())
     move = (
         f"UPDATE {NAME} SET balance = balance + %s WHERE id = (SELECT id FROM {NAME} LIMIT 1 OFFSET %s)"
@@ -156,7 +90,7 @@ def test_a_complete_table_is_checked_and_left_alone(target: Target, connection: 
     ],
 )
 def test_a_complete_table_that_was_tampered_with_is_an_error(
-    target: Target, connection: Connection, damage: str, message: str
+    target: EmbeddedTarget, connection: Connection, damage: str, message: str
 ) -> None:
     load(target, plan())
     connection.execute(damage.encode())
@@ -165,7 +99,7 @@ def test_a_complete_table_that_was_tampered_with_is_an_error(
     assert "--recreate" in str(caught.value)
 
 
-def test_a_row_too_many_is_seen_at_the_end(target: Target, connection: Connection) -> None:
+def test_a_row_too_many_is_seen_at_the_end(target: EmbeddedTarget, connection: Connection) -> None:
     class Meddler(SilentProgress):
         done = False
 
@@ -190,7 +124,7 @@ def test_a_row_too_many_is_seen_at_the_end(target: Target, connection: Connectio
     ],
 )
 def test_other_contents_are_refused_and_recreate_replaces_them(
-    target: Target, connection: Connection, other: dict[str, int], message: str
+    target: EmbeddedTarget, connection: Connection, other: dict[str, int], message: str
 ) -> None:
     load(target, plan())
     wanted = plan(**{"accounts": 5_000, **other})
@@ -204,7 +138,7 @@ def test_other_contents_are_refused_and_recreate_replaces_them(
 
 
 def test_a_strangers_table_is_refused_and_recreate_replaces_it(
-    target: Target, connection: Connection
+    target: EmbeddedTarget, connection: Connection
 ) -> None:
     connection.execute(f"CREATE TABLE {NAME} (id uuid PRIMARY KEY, balance numeric)".encode())
     with pytest.raises(InputError, match="--recreate"):
@@ -213,21 +147,27 @@ def test_a_strangers_table_is_refused_and_recreate_replaces_it(
     assert rows(connection) == expected(50)
 
 
-def test_a_table_whose_columns_changed_is_refused(target: Target, connection: Connection) -> None:
+def test_a_table_whose_columns_changed_is_refused(
+    target: EmbeddedTarget, connection: Connection
+) -> None:
     load(target, plan(50))
     connection.execute(f"ALTER TABLE {NAME} ADD COLUMN more text".encode())
     with pytest.raises(InputError, match="other columns"):
         load(target, plan(50))
 
 
-def test_refusals_come_before_anything_is_loaded(target: Target, connection: Connection) -> None:
+def test_refusals_come_before_anything_is_loaded(
+    target: EmbeddedTarget, connection: Connection
+) -> None:
     load(target, plan(50))
     with pytest.raises(InputError, match="not 2"):
         load(target, plan(50, key_types=(KeyType.INT, UUID), seed=2))
     assert read_manifest(connection, SCENARIO.table(KeyType.INT).name) is None
 
 
-def test_a_table_that_was_dropped_by_hand_is_made_again(target: Target, connection: Connection) -> None:
+def test_a_table_that_was_dropped_by_hand_is_made_again(
+    target: EmbeddedTarget, connection: Connection
+) -> None:
     load(target, plan(50))
     target.before_drop(connection, NAME)
     connection.execute(f"DROP TABLE {NAME}".encode())
@@ -237,12 +177,12 @@ def test_a_table_that_was_dropped_by_hand_is_made_again(target: Target, connecti
     assert rows(connection) == expected(60, seed_=3)
 
 
-def test_an_unseeded_database_holds_nothing(target: Target, connection: Connection) -> None:
+def test_an_unseeded_database_holds_nothing(target: EmbeddedTarget, connection: Connection) -> None:
     assert contents(connection) == []
     assert read_manifest(connection, NAME) is None
 
 
-def test_more_accounts_extend_the_table(target: Target, connection: Connection) -> None:
+def test_more_accounts_extend_the_table(target: EmbeddedTarget, connection: Connection) -> None:
     load(target, plan(1_000, batch=300))
     assert load(target, plan(2_500, batch=77)) == 1_500
     assert rows(connection) == expected(2_500)
@@ -253,7 +193,7 @@ def test_more_accounts_extend_the_table(target: Target, connection: Connection) 
     assert (found.accounts, found.total, found.complete) == (2_501, 25_010_000, True)
 
 
-def test_keys_come_from_a_file(target: Target, connection: Connection, tmp_path: Path) -> None:
+def test_keys_come_from_a_file(target: EmbeddedTarget, connection: Connection, tmp_path: Path) -> None:
     keys = tmp_path / "uuids.txt"
     export_keys(keys, UUID, 42, 2_000)
     assert load(target, plan(500, keys_from=keys)) == 500
@@ -272,7 +212,7 @@ def test_keys_come_from_a_file(target: Target, connection: Connection, tmp_path:
 
 @pytest.mark.parametrize("locks", [True, False])
 def test_two_at_once_never_load_a_row_twice(
-    target: Target, connection: Connection, monkeypatch: pytest.MonkeyPatch, *, locks: bool
+    target: EmbeddedTarget, connection: Connection, monkeypatch: pytest.MonkeyPatch, *, locks: bool
 ) -> None:
     """With advisory locks the second is refused; without, each loads what the other has not."""
     if not locks:

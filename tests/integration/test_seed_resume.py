@@ -12,17 +12,18 @@ import psycopg
 import pytest
 
 from loadtest.errors import InputError, TargetError
-from loadtest.targets import Target, open_target, parse_target
+from loadtest.targets.embedded.target import EmbeddedTarget
 from seed import SeedInterrupted, SeedPlan, read_manifest, seed
 from seed.batches import Batch
 from seed.statements import Connection
 from seed.wire import Wire
 from seed.writer import BatchWriter
-from tests.integration.test_seed import (
+from tests.integration.test_seed_support import (
     NAME,
     SCENARIO,
     Events,
     connection,
+    embedded,
     expected,
     ledger_rows,
     load,
@@ -53,7 +54,7 @@ def interrupt() -> None:
     raise KeyboardInterrupt
 
 
-def break_off(target: Target, plan_: SeedPlan, batches: int = 5) -> SeedInterrupted:
+def break_off(target: EmbeddedTarget, plan_: SeedPlan, batches: int = 5) -> SeedInterrupted:
     with pytest.raises(SeedInterrupted) as caught:
         seed(plan_, target, SCENARIO, After(batches, interrupt))
     return caught.value
@@ -63,7 +64,7 @@ SLOW = plan(30_000, batch=20, workers=3)
 
 
 def test_an_interrupted_seeding_goes_on_with_what_is_missing(
-    target: Target, connection: Connection
+    target: EmbeddedTarget, connection: Connection
 ) -> None:
     error = break_off(target, SLOW)
     assert error.exit_code == 130
@@ -87,7 +88,7 @@ def test_an_interrupted_seeding_goes_on_with_what_is_missing(
 
 
 def test_a_workers_number_may_change_on_the_way_but_not_what_a_batch_is(
-    target: Target, connection: Connection
+    target: EmbeddedTarget, connection: Connection
 ) -> None:
     break_off(target, SLOW)
     for other in ({"batch": 21}, {"accounts": 30_001}, {"seed": 2}, {"balance": 1}):
@@ -97,14 +98,14 @@ def test_a_workers_number_may_change_on_the_way_but_not_what_a_batch_is(
     assert rows(connection) == expected(30_000)
 
 
-def test_recreate_forgets_what_was_begun(target: Target, connection: Connection) -> None:
+def test_recreate_forgets_what_was_begun(target: EmbeddedTarget, connection: Connection) -> None:
     break_off(target, SLOW)
     assert load(target, plan(500, recreate=True)) == 500
     assert rows(connection) == expected(500)
     assert ledger_rows(connection) == 0
 
 
-def test_an_extension_is_resumed(target: Target, connection: Connection) -> None:
+def test_an_extension_is_resumed(target: EmbeddedTarget, connection: Connection) -> None:
     load(target, plan(1_000))
     break_off(target, SLOW)
     there = len(rows(connection))
@@ -113,7 +114,7 @@ def test_an_extension_is_resumed(target: Target, connection: Connection) -> None
 
 
 def test_a_table_that_was_not_finished_being_made_is_made_again(
-    target: Target, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    target: EmbeddedTarget, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
         raise psycopg.OperationalError("gone")
@@ -127,14 +128,14 @@ def test_a_table_that_was_not_finished_being_made_is_made_again(
 
 
 def test_sigint_ends_a_command_with_130_and_the_next_goes_on(
-    target: Target, connection: Connection, server_folder: Path
+    target: EmbeddedTarget, connection: Connection, server_folder: Path
 ) -> None:
     script = """
 import sys
-from loadtest.targets import open_target, parse_target
+from pathlib import Path
 from seed import SeedInterrupted, seed
-from tests.integration.test_seed_resume import SCENARIO, SLOW, After
-target = open_target(parse_target(sys.argv[1]))
+from tests.integration.test_seed_resume import SCENARIO, SLOW, After, embedded
+target = embedded(Path(sys.argv[1]))
 try:
     seed(SLOW, target, SCENARIO, After(10, lambda: print("ten", flush=True)))
 except SeedInterrupted as error:
@@ -142,7 +143,7 @@ except SeedInterrupted as error:
     sys.exit(error.exit_code)
 """
     process = subprocess.Popen(
-        [sys.executable, "-c", script, f"embedded?data={server_folder}"],
+        [sys.executable, "-c", script, str(server_folder)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[2],
@@ -159,7 +160,9 @@ except SeedInterrupted as error:
     assert rows(connection) == expected(30_000)
 
 
-def test_a_connection_that_breaks_is_opened_again(target: Target, connection: Connection) -> None:
+def test_a_connection_that_breaks_is_opened_again(
+    target: EmbeddedTarget, connection: Connection
+) -> None:
     """Every other connection is ended by the server, twice, in the middle of loading."""
 
     def cut() -> None:
@@ -180,7 +183,7 @@ def test_a_connection_that_breaks_is_opened_again(target: Target, connection: Co
 
 
 def test_a_commit_without_an_answer_is_looked_up_not_repeated(
-    target: Target, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    target: EmbeddedTarget, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     once = BatchWriter._write_once
     lost: list[int] = []
@@ -200,7 +203,7 @@ def test_a_commit_without_an_answer_is_looked_up_not_repeated(
 
 
 def test_conflicts_are_tried_again(
-    target: Target, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    target: EmbeddedTarget, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     once = BatchWriter._write_once
     failed: set[int] = set()
@@ -217,7 +220,7 @@ def test_conflicts_are_tried_again(
 
 
 def test_a_target_that_takes_one_statement_at_a_time(
-    target: Target, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    target: EmbeddedTarget, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Wire.run
 
@@ -232,7 +235,7 @@ def test_a_target_that_takes_one_statement_at_a_time(
 
 
 def test_a_failure_names_its_cause_on_one_line_and_can_be_resumed(
-    target: Target, connection: Connection
+    target: EmbeddedTarget, connection: Connection
 ) -> None:
     """The server refuses a row in the middle: the other workers stop, what is loaded stays."""
 
@@ -253,7 +256,7 @@ def test_a_failure_names_its_cause_on_one_line_and_can_be_resumed(
 
 
 def test_a_table_that_another_command_replaced_takes_no_batch(
-    target: Target, connection: Connection
+    target: EmbeddedTarget, connection: Connection
 ) -> None:
     def replace() -> None:
         connection.execute("UPDATE occbench_tables SET load_id = gen_random_uuid()")
@@ -262,7 +265,9 @@ def test_a_table_that_another_command_replaced_takes_no_batch(
         seed(SLOW, target, SCENARIO, After(5, replace))
 
 
-def test_a_strangers_row_with_a_key_of_ours_is_an_error(target: Target, connection: Connection) -> None:
+def test_a_strangers_row_with_a_key_of_ours_is_an_error(
+    target: EmbeddedTarget, connection: Connection
+) -> None:
     break_off(target, SLOW)
     there = rows(connection)
     missing = next(key for key in expected(30_000) if key not in there)
@@ -273,12 +278,12 @@ def test_a_strangers_row_with_a_key_of_ours_is_an_error(target: Target, connecti
 
 def test_a_crash_of_the_server_loses_no_batch_for_good(folder: Path) -> None:
     """Batches are committed without waiting for the disk: a crash takes some, the ledger tells."""
-    target = open_target(parse_target(f"embedded?data={folder / 'data'}"))
+    target = embedded(folder / "data")
     target.start()
     try:
 
         def crash() -> None:
-            with psycopg.connect(target.admin_conninfo()) as other:  # type: ignore[attr-defined]
+            with psycopg.connect(target.admin_conninfo()) as other:
                 row = other.execute("SELECT pg_backend_pid()").fetchone()
                 assert row is not None
                 os.kill(row[0], signal.SIGKILL)  # the server restarts itself after that
@@ -289,27 +294,27 @@ def test_a_crash_of_the_server_loses_no_batch_for_good(folder: Path) -> None:
             assert rows(fresh) == expected(30_000)
             assert ledger_rows(fresh) == 0
     finally:
-        target.server.stop()  # type: ignore[attr-defined]
+        target.server.stop()
 
 
-def test_memory_does_not_grow_with_the_accounts(target: Target, server_folder: Path) -> None:
+def test_memory_does_not_grow_with_the_accounts(target: EmbeddedTarget, server_folder: Path) -> None:
     """The most that a process of its own ever takes, for few blocks and for many."""
     script = """
 import resource, sys
 import seed.batches
 seed.batches.BLOCK_ACCOUNTS = 20_000
 from loadtest.keyspace import KeyType
-from loadtest.targets import open_target, parse_target
+from pathlib import Path
 from seed import SeedPlan, SilentProgress, seed
-from tests.integration.test_seed import SCENARIO
-target = open_target(parse_target(sys.argv[1]))
+from tests.integration.test_seed_support import SCENARIO, embedded
+target = embedded(Path(sys.argv[1]))
 seed(SeedPlan((KeyType.UUID,), int(sys.argv[2]), recreate=True), target, SCENARIO, SilentProgress())
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
     def peak_kib(accounts: int) -> int:
         said = subprocess.run(
-            [sys.executable, "-c", script, f"embedded?data={server_folder}", str(accounts)],
+            [sys.executable, "-c", script, str(server_folder), str(accounts)],
             check=True,
             stdout=subprocess.PIPE,
             text=True,

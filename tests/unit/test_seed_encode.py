@@ -21,7 +21,10 @@ def read_numeric(binary: bytes) -> int:
     digits = struct.unpack(f">{count}H", binary[8:])
     assert scale == 0
     assert all(digit < 10_000 for digit in digits)
-    value = sum(digit * 10_000 ** (weight - place) for place, digit in enumerate(digits))
+    # Shifted before it is cut, because zeros at the end are not sent.
+    value = 0
+    for digit in (*digits, *[0] * (weight + 1 - count)):
+        value = value * 10_000 + int(digit)
     return -value if sign == 0x4000 else value
 
 
