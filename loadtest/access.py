@@ -89,8 +89,11 @@ class AccessLaw(ABC):
 
 
 def _unit_near_golden_section(n: int) -> int:
-    """A number without common divisor with n, near 0.618 n: successive multiples lie far apart."""
-    unit = max(1, round(n * 0.6180339887498949))
+    """A number without common divisor with n, near 0.618 n: successive multiples lie far apart.
+
+    Beyond three billion accounts it is smaller, so that n times the number still is a 64-bit integer.
+    """
+    unit = max(1, round(min(n, (2**63 - 1) // n) * 0.6180339887498949))
     while math.gcd(unit, n) != 1:
         unit += 1
     return unit

@@ -8,6 +8,7 @@ whichever user is free; when none is, they queue, and their latency counts from 
 should have started.
 """
 
+import math
 from time import monotonic_ns
 
 _NS = 1_000_000_000
@@ -52,7 +53,7 @@ class OpenLoop:
         if self._origin_ns is None:
             return 0
         elapsed = monotonic_ns() - self._origin_ns - self._offset_ns
-        return max(0, int(elapsed / self._interval_ns) + 1)
+        return max(0, math.floor(elapsed / self._interval_ns) + 1)
 
 
 Pacing = ClosedLoop | OpenLoop

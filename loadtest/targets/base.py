@@ -24,8 +24,8 @@ class TargetSpec:
     family: str
     url: str = field(repr=False)
     """What the user typed behind the name; may hold a password and never leaves the process."""
-    options: Mapping[str, str] = field(default_factory=dict)
-    """The part after `?`."""
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The part after `?`; may hold a password too."""
     shown: str = ""
     """The URL without secrets, for files, logs and reports."""
 

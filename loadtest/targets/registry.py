@@ -24,6 +24,13 @@ FAMILIES: dict[str, tuple[str, str]] = {
 
 _ALIASES = {"postgres": "postgresql"}
 _NAMED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9_.-]*)=(.*)$", re.DOTALL)
+# The password may hold what it should not, so it goes up to the last @ that can be meant.
+_CREDENTIALS = re.compile(r"(://[^/?@:]*):([^?]*|[^/@]*)@")
+_SECRET_OPTION = re.compile(
+    r"((?:^|[?&\s])(?:password|sslpassword|token)\s*=\s*)('(?:[^'\\]|\\.)*'|[^&]*)", re.IGNORECASE
+)
+_NOT_IN_CREDENTIALS = re.compile(r"[\s/?#\[\]@]|%(?![0-9A-Fa-f]{2})")
+_NOT_IN_OPTION = re.compile(r"\s|%(?![0-9A-Fa-f]{2})")
 
 
 def parse_target(text: str) -> TargetSpec:
@@ -40,6 +47,7 @@ def parse_target(text: str) -> TargetSpec:
             f"target {_without_secrets(text)!r} is of no known family; give one of {known}, "
             "as in --target embedded or --target postgresql://user@host/database"
         )
+    _check_secrets(url)
     parts = urlsplit(url if separator else url.replace(scheme, f"{scheme}://", 1))
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     return TargetSpec(
@@ -51,10 +59,21 @@ def parse_target(text: str) -> TargetSpec:
     )
 
 
-def _without_secrets(url: str) -> str:
-    """The URL without a password, wherever libpq lets one stand."""
-    url = re.sub(r"(://[^/@:]*):[^@/]*@", r"\1@", url)
-    return re.sub(r"([?&](?:password|sslpassword|token)=)[^&]*", r"\1***", url, flags=re.IGNORECASE)
+def _without_secrets(text: str) -> str:
+    """The text without a password, wherever libpq lets one stand, and where it would not."""
+    text = _CREDENTIALS.sub(r"\1@", text)
+    return _SECRET_OPTION.sub(r"\1***", text)
+
+
+def _check_secrets(url: str) -> None:
+    """Refuse a password that libpq could not read: its own error would quote a part of it."""
+    secrets = [(found[2], _NOT_IN_CREDENTIALS) for found in _CREDENTIALS.finditer(url)]
+    secrets += [(found[2], _NOT_IN_OPTION) for found in _SECRET_OPTION.finditer(url)]
+    if any(forbidden.search(secret) for secret, forbidden in secrets):
+        raise InputError(
+            f"target {_without_secrets(url)!r}: the password has characters that a URL cannot hold as "
+            "they are; write @ as %40, / as %2F, % as %25, a space as %20, or use PGPASSWORD"
+        )
 
 
 def open_target(spec: TargetSpec) -> Target:

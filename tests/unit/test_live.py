@@ -1,0 +1,119 @@
+"""The numbers in the live line."""
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from loadtest.attempt import OUTCOME_CODE, RECORD_DTYPE, Outcome
+from loadtest.live import LiveLine, Tally, line
+
+MILLISECONDS = st.floats(0.02, 100_000)
+ROW = st.tuples(st.sampled_from(list(Outcome)), st.integers(1, 5), st.booleans(), MILLISECONDS)
+ROWS = st.lists(ROW, max_size=60)
+Rows = list[tuple[Outcome, int, bool, float]]
+
+
+def packed(rows: Rows) -> NDArray[np.void]:
+    made = np.zeros(len(rows), RECORD_DTYPE)
+    for place, (outcome, attempt, final, ms) in enumerate(rows):
+        made[place]["outcome"] = OUTCOME_CODE[outcome]
+        made[place]["attempt"] = attempt
+        made[place]["final"] = final
+        made[place]["intended_start_ns"] = 5_000_000
+        made[place]["start_ns"] = 7_000_000  # 2 ms late, which count
+        spent = round(ms * 1e6) - 2_000_000
+        made[place]["statements_ns"] = spent // 3
+        made[place]["commit_ns"] = spent - spent // 3
+    return made
+
+
+def as_text(tally: Tally) -> str:
+    return json.dumps(tally.as_message())
+
+
+@given(ROWS)
+def test_what_is_counted(rows: Rows) -> None:
+    tally = Tally.of(packed(rows))
+    conflicts = {"conflict_data", "conflict_schema", "conflict_serialization", "deadlock", "lock_timeout"}
+    assert tally.attempts == len(rows)
+    assert tally.committed == sum(row[0] == "committed" for row in rows)
+    assert tally.conflicts == sum(row[0] in conflicts for row in rows)
+    assert tally.retried == sum(row[1] > 1 for row in rows)
+    assert tally.latencies.sum() == sum(row[2] for row in rows)
+
+
+@given(ROWS, ROWS)
+def test_two_processes_add_up_to_one(one: Rows, other: Rows) -> None:
+    added = Tally.of(packed(one))
+    added.add(Tally.of(packed(other)))
+    assert as_text(added) == as_text(Tally.of(packed(one + other)))
+
+
+@given(ROWS)
+def test_a_message_brings_everything(rows: Rows) -> None:
+    tally = Tally.of(packed(rows))
+    message: dict[str, Any] = json.loads(as_text(tally))
+    assert as_text(Tally.from_message(message)) == as_text(tally)
+    assert np.array_equal(Tally.from_message(message).latencies, tally.latencies)
+
+
+@given(st.lists(MILLISECONDS, min_size=1, max_size=200), st.sampled_from([0.5, 0.9, 0.99, 1.0]))
+def test_percentiles_are_within_two_hundredths(latencies: list[float], share: float) -> None:
+    tally = Tally.of(packed([(Outcome.COMMITTED, 1, True, ms) for ms in latencies]))
+    found = tally.latency_ms(share)
+    exact = float(np.percentile(latencies, share * 100, method="inverted_cdf"))
+    assert found == pytest.approx(exact, rel=0.02)
+
+
+def test_without_transactions_there_is_no_percentile() -> None:
+    assert Tally().latency_ms(0.5) is None
+    assert Tally.of(packed([(Outcome.COMMITTED, 1, False, 5.0)])).latency_ms(0.5) is None
+
+
+def test_latencies_off_the_scale_are_kept() -> None:
+    tally = Tally.of(packed([(Outcome.COMMITTED, 1, True, ms) for ms in (0.001, 1e9)]))
+    assert tally.latencies.sum() == 2
+    assert tally.latency_ms(1.0) is not None
+
+
+def test_the_line() -> None:
+    rows: Rows = [(Outcome.COMMITTED, 2, True, 4.0)] * 15 + [(Outcome.CONFLICT_DATA, 1, False, 4.0)]
+    text = line("measuring", 12.0, 1032, Tally.of(packed(rows)), 1.0)
+    for words in ("12 s measuring", "1,032 users", "15 txn/s", "conflicts 6.25 %", "retries 15/s", "p50 4"):
+        assert words in text
+    idle = line("warming up", 0.0, 0, Tally(), 1.0)
+    assert "0 txn/s" in idle
+    assert "nan" not in idle
+
+
+def test_without_a_terminal_it_is_a_line_every_few_seconds() -> None:
+    stream = io.StringIO()
+    live = LiveLine(stream)
+    rows: Rows = [(Outcome.COMMITTED, 1, True, 4.0)] * 10
+    for second in range(10):
+        live.show("measuring", second, 4, Tally.of(packed(rows)))
+    live.end()
+    assert stream.getvalue().count("\n") == 2
+    assert stream.getvalue().count("10 txn/s") == 2
+    assert "\x1b" not in stream.getvalue()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_it_is_one_line_written_anew() -> None:
+    stream = Terminal()
+    live = LiveLine(stream)
+    for second in range(3):
+        live.show("measuring", second, 4, Tally())
+    live.end()
+    assert "\n" not in stream.getvalue()
+    assert stream.getvalue().count("\r\x1b[K") == 4

@@ -1,0 +1,100 @@
+"""Figures over time and by account."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reports.model import Model, build_model
+from tests.run_folders import BEGIN_NS, FakeRun, hand_made, write_fake_run
+
+SMALL: dict[str, Any] = {"tps": 400.0, "warmup_s": 2.0}
+
+
+def model_of(folder: Path, **more: Any) -> Model:
+    return build_model(write_fake_run(folder, FakeRun(**{**SMALL, **more})))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"keys": ("int",), "duration_s": 30.0},
+        {"duration_s": 24.0, "block_s": 1.0},
+        {"duration_s": 12.0, "block_s": 3.0},
+        {"duration_s": 600.0, "block_s": 1.0, "tps": 60.0},
+        {"keys": ("int", "uuid", "uuid7"), "duration_s": 18.0, "block_s": 2.0},
+    ],
+    ids=str,
+)
+def test_nothing_is_lost_in_the_bins(tmp_path: Path, shape: dict[str, Any]) -> None:
+    model = model_of(tmp_path, **shape)
+    for key_type, series in model.series.items():
+        figures = model.key_types[key_type]
+        assert np.sum(series.throughput_tps * series.seconds) == pytest.approx(figures.committed)
+        assert np.sum(series.seconds) == pytest.approx(figures.duration_s)
+        assert len(series.middle_s) <= 130
+        assert (np.diff(series.middle_s) > 0).all()
+        assert series.middle_s[0] > 0
+        assert series.middle_s[-1] < model.measured_s
+
+
+def test_one_key_type_is_one_line(tmp_path: Path) -> None:
+    series = model_of(tmp_path, keys=("int",), duration_s=30.0).series["int"]
+    assert not series.joined[0]
+    assert series.joined[1:].all()
+
+
+def test_lines_break_where_another_key_type_ran(tmp_path: Path) -> None:
+    model = model_of(tmp_path, duration_s=24.0, block_s=1.0)
+    own = [set(np.floor(s.middle_s)) for s in model.series.values()]
+    assert not own[0] & own[1], "no point lies in a block of the other key type"
+    for series in model.series.values():
+        assert not series.joined.any()
+
+
+def test_the_warm_up_lies_before_zero(tmp_path: Path) -> None:
+    warmup = model_of(tmp_path, duration_s=4.0).warmup
+    assert warmup is not None
+    assert (warmup.middle_s < 0).all()
+    assert warmup.throughput_tps.mean() == pytest.approx(400, rel=0.2)
+    assert model_of(tmp_path / "none", warmup_s=0.0, duration_s=4.0).warmup is None
+
+
+def test_accounts_are_counted_for_every_attempt_that_touched_them(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"accounts": [5, 7]},
+        {"accounts": [5], "outcome": "conflict_data"},
+        {"accounts": [7, 5], "outcome": "conflict_data"},
+        {"accounts": [], "outcome": "refused"},
+        {"accounts": [9, 5, 7]},
+        {"accounts": [1, 2], "outcome": "conflict_data", "block": -1},
+    ]
+    heat = build_model(hand_made(tmp_path, rows)).heat
+    assert [(a.number, a.accesses, a.conflicts) for a in heat.top] == [(5, 4, 2), (7, 3, 1), (9, 1, 0)]
+    assert (heat.accounts, heat.accesses, heat.conflicts) == (3, 8, 3)
+
+
+def test_huge_account_numbers_need_no_huge_memory(tmp_path: Path) -> None:
+    far = 9_000_000_000_000
+    rows: list[dict[str, Any]] = [{"accounts": [far, 3]}, {"accounts": [far, 4], "outcome": "deadlock"}]
+    heat = build_model(hand_made(tmp_path, rows)).heat
+    first = heat.top[0]
+    assert (first.number, first.accesses, first.conflicts) == (far, 2, 1)
+
+
+def test_popular_accounts_conflict_more(tmp_path: Path) -> None:
+    model = model_of(tmp_path, skew="zipf:0.9", tps=3000.0, duration_s=12.0, conflict=0.05)
+    for curve in model.heat.popularity.values():
+        assert (np.diff(curve.accesses_per_s) > 0).all()
+        assert curve.conflict_rate[-1] > 2 * curve.conflict_rate[0]
+
+
+def test_an_open_loop_counts_its_wait(tmp_path: Path) -> None:
+    wait = 25_000_000
+    row = {"intended_start_ns": BEGIN_NS, "start_ns": BEGIN_NS + wait}
+    model = build_model(hand_made(tmp_path, [row]))
+    assert model.late_starts == 1
+    assert model.overall.parts is not None
+    assert model.overall.parts.waiting == pytest.approx(25)
+    assert model.overall.latency.max == pytest.approx(25 + 4)
