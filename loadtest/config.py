@@ -6,8 +6,9 @@ from the fields of these models (`options.py`); nothing else declares an option.
 
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -28,6 +29,7 @@ from loadtest.retry import POLICIES, RetryPolicy
 from loadtest.scenarios import SCENARIOS, find_scenario
 from loadtest.targets import parse_target
 
+_Read = TypeVar("_Read")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
 
@@ -47,6 +49,14 @@ def _split(value: object) -> object:
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
+
+
+def _naming(flag: str, read: Callable[[str], _Read], text: str) -> _Read:
+    """What `read` makes of the text; its InputError then names the option too."""
+    try:
+        return read(text)
+    except InputError as error:
+        raise InputError(f"{flag}: {error}") from None
 
 
 def _blank_is_none(value: object) -> object:
@@ -99,7 +109,7 @@ class _Options(BaseModel):
     @field_validator("scenario", check_fields=False)
     @classmethod
     def _scenario_is_known(cls, value: str) -> str:
-        return find_scenario(value).name
+        return _naming("--scenario", find_scenario, value).name
 
     @field_validator("keys", check_fields=False)
     @classmethod
@@ -216,10 +226,10 @@ class RunConfig(_Options):
     def _targets_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value:
             raise ValueError("at least one target is needed, for example embedded")
-        names = [parse_target(text).name for text in value]
+        names = [_naming("--target", parse_target, text).name for text in value]
         if len(set(names)) != len(names):
             raise InputError(
-                f"two targets are both called {max(names, key=names.count)!r}; "
+                f"--target: two are both called {max(names, key=names.count)!r}; "
                 "name them, as in --target east=URL --target west=URL"
             )
         return value
@@ -227,7 +237,7 @@ class RunConfig(_Options):
     @field_validator("skew")
     @classmethod
     def _skew_is_known(cls, value: str) -> str:
-        parse_skew(value)
+        _naming("--skew", parse_skew, value)
         return value
 
     @field_validator("rate", "spawn_rate", "retry_base_ms", "retry_cap_ms")
@@ -240,7 +250,7 @@ class RunConfig(_Options):
     @field_validator("retry")
     @classmethod
     def _policy_is_known(cls, value: str) -> str:
-        return RetryPolicy(value, 0, 0, 1).name
+        return _naming("--retry", lambda name: RetryPolicy(name, 0, 0, 1), value).name
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -293,7 +303,7 @@ class SeedConfig(_Options):
     @field_validator("target")
     @classmethod
     def _target_is_known(cls, value: str) -> str:
-        parse_target(value)
+        _naming("--target", parse_target, value)
         return value
 
     @model_validator(mode="after")

@@ -16,8 +16,8 @@ from loadtest.pacing import ClosedLoop, OpenLoop, Pacing
 from loadtest.preflight import Plan
 from loadtest.recorder import Chunk, Recorder
 from loadtest.schedule import Schedule
+from loadtest.stream import Stream
 from loadtest.targets import StatementFailed
-from loadtest.user import Stream
 
 Request = Callable[[int, float, StatementFailed | None, int], None]
 """(place of the key type, latency in ms, failure, attempts): a transaction is done."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -75,7 +76,8 @@ def _text(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(str(part) for part in value)
     if isinstance(value, float):
-        return f"{value:g}"
+        # Every digit, and no exponent: it is read back, by Locust and by `parse_duration`.
+        return np.format_float_positional(value, trim="-")
     return str(value)
 
 

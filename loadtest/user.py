@@ -10,16 +10,13 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 import gevent
-import numpy as np
 
 from loadtest.attempt import CONFLICTS, OUTCOME_CODE, RETRYABLE, Outcome, outcome_of
-from loadtest.scenarios import Work
 from loadtest.targets import Session, StatementFailed
 
 if TYPE_CHECKING:
     from loadtest.engine import Engine
 
-_DRAWN_AT_ONCE = 256
 _LONGEST_SLEEP_S = 0.2
 _RECONNECT_S = 0.25
 _COMMITTED = OUTCOME_CODE[Outcome.COMMITTED]
@@ -28,24 +25,6 @@ _REFUSED = OUTCOME_CODE[Outcome.REFUSED]
 
 class TransactionFailed(Exception):  # noqa: N818 - what Locust's page lists, not a program error
     """A transaction that did not commit, as Locust's failure table names it."""
-
-
-class Stream:
-    """One user's endless sequence of work for one key type: a function of (seed, user)."""
-
-    def __init__(self, draw: Callable[[np.random.Generator, int], list[Work]], seed: int, user: int):
-        # The key type is not part of the seed: every key type meets the same accounts in the same
-        # order, so that a comparison is not blurred by luck of the draw.
-        self._rng = np.random.default_rng([seed, user])
-        self._draw = draw
-        self._drawn: list[Work] = []
-
-    def next(self) -> Work:
-        """The next transaction's work."""
-        if not self._drawn:
-            self._drawn = self._draw(self._rng, _DRAWN_AT_ONCE)
-            self._drawn.reverse()
-        return self._drawn.pop()
 
 
 def run_user(  # noqa: C901 - see the head of the file

@@ -26,9 +26,9 @@ class HotAccount:
 
 @dataclass(frozen=True, slots=True)
 class Popularity:
-    """A key type's conflict rate of accounts grouped by how often they are accessed."""
+    """A key type's conflict rate of accounts grouped by how many transactions want them."""
 
-    accesses_per_s: NDArray[np.float64]
+    transactions_per_s: NDArray[np.float64]
     conflict_rate: NDArray[np.float64]
 
 
@@ -43,8 +43,8 @@ class Heat:
     popularity: dict[str, Popularity]
 
 
-def heat(attempts: Attempts, blocks: Blocks, key_types: list[int]) -> Heat:
-    """Count accesses and conflicts of every account, each key type apart."""
+def heat(attempts: Attempts, blocks: Blocks, key_types: list[int], *, even: bool) -> Heat:
+    """Count accesses and conflicts of every account; no popularity where accesses are `even`."""
     rows = attempts.measured
     numbers, size, names = _compact(rows.accounts)
     conflicted = CONFLICT_CODES[rows.outcome]
@@ -59,7 +59,12 @@ def heat(attempts: Attempts, blocks: Blocks, key_types: list[int]) -> Heat:
     all_conflicts = np.add.reduce(list(conflicts.values()))
     popularity = {}
     for k in key_types:
-        curve = _popularity(accesses[k], conflicts[k], blocks.duration_of(k))
+        if even:
+            break
+        # By transactions, not attempts: a conflict brings its own second access, and would make
+        # every account that had one look popular.
+        wanted = np.bincount(numbers[each_attempt(rows.final & (rows.key_type == k))], minlength=size)
+        curve = _popularity(wanted, accesses[k], conflicts[k], blocks.duration_of(k))
         if curve is not None:
             popularity[attempts.key_types[k]] = curve
     order = np.lexsort((-all_accesses, -all_conflicts))[:TOP]
@@ -104,19 +109,23 @@ class _Spread:
 
 
 def _popularity(
-    accesses: NDArray[np.int64], conflicts: NDArray[np.int64], seconds: float
+    wanted: NDArray[np.int64],
+    accesses: NDArray[np.int64],
+    conflicts: NDArray[np.int64],
+    seconds: float,
 ) -> Popularity | None:
-    used = np.flatnonzero(accesses)
+    used = np.flatnonzero(wanted)
     if not len(used) or seconds <= 0:
         return None
-    # Group i holds accounts with edges[i] ≤ accesses < edges[i + 1], evenly apart in logarithm.
-    edges = np.geomspace(1, accesses.max() + 1, _POPULARITY_BINS + 1)
-    group = np.searchsorted(edges, accesses[used], side="right") - 1
+    # Group i holds accounts with edges[i] ≤ wanted < edges[i + 1], evenly apart in logarithm.
+    edges = np.geomspace(1, wanted.max() + 1, _POPULARITY_BINS + 1)
+    group = np.searchsorted(edges, wanted[used], side="right") - 1
     size = _POPULARITY_BINS + 1
     members = np.bincount(group, minlength=size)
+    transactions = np.bincount(group, wanted[used], size)
     touched = np.bincount(group, accesses[used], size)
     failed = np.bincount(group, conflicts[used], size)
     shown = touched >= _FEWEST_ACCESSES
     if np.count_nonzero(shown) < 3:
         return None
-    return Popularity(touched[shown] / members[shown] / seconds, failed[shown] / touched[shown])
+    return Popularity(transactions[shown] / members[shown] / seconds, failed[shown] / touched[shown])

@@ -102,7 +102,7 @@ def build_model(folder: Path) -> Model:
         for k in present
     }
     comparisons = compare_key_types(attempts, blocks, latency_ns, present, run.config.seed)
-    hot = heat(attempts, blocks, present)
+    hot = heat(attempts, blocks, present, even=run.config.skew == "uniform")
     del end_ns
     first = rows.attempt == 1
     wait_ns = rows.start_ns[first] - rows.intended_start_ns[first]

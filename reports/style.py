@@ -159,10 +159,3 @@ def interval(ratio: float, low: float, high: float) -> str:
     ends = [abs(end - 1) for end in (low, high) if end != 1]
     decimals = 2 if min(ends, default=1.0) >= 0.005 else 3
     return f"{ratio:.{decimals}f} ({low:.{decimals}f}{DASH}{high:.{decimals}f})"
-
-
-def change(ratio: float) -> str:
-    """A ratio as `12 % more` or `0.9 % less`; far ratios as `3.2 times`."""
-    if ratio >= 2:
-        return f"{number(ratio)} times"
-    return f"{percent(abs(ratio - 1))} {'more' if ratio >= 1 else 'less'}"

@@ -48,8 +48,12 @@ def _execute(
 
 
 def backoff_s(attempt: int) -> float:
-    """How long to wait before trying again: full jitter under a ceiling that doubles up to 2 s."""
-    return random.uniform(0, min(2.0, 0.05 * 2**attempt))  # noqa: S311 - nothing to guess here
+    """How long to wait before trying again: jitter under a ceiling that doubles up to 2 s.
+
+    At least half the ceiling, so that a dozen tries outlast a server's recovery from a crash.
+    """
+    ceiling = min(2.0, 0.05 * 2**attempt)
+    return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - nothing to guess here
 
 
 def pause(attempt: int) -> None:

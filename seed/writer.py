@@ -16,7 +16,7 @@ from seed.manifest import BATCHES, TABLES, Manifest, read_manifest
 from seed.statements import CONFLICTS, Connection, backoff_s, one_line
 from seed.wire import Wire
 
-_TRIES = 9
+_TRIES = 12
 COPY_ROWS = 250
 """Rows a COPY. PostgreSQL 18 keeps a slot for each row of a COPY, up to 1,000, and spends time that
 grows with the square of their number on them; four COPYs of 250 rows cost a third less than one of

@@ -48,7 +48,10 @@ def parse_target(text: str) -> TargetSpec:
             "as in --target embedded or --target postgresql://user@host/database"
         )
     _check_secrets(url)
-    parts = urlsplit(url if separator else url.replace(scheme, f"{scheme}://", 1))
+    try:
+        parts = urlsplit(url if separator else url.replace(scheme, f"{scheme}://", 1))
+    except ValueError as error:
+        raise InputError(f"target {_without_secrets(url)!r} is not a URL: {error}") from None
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     return TargetSpec(
         name=name or parts.hostname or family,

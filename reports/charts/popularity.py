@@ -16,7 +16,7 @@ from reports.style import look, number, percent
 
 
 def draw(model: Model) -> Chart | None:
-    """Conflict rate against accesses a second; None when accesses were spread evenly."""
+    """Conflict rate against transactions a second; None when accesses were spread evenly."""
     curves = model.heat.popularity
     if model.run.config.skew == "uniform" or not curves:
         return None
@@ -24,7 +24,7 @@ def draw(model: Model) -> Chart | None:
     for key_type, curve in curves.items():
         style = look(key_type)
         axes.plot(
-            curve.accesses_per_s,
+            curve.transactions_per_s,
             curve.conflict_rate,
             color=style.colour,
             linestyle=style.line,
@@ -38,7 +38,7 @@ def draw(model: Model) -> Chart | None:
     thousands_axis(axes.xaxis)
     from_zero(axes, largest(*(c.conflict_rate for c in curves.values())))
     percent_axis(axes.yaxis)
-    axes.set_xlabel("accesses to an account (1/s, log scale)")
+    axes.set_xlabel("transactions that touch an account (1/s, log scale)")
     unit_label(figure, "conflicts / attempts")
     legend(figure, axes)
     return finish(figure, "popularity", "Conflict rate by popularity", _reading(model))
@@ -49,11 +49,11 @@ def _reading(model: Model) -> str:
     for key_type, curve in model.heat.popularity.items():
         (cold, hot), (low, high) = (
             (float(values[0]), float(values[-1]))
-            for values in (curve.accesses_per_s, curve.conflict_rate)
+            for values in (curve.transactions_per_s, curve.conflict_rate)
         )
         sentences.append(
-            f"{key_type}: accounts touched {number(cold)} times a second conflict in "
-            f"{percent(low)} of attempts, those touched {number(hot)} times a second in "
+            f"{key_type}: accounts wanted {number(cold)} times a second conflict in "
+            f"{percent(low)} of attempts, those wanted {number(hot)} times a second in "
             f"{percent(high)}."
         )
     return " ".join(sentences)

@@ -86,8 +86,15 @@ def test_huge_account_numbers_need_no_huge_memory(tmp_path: Path) -> None:
 def test_popular_accounts_conflict_more(tmp_path: Path) -> None:
     model = model_of(tmp_path, skew="zipf:0.9", tps=3000.0, duration_s=12.0, conflict=0.05)
     for curve in model.heat.popularity.values():
-        assert (np.diff(curve.accesses_per_s) > 0).all()
+        assert (np.diff(curve.transactions_per_s) > 0).all()
         assert curve.conflict_rate[-1] > 2 * curve.conflict_rate[0]
+
+
+def test_a_conflict_alone_makes_no_account_popular(tmp_path: Path) -> None:
+    """Where popularity does not matter, rarely wanted accounts conflict as often as others."""
+    fake = FakeRun(skew="hotspot:0.5/0.5", tps=3000, duration_s=6, accounts=4000, conflict=0.05)
+    for curve in build_model(write_fake_run(tmp_path, fake)).heat.popularity.values():
+        assert curve.conflict_rate[0] == pytest.approx(0.05, abs=0.03)
 
 
 def test_an_open_loop_counts_its_wait(tmp_path: Path) -> None:
