@@ -6,6 +6,7 @@ the documentation.
 """
 
 import inspect
+import math
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -194,11 +195,12 @@ def locust_arguments(config: RunConfig) -> list[str]:
     """The run as arguments for the `locust` command."""
     arguments = ["--users", str(config.users)]
     if config.spawn_rate is not None:
-        arguments += ["--spawn-rate", f"{config.spawn_rate:g}"]
+        arguments += ["--spawn-rate", _text(config.spawn_rate)]
     else:
         arguments += ["--spawn-rate", str(config.users)]
     if config.duration is not None:
-        arguments += ["--run-time", f"{config.duration + config.warmup:g}s"]
+        # Locust reads whole seconds only.
+        arguments += ["--run-time", f"{math.ceil(config.duration + config.warmup)}s"]
     if config.processes > 1:
         arguments += ["--processes", str(config.processes)]
     for name, value in to_locust(config).items():

@@ -309,9 +309,7 @@ def main() -> None:
         "errors",
         "refused",
     ):
-        parser.add_argument(
-            f"--{name.replace('_', '-')}", type=float, default=getattr(FakeRun, name)
-        )
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(FakeRun, name))
     parser.add_argument("--keys", default="int,uuid")
     parser.add_argument("--targets", default="embedded")
     parser.add_argument("--skew", default="uniform")

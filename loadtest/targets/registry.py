@@ -24,8 +24,11 @@ FAMILIES: dict[str, tuple[str, str]] = {
 
 _ALIASES = {"postgres": "postgresql"}
 _NAMED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9_.-]*)=(.*)$", re.DOTALL)
-# The password may hold what it should not, so it goes up to the last @ that can be meant.
-_CREDENTIALS = re.compile(r"(://[^/?@:]*):([^?]*|[^/@]*)@")
+# A password as it should be, up to the @ of a plain host; else, for it may hold what it should not,
+# up to the last @, unless what follows the colon is a port.
+_CREDENTIALS = re.compile(
+    r"(://(?!\[)[^/?@:]*):([^\s/?#\[\]@]*(?=@[^@/?]*(?:[/?]|$))|(?!\d*(?:[/?,]|$)).*)@", re.DOTALL
+)
 _SECRET_OPTION = re.compile(
     r"((?:^|[?&\s])(?:password|sslpassword|token)\s*=\s*)('(?:[^'\\]|\\.)*'|[^&]*)", re.IGNORECASE
 )

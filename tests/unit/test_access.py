@@ -127,7 +127,9 @@ def test_spread_of_many_accounts_does_not_overflow(accounts: int) -> None:
 
 
 @pytest.mark.parametrize("accounts", [2, 3, 65_535, 65_536, 65_537, 1_048_577, 3_000_000])
-@pytest.mark.parametrize("skew", ["uniform", "zipf:0.8", "zipf:1.0", "zipf:1.1", "zipf:2.5", "hotspot:0.9/0.1"])
+@pytest.mark.parametrize(
+    "skew", ["uniform", "zipf:0.8", "zipf:1.0", "zipf:1.1", "zipf:2.5", "hotspot:0.9/0.1"]
+)
 def test_probabilities_sum_to_one(skew: str, accounts: int) -> None:
     law = parse_access(skew, accounts)
     chunks = list(law.probabilities())

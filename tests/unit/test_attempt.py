@@ -80,7 +80,9 @@ def test_the_rest_depends_on_the_connection(
 
 
 @given(STATES, st.text(), st.booleans())
-def test_only_an_ambiguous_end_is_unsafe_to_repeat(sqlstate: str, message: str, connected: bool) -> None:
+def test_only_an_ambiguous_end_is_unsafe_to_repeat(
+    sqlstate: str, message: str, connected: bool
+) -> None:
     """A lost connection after COMMIT was sent is never taken for one that may be tried again."""
     outcome = outcome_of(sqlstate, message, commit_sent=True, connected=connected)
     assert outcome not in (Outcome.CONNECTION_LOST, Outcome.COMMITTED, Outcome.REFUSED)

@@ -40,7 +40,13 @@ def as_text(tally: Tally) -> str:
 @given(ROWS)
 def test_what_is_counted(rows: Rows) -> None:
     tally = Tally.of(packed(rows))
-    conflicts = {"conflict_data", "conflict_schema", "conflict_serialization", "deadlock", "lock_timeout"}
+    conflicts = {
+        "conflict_data",
+        "conflict_schema",
+        "conflict_serialization",
+        "deadlock",
+        "lock_timeout",
+    }
     assert tally.attempts == len(rows)
     assert tally.committed == sum(row[0] == "committed" for row in rows)
     assert tally.conflicts == sum(row[0] in conflicts for row in rows)
@@ -85,7 +91,14 @@ def test_latencies_off_the_scale_are_kept() -> None:
 def test_the_line() -> None:
     rows: Rows = [(Outcome.COMMITTED, 2, True, 4.0)] * 15 + [(Outcome.CONFLICT_DATA, 1, False, 4.0)]
     text = line("measuring", 12.0, 1032, Tally.of(packed(rows)), 1.0)
-    for words in ("12 s measuring", "1,032 users", "15 txn/s", "conflicts 6.25 %", "retries 15/s", "p50 4"):
+    for words in (
+        "12 s measuring",
+        "1,032 users",
+        "15 txn/s",
+        "conflicts 6.25 %",
+        "retries 15/s",
+        "p50 4",
+    ):
         assert words in text
     idle = line("warming up", 0.0, 0, Tally(), 1.0)
     assert "0 txn/s" in idle

@@ -93,7 +93,8 @@ def test_where_access_is_uniform_the_retries_change_nothing(
 def test_popular_accounts_are_tried_again_and_again(skew: str) -> None:
     law = parse_access(skew, 1000)
     once, thrice, endless = (
-        conflict_rate_of_attempts(law, 1000, 0.02, max_attempts=most, evenly=False) for most in (1, 3, 0)
+        conflict_rate_of_attempts(law, 1000, 0.02, max_attempts=most, evenly=False)
+        for most in (1, 3, 0)
     )
     assert once < thrice < endless < 1
 

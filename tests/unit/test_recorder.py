@@ -76,7 +76,9 @@ def test_what_is_recorded_comes_back(
         chunk.write()
     assert recorder.take() is None
     files = sorted(folder.iterdir())
-    assert [path.name for path in files] == [f"{worker:03d}-{n:05d}.parquet" for n in range(len(chunks))]
+    assert [path.name for path in files] == [
+        f"{worker:03d}-{n:05d}.parquet" for n in range(len(chunks))
+    ]
     assert recorder.attempts == sum(map(len, chunks))
     for path, attempts in zip(files, chunks, strict=True):
         table = pq.read_table(path)

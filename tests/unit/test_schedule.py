@@ -66,9 +66,7 @@ def test_two_processes_have_one_plan(seed: int, keys: int, moments: list[int]) -
 
 
 @given(KEYS, st.floats(0.05, 5), st.lists(st.integers(0, 10**12), min_size=1, max_size=30))
-def test_before_measuring_everything_is_warm_up(
-    keys: int, block_s: float, moments: list[int]
-) -> None:
+def test_before_measuring_everything_is_warm_up(keys: int, block_s: float, moments: list[int]) -> None:
     schedule = Schedule(keys, block_s, 1)
     for now in sorted(moments):
         if now >= schedule.until_ns:

@@ -1,0 +1,191 @@
+"""What is wrong with an option is said in one line that names it."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadtest.config import RunConfig, SeedConfig, flag_of, parse_duration
+from loadtest.errors import InputError
+from loadtest.keyspace import KeyType
+
+BAD_FOR_BOTH: list[tuple[dict[str, Any], str]] = [
+    ({"scenario": "tpcc"}, "--scenario"),
+    ({"keys": ""}, "--keys"),
+    ({"keys": "int,int"}, "--keys"),
+    ({"keys": "bigint"}, "--keys"),
+    ({"keys": "int,,serial"}, "--keys"),
+    ({"accounts": "1"}, "--accounts"),
+    ({"accounts": "many"}, "--accounts"),
+    ({"accounts": "-10"}, "--accounts"),
+    ({"accounts": "1.5"}, "--accounts"),
+    ({"seed": "-1"}, "--seed"),
+    ({"seed": str(2**63)}, "--seed"),
+    ({"keys": "int,uuid", "keys_from": "f"}, "--keys-from"),
+    ({"target": "mysql://h/db"}, "--target"),
+    ({"target": ""}, "--target"),
+    ({"target": "postgresql://u:a@b@h/db"}, "--target"),
+    ({"target": "postgresql://[::1/db"}, "--target"),
+    ({"bogus": "1"}, "--bogus"),
+]
+BAD_RUN: list[tuple[dict[str, Any], str]] = [
+    *BAD_FOR_BOTH,
+    ({"target": []}, "--target"),
+    ({"target": ["embedded", "embedded?commit_delay_ms=5"]}, "--target"),
+    ({"target": ["a=embedded", "a=embedded://locking"]}, "--target"),
+    ({"target": ["embedded", "b=embedded"], "users": "1"}, "--users"),
+    ({"users": "0"}, "--users"),
+    ({"users": "-1"}, "--users"),
+    ({"users": "x"}, "--users"),
+    ({"users": "1.5"}, "--users"),
+    ({"users": "100001"}, "--users"),
+    ({"duration": "0"}, "--duration"),
+    ({"duration": "-5s"}, "--duration"),
+    ({"duration": "five"}, "--duration"),
+    ({"duration": ""}, "--duration"),
+    ({"duration": "nan"}, "--duration"),
+    ({"duration": math.nan}, "--duration"),
+    ({"duration": "999h"}, "--duration"),
+    ({"warmup": "-1s"}, "--warmup"),
+    ({"warmup": math.nan}, "--warmup"),
+    ({"warmup": "25h"}, "--warmup"),
+    ({"rate": "0"}, "--rate"),
+    ({"rate": "-1"}, "--rate"),
+    ({"rate": "nan"}, "--rate"),
+    ({"rate": "inf"}, "--rate"),
+    ({"rate": "fast"}, "--rate"),
+    ({"think_time": "-1"}, "--think-time"),
+    ({"think_time": math.inf}, "--think-time"),
+    ({"rate": "5", "think_time": "1s"}, "--think-time"),
+    ({"skew": "zipf:9"}, "--skew"),
+    ({"skew": "hotspot:2/0.1"}, "--skew"),
+    ({"skew": ""}, "--skew"),
+    ({"retry": "hope"}, "--retry"),
+    ({"max_attempts": "-1"}, "--max-attempts"),
+    ({"retry_base_ms": "-1"}, "--retry-base-ms"),
+    ({"retry_base_ms": "nan"}, "--retry-base-ms"),
+    ({"retry_base_ms": "10", "retry_cap_ms": "5"}, "--retry-cap-ms"),
+    ({"retry_cap_ms": "inf"}, "--retry-cap-ms"),
+    ({"block": "0"}, "--block"),
+    ({"block": "2h"}, "--block"),
+    ({"spawn_rate": "0"}, "--spawn-rate"),
+    ({"spawn_rate": "inf"}, "--spawn-rate"),
+    ({"spawn_rate": "nan"}, "--spawn-rate"),
+    ({"processes": "0"}, "--processes"),
+    ({"processes": "9", "users": "8"}, "--processes"),
+    ({"label": "a/b"}, "--label"),
+    ({"label": "a\n"}, "--label"),
+    ({"label": "x" * 81}, "--label"),
+]
+BAD_SEED: list[tuple[dict[str, Any], str]] = [
+    *BAD_FOR_BOTH,
+    ({"workers": "0"}, "--workers"),
+    ({"workers": "513"}, "--workers"),
+    ({"batch": "0"}, "--batch"),
+    ({"batch": "2901"}, "--batch"),
+    ({"balance": "-1"}, "--balance"),
+    ({"balance": str(10**18 + 1)}, "--balance"),
+    ({"accounts": str(10**10 + 1)}, "--accounts"),
+    ({"recreate": "perhaps"}, "--recreate"),
+    ({"keys": "int,uuid", "export_keys": "f"}, "--export-keys"),
+]
+
+
+def check_one_line(error: InputError, flag: str) -> None:
+    text = str(error)
+    assert flag in text
+    assert "\n" not in text
+    assert len(text) < 400
+    for noise in ("pydantic", "validation error", "ValueError", "[type="):
+        assert noise not in text
+
+
+@pytest.mark.parametrize(("given", "flag"), BAD_RUN)
+def test_a_bad_run_is_one_line_naming_the_flag(given: dict[str, Any], flag: str) -> None:
+    with pytest.raises(InputError) as caught:
+        RunConfig.read(**given)
+    check_one_line(caught.value, flag)
+
+
+@pytest.mark.parametrize(("given", "flag"), BAD_SEED)
+def test_a_bad_seeding_is_one_line_naming_the_flag(given: dict[str, Any], flag: str) -> None:
+    with pytest.raises(InputError) as caught:
+        SeedConfig.read(**given)
+    check_one_line(caught.value, flag)
+
+
+@given(st.sampled_from(sorted(set(RunConfig.model_fields) - {"target", "keys_from", "out"})), st.text())
+def test_any_text_is_understood_or_refused_in_one_line(field: str, text: str) -> None:
+    try:
+        RunConfig.read(**{field: text})
+    except InputError as error:
+        assert "--" in str(error)
+        assert len(str(error).splitlines()) == 1
+
+
+def test_the_defaults_are_a_run() -> None:
+    config = RunConfig.read()
+    assert config.target == ("embedded",)
+    assert config.keys == (KeyType.INT, KeyType.UUID)
+    policy = config.retry_policy()
+    assert (policy.name, policy.base_s, policy.cap_s, policy.max_attempts) == (
+        "full-jitter", 0.005, 1.0, 10,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="frozen"):
+        config.users = 5  # type: ignore[misc]
+
+
+def test_what_a_form_leaves_blank_is_open() -> None:
+    config = RunConfig.read(rate="", accounts=" ", spawn_rate="", keys="int", keys_from="")
+    assert (config.rate, config.accounts, config.spawn_rate, config.keys_from) == (None,) * 4
+
+
+def test_lists_are_taken_with_spaces() -> None:
+    assert RunConfig.read(keys=" uuid , int,").keys == (KeyType.UUID, KeyType.INT)
+    assert SeedConfig.read(keys="uuid7").keys == (KeyType.UUID7,)
+    assert RunConfig.read(target="east=embedded").target == ("east=embedded",)
+    assert RunConfig.read(out="there").out == Path("there")
+
+
+# Durations
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90), ("90s", 90), ("1m30s", 90), ("250ms", 0.25), ("2h", 7200), ("1.5h", 5400),
+        ("0.5", 0.5), ("1h1m1s1ms", 3661.001), (" 5S ", 5), ("0s", 0), ("10M", 600),
+    ],
+)  # fmt: skip
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "s", "5 s", "-5s", "5d", "1e3", "nan", "5s5", "1,5s", "5ss", "1m-30s", ".5s"]
+)
+def test_what_is_no_duration(text: str) -> None:
+    try:
+        found = parse_duration(text)
+    except ValueError as error:
+        assert repr(text) in str(error)  # noqa: PT017 - one text may also be read
+    else:
+        pytest.fail(f"{text!r} was read as {found}")
+
+
+@given(st.integers(0, 100), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
+def test_parts_of_a_duration_add_up(hours: int, minutes: int, seconds: int, ms: int) -> None:
+    found = parse_duration(f"{hours}h{minutes}m{seconds}s{ms}ms")
+    assert found == pytest.approx(hours * 3600 + minutes * 60 + seconds + ms / 1000)
+
+
+@given(st.one_of(st.floats(), st.integers(), st.none()))
+def test_numbers_are_seconds_already(value: object) -> None:
+    assert parse_duration(value) is value
+
+
+def test_flags_have_dashes() -> None:
+    assert flag_of("max_attempts") == "--max-attempts"

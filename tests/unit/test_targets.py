@@ -1,0 +1,194 @@
+"""What stands behind `--target`."""
+
+import re
+import socket
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadtest.errors import InputError, OccbenchError, TargetError
+from loadtest.targets import FAMILIES, StatementFailed, open_target, parse_target
+from loadtest.targets.embedded.target import EmbeddedTarget
+from loadtest.targets.postgresql import PostgresTarget
+
+SECRET = "hunter2"
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of this machine that nothing listens on, held so that it stays so."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "family"),
+    [
+        ("embedded", "embedded", "embedded"),
+        ("embedded://locking", "locking", "embedded"),
+        ("embedded?commit_delay_ms=5", "embedded", "embedded"),
+        ("east=embedded", "east", "embedded"),
+        ("us-east-1=embedded://optimistic?commit_delay_ms=5", "us-east-1", "embedded"),
+        ("postgresql://u@db.example:5433/x", "db.example", "postgresql"),
+        ("postgres://u@db.example/x", "db.example", "postgresql"),
+        ("p=postgres://u@db.example/x", "p", "postgresql"),
+        ("postgresql:///x?host=/tmp/a=b", "postgresql", "postgresql"),
+        ("postgresql://h/db?application_name=a@b", "h", "postgresql"),
+        ("postgresql://h:5432/db?application_name=a@b", "h", "postgresql"),
+        ("postgresql://[::1]:5432/db?application_name=a@b", "::1", "postgresql"),
+    ],
+)
+def test_names_and_families(text: str, name: str, family: str) -> None:
+    spec = parse_target(text)
+    assert (spec.name, spec.family) == (name, family)
+    assert spec.url == text.removeprefix(f"{name}=")
+    assert open_target(spec).name == name
+    assert spec.shown == spec.url, "there is no secret in it"
+
+
+def test_options_are_read() -> None:
+    spec = parse_target("east=embedded?commit_delay_ms=12&data=/srv/a%20b")
+    assert spec.options == {"commit_delay_ms": "12", "data": "/srv/a b"}
+    target = open_target(spec)
+    assert isinstance(target, EmbeddedTarget)
+    assert target.commit_delay_ms == 12
+    assert str(target.server.data_folder) == "/srv/a b"
+    assert isinstance(open_target(parse_target("postgres://h/d")), PostgresTarget)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "=", "mysql://h/db", "oracle", "embeded", "http://x", "x=", "a=b=c", "://", "embedded:/x"],
+)
+def test_an_unknown_family_is_refused_with_those_there_are(text: str) -> None:
+    with pytest.raises(InputError, match="is of no known family") as caught:
+        parse_target(text)
+    for family in FAMILIES:
+        assert family in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("embedded://pessimistic", "no regime 'pessimistic'"),
+        ("embedded?delay=5", "no option 'delay'"),
+        ("embedded?commit_delay_ms=-1", "commit_delay_ms=-1"),
+        ("embedded?commit_delay_ms=10001", "commit_delay_ms=10001"),
+        ("embedded?commit_delay_ms=nan", "commit_delay_ms=nan"),
+        ("embedded?commit_delay_ms=soon", "commit_delay_ms=soon"),
+        ("embedded?commit_delay_ms=", "commit_delay_ms="),
+        ("embedded://locking?commit_delay_ms=5", "optimistic regime only"),
+        ("embedded?data=/a%0Ab", "control character"),
+    ],
+)
+def test_an_embedded_target_says_what_it_cannot_do(text: str, words: str) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        open_target(parse_target(text))
+    assert "\n" not in str(caught.value)
+
+
+# Secrets
+
+
+def test_an_at_sign_behind_the_password_is_nothing_special() -> None:
+    spec = parse_target(f"postgresql://u:{SECRET}@h:5432/db?application_name=a@b")
+    assert spec.shown == "postgresql://u@h:5432/db?application_name=a@b"
+
+
+URLS_WITH_A_SECRET = [
+    f"postgresql://u:{SECRET}@127.0.0.1:PORT/db",
+    f"postgres://u:{SECRET}@127.0.0.1:PORT/db?connect_timeout=5",
+    f"east=postgresql://u:{SECRET}@127.0.0.1:PORT/db",
+    f"postgresql://:{SECRET}@127.0.0.1:PORT/db",
+    f"postgresql://u@127.0.0.1:PORT/db?password={SECRET}",
+    f"postgresql://u@127.0.0.1:PORT/db?user=x&PASSWORD={SECRET}&sslmode=disable",
+    f"postgresql://127.0.0.1:PORT/db?sslpassword={SECRET}",
+    f"postgresql://u:{SECRET}@127.0.0.1:PORT/db?no_such_option=1",
+    f"postgresql://u:{SECRET}@127.0.0.1:PORT/db?port={'9' * 9}",
+    f"postgresql://u:{SECRET}@127.0.0.1:PORT,127.0.0.1:1/db",
+]
+UNREADABLE = [
+    f"postgresql://u:ab@{SECRET}@h/db",
+    f"postgresql://u:{SECRET}@{SECRET}@h/db",
+    f"postgresql://u:ab/{SECRET}@h/db",
+    f"postgresql://u:ab?{SECRET}@h/db",
+    f"postgresql://u:ab#{SECRET}@h/db",
+    f"postgresql://u:ab[{SECRET}@h/db",
+    f"postgresql://u:{SECRET}%@h/db",
+    f"postgresql://u:%zz{SECRET}@h/db",
+    f"postgresql://u:ab {SECRET}@h/db",
+    f"postgresql://u@h/db?password=ab {SECRET}",
+    f"postgresql://u@h/db?password=%zz{SECRET}",
+    f"postgresql://u:{SECRET}@[::1/db",
+    f"postgresql://u:ab?c/{SECRET}@h/db",
+    f"mysql://u:{SECRET}@h/db",
+    f"mysql://u:ab@{SECRET}@h/db",
+    f"mysql://h/db?password={SECRET}",
+    f"host=h user=u password={SECRET}",
+    f"a=host=h password='{SECRET} {SECRET}' user=x",
+    f"password = {SECRET}",
+]
+
+
+@pytest.mark.parametrize("text", URLS_WITH_A_SECRET)
+def test_a_password_is_never_shown(text: str, closed_port: int) -> None:
+    spec = parse_target(text.replace("PORT", str(closed_port)))
+    assert SECRET in spec.url
+    for words in (spec.shown, repr(spec), str(spec)):
+        assert SECRET not in words
+    assert "127.0.0.1" in spec.shown
+    target = open_target(spec)
+    with pytest.raises(OccbenchError) as caught:
+        target.start()
+    assert SECRET not in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert caught.value.__suppress_context__, "nor in a traceback's second half"
+
+
+@pytest.mark.parametrize("text", UNREADABLE)
+def test_a_password_that_cannot_be_read_is_not_quoted(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_target(text)
+    assert SECRET not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+PRINTABLE = st.characters(min_codepoint=33, max_codepoint=126)
+
+
+@given(st.text(PRINTABLE, min_size=5, max_size=12).map(lambda text: f"<{text}>"))
+def test_no_part_of_any_password_is_shown(password: str) -> None:
+    try:
+        spec = parse_target(f"postgresql://me:{password}@db.example/x")
+    except InputError as error:
+        words = str(error)
+        # The words that say what to write instead are not the password's.
+        words = words.split(": the password")[0].split(": Invalid")[0]
+    else:
+        words = repr(spec)
+    middle = password[1:-1]
+    if re.search(r"@[^@]*[/?]|^\d*[/?,]", middle):
+        return  # that cannot be told from a host, or a port, and its path
+    assert middle not in words
+    for length in range(4, len(middle)):
+        assert middle[:length] not in words.replace("db.example", "")
+
+
+def test_a_connection_refused_is_one_line_with_a_remedy(closed_port: int) -> None:
+    target = open_target(parse_target(f"postgresql://u@127.0.0.1:{closed_port}/db"))
+    with pytest.raises(TargetError, match=r"cannot be reached: .*refused; check the host") as caught:
+        target.start()
+    assert str(closed_port) in str(caught.value)
+
+
+def test_a_failure_says_no_more_than_the_target_did() -> None:
+    failure = StatementFailed("", "server closed the connection", commit_sent=False, connected=False)
+    assert str(failure) == "connection lost: server closed the connection"
+    assert (
+        str(StatementFailed("40001", "x (OC000)", commit_sent=True, connected=True))
+        == "40001: x (OC000)"
+    )
