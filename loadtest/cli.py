@@ -133,9 +133,11 @@ def _run_load(**options: Any) -> None:
 
 
 def _write_report(folder: Path) -> None:
-    from reports import write_report
+    from reports import answer_of, write_report
 
-    print(write_report(folder))
+    path = write_report(folder)
+    print(answer_of(folder))
+    print(path)
 
 
 def _ui(host: str, port: int, **options: Any) -> None:

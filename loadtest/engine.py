@@ -48,7 +48,7 @@ class Engine:
             self.scenario.statements(target.dialect, config.keys) for target in self.targets
         ]
         self.retry = config.retry_policy()
-        self.schedule = Schedule(len(config.keys), config.block, config.seed)
+        self.schedule = Schedule(len(config.keys), config.block, config.seed, config.duration)
         self.pacing: Pacing = (
             ClosedLoop(config.think_time)
             if config.rate is None

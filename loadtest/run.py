@@ -42,6 +42,11 @@ class Run:
         if self.measured_until_ns is None:
             self.measured_until_ns = time_ns()
         if self.measured_from_ns is not None:
+            duration = self.plan.config.duration
+            if duration is not None:
+                # Stopping takes a moment in which nothing is measured any more.
+                end_ns = self.measured_from_ns + round(duration * 1e9)
+                self.measured_until_ns = min(self.measured_until_ns, end_ns)
             # Stopped within the warm-up: nothing was measured, and no time is negative.
             self.measured_from_ns = min(self.measured_from_ns, self.measured_until_ns)
         ended_ns = time_ns()

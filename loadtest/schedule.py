@@ -8,8 +8,8 @@ and the clock alone: processes agree on it without talking.
 
 import numpy as np
 
-WARM_UP = -1
-"""The block number of everything that starts before measuring does."""
+UNMEASURED = -1
+"""The block number of what starts before measuring begins, or after it has ended."""
 
 
 def blocks_for(duration_s: float | None, block_s: float, key_types: int) -> float:
@@ -33,12 +33,15 @@ class Schedule:
     Times are `time.monotonic_ns()`. Before `measure_from` is called everything is warm-up.
     """
 
-    def __init__(self, key_types: int, block_s: float, seed: int) -> None:
+    def __init__(
+        self, key_types: int, block_s: float, seed: int, duration_s: float | None = None
+    ) -> None:
         self._key_types = key_types
+        self._duration_ns = None if duration_s is None else round(duration_s * 1e9)
         self._block_ns = max(1, round(block_s * 1e9))
         self._seed = seed
         self._from_ns: int | None = None
-        self.block = WARM_UP
+        self.block = UNMEASURED
         self.key = 0
         self.until_ns = 0
 
@@ -52,12 +55,21 @@ class Schedule:
         if self._from_ns is None or now_ns < self._from_ns:
             # Warm every key type, in turn.
             turn = now_ns // self._block_ns
-            self.block = WARM_UP
+            self.block = UNMEASURED
             self.key = turn % self._key_types
             self.until_ns = (turn + 1) * self._block_ns
             if self._from_ns is not None:
                 self.until_ns = min(self.until_ns, self._from_ns)
             return
-        self.block = (now_ns - self._from_ns) // self._block_ns
+        measured_ns = now_ns - self._from_ns
+        if self._duration_ns is not None and measured_ns >= self._duration_ns:
+            # The users are about to be stopped; what they still begin is not counted.
+            self.block = UNMEASURED
+            self.until_ns = now_ns + self._block_ns
+            return
+        self.block = measured_ns // self._block_ns
         self.key = key_of_block(self.block, self._key_types, self._seed)
-        self.until_ns = self._from_ns + (self.block + 1) * self._block_ns
+        until_ns = (self.block + 1) * self._block_ns
+        if self._duration_ns is not None:
+            until_ns = min(until_ns, self._duration_ns)
+        self.until_ns = self._from_ns + until_ns

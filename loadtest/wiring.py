@@ -238,7 +238,7 @@ class Wiring:
         tallies = engine.take_tallies()
         runner = self.environment.runner
         if isinstance(runner, WorkerRunner):
-            runner.send_message(_TALLY, [tally.as_message() for tally in tallies])
+            runner.send_message(_TALLY, {"tallies": [tally.as_message() for tally in tallies]})
         else:
             self._take_in(tallies)
 
@@ -249,7 +249,7 @@ class Wiring:
 
     def _on_tally(self, msg: Any, **_: object) -> None:
         if self.run is not None:
-            self._take_in([Tally.from_message(message) for message in msg.data])
+            self._take_in([Tally.from_message(message) for message in msg.data["tallies"]])
 
     def _on_account(self, msg: Any, **_: object) -> None:
         if self.run is not None:

@@ -1,8 +1,9 @@
 """A result folder becomes tables, a model, charts, `summary.json` and `report.html`.
 
-Two functions are the whole of it: `summarise` (figures only, no drawing) and `write_report`.
+Three functions are the whole of it: `summarise` (figures only, no drawing), `write_report`, and
+`answer_of` for what a written report found.
 """
 
-from reports.write import summarise, write_report
+from reports.write import answer_of, summarise, write_report
 
-__all__ = ["summarise", "write_report"]
+__all__ = ["answer_of", "summarise", "write_report"]

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtest.access import parse_access
+from loadtest.access import AccessLaw, parse_access
 from loadtest.attempt import OUTCOME_CODE, Outcome
 from loadtest.errors import InputError
-from loadtest.prediction import conflict_probability
+from loadtest.prediction import conflict_probability, conflict_rate_of_attempts
 from reports.blocks import Blocks
 from reports.figures import Tally
 from reports.load import Attempts
@@ -17,7 +17,8 @@ class Band:
     """Predicts the conflict rate of each cell; a slice is the mean of its cells by attempts."""
 
     def __init__(self, run: Run, attempts: Attempts, blocks: Blocks, counts: Tally) -> None:
-        overlap = [sum_q_squared(run, name) for name in attempts.scenarios]
+        overlap = [overlap_of(run, name) for name in attempts.scenarios]
+        most_attempts = 1 if run.config.retry == "none" else run.config.max_attempts
         commits = counts.final_outcomes[..., OUTCOME_CODE[Outcome.COMMITTED]].sum(axis=1)
         # A user waits for its own transaction, so only the other users' commits can fail it.
         others = (run.config.users - 1) / run.config.users if run.config.users else 1.0
@@ -35,7 +36,18 @@ class Band:
             rate = others * float(commits[key, scenario]) / seconds
             for bound, values in self._bounds.items():
                 window_s = counts.sums_ms[f"window_{bound}"][cell] / counts.reached_commit[cell] / 1e3
-                values[cell] = conflict_probability(rate, float(window_s), overlapping)
+                if isinstance(overlapping, AccessLaw):
+                    # Commits at random moments make the fewest conflicts that are possible, commits
+                    # evenly spaced the most; where access is uniform the two hardly differ.
+                    values[cell] = conflict_rate_of_attempts(
+                        overlapping,
+                        rate,
+                        float(window_s),
+                        max_attempts=most_attempts,
+                        evenly=bound == "high",
+                    )
+                else:
+                    values[cell] = conflict_probability(rate, float(window_s), overlapping)
 
     def of(self, chosen: tuple[slice | int, slice | int, slice | int]) -> tuple[float, float] | None:
         """(low, high) of the chosen cells, None where one of them cannot be predicted."""
@@ -53,13 +65,13 @@ def _mean(values: NDArray[np.float64], weights: NDArray[np.int64]) -> float | No
     return float(np.average(values, weights=weights))
 
 
-def sum_q_squared(run: Run, scenario: str) -> float | None:
-    """Σ_k q_k² of a scenario's writes: what `run.json` says, else known for transfers only."""
+def overlap_of(run: Run, scenario: str) -> AccessLaw | float | None:
+    """How a scenario's writes meet: its access law, or Σ_k q_k² where `run.json` gives only that."""
     if scenario in run.sum_q_squared:
         return run.sum_q_squared[scenario]
     if scenario != "transfer" or run.size is None:
         return None
     try:
-        return parse_access(run.config.skew, run.size).sum_q_squared()
+        return parse_access(run.config.skew, run.size)
     except InputError:
         return None

@@ -44,6 +44,7 @@ class Config(_Lenient):
     skew: str = "uniform"
     accounts: int | None = None
     retry: str | None = None
+    max_attempts: int = 0
     seed: int = 0
 
 

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from reports.answer import answer
 from reports.figures import Figures
 from reports.model import Model
 from reports.pairs import METRICS, Comparison
@@ -25,6 +26,7 @@ def to_summary(model: Model) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "label": run.label,
+        "answer": dataclasses.asdict(answer(model)),
         "interrupted": run.interrupted,
         "warmup_s": model.warmup_s,
         "measured_s": model.measured_s,

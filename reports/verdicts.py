@@ -144,14 +144,11 @@ def _band(name: str, figures: Figures, model: Model) -> Verdict:
             "note",
             f"{text}. The formula is for optimistic commits; under row locks it is no test.",
         )
-    even = model.run.config.skew == "uniform"
-    state: State = "bad" if even else "note"
-    caveat = "" if even else " (with hot accounts the formula is an approximation)"
     if rate < low * (1 - BAND_MARGIN) - _chance(low, figures.attempts):
-        said = f"Below the band: conflicts may not have been counted{caveat}."
-        return Verdict(subject, state, f"{text}. {said}")
+        said = "Below the band: conflicts may not have been counted."
+        return Verdict(subject, "bad", f"{text}. {said}")
     if rate > high * (1 + BAND_MARGIN) + _chance(high, figures.attempts):
-        return Verdict(subject, state, f"{text}. Above the band: something else contends{caveat}.")
+        return Verdict(subject, "bad", f"{text}. Above the band: something else contends.")
     inside = low <= rate <= high
     return Verdict(subject, "good", f"{text}: {'inside' if inside else 'at the edge of'} the band.")
 

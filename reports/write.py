@@ -1,5 +1,6 @@
 """The way from a result folder to its two files."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -37,3 +38,9 @@ def write_report(run_folder: Path) -> Path:
     except OSError as error:
         raise OccbenchError(f"cannot write into {run_folder}: {error.strerror}") from error
     return path
+
+
+def answer_of(run_folder: Path) -> str:
+    """What a run with a report found, in two lines."""
+    summary = json.loads((run_folder / "summary.json").read_text(encoding="utf-8"))
+    return f"{summary['answer']['headline']}\n{summary['answer']['lede']}"

@@ -22,17 +22,6 @@ COPY_ROWS = 250
 grows with the square of their number on them; four COPYs of 250 rows cost a third less than one of
 1,000."""
 
-_PASSING: tuple[type[psycopg.Error], ...] = (
-    *CONFLICTS,
-    errors.TooManyConnections,
-    errors.ConfigurationLimitExceeded,
-    errors.AdminShutdown,
-    errors.CrashShutdown,
-    errors.CannotConnectNow,
-    errors.IdleInTransactionSessionTimeout,
-)
-"""Errors that go away: conflicts, a target that asks for less, a server that restarts."""
-
 
 class Replaced(TargetError):  # noqa: N818 - what happened, not a bug
     """The table is not the one any more that this seeding is about."""
@@ -151,12 +140,15 @@ class BatchWriter:
             raise Replaced(f"{self._manifest.table} was replaced by another command meanwhile")
 
     def _may_pass(self, error: Exception) -> bool:
-        """Whether the same batch may succeed a moment later."""
+        """Whether the same batch may succeed a moment later: after a conflict, or reconnected.
+
+        A target that restarts, or takes no more connections for now, shows itself as a connection
+        that is not there.
+        """
         if isinstance(error, Replaced):
             return False
-        if self._open_pair is None or self._open_pair[0].closed or isinstance(error, TargetError):
-            return True
-        return isinstance(error, _PASSING)
+        reached = self._open_pair is not None and not self._open_pair[0].closed
+        return not reached or isinstance(error, (*CONFLICTS, TargetError))
 
 
 def explain(error: Exception) -> str:

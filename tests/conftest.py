@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from loadtest.keyspace import KeyType
+from loadtest.scenarios import find_scenario
+from loadtest.targets import open_target, parse_target
 from loadtest.targets.embedded.server import EmbeddedServer
+from seed import SeedPlan, SilentProgress, seed
+
+SEEDED = 10_000
+"""How many accounts of each key type the `seeded` target has."""
 
 
 @contextmanager
@@ -47,3 +54,31 @@ def embedded_server() -> Iterator[EmbeddedServer]:
 def server_folder(embedded_server: EmbeddedServer) -> Path:
     """The data folder of the shared server, for `OCCBENCH_DATA` and `embedded?data=`."""
     return embedded_server.data_folder
+
+
+@pytest.fixture(scope="session")
+def load_server() -> Iterator[EmbeddedServer]:
+    """A running server for what runs load and for tables in the optimistic regime."""
+    with short_folder() as made:
+        server = EmbeddedServer(made / "data")
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def load_target(load_server: EmbeddedServer) -> str:
+    """What to give to `--target` for that server."""
+    return f"embedded?data={load_server.data_folder}"
+
+
+@pytest.fixture(scope="session")
+def seeded(load_target: str) -> str:
+    """The same, with SEEDED accounts of every key type."""
+    target = open_target(parse_target(load_target))
+    target.start()
+    plan = SeedPlan(tuple(KeyType), SEEDED, workers=2)
+    seed(plan, target, find_scenario("transfer"), SilentProgress())
+    return load_target

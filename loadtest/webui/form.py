@@ -25,7 +25,6 @@ def install(wiring: "Wiring", web_ui: WebUI) -> None:
     environment = wiring.environment
     secrets = _hide_secrets(getattr(environment.parsed_options, _TARGET, ""))
 
-    @web_ui.app.before_request
     def check_form() -> Response | None:
         """Refuse a run that cannot be done, in words, where Locust would start and then fail."""
         runner = environment.runner
@@ -47,6 +46,9 @@ def install(wiring: "Wiring", web_ui: WebUI) -> None:
         except (OccbenchError, ValueError) as error:
             return jsonify(success=False, message=str(error), host=environment.host)
         return None
+
+    assert web_ui.app is not None  # noqa: S101 - webui.install has looked
+    web_ui.app.before_request(check_form)
 
 
 def _hide_secrets(targets: str) -> dict[str, str]:

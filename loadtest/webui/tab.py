@@ -35,13 +35,15 @@ def install(wiring: "Wiring", web_ui: WebUI) -> None:
         }
     ]
 
-    @web_ui.app.after_request
     def add_rows(response: Response) -> Response:
         if request.path.endswith("/stats/requests") and response.is_json:
             rows = [_row(name, tally) for name, tally in wiring.counts.items()]
             known = {"extended_stats": [{"key": _KEY, "data": rows}]}
             response.set_data(json.dumps({**(response.json or {}), **known}))
         return response
+
+    assert web_ui.app is not None  # noqa: S101 - webui.install has looked
+    web_ui.app.after_request(add_rows)
 
 
 def _row(name: str, tally: Tally) -> dict[str, Any]:

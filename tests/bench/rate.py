@@ -23,6 +23,9 @@ class _Pair:
     def ratios(self) -> list[float]:
         return [a.tps / b.tps for a, b in zip(self.ours, self.theirs, strict=True)]
 
+    def cpu_ratios(self) -> list[float]:
+        return [a.cpu_us / b.cpu_us for a, b in zip(self.ours, self.theirs, strict=True)]
+
     def rates(self, regime: Regime) -> Figure:
         what = f"transfers/s, {self.clients} clients, {regime}"
         return Figure(what, [run.tps for run in self.ours], [run.tps for run in self.theirs])
@@ -40,6 +43,7 @@ def measure(bed: Bed) -> Measurement:
         found.ratios += [
             Ratio(f"rate ÷ pgbench's, {pair.clients} clients", pair.ratios(), _RATE),
             Ratio(f"client CPU a transfer, {pair.clients} clients", cpu, _CPU, " µs"),
+            Ratio(f"client CPU ÷ pgbench's, {pair.clients} clients", pair.cpu_ratios()),
         ]
     found.ratios += [
         Ratio(f"rate ÷ pgbench's, {pair.clients} clients, optimistic", pair.ratios())

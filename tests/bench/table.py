@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 WIDTH = 100
-_WHAT = 46
+_WHAT = 44
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Goal:
         """In a word or two."""
         if self._reached(self.aim, value):
             return "meets"
-        return "meets, not the aim" if self._reached(self.limit, value) else "MISSES"
+        return "meets the limit" if self._reached(self.limit, value) else "MISSES"
 
     def _reached(self, bound: float, value: float) -> bool:
         return value >= bound if self.at_least else value <= bound

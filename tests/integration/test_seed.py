@@ -1,6 +1,7 @@
 """Seeding on the embedded server: what ends up in the tables, and what is refused."""
 
 import threading
+import time
 from pathlib import Path
 
 import psycopg
@@ -193,6 +194,22 @@ def test_more_accounts_extend_the_table(target: EmbeddedTarget, connection: Conn
     assert (found.accounts, found.total, found.complete) == (2_501, 25_010_000, True)
 
 
+def test_money_that_appears_while_a_table_is_extended_is_seen(
+    target: EmbeddedTarget, connection: Connection
+) -> None:
+    load(target, plan(1_000))
+
+    class Meddler(SilentProgress):
+        def begin(self, table: str, accounts: int, loaded: int) -> None:
+            connection.execute(
+                f"UPDATE {NAME} SET balance = balance + 1 "
+                f"WHERE id = (SELECT id FROM {NAME} LIMIT 1)".encode()
+            )
+
+    with pytest.raises(TargetError, match="total of 20,000,001 where 20,000,000 is right"):
+        seed(plan(2_000), target, SCENARIO, Meddler())
+
+
 def test_keys_come_from_a_file(target: EmbeddedTarget, connection: Connection, tmp_path: Path) -> None:
     keys = tmp_path / "uuids.txt"
     export_keys(keys, UUID, 42, 2_000)
@@ -210,6 +227,20 @@ def test_keys_come_from_a_file(target: EmbeddedTarget, connection: Connection, t
         load(target, plan(None, keys_from=keys))
 
 
+def test_a_second_command_is_refused_while_the_first_runs(target: EmbeddedTarget) -> None:
+    class Second(SilentProgress):
+        refused = ""
+
+        def begin(self, table: str, accounts: int, loaded: int) -> None:
+            with pytest.raises(InputError) as caught:
+                load(target, plan(recreate=True))
+            self.refused = str(caught.value)
+
+    second = Second()
+    seed(plan(), target, SCENARIO, second)
+    assert second.refused == f"another command is seeding table {NAME}; wait until it has ended"
+
+
 @pytest.mark.parametrize("locks", [True, False])
 def test_two_at_once_never_load_a_row_twice(
     target: EmbeddedTarget, connection: Connection, monkeypatch: pytest.MonkeyPatch, *, locks: bool
@@ -223,11 +254,12 @@ def test_two_at_once_never_load_a_row_twice(
 
     def one() -> None:
         both.wait()
-        for _ in range(50):
+        for _ in range(200):
             try:
                 loaded.append(load(target, plan(20_000, batch=20, workers=2)))
             except InputError as error:
                 failures.append(error)
+                time.sleep(0.1)
             else:
                 return
 

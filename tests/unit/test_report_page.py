@@ -232,11 +232,15 @@ def test_verdict_on_the_prediction(tmp_path: Path, tps: float, conflict: float, 
     assert said(tmp_path, "prediction")[0] == state
 
 
-def test_hot_accounts_and_row_locks_are_no_test_of_the_formula(tmp_path: Path) -> None:
+def test_skewed_access_is_held_against_its_own_band(tmp_path: Path) -> None:
     fake = FakeRun(**{**SMALL, "tps": 2000.0, "conflict": 0.0, "skew": "zipf:0.5"})
     write_fake_run(tmp_path, fake)
-    assert said(tmp_path, "prediction")[0] == "note"
+    assert said(tmp_path, "prediction")[0] == "bad"
+
+
+def test_row_locks_are_no_test_of_the_formula(tmp_path: Path) -> None:
     even = FakeRun(**{**SMALL, "tps": 2000.0, "conflict": 0.0})
+    write_fake_run(tmp_path, even)
     write_run_json(tmp_path, run_json(even, targets=[{"name": "pg", "regime": "locking"}]))
     assert said(tmp_path, "prediction")[0] == "note"
 

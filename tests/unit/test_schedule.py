@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.schedule import WARM_UP, Schedule, blocks_for, key_of_block
+from loadtest.schedule import UNMEASURED, Schedule, blocks_for, key_of_block
 
 SEEDS = st.integers(0, 2**63 - 1)
 KEYS = st.integers(1, 3)
@@ -71,7 +71,7 @@ def test_before_measuring_everything_is_warm_up(keys: int, block_s: float, momen
     for now in sorted(moments):
         if now >= schedule.until_ns:
             schedule.advance(now)
-        assert schedule.block == WARM_UP == -1
+        assert schedule.block == UNMEASURED == -1
         assert 0 <= schedule.key < keys
         assert now < schedule.until_ns <= now + round(block_s * 1e9)
 
@@ -91,10 +91,10 @@ def test_warm_up_ends_when_measuring_begins() -> None:
     schedule.measure_from(11 * SECOND + 5)
     assert schedule.until_ns == 0, "a user that asks now is told of the new end"
     schedule.advance(10 * SECOND + 1)
-    assert schedule.block == WARM_UP
+    assert schedule.block == UNMEASURED
     assert schedule.until_ns == 11 * SECOND + 5
     schedule.advance(11 * SECOND + 4)
-    assert schedule.block == WARM_UP
+    assert schedule.block == UNMEASURED
     schedule.advance(11 * SECOND + 5)
     assert schedule.block == 0
 

@@ -127,7 +127,7 @@ def _generate_commit(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
     )
     connection.execute(
         f"""
-CREATE OR REPLACE FUNCTION occ.commit() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION occ.commit() RETURNS trigger LANGUAGE plpgsql AS $occ$
 DECLARE
   delay_ms float8 := nullif(current_setting('occ.commit_delay_ms', true), '');
   done text;
@@ -150,7 +150,7 @@ EXCEPTION
   WHEN unique_violation OR deadlock_detected THEN
     done := occ.fail_on_data();
     RETURN NULL;
-END $$""".encode()
+END $occ$""".encode()
     )
 
 
@@ -170,7 +170,10 @@ def _counter(table: str) -> str:
 
 
 class _Generator:
-    """The SQL that covers one table."""
+    """The SQL that covers one table.
+
+    Variables begin with `occ_`, so that a column of the table is not taken for one.
+    """
 
     def __init__(self, table: str, columns: list[tuple[str, str, str | None, bool]]) -> None:
         self.base = f"public.{_quote(table)}"
@@ -230,119 +233,119 @@ CREATE VIEW {self.view} AS
 
     def _read(self) -> str:
         """Reading for update: the rows join the write set as members that COMMIT checks."""
-        signature = ", ".join(f"key_{i} {kind}" for i, kind in enumerate(self.key_types, start=1))
+        signature = ", ".join(self.key_types)
         match = " AND ".join(f"{name} = ${i}" for i, name in enumerate(self.key, start=1))
         return f"""
-CREATE FUNCTION {self.read}({signature}) RETURNS SETOF {self.view} LANGUAGE plpgsql AS $$
+CREATE FUNCTION {self.read}({signature}) RETURNS SETOF {self.view} LANGUAGE plpgsql AS $occ$
 DECLARE
-  n int := {self.slots};
-  found_row {self.view};
-  done text;
+  occ_n int := {self.slots};
+  occ_found {self.view};
+  occ_done text;
 BEGIN
-  SELECT * INTO found_row FROM {self.view} WHERE {match};
+  SELECT * INTO occ_found FROM {self.view} WHERE {match};
   IF NOT FOUND THEN RETURN; END IF;
-  PERFORM FROM {self.set} WHERE occ_backend = pg_backend_pid() AND occ_slot < n AND {match};
+  PERFORM FROM {self.set} WHERE occ_backend = pg_backend_pid() AND occ_slot < occ_n AND {match};
   IF NOT FOUND THEN
-    done := occ.admit_row();
-{self._fill("R", "found_row")}
+    occ_done := occ.admit_row();
+{self._fill("R", "occ_found")}
   END IF;
-  RETURN NEXT found_row;
-END $$;"""
+  RETURN NEXT occ_found;
+END $occ$;"""
 
     def _fill(self, op: str, row: str) -> str:
         """Overwrite the next slot, or make it; then count it."""
         return f"""
     UPDATE {self.set} SET occ_xid = pg_current_xact_id(), occ_op = '{op}',
         {self._each(f"? = {row}.?", self.names)}
-      WHERE occ_backend = pg_backend_pid() AND occ_slot = n;
+      WHERE occ_backend = pg_backend_pid() AND occ_slot = occ_n;
     IF NOT FOUND THEN
       INSERT INTO {self.set} VALUES
-        (pg_backend_pid(), n, pg_current_xact_id(), '{op}', {self._each(f"{row}.?", self.names)});
+        (pg_backend_pid(), occ_n, pg_current_xact_id(), '{op}', {self._each(f"{row}.?", self.names)});
     END IF;
-    done := set_config({self.counter}, (n + 1)::text, true);"""
+    occ_done := set_config({self.counter}, (occ_n + 1)::text, true);"""
 
     def _write(self) -> str:
-        mine = "occ_backend = pg_backend_pid() AND occ_slot < n"
+        mine = "occ_backend = pg_backend_pid() AND occ_slot < occ_n"
         old = self._each("? = OLD.?", self.key, " AND ")
         new = self._each("? = NEW.?", self.key, " AND ")
         moved = f"({self._each('NEW.?', self.key)}) IS DISTINCT FROM ({self._each('OLD.?', self.key)})"
         values = self._each("? = NEW.?", self.names)
+        duplicate = _literal(f"duplicate key value violates the primary key of {self.base}")
         return f"""
-CREATE FUNCTION {self.write}() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION {self.write}() RETURNS trigger LANGUAGE plpgsql AS $occ$
 DECLARE
-  n int := {self.slots};
-  done text;
+  occ_n int := {self.slots};
+  occ_done text;
 BEGIN
   IF TG_OP = 'UPDATE' THEN
     IF {moved} THEN
       RAISE EXCEPTION 'a primary key cannot be changed here; delete the row and insert another'
         USING ERRCODE = '0A000';
     END IF;
-    IF n > 0 THEN
+    IF occ_n > 0 THEN
       UPDATE {self.set} SET occ_op = CASE occ_op WHEN 'I' THEN 'I' ELSE 'U' END, {values}
         WHERE {mine} AND {old};
       IF FOUND THEN RETURN NEW; END IF;
     END IF;
-    done := occ.admit_row();
+    occ_done := occ.admit_row();
 {self._fill("U", "NEW")}
     RETURN NEW;
   ELSIF TG_OP = 'INSERT' THEN
     PERFORM FROM {self.view} WHERE {new};
     IF FOUND THEN
-      RAISE EXCEPTION 'duplicate key value violates the primary key of {self.base}'
-        USING ERRCODE = '23505';
+      RAISE EXCEPTION USING ERRCODE = '23505', MESSAGE = {duplicate};
     END IF;
     UPDATE {self.set} SET occ_op = CASE occ_op WHEN 'N' THEN 'I' ELSE 'U' END, {values}
       WHERE {mine} AND {new};
     IF FOUND THEN RETURN NEW; END IF;
-    done := occ.admit_row();
+    occ_done := occ.admit_row();
 {self._fill("I", "NEW")}
     RETURN NEW;
   ELSE
     UPDATE {self.set} SET occ_op = CASE occ_op WHEN 'I' THEN 'N' ELSE 'D' END WHERE {mine} AND {old};
     IF FOUND THEN RETURN OLD; END IF;
-    done := occ.admit_row();
+    occ_done := occ.admit_row();
 {self._fill("D", "OLD")}
     RETURN OLD;
   END IF;
-END $$;"""
+END $occ$;"""
 
     def _apply(self) -> str:
         """COMMIT's part for this table: in key order, and REPEATABLE READ finds the conflicts."""
-        this = self._each("? = w.?", self.key, " AND ")
+        this = self._each("? = occ_w.?", self.key, " AND ")
         names = ", ".join(self.names)
         update = (
-            f"UPDATE {self.base} SET {self._each('? = w.?', self.rest)} WHERE {this}"
+            f"UPDATE {self.base} SET {self._each('? = occ_w.?', self.rest)} WHERE {this}"
             if self.rest
             else f"PERFORM FROM {self.base} WHERE {this} FOR UPDATE"
         )
         return f"""
-CREATE FUNCTION {self.apply}() RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION {self.apply}() RETURNS boolean LANGUAGE plpgsql AS $occ$
 DECLARE
-  w {self.set};
-  done text;
+  occ_w {self.set};
+  occ_done text;
 BEGIN
-  FOR w IN SELECT * FROM {self.set}
+  FOR occ_w IN SELECT * FROM {self.set}
     WHERE occ_backend = pg_backend_pid() AND occ_slot < {self.slots}
     ORDER BY {", ".join(self.key)}
   LOOP
-    IF w.occ_op = 'U' THEN
+    IF occ_w.occ_op = 'U' THEN
       {update};
-    ELSIF w.occ_op = 'I' THEN
-      INSERT INTO {self.base} ({names}) VALUES ({self._each("w.?", self.names)});
-    ELSIF w.occ_op = 'D' THEN
+    ELSIF occ_w.occ_op = 'I' THEN
+      INSERT INTO {self.base} ({names}) VALUES ({self._each("occ_w.?", self.names)});
+    ELSIF occ_w.occ_op = 'D' THEN
       DELETE FROM {self.base} WHERE {this};
-    ELSIF w.occ_op = 'R' THEN
+    ELSIF occ_w.occ_op = 'R' THEN
       PERFORM FROM {self.base} WHERE {this} FOR SHARE;
     ELSE
       CONTINUE;
     END IF;
     -- A row of the snapshot that is not found any more was deleted since.
-    IF NOT FOUND THEN done := occ.fail_on_data(); END IF;
+    IF NOT FOUND THEN occ_done := occ.fail_on_data(); END IF;
   END LOOP;
-  done := set_config({self.counter}, '0', true);
+  occ_done := set_config({self.counter}, '0', true);
   RETURN true;
-END $$;"""
+END $occ$;"""
 
     def _triggers(self) -> str:
         return f"""
