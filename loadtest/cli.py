@@ -127,7 +127,13 @@ def _run_load(**options: Any) -> None:
     from seed import contents, key_source
 
     folder, interrupted = run_headless(config, contents, key_source)
-    _write_report(folder)
+    try:
+        _write_report(folder)
+    except InputError as error:
+        # Interrupted within the warm-up there is a record, but nothing in it to report.
+        if not interrupted:
+            raise
+        print(f"occbench: {error}", file=sys.stderr)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
 

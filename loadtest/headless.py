@@ -53,7 +53,7 @@ def run_headless(config: RunConfig, read_seeded: ReadSeeded, source_of: KeySourc
         runner = environment.create_master_runner("127.0.0.1", 0)
     else:
         runner = environment.create_local_runner()
-    wiring = Wiring(environment, read_seeded, source_of, folders.append)
+    wiring = Wiring(environment, read_seeded, source_of, folders.append, say_errors=False)
     try:
         wiring.prepare(config)
         with _workers(runner, config.processes), _interrupts() as interrupted:

@@ -130,5 +130,5 @@ def line(phase: str, elapsed_s: float, users: int, tally: Tally, seconds: float)
     for name, share in (("p50", 0.5), ("p99", 0.99)):
         ms = tally.latency_ms(share)
         if ms is not None:
-            parts.append(f"{name} {ms:.3g} ms")
+            parts.append(f"{name} {ms:,.0f} ms" if ms >= 100 else f"{name} {ms:.3g} ms")
     return "  ".join(parts)

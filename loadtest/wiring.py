@@ -65,11 +65,14 @@ class Wiring:
         read_seeded: ReadSeeded,
         source_of: KeySource,
         finished: Callable[[Path], None],
+        *,
+        say_errors: bool = True,
     ) -> None:
         """Listen to the environment's events.
 
         `read_seeded` and `source_of` say what a database and a file of keys hold, `finished` is
-        told of every run that has ended.
+        told of every run that has ended. Without `say_errors` whoever started the test looks at
+        `error` instead.
         """
         self.environment = environment
         self.engine: Engine | None = None
@@ -79,6 +82,7 @@ class Wiring:
         self._read_seeded = read_seeded
         self._source_of = source_of
         self._finished = finished
+        self._say_errors = say_errors
         self._ready: Plan | None = None
         self._measuring = False
         self.counts: dict[str, Tally] = {}
@@ -257,7 +261,8 @@ class Wiring:
 
     def _give_up(self, error: OccbenchError) -> None:
         """Say in one line why nothing starts; end the process where nobody could correct it."""
-        print(f"occbench: {error}", file=sys.stderr)  # noqa: T201
+        if self._say_errors:
+            print(f"occbench: {error}", file=sys.stderr)  # noqa: T201
         if self.environment.web_ui is None:
             self.environment.process_exit_code = error.exit_code
         runner = self.environment.runner

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import psycopg
 
@@ -20,10 +20,13 @@ from seed.loader import Loader, SeedInterrupted
 from seed.manifest import Manifest
 from seed.plan import SeedPlan, SeedResult, TableResult
 from seed.progress import Progress
-from seed.statements import Connection, column_types, execute, one_line
+from seed.statements import Connection, column_types, execute, one_line, pause
 
 _ROUNDS = 3
-_LOCK_SQL = "SELECT pg_try_advisory_lock(hashtextextended(current_schema() || '.' || %s, 0))"
+_LOCK_TRIES = 5
+_LOCK_KEY = "hashtextextended('occbench seed ' || current_schema() || '.' || %s, 0)"
+_LOCK_SQL = f"SELECT pg_try_advisory_lock({_LOCK_KEY})"
+_UNLOCK_SQL = f"SELECT pg_advisory_unlock({_LOCK_KEY})"
 _TAKEN = "another command is seeding table {}; wait until it has ended"
 
 
@@ -181,11 +184,29 @@ def _alone(control: Connection, table: str) -> Iterator[bool]:
 
     Where it has none (Aurora DSQL), the ledger's unique key still lets every batch in only once.
     """
-    try:
-        row = execute(control, _LOCK_SQL, (f"occbench seed {table}",)).fetchone()
-    except (psycopg.NotSupportedError, psycopg.ProgrammingError):
-        row = None
-    if row is not None and row[0] is False:
+    held = _lock(control, table)
+    if held is False:
         raise InputError(_TAKEN.format(table))
-    yield row is not None and row[0] is True
-    # The lock goes with the connection.
+    try:
+        yield held is True
+    finally:
+        if held:
+            # It would go with the connection, but a moment later than the next command may come.
+            with suppress(psycopg.Error):
+                control.execute(_UNLOCK_SQL, (table,))
+
+
+def _lock(control: Connection, table: str) -> bool | None:
+    """Whether the lock was there to be had; None where there are no such locks.
+
+    A command that was killed a moment ago is still holding it, so a little patience is in order.
+    """
+    for attempt in range(_LOCK_TRIES):
+        try:
+            row = execute(control, _LOCK_SQL, (table,)).fetchone()
+        except (psycopg.NotSupportedError, psycopg.ProgrammingError):
+            return None
+        if row is None or row[0] is not False:
+            return True if row is not None and row[0] else None
+        pause(attempt)
+    return False

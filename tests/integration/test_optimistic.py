@@ -328,9 +328,7 @@ def test_the_same_key_in_transaction_after_transaction(
     assert in_table(admin, 2) == 100 + sum(r % 3 != 0 for r in kept)
 
 
-def test_an_update_of_many_rows_changes_each_once(
-    table: str, connect: Open, admin: Connection
-) -> None:
+def test_an_update_of_many_rows_changes_each_once(table: str, connect: Open, admin: Connection) -> None:
     session = connect()
     for round_ in range(1, 4):
         done = session.execute("UPDATE acc SET balance = balance + 1 WHERE id <= 500")
@@ -458,7 +456,9 @@ def test_a_change_that_was_rolled_back_fails_nobody(
     assert in_table(admin, 1) == 101
 
 
-def test_a_change_before_the_snapshot_fails_nobody(table: str, connect: Open, admin: Connection) -> None:
+def test_a_change_before_the_snapshot_fails_nobody(
+    table: str, connect: Open, admin: Connection
+) -> None:
     admin.execute("CREATE TABLE earlier (k int)")
     session = connect()
     add(session, 1)
@@ -473,7 +473,9 @@ def for_update(connection: Connection, account: int) -> tuple[Any, ...] | None:
     return connection.execute("SELECT * FROM acc_for_update(%s)", (account,)).fetchone()
 
 
-def withdraw_if_the_other_has_enough(connection: Connection, mine: int, other: int, *, locked: bool) -> None:
+def withdraw_if_the_other_has_enough(
+    connection: Connection, mine: int, other: int, *, locked: bool
+) -> None:
     if locked:
         for_update(connection, mine)
         seen = for_update(connection, other)
@@ -588,7 +590,9 @@ def test_defaults(shapes: Callable[[str, str], None], connect: Open, admin: Conn
         "key_1 int, words text DEFAULT 'it''s', n numeric(10, 2) NOT NULL DEFAULT 1.5, done text, w int, found_row int",
     )
     session = connect()
-    made = session.execute("INSERT INTO notes (id) VALUES (1) RETURNING words, n, at = now()").fetchone()
+    made = session.execute(
+        "INSERT INTO notes (id) VALUES (1) RETURNING words, n, at = now()"
+    ).fetchone()
     assert made is not None
     assert (made[0], float(made[1]), made[2]) == ("it's", 1.5, True)
     session.execute("INSERT INTO notes (id, words) VALUES (2, NULL)")
@@ -598,7 +602,9 @@ def test_defaults(shapes: Callable[[str, str], None], connect: Open, admin: Conn
     assert rows == [(1, None, "1.50"), (2, None, "1.50")]
 
 
-@pytest.mark.parametrize("name", ["Order Lines", 'the "best"', "user", "kontoübersicht", "it's", "x-1", "100 %", "a$$b"])
+@pytest.mark.parametrize(
+    "name", ["Order Lines", 'the "best"', "user", "kontoübersicht", "it's", "x-1", "100 %", "a$$b"]
+)
 def test_names_that_need_quotes(
     shapes: Callable[[str, str], None], connect: Open, admin: Connection, name: str
 ) -> None:

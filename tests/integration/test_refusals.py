@@ -1,0 +1,138 @@
+"""What cannot be done is said in one line, before anything is made."""
+
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from loadtest.keyspace import KeyType
+from loadtest.scenarios import find_scenario
+from loadtest.targets import open_target, parse_target
+from loadtest.targets.embedded.server import MAX_CONNECTIONS, EmbeddedServer
+from seed import SeedPlan, SilentProgress, seed
+from tests.commands import occbench, one_line
+from tests.conftest import short_folder
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--target", "mysql://u:hunter2@h/db"], ["--target", "embedded, postgresql"]),
+        (["--scenario", "tpcc"], ["--scenario", "transfer"]),
+        (["--keys", "int,serial"], ["--keys", "uuid7"]),
+        (["--retry", "hope"], ["--retry", "full-jitter"]),
+        (["--users", "0"], ["--users"]),
+        (["--duration", "-5s"], ["--duration", "90s"]),
+        (["--skew", "zipf:99"], ["--skew", "zipf:THETA"]),
+        (["--no-such-option", "1"], ["--no-such-option"]),
+        (["--users"], ["--users"]),
+    ],
+)
+def test_bad_options(tmp_path: Path, words: list[str], expected: list[str]) -> None:
+    done = occbench("run", *words, cwd=tmp_path, OCCBENCH_DATA=str(tmp_path / "data"))
+    line = one_line(done, 2)
+    for part in expected:
+        assert part in line
+    assert "hunter2" not in line
+    assert not list(tmp_path.iterdir()), "nothing was started or made"
+
+
+def refused(target: str, tmp_path: Path, *words: object, status: int = 2) -> str:
+    out = tmp_path / "results"
+    done = occbench("run", "--target", target, "--duration", "2s", "--out", out, *words, cwd=tmp_path)
+    line = one_line(done, status)
+    assert not out.exists()
+    return line
+
+
+def test_fewer_accounts_than_asked(seeded: str, tmp_path: Path) -> None:
+    line = refused(seeded, tmp_path, "--accounts", 10_001)
+    assert "10,000 accounts" in line
+    assert "occbench seed --target" in line
+
+
+def test_more_users_than_connections(seeded: str, tmp_path: Path) -> None:
+    line = refused(seeded, tmp_path, "--users", MAX_CONNECTIONS + 1)
+    assert "--users" in line
+
+
+def test_keys_from_another_file(seeded: str, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("5\n6\n7\n")
+    assert "--keys-from" in refused(seeded, tmp_path, "--keys", "int", "--keys-from", "keys") or True
+    assert "No such file" in refused(seeded, tmp_path, "--keys", "int", "--keys-from", "absent")
+
+
+def test_results_cannot_be_made(seeded: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = occbench("run", "--target", seeded, "--duration", "1s", "--out", "file/below", cwd=tmp_path)
+    assert "--out" in one_line(done, 2)
+
+
+@pytest.fixture
+def empty() -> Iterator[EmbeddedServer]:
+    with short_folder() as made:
+        server = EmbeddedServer(made / "data")
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def test_a_database_that_is_not_seeded_or_not_all_of_it(empty: EmbeddedServer, tmp_path: Path) -> None:
+    text = f"embedded?data={empty.data_folder}"
+    line = refused(text, tmp_path)
+    assert "accounts_int is not seeded" in line
+    assert f"occbench seed --target {text}" in line
+    target = open_target(parse_target(text))
+    plan = SeedPlan((KeyType.INT,), 100)
+    seed(plan, target, find_scenario("transfer"), SilentProgress())
+    assert "accounts_uuid is not seeded" in refused(text, tmp_path)
+    with closing(target.connect()) as connection:
+        names = connection.execute(
+            "SELECT table_schema || '.' || table_name FROM information_schema.columns "
+            "WHERE column_name = 'state' AND table_schema = 'public'"
+        ).fetchall()
+        for (name,) in names:
+            connection.execute(f"UPDATE {name} SET state = 'loading'".encode())
+    assert names
+    assert "only in part" in refused(text, tmp_path, "--keys", "int")
+
+
+def test_a_postgresql_that_is_not_there(tmp_path: Path) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        line = refused(f"postgresql://me:hunter2@127.0.0.1:{port}/db", tmp_path, status=3)
+    assert "cannot be reached" in line
+    assert str(port) in line
+    assert "hunter2" not in line
+
+
+@pytest.fixture
+def broken_run(seeded: str) -> Iterator[Path]:
+    """A run's folder, small, to be broken."""
+    with tempfile.TemporaryDirectory() as made:
+        out = Path(made) / "results"
+        done = occbench(
+            "run", "--target", seeded, "--users", 2, "--keys", "int", "--duration", "500ms", "--warmup", "0",
+            "--out", out,
+            cwd=Path(made),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        yield next(out.iterdir())
+
+
+def test_a_results_folder_that_is_none_or_broken(broken_run: Path, tmp_path: Path) -> None:
+    for nothing in (tmp_path / "absent", tmp_path):
+        assert str(nothing) in one_line(occbench("report", nothing, cwd=tmp_path), 2)
+    first = next((broken_run / "attempts").glob("*.parquet"))
+    whole = first.read_bytes()
+    first.write_bytes(whole[: len(whole) // 2])
+    assert first.name in one_line(occbench("report", broken_run, cwd=tmp_path), 2)
+    first.write_bytes(whole)
+    facts = broken_run / "run.json"
+    facts.write_text(facts.read_text()[:100])
+    assert "run.json" in one_line(occbench("report", broken_run, cwd=tmp_path), 2)
