@@ -17,10 +17,10 @@ from seed.statements import CONFLICTS, Connection, backoff_s, one_line
 from seed.wire import Wire
 
 _TRIES = 12
-COPY_ROWS = 250
-"""Rows a COPY. PostgreSQL 18 keeps a slot for each row of a COPY, up to 1,000, and spends time that
-grows with the square of their number on them; four COPYs of 250 rows cost a third less than one of
-1,000."""
+COPY_ROWS = 125
+"""Rows a COPY. PostgreSQL 18 keeps a slot for each row of a COPY, up to 1,000, and spends time on
+them that grows with the square of their number: eight COPYs of 125 rows cost the server two thirds
+of what one of 1,000 does."""
 
 
 class Replaced(TargetError):  # noqa: N818 - what happened, not a bug
