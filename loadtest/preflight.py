@@ -184,6 +184,10 @@ def make_plan(config: RunConfig, read_seeded: ReadSeeded, source_of: KeySource) 
     )
     plan.law()
     plan.keys()
+    for target in targets:
+        with target.connect() as connection:
+            for key_type in config.keys:
+                target.settle(connection, scenario.table(key_type).name)
     return plan
 
 

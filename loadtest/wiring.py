@@ -208,6 +208,8 @@ class Wiring:
             if self.run is not None:
                 self.run.generators.append(account)
         if self.run is not None:
+            if isinstance(runner, MasterRunner):
+                self._wait_for_accounts(self.run)
             run, self.run = self.run, None
             run.end()
             self._finished(run.folder)
@@ -227,6 +229,13 @@ class Wiring:
         assert isinstance(runner, WorkerRunner)  # noqa: S101 - asked by the caller
         plan = Plan.from_json(options[_PLAN])
         return plan, Path(options[_FOLDER]), runner.worker_index, options[_WORKERS]
+
+    def _wait_for_accounts(self, run: Run) -> None:
+        """Every worker's comes after it has written its record; one that died sends none."""
+        workers = vars(self.environment.parsed_options).get(_WORKERS, 0)
+        with gevent.Timeout(_STOP_TIMEOUT_S, False):
+            while len(run.generators) < workers:
+                gevent.sleep(0.05)
 
     def _on_measure(self, msg: Any, **_: object) -> None:
         if self.engine is not None:

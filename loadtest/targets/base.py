@@ -152,6 +152,14 @@ class Target(ABC):
         """What the target wants done before a table goes."""
         return
 
+    def settle(
+        self,
+        connection: psycopg.Connection[tuple[Any, ...]],  # noqa: ARG002
+        table: str,  # noqa: ARG002
+    ) -> None:
+        """What the target wants done before a run, so that it does not happen in the middle of it."""
+        return
+
     @abstractmethod
     def open_session(self, statements: Sequence[Statement]) -> Session:
         """A session for one user, with these statements prepared; raises StatementFailed."""

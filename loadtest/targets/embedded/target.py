@@ -5,6 +5,7 @@ from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
 
 import psycopg
+from psycopg import sql
 
 from loadtest.errors import InputError
 from loadtest.table import Table
@@ -71,6 +72,10 @@ class EmbeddedTarget(PostgresTarget):
     def before_drop(self, connection: psycopg.Connection[tuple[Any, ...]], name: str) -> None:
         """The regime's view would keep the table from being dropped."""
         optimistic.uncover(connection, name)
+
+    def settle(self, connection: psycopg.Connection[tuple[Any, ...]], table: str) -> None:
+        """Clean up after loading and earlier runs, or autovacuum would do it while it is measured."""
+        connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier("public", table)))
 
     def describe(self) -> dict[str, Any]:
         """What a report should know."""
