@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import gevent
 
+from loadtest.alarm import Alarm
 from loadtest.attempt import CONFLICTS, OUTCOME_CODE, RETRYABLE, Outcome, outcome_of
 from loadtest.targets import Session, StatementFailed
 
 if TYPE_CHECKING:
     from loadtest.engine import Engine
 
-_LONGEST_SLEEP_S = 0.2
+_LONGEST_SLEEP_NS = 200_000_000
 _RECONNECT_S = 0.25
 _COMMITTED = OUTCOME_CODE[Outcome.COMMITTED]
 _REFUSED = OUTCOME_CODE[Outcome.REFUSED]
@@ -39,13 +40,14 @@ def run_user(  # noqa: C901 - see the head of the file
     schedule, pacing, policy = engine.schedule, engine.pacing, engine.retry
     record, request = engine.record, engine.request
     chance = random.Random(f"{engine.config.seed}/{number}").random  # noqa: S311 - jitter
+    alarm = Alarm()
     session: Session | None = None
     intended = monotonic_ns()
     try:
         while is_running():
             now = monotonic_ns()
             intended = pacing.next_start_ns(now)
-            if intended > now and not _sleep_until(intended, is_running):
+            if intended > now and not _sleep_until(alarm, intended, is_running):
                 break
             now = monotonic_ns()
             if pacing.rate is None:
@@ -120,11 +122,12 @@ def run_user(  # noqa: C901 - see the head of the file
                 backoff_s, backoff_ns = wait_s, 0
                 if wait_s > 0:
                     before = monotonic_ns()
-                    if not _sleep_until(before + round(wait_s * 1e9), is_running):
+                    if not _sleep_until(alarm, before + round(wait_s * 1e9), is_running):
                         break
                     backoff_ns = monotonic_ns() - before
                 attempt += 1
     finally:
+        alarm.close()
         if session is not None:
             session.close()
 
@@ -148,10 +151,10 @@ def _without_session(failure: StatementFailed) -> Outcome:
     return Outcome.REJECTED if busy else Outcome.CONNECT_FAILED
 
 
-def _sleep_until(moment_ns: int, is_running: Callable[[], bool]) -> bool:
+def _sleep_until(alarm: Alarm, moment_ns: int, is_running: Callable[[], bool]) -> bool:
     """Sleep, in short pieces so that a stop is noticed; False when there was one."""
-    while (left := (moment_ns - monotonic_ns()) * 1e-9) > 0:
-        gevent.sleep(min(left, _LONGEST_SLEEP_S))
-        if left > _LONGEST_SLEEP_S and not is_running():
+    while (now := monotonic_ns()) < moment_ns:
+        alarm.sleep_until(min(moment_ns, now + _LONGEST_SLEEP_NS))
+        if not is_running():
             return False
-    return is_running()
+    return True

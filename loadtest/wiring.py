@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from time import time_ns
+from time import monotonic, time_ns
 from typing import Any
 
 import gevent
@@ -233,9 +233,9 @@ class Wiring:
     def _wait_for_accounts(self, run: Run) -> None:
         """Every worker's comes after it has written its record; one that died sends none."""
         workers = vars(self.environment.parsed_options).get(_WORKERS, 0)
-        with gevent.Timeout(_STOP_TIMEOUT_S, False):
-            while len(run.generators) < workers:
-                gevent.sleep(0.05)
+        deadline = monotonic() + _STOP_TIMEOUT_S
+        while len(run.generators) < workers and monotonic() < deadline:
+            gevent.sleep(0.05)
 
     def _on_measure(self, msg: Any, **_: object) -> None:
         if self.engine is not None:

@@ -22,6 +22,8 @@ _MEASUREMENTS: dict[str, Callable[[Bed], Measurement]] = {
     "analysing": analysing.measure,
 }
 _INTERRUPTED = 130
+_QUIET = 0.25
+"""A load average, for each processor, up to which a machine counts as idle."""
 
 
 def main() -> int:
@@ -58,16 +60,17 @@ def main() -> int:
 
 def _head() -> str:
     here, of = machine(), versions()
-    names = ("occbench", "python", "locust", "gevent", "psycopg", "pyarrow")
+    names = ("occbench", "python", "locust", "psycopg", "pyarrow")
     packages = ", ".join(f"{name} {of[name]}" for name in names if name in of)
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    load, processors = os.getloadavg()[0], os.cpu_count() or 1
+    busy = "busy with other work" if load > _QUIET * processors else "quiet"
     return "\n".join(
         (
             f"machine    {here['cpus']} × {here['model']}, {here['memory_gb']} GB, {here['system']}",
-            f"versions   {packages}",
+            f"versions   {packages},",
             f"           PostgreSQL {server_version()} with its pgbench and psql, fsync on",
-            f"noise      load average before the start {load}. Figures are noisy: seconds and rates",
-            "           differ from hour to hour, ratios within one run much less.",
+            f"noise      the machine was {busy} before the start (load average {load:.1f}).",
+            "           Seconds and rates differ from hour to hour, ratios within one run less.",
         )
     )
 

@@ -43,7 +43,7 @@ class Sizes:
 
 
 FULL = Sizes(1_000_000, 3, 8, 1, 4, 8, (1_000_000, 10_000_000), full=True)
-QUICK = Sizes(100_000, 1, 3, 1, 2, 3, (100_000, 1_000_000), full=False, warmup_s=1)
+QUICK = Sizes(100_000, 1, 3, 1, 2, 2, (100_000, 1_000_000), full=False, warmup_s=1)
 
 
 class Bed:
@@ -115,7 +115,7 @@ def say(what: str) -> None:
 @contextmanager
 def bed(sizes: Sizes) -> Iterator[Bed]:
     """Make a database; stop and remove it whatever happens."""
-    folder = Path(tempfile.mkdtemp(prefix="occbench-"))
+    folder = Path(tempfile.mkdtemp(prefix="occ-bench-"))
     if os.geteuid() == 0:
         folder.chmod(0o755)  # the server's user is another one then
     made = Bed(folder, sizes)
@@ -124,7 +124,9 @@ def bed(sizes: Sizes) -> Iterator[Bed]:
         made.target.start()
         yield made
     finally:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # Asked to end once more, it goes on: nothing may be left running or lying about.
+        before = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM)}
         made.target.server.stop()
         shutil.rmtree(folder)
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

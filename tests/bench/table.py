@@ -93,7 +93,7 @@ def spread(samples: Sequence[float], unit: str = "") -> str:
 def show(measurements: Iterable[Measurement], *, aims_hold: bool) -> str:
     """The ratios of all measurements, then their figures."""
     done = list(measurements)
-    lines = [f"{'RATIOS AND AIMS':<{_WHAT}} {'median (min–max)':<22} {'aim':<15}", "-" * WIDTH]
+    lines = [f"{'RATIOS AND AIMS':<{_WHAT}} {'median (min–max)':<22} aim", "-" * WIDTH]
     for ratio in (ratio for measurement in done for ratio in measurement.ratios):
         goal = str(ratio.goal) if ratio.goal else ""
         verdict = ratio.goal.verdict(median(ratio.samples)) if ratio.goal and aims_hold else ""
