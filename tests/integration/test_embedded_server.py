@@ -20,15 +20,17 @@ import psycopg
 import pytest
 
 from loadtest.errors import InputError, TargetError
-from loadtest.targets.embedded import binaries
-from loadtest.targets.embedded import server as server_module
+from loadtest.targets.embedded import binaries, settings
 from loadtest.targets.embedded.binaries import binary
+from loadtest.targets.embedded.folder import DataFolder
+from loadtest.targets.embedded.postmaster import strays
 from loadtest.targets.embedded.server import (
     EmbeddedServer,
+    Regime,
     default_data_folder,
     libpq_options,
 )
-from loadtest.targets.embedded.system_user import SystemUser
+from loadtest.targets.embedded.system_user import SystemUser, server_user
 
 REPOSITORY = Path(__file__).parents[2]
 IS_ROOT = os.geteuid() == 0
@@ -92,7 +94,7 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def server_processes(server: EmbeddedServer) -> list[psutil.Process]:
-    return server._strays()
+    return strays(DataFolder(server.data_folder))
 
 
 def postmasters(server: EmbeddedServer) -> list[int]:
@@ -205,7 +207,7 @@ def test_the_settings_are_the_documented_ones(embedded_server: EmbeddedServer) -
 def test_a_small_machine_gets_small_buffers(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, mebibytes: int, buffers: str
 ) -> None:
-    monkeypatch.setattr(server_module, "_memory", lambda: mebibytes * 1024 * 1024)
+    monkeypatch.setattr(settings, "memory", lambda: mebibytes * 1024 * 1024)
     server.start()
     assert ask(server, "SHOW shared_buffers") == buffers
 
@@ -264,9 +266,7 @@ def psql(url: str, sql: str) -> str:
 @pytest.mark.parametrize(
     ("regime", "path"), [("optimistic", "optimistic,public"), ("locking", "public")]
 )
-def test_the_url_works_everywhere(
-    embedded_server: EmbeddedServer, regime: server_module.Regime, path: str
-) -> None:
+def test_the_url_works_everywhere(embedded_server: EmbeddedServer, regime: Regime, path: str) -> None:
     odd = r"two  words, a \ and 100 % of 'quotes' & ä"
     url = embedded_server.url(regime, {"occ.commit_delay_ms": "12", "occ.note": odd})
     for name, expected in {
@@ -603,9 +603,9 @@ def test_reset_makes_room_before_it_asks_for_it(
 def test_a_server_that_does_not_start_says_why(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 200_000)
-    monkeypatch.setattr(server_module, "_memory", lambda: 0)
-    limited = server._user.run
+    monkeypatch.setattr(settings, "MAX_CONNECTIONS", 200_000)
+    monkeypatch.setattr(settings, "memory", lambda: 0)
+    limited = server_user().run
 
     def with_little_memory(arguments: list[str | Path], **more: Any) -> Any:
         if Path(arguments[0]).name == "pg_ctl":

@@ -276,13 +276,13 @@ def test_a_savepoint_rolled_back_takes_its_writes_along(
 ) -> None:
     session = connect()
     add(session, 1, 1)
-    with pytest.raises(ZeroDivisionError), session.transaction():
+    with session.transaction():
         add(session, 1, 10)
         add(session, 2, 10)
         session.execute("DELETE FROM acc WHERE id = 3")
         session.execute("INSERT INTO acc VALUES (9001, 1)")
         assert (balance(session, 1), balance(session, 2)) == (111, 110)
-        raise ZeroDivisionError
+        raise psycopg.Rollback
     seen = [balance(session, account) for account in (1, 2, 3, 9001)]
     assert seen == [101, 100, 100, None]
     add(session, 4, 4)
@@ -587,7 +587,8 @@ def test_defaults(shapes: Callable[[str, str], None], connect: Open, admin: Conn
     shapes(
         "notes",
         "id bigint PRIMARY KEY, at timestamptz NOT NULL DEFAULT now(), "
-        "key_1 int, words text DEFAULT 'it''s', n numeric(10, 2) NOT NULL DEFAULT 1.5, done text, w int, found_row int",
+        "key_1 int, words text DEFAULT 'it''s', n numeric(10, 2) NOT NULL DEFAULT 1.5, "
+        "done text, w int, found_row int",
     )
     session = connect()
     made = session.execute(
@@ -712,7 +713,7 @@ def test_a_commit_delay_delays_commit_and_nothing_else(table: str, connect: Open
             elapsed_ms(lambda: add(session, 2)),
         ]
         assert min(statements) < COMMIT_MS
-        assert COMMIT_MS <= elapsed_ms(session.commit)
+        assert elapsed_ms(session.commit) >= COMMIT_MS
     balance(session, 1)
     reads = [elapsed_ms(session.commit)]
     for _ in range(3):
@@ -756,7 +757,7 @@ def test_a_commit_that_is_on_its_way_has_not_won_yet(
 
 
 def transfers(session: Connection, seed: int, until: float, accounts: int, failures: list[str]) -> int:
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - which accounts
     done = 0
     while time.monotonic() < until:
         payer, payee = rng.sample(range(1, accounts + 1), 2)
@@ -778,7 +779,7 @@ def test_thirty_two_at_once_conserve_money_and_only_ever_conflict(
     sessions = [connect() for _ in range(32)]
     failures: list[list[str]] = [[] for _ in sessions]
     done = [0] * len(sessions)
-    until = time.monotonic() + 4
+    until = time.monotonic() + 3
 
     def work(place: int) -> None:
         done[place] = transfers(sessions[place], place, until, 100, failures[place])

@@ -19,7 +19,7 @@ def test_wakes_at_the_moment_and_not_before() -> None:
 def test_a_moment_that_is_past_is_no_sleep() -> None:
     alarm = Alarm()
     others = []
-    greenlet = gevent.spawn(others.append, 1)
+    greenlet = gevent.spawn(lambda: others.append(1))
     alarm.sleep_until(monotonic_ns() - 1)
     assert others == [], "nobody else ran meanwhile"
     greenlet.join()

@@ -32,7 +32,7 @@ STATES = st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=5, max_size=5)
         ("40001", "schema has been updated, please retry: (OC001)", "conflict_schema"),
         ("40001", "(OC001)", "conflict_schema"),
         ("40001", "could not serialize access due to concurrent update", "conflict_serialization"),
-        ("40001", "restart transaction: TransactionRetryWithProtoRefreshError", "conflict_serialization"),
+        ("40001", "restart transaction: RETRY_SERIALIZABLE", "conflict_serialization"),
         ("40001", "OC000 without its brackets", "conflict_serialization"),
         ("40001", "", "conflict_serialization"),
         ("40P01", "deadlock detected", "deadlock"),

@@ -143,7 +143,13 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
         chunks.append(chunk)
     done = threading.Event()
     looks = 0
-    writer = threading.Thread(target=lambda: ([chunk.write() for chunk in chunks], done.set()))
+
+    def write() -> None:
+        for chunk in chunks:
+            chunk.write()
+        done.set()
+
+    writer = threading.Thread(target=write)
     writer.start()
     while not done.is_set():
         for path in tmp_path.glob("*.parquet"):

@@ -1,0 +1,184 @@
+"""Locust's page in a real browser: the form, its words, start and stop and start again."""
+
+import shutil
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+from loadtest.config import RunConfig
+from loadtest.options import options_of
+from tests.commands import check_conserved, results_in, start, wait_for
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.skipif(
+        CHROMIUM is None or DRIVER is None,
+        reason="the page is tested with Debian's packages chromium and chromium-driver",
+    ),
+    pytest.mark.slow,
+]
+FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync "
+    "--disable-dev-shm-usage --window-size=1300,1100"
+)
+WAIT_S = 40
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own page
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def page(seeded: str, tmp_path: Path, out: Path) -> Iterator[str]:
+    """The address of a page whose form is filled in for the seeded accounts."""
+    port = free_port()
+    process = start(
+        "ui", "--port", port, "--target", seeded, "--users", 4, "--accounts", 1000, "--warmup", "0",
+        "--block", "500ms", "--duration", "10m", "--out", out,
+        cwd=tmp_path,
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        wait_for(lambda: process.poll() is not None or answers(url), "the page")
+        assert process.poll() is None, process.communicate()
+        yield url
+        assert process.poll() is None, "it is still there"
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    assert CHROMIUM is not None
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path / 'browser'}"):
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+class Page:
+    def __init__(self, browser: webdriver.Chrome) -> None:
+        self._browser = browser
+        self._wait = WebDriverWait(browser, WAIT_S)
+
+    def shows(self, words: str) -> None:
+        self._wait.until(
+            lambda b: words in b.find_element(By.TAG_NAME, "body").text, f"{words!r} is not shown"
+        )
+
+    def button(self, text: str) -> WebElement:
+        def find(browser: webdriver.Chrome) -> WebElement | None:
+            for found in browser.find_elements(By.CSS_SELECTOR, "button, [role=button]"):
+                if found.is_displayed() and found.text.strip().upper().startswith(text.upper()):
+                    return found
+            return None
+
+        found = self._wait.until(find, f"there is no button {text!r}")
+        assert isinstance(found, WebElement)
+        return found
+
+    def press(self, text: str) -> None:
+        self._browser.execute_script("arguments[0].click()", self.button(text))
+
+    def field(self, name: str) -> WebElement:
+        found = self._wait.until(
+            lambda b: next(iter(b.find_elements(By.NAME, name)), None), f"there is no field {name}"
+        )
+        assert isinstance(found, WebElement)
+        return found
+
+    def fill(self, name: str, text: str) -> None:
+        field = self.field(name)
+        self._wait.until(lambda _: field.is_displayed(), f"{name} is not shown")
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(text)
+        assert field.get_attribute("value") == text
+
+    def requests(self) -> dict[str, int]:
+        """Name → how many, from the statistics table."""
+        found = {}
+        for row in self._browser.find_elements(By.CSS_SELECTOR, "table tr"):
+            cells = [cell.text.strip() for cell in row.find_elements(By.TAG_NAME, "td")]
+            if len(cells) > 3 and cells[1].startswith("transfer ") and cells[0] == "TXN":
+                found[cells[1]] = int(cells[2].replace(",", "") or 0)
+        return found
+
+    def has_run_both(self) -> None:
+        self._wait.until(
+            lambda _: all(self.requests().get(f"transfer {key}", 0) > 10 for key in ("int", "uuid")),
+            "no requests of both key types in the table",
+        )
+
+
+def camel(name: str) -> str:
+    first, *rest = f"occ_{name}".split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def test_a_run_from_the_page_and_another(page: str, browser: webdriver.Chrome, out: Path) -> None:
+    browser.get(page)
+    here = Page(browser)
+    here.press("Custom parameters")
+    for option in options_of(RunConfig):
+        if option.in_form and not option.own_by_locust:
+            here.field(camel(option.name))
+    assert here.field("occAccounts").get_attribute("value") == "1000"
+    assert not browser.find_elements(By.NAME, "occOut")
+
+    here.fill("occSkew", "zipf:99")
+    here.press("START")
+    here.shows("zipf:99' is not one of uniform, zipf:THETA")
+    assert not out.exists(), "nothing was started"
+    here.fill("occSkew", "zipf:0.8")
+
+    for number in (1, 2):
+        here.press("START")
+        here.has_run_both()
+        here.press("STOP")
+        wait_for(lambda: len(list(out.glob("*/report.html"))) == number, "the report", WAIT_S)  # noqa: B023
+        if number == 1:
+            here.press("NEW")
+
+    results = results_in(out)
+    assert len(results) == 2
+    for result in results:
+        check_conserved(result)
+        assert (result.folder / "report.html").stat().st_size > 1000
+        assert set(result.summary["key_types"]) == {"int", "uuid"}
+        assert result.run["config"]["skew"] == "zipf:0.8"
+        assert result.summary["overall"]["committed"] > 20
