@@ -12,7 +12,7 @@ from loadtest.keyspace import KeyType
 from loadtest.targets.embedded.target import EmbeddedTarget
 from seed import SilentProgress, contents, export_keys, read_manifest, seed
 from seed.statements import Connection
-from tests.integration.test_seed_support import (
+from tests.integration.seed_support import (
     NAME,
     SCENARIO,
     UUID,

@@ -19,7 +19,7 @@ from seed.batches import Batch
 from seed.statements import Connection
 from seed.wire import Wire
 from seed.writer import BatchWriter
-from tests.integration.test_seed_support import (
+from tests.integration.seed_support import (
     NAME,
     SCENARIO,
     Events,
@@ -306,7 +306,7 @@ seed.batches.BLOCK_ACCOUNTS = 20_000
 from loadtest.keyspace import KeyType
 from pathlib import Path
 from seed import SeedPlan, SilentProgress, seed
-from tests.integration.test_seed_support import SCENARIO, embedded
+from tests.integration.seed_support import SCENARIO, embedded
 target = embedded(Path(sys.argv[1]))
 seed(SeedPlan((KeyType.UUID,), int(sys.argv[2]), recreate=True), target, SCENARIO, SilentProgress())
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
