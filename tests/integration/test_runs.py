@@ -194,7 +194,8 @@ def test_the_same_seed_is_the_same_work(
     """Whatever the timing, the number of processes, and the targets."""
     other = run(
         "--target", f"{seeded}&commit_delay_ms=7", "--users", 8, "--accounts", 500,
-        "--duration", "1500ms", "--warmup", "100ms", "--block", "300ms", "--skew", "zipf:0.8", "--seed", 77,
+        "--duration", "1500ms", "--warmup", "100ms", "--block", "300ms",
+        "--skew", "zipf:0.8", "--seed", 77,
         out=tmp_path / "results",
     )  # fmt: skip
     sequences = [
