@@ -188,6 +188,8 @@ def _demo(
     A million integer and a million UUID accounts in the embedded database, transfers between them
     by many users over popular and less popular accounts, and a commit that takes 10 ms, as between
     two Regions.
+
+    Example: `occbench demo --users 128 --duration 60s`
     """
     from loadtest.demo import demo
 
@@ -242,7 +244,10 @@ def _predict(
 def _list(
     what: Annotated[str, typer.Argument(metavar="WHAT", help="scenarios, targets or retries")],
 ) -> None:
-    """List what can be chosen: scenarios, targets or retries."""
+    """List what can be chosen: scenarios, targets or retries.
+
+    Example: `occbench list retries`
+    """
     from loadtest.retry import POLICIES
     from loadtest.scenarios import SCENARIOS
     from loadtest.targets import FAMILIES
@@ -261,7 +266,10 @@ def _list(
 
 @db.command("start")
 def _db_start(data: DataFolder = None) -> None:
-    """Start the server, and make the database at first use."""
+    """Start the server, and make the database at first use.
+
+    Example: `occbench db start --data /tmp/occbench`
+    """
     target = _embedded("optimistic", data)
     target.start()
     _say(target.server.status())
@@ -269,7 +277,10 @@ def _db_start(data: DataFolder = None) -> None:
 
 @db.command("stop")
 def _db_stop(data: DataFolder = None) -> None:
-    """Stop the server; the data stays."""
+    """Stop the server; the data stays.
+
+    Example: `occbench db stop`
+    """
     server = _embedded("optimistic", data).server
     server.stop()
     _say(server.status())
@@ -277,7 +288,10 @@ def _db_stop(data: DataFolder = None) -> None:
 
 @db.command("status")
 def _db_status(data: DataFolder = None) -> None:
-    """Say whether the server runs, where its data is, and what is seeded."""
+    """Say whether the server runs, where its data is, and what is seeded.
+
+    Example: `occbench db status`
+    """
     target = _embedded("optimistic", data)
     status = target.server.status()
     _say(status)
@@ -292,7 +306,10 @@ def _db_status(data: DataFolder = None) -> None:
 
 @db.command("reset")
 def _db_reset(data: DataFolder = None) -> None:
-    """Throw the database away and start with an empty one."""
+    """Throw the database away and start with an empty one.
+
+    Example: `occbench db reset`
+    """
     target = _embedded("optimistic", data)
     target.server.reset()
     target.start()
