@@ -1,14 +1,17 @@
 """Locust's page in a real browser: the form, its words, start and stop and start again."""
 
+import json
 import shutil
 import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -32,6 +35,7 @@ FLAGS = (
     "--disable-dev-shm-usage --window-size=1300,1100"
 )
 WAIT_S = 40
+NAMES = ("transfer int", "transfer uuid")
 
 
 def free_port() -> int:
@@ -91,29 +95,34 @@ def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
         driver.quit()
 
 
+_PRESS = """
+const button = [...document.querySelectorAll("button, [role=button]")].find(
+    (e) => e.offsetParent && e.innerText.trim().toUpperCase().startsWith(arguments[0]));
+if (button) button.click();
+return Boolean(button);
+"""
+_TABLE = """
+return [...document.querySelectorAll("table tr")]
+    .map((row) => [...row.querySelectorAll("td")].map((cell) => cell.innerText.trim()))
+    .filter((cells) => cells.length > 3);
+"""
+
+
 class Page:
     def __init__(self, browser: webdriver.Chrome) -> None:
         self._browser = browser
-        self._wait = WebDriverWait(browser, WAIT_S)
+        self._wait = WebDriverWait(browser, WAIT_S, ignored_exceptions=[StaleElementReferenceException])
 
     def shows(self, words: str) -> None:
         self._wait.until(
             lambda b: words in b.find_element(By.TAG_NAME, "body").text, f"{words!r} is not shown"
         )
 
-    def button(self, text: str) -> WebElement:
-        def find(browser: webdriver.Chrome) -> WebElement | None:
-            for found in browser.find_elements(By.CSS_SELECTOR, "button, [role=button]"):
-                if found.is_displayed() and found.text.strip().upper().startswith(text.upper()):
-                    return found
-            return None
-
-        found = self._wait.until(find, f"there is no button {text!r}")
-        assert isinstance(found, WebElement)
-        return found
-
     def press(self, text: str) -> None:
-        self._browser.execute_script("arguments[0].click()", self.button(text))
+        # Found and clicked in one step: the page is drawn anew all the time.
+        self._wait.until(
+            lambda b: b.execute_script(_PRESS, text.upper()), f"there is no button {text!r}"
+        )
 
     def field(self, name: str) -> WebElement:
         found = self._wait.until(
@@ -131,23 +140,45 @@ class Page:
 
     def requests(self) -> dict[str, int]:
         """Name → how many, from the statistics table."""
-        found = {}
-        for row in self._browser.find_elements(By.CSS_SELECTOR, "table tr"):
-            cells = [cell.text.strip() for cell in row.find_elements(By.TAG_NAME, "td")]
-            if len(cells) > 3 and cells[1].startswith("transfer ") and cells[0] == "TXN":
-                found[cells[1]] = int(cells[2].replace(",", "") or 0)
-        return found
+        rows: list[list[str]] = self._browser.execute_script(_TABLE)
+        return {
+            name: int(count.replace(",", "") or 0)
+            for kind, name, count, *_ in rows
+            if kind == "TXN" and name in NAMES
+        }
 
-    def has_run_both(self) -> None:
-        self._wait.until(
-            lambda _: all(self.requests().get(f"transfer {key}", 0) > 10 for key in ("int", "uuid")),
-            "no requests of both key types in the table",
-        )
+    def has_run_both(self, before: dict[str, int]) -> None:
+        """The table has requests of both key types that are not those of the run `before`."""
+
+        def shown(_: webdriver.Chrome) -> bool:
+            now = self.requests()
+            return all(now.get(name, 0) > 10 and now[name] != before.get(name) for name in NAMES)
+
+        self._wait.until(shown, "no requests of both key types in the table")
 
 
 def camel(name: str) -> str:
     first, *rest = f"occ_{name}".split("_")
     return first + "".join(part.capitalize() for part in rest)
+
+
+def counted(page: str) -> dict[str, int]:
+    """Requests by name, as the server has them; the table may still show those of the last run."""
+    with urllib.request.urlopen(f"{page}stats/requests", timeout=10) as answer:  # noqa: S310
+        statistics = json.load(answer)["stats"]
+    return {entry["name"]: entry["num_requests"] for entry in statistics if entry["name"] in NAMES}
+
+
+def has_begun(page: str, out: Path, number: int, before: dict[str, int]) -> bool:
+    """Run number so and so has its folder, and both key types were at work in it."""
+    if len(results_in(out)) < number:
+        return False
+    now = counted(page)
+    return all(now.get(name, 0) > 10 and now[name] != before.get(name) for name in NAMES)
+
+
+def has_ended(out: Path, number: int) -> bool:
+    return len(list(out.glob("*/report.html"))) == number
 
 
 def test_a_run_from_the_page_and_another(page: str, browser: webdriver.Chrome, out: Path) -> None:
@@ -166,11 +197,14 @@ def test_a_run_from_the_page_and_another(page: str, browser: webdriver.Chrome, o
     assert not out.exists(), "nothing was started"
     here.fill("occSkew", "zipf:0.8")
 
+    before: dict[str, int] = {}
     for number in (1, 2):
         here.press("START")
-        here.has_run_both()
+        wait_for(partial(has_begun, page, out, number, before), f"run {number}", WAIT_S)
+        here.has_run_both(before)
         here.press("STOP")
-        wait_for(lambda: len(list(out.glob("*/report.html"))) == number, "the report", WAIT_S)  # noqa: B023
+        wait_for(partial(has_ended, out, number), f"report {number}", WAIT_S)
+        before = counted(page)
         if number == 1:
             here.press("NEW")
 

@@ -705,24 +705,26 @@ def elapsed_ms(action: Callable[[], object]) -> float:
 
 def test_a_commit_delay_delays_commit_and_nothing_else(table: str, connect: Open) -> None:
     session = connect(occ__commit_delay_ms=COMMIT_MS)
-    for _ in range(2):
-        # The quickest of a few: another process may have had the core.
-        statements = [
-            elapsed_ms(lambda: balance(session, 1)),
-            elapsed_ms(lambda: add(session, 1)),
-            elapsed_ms(lambda: add(session, 2)),
-        ]
-        assert min(statements) < COMMIT_MS
+    reading, first_write, second_write = [], [], []
+    for _ in range(3):
+        reading.append(elapsed_ms(lambda: balance(session, 1)))
+        first_write.append(elapsed_ms(lambda: add(session, 1)))
+        second_write.append(elapsed_ms(lambda: add(session, 2)))
         assert elapsed_ms(session.commit) >= COMMIT_MS
+    for statements in (reading, first_write, second_write):
+        # The quickest of a few: another process may have had the core.
+        assert min(statements) < COMMIT_MS
     balance(session, 1)
     reads = [elapsed_ms(session.commit)]
     for _ in range(3):
         balance(session, 1)
         reads.append(elapsed_ms(session.commit))
     assert min(reads) < COMMIT_MS, "reading waits for nobody"
-    add(session, 1)
-    rollbacks = elapsed_ms(session.rollback)
-    assert rollbacks < 10 * COMMIT_MS
+    rollbacks = []
+    for _ in range(3):
+        add(session, 1)
+        rollbacks.append(elapsed_ms(session.rollback))
+    assert min(rollbacks) < COMMIT_MS
 
 
 def test_a_commit_that_is_on_its_way_has_not_won_yet(
@@ -853,11 +855,13 @@ def test_the_write_set_does_not_grow_with_time(
         assert row is not None
         return int(row[0])
 
-    pgbench(load_server, script, 8, 300)
+    pgbench(load_server, script, 8, 400)
     early = size()
-    pgbench(load_server, script, 8, 1500)
-    # New sessions take some pages; a row kept for each write would take two megabytes.
-    assert size() < early + 200_000
+    pgbench(load_server, script, 8, 2200)
+    # A few pages for each session, more where one is held up and its snapshot keeps old rows from
+    # being overwritten; 20,000 transactions whose rows were all kept would take two megabytes.
+    assert early < 800_000
+    assert size() < 800_000
     admin.execute("ANALYZE occ.set_acc")
     session = connect()
     plan = "\n".join(

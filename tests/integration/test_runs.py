@@ -207,8 +207,8 @@ def test_the_same_seed_is_the_same_work(
         length = min(len(sequence[who]) for sequence in sequences)
         assert length > 5
         assert sequences[0][who][:length] == sequences[1][who][:length]
-    everything = {tuple(sequence) for sequence in sequences[1].values()}
-    assert len(everything) > 8, "users do not all do the same"
+    beginnings = {tuple(sequences[1][user, "int"][:5]) for user in range(8)}
+    assert len(beginnings) == 8, "users do not do the same"
 
 
 # When, how often, where
@@ -341,7 +341,7 @@ def test_a_run_outlives_a_restart_of_the_database(own_server: EmbeddedServer, tm
     assert done.returncode == 0, done.stderr
     out = tmp_path / "results"
     with running(
-        "--target", f"{target}&commit_delay_ms=15", "--users", 16, "--keys", "uuid", "--duration", "5s",
+        "--target", f"{target}&commit_delay_ms=15", "--users", 16, "--keys", "uuid", "--duration", "4s",
         "--warmup", "0",
         out=out,
     ) as process:  # fmt: skip
