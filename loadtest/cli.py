@@ -117,9 +117,9 @@ def _run_load(**options: Any) -> None:
 
     `occbench run --accounts 1000 --skew zipf:0.9 --retry decorrelated-jitter`
 
-    `occbench run --rate 500 --keys uuid --target embedded?commit_delay_ms=20`
+    `occbench run --rate 500 --keys uuid --target 'embedded?commit_delay_ms=20'`
 
-    `occbench run --target east=embedded?commit_delay_ms=12 --target west=embedded?commit_delay_ms=35`
+    `occbench run --target 'a=embedded?commit_delay_ms=12' --target 'b=embedded?commit_delay_ms=35'`
     """
     config = RunConfig.read(**options)
     # Before anything that waits is imported, see headless.py.
@@ -136,6 +136,10 @@ def _run_load(**options: Any) -> None:
         print(f"occbench: {error}", file=sys.stderr)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
+    from reports import invariant_holds
+
+    if invariant_holds(folder) is False:
+        raise typer.Exit(OccbenchError.exit_code)
 
 
 def _write_report(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """What a run is: every option, declared once.
 
-The command line, Locust's arguments, its web form, the defaults and the documentation are derived
-from the fields of these models (`options.py`); nothing else declares an option.
+The command line, Locust's arguments, its web form and the defaults are derived from the fields of
+these models (`options.py`); nothing else declares an option.
 """
 
 import math
@@ -308,6 +308,8 @@ class SeedConfig(_Options):
 
     @model_validator(mode="after")
     def _export_is_of_one_key_type(self) -> Self:
+        if self.export_keys is not None and self.keys_from is not None:
+            raise ValueError("--export-keys writes computed keys and cannot go with --keys-from")
         if self.export_keys is not None and len(self.keys) != 1:
             raise ValueError("--export-keys needs exactly one key type in --keys")
         return self

@@ -1,11 +1,11 @@
 """`occbench demo`: the whole path once, on the embedded database."""
 
-import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import quote
 
 from loadtest.errors import OccbenchError
+from loadtest.reporting import wait_for
 
 COMMIT_DELAY_MS = 10
 SKEW = "zipf:0.8"
@@ -31,11 +31,7 @@ def demo(*, accounts: int, users: int, duration: str, data: Path | None, out: Pa
 
 def _step(*words: str) -> None:
     """One command, in a process of its own: loading uses threads, running must not."""
-    command = [sys.executable, "-m", "loadtest.cli", *words]
-    try:
-        status = subprocess.run(command, check=False).returncode
-    except KeyboardInterrupt:
-        status = 130
+    status = wait_for([sys.executable, "-m", "loadtest.cli", *words])
     if status:
         error = OccbenchError(f"`occbench {words[0]}` ended with status {status}")
         error.exit_code = status

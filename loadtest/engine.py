@@ -54,6 +54,7 @@ class Engine:
             if config.rate is None
             else OpenLoop(config.rate, share=worker, of=workers)
         )
+        # Made here and not by each user: the law's sums take a while for many accounts.
         self._law = plan.law()
         self._keys = plan.keys()
         self.recorder = Recorder(
@@ -66,7 +67,12 @@ class Engine:
         self._users = itertools.count()
         self.next_transaction = itertools.count(worker << 40).__next__
         self._background: list[gevent.Greenlet[..., Any]] = []
-        self._writing: list[Any] = []
+        self._writing: list[tuple[Any, Chunk]] = []
+        self.lost = 0
+        """Attempts that could not be written."""
+        self.why_lost = ""
+        self._measured_from_ns = 0
+        self._measured_until_ns: int | None = None
         self._tallies = [Tally() for _ in config.keys]
         self._counted = 0
         self._lags_ms: list[float] = []
@@ -74,7 +80,6 @@ class Engine:
 
     def start(self) -> None:
         """Begin writing and watching in the background; users may start after this."""
-        # Opened here and not in each user: the law's sums take a while for many accounts.
         self._background = [gevent.spawn(self._flush_for_ever), gevent.spawn(self._watch_own_lag)]
 
     def next_user(self) -> int:
@@ -88,7 +93,10 @@ class Engine:
 
     def measure_from(self, moment_ns: int) -> None:
         """Measuring starts at this moment (nanoseconds since 1970)."""
-        self.schedule.measure_from(moment_ns - self.recorder.anchor_ns)
+        start_ns = self._measured_from_ns = moment_ns - self.recorder.anchor_ns
+        self.schedule.measure_from(start_ns)
+        if self.config.duration is not None:
+            self._measured_until_ns = start_ns + round(self.config.duration * 1e9)
         self._background.append(
             gevent.spawn_later(max(0.0, (moment_ns - time_ns()) / 1e9), self._start_own_account)
         )
@@ -109,13 +117,20 @@ class Engine:
         for key, tally in enumerate(self._tallies):
             tally.add(Tally.of(rows[rows["key_type"] == key]))
 
+    def stopping(self) -> None:
+        """The users are asked to stop now; nothing after this moment is held against the schedule."""
+        now = monotonic_ns()
+        self._measured_until_ns = min(self._measured_until_ns or now, now)
+
     def stop(self) -> dict[str, Any]:
         """Write what is left; returns this process's account of itself (`generators` in run.json)."""
         account = self._own_account()
         gevent.killall(self._background)
         self._write()
-        for job in self._writing:
-            job.get()
+        self._settle(self._writing)
+        if self.lost:
+            account["lost_attempts"] = self.lost
+            account["why_lost"] = self.why_lost
         return account
 
     def _write(self) -> None:
@@ -123,8 +138,17 @@ class Engine:
         chunk = self.recorder.take()
         if chunk is not None:
             # A thread: writing takes tens of milliseconds, in which no user would move.
-            self._writing = [job for job in self._writing if not job.ready()]
-            self._writing.append(get_hub().threadpool.spawn(Chunk.write, chunk))
+            self._settle([entry for entry in self._writing if entry[0].ready()])
+            self._writing.append((get_hub().threadpool.spawn(chunk.try_to_write), chunk))
+
+    def _settle(self, written: list[tuple[Any, Chunk]]) -> None:
+        """Take note of the files that are written, or could not be."""
+        for entry in written:
+            job, chunk = entry
+            if error := job.get():
+                self.lost += chunk.attempts
+                self.why_lost = self.why_lost or error
+        self._writing = [entry for entry in self._writing if entry not in written]
 
     def _flush_for_ever(self) -> None:
         while True:
@@ -141,6 +165,8 @@ class Engine:
     def _start_own_account(self) -> None:
         self._lags_ms.clear()
         self._cpu_from = (process_time(), monotonic_ns())
+        if isinstance(self.pacing, OpenLoop):
+            self.pacing.measure_from(self._measured_from_ns)
 
     def _own_account(self) -> dict[str, Any]:
         account: dict[str, Any] = {"worker": self.worker, "pid": os.getpid()}
@@ -155,6 +181,7 @@ class Engine:
                 "max": round(float(most), 3),
             }
         if isinstance(self.pacing, OpenLoop):
-            account["scheduled"] = self.pacing.due()
-            account["started"] = self.pacing.scheduled
+            until_ns = self._measured_until_ns or monotonic_ns()
+            account["scheduled"] = self.pacing.scheduled(until_ns)
+            account["started"] = self.pacing.started(until_ns)
         return account

@@ -6,10 +6,11 @@ import locust  # noqa: F401, I001
 
 import gc
 import logging
+import resource
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, time_ns
@@ -29,6 +30,7 @@ from loadtest.preflight import KeySource, ReadSeeded
 from loadtest.wiring import OccUser, Wiring
 
 _WORKERS_WAIT_S = 60.0
+_FILES = 65_536
 _AT_ONCE = 100_000.0
 """Locust wants a spawn rate; this is one that holds nobody back."""
 
@@ -41,6 +43,7 @@ def run_headless(config: RunConfig, read_seeded: ReadSeeded, source_of: KeySourc
     """
     # Locust tells of every ramp-up; what matters is in the live line and the report.
     logging.getLogger("locust").setLevel(logging.ERROR)
+    _raise_file_limit()
     options = get_parser().parse_args([])
     vars(options).update(
         num_users=config.users, spawn_rate=config.spawn_rate, expect_workers=config.processes
@@ -72,6 +75,14 @@ def run_headless(config: RunConfig, read_seeded: ReadSeeded, source_of: KeySourc
     return folders[0], was_interrupted
 
 
+def _raise_file_limit() -> None:
+    """Each user needs a connection and an alarm; the usual limit of 1,024 files is soon reached."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def _watch(wiring: Wiring, config: RunConfig, interrupted: "gevent.event.Event") -> None:
     """Show the live line until the time is up or Ctrl-C."""
     live = LiveLine()
@@ -90,7 +101,7 @@ def _watch(wiring: Wiring, config: RunConfig, interrupted: "gevent.event.Event")
                 elapsed = measured
             if config.duration is not None:
                 left = min(left, config.duration - measured)
-        if left <= 0 or interrupted.wait(left):
+        if left <= 0 or interrupted.wait(left) or (wiring.engine and wiring.engine.lost):
             break
         if environment.runner is not None:
             live.show(phase, elapsed, environment.runner.user_count, wiring.take_recent())

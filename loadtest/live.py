@@ -7,9 +7,10 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtest.attempt import CONFLICTS, OUTCOME_CODE, Outcome
+from loadtest.attempt import CONFLICTS, OUTCOME_CODE, RETRYABLE, Outcome
 
 _CONFLICTS = [OUTCOME_CODE[outcome] for outcome in CONFLICTS]
+_RETRYABLE = [OUTCOME_CODE[outcome] for outcome in RETRYABLE]
 _COMMITTED = OUTCOME_CODE[Outcome.COMMITTED]
 # Two hundredths a bucket from 10 µs to 10⁴ s: percentiles of several processes can be added up.
 _EDGES_MS = np.geomspace(0.01, 1e7, 1050)
@@ -26,7 +27,7 @@ class Tally:
     retried: int = 0
     """Attempts that were not their transaction's first."""
     given_up: int = 0
-    """Transactions whose last attempt was a conflict."""
+    """Transactions whose last attempt could have been tried again."""
     latencies: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(_EDGES_MS) + 1, np.int64))
     """Transactions by latency, in the buckets of _EDGES_MS."""
 
@@ -43,7 +44,7 @@ class Tally:
             committed=int(np.count_nonzero(outcome == _COMMITTED)),
             conflicts=int(np.count_nonzero(np.isin(outcome, _CONFLICTS))),
             retried=int(np.count_nonzero(rows["attempt"] > 1)),
-            given_up=int(np.count_nonzero(np.isin(done["outcome"], _CONFLICTS))),
+            given_up=int(np.count_nonzero(np.isin(done["outcome"], _RETRYABLE))),
             latencies=np.bincount(buckets, minlength=len(_EDGES_MS) + 1),
         )
 

@@ -1,8 +1,7 @@
 """From the one declaration of an option to everywhere it appears.
 
 `RunConfig` and `SeedConfig` declare the options; this module turns a model's fields into parameters
-of a command, into Locust's arguments (which are fields of its web form too), and into the table in
-the documentation.
+of a command and into Locust's arguments, which are fields of its web form too.
 """
 
 import inspect
@@ -179,16 +178,6 @@ def to_locust(config: RunConfig) -> dict[str, Any]:
         if not option.own_by_locust
     }
     return values
-
-
-def as_markdown(model: type[BaseModel]) -> str:
-    """The options as a table for the documentation."""
-    lines = ["| Option | Meaning | Default |", "|---|---|---|"]
-    lines += [
-        f"| `{option.flag}` | {option.help.replace('|', '&#124;')} | {option.default} |"
-        for option in options_of(model)
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def locust_arguments(config: RunConfig) -> list[str]:

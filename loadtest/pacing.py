@@ -9,7 +9,6 @@ should have started.
 """
 
 import math
-from time import monotonic_ns
 
 _NS = 1_000_000_000
 
@@ -20,39 +19,51 @@ class ClosedLoop:
     rate: float | None = None
 
     def __init__(self, think_s: float = 0.0) -> None:
-        self.think_ns = round(think_s * _NS)
-        self.scheduled = 0
+        self._think_ns = round(think_s * _NS)
 
     def next_start_ns(self, now_ns: int) -> int:
         """When a user that is free now should start, on `time.monotonic_ns()`'s clock."""
-        return now_ns + self.think_ns
+        return now_ns + self._think_ns
 
 
 class OpenLoop:
     """`rate` transactions a second, evenly spaced, dealt out to the users of this process."""
-
-    think_ns = 0
 
     def __init__(self, rate: float, *, share: int = 0, of: int = 1) -> None:
         self.rate: float | None = rate
         self._interval_ns = _NS * of / rate
         self._offset_ns = _NS * share / rate
         self._origin_ns: int | None = None
-        self.scheduled = 0
+        self._next = 0
+        self._first = 0
 
     def next_start_ns(self, now_ns: int) -> int:
         """The next place in the schedule, which may have passed already."""
         if self._origin_ns is None:
             self._origin_ns = now_ns
-        start = self._origin_ns + round(self._offset_ns + self.scheduled * self._interval_ns)
-        self.scheduled += 1
+        start = self._origin_ns + round(self._offset_ns + self._next * self._interval_ns)
+        self._next += 1
         return start
 
-    def due(self) -> int:
-        """How many transactions should have started by now."""
+    def measure_from(self, moment_ns: int) -> None:
+        """Count from this moment on; places of the warm-up that nobody took by now are let go."""
+        if self._origin_ns is None:
+            self._origin_ns = moment_ns
+        self._first = self._places_until(moment_ns - 1)
+        self._next = max(self._next, self._first)
+
+    def scheduled(self, until_ns: int) -> int:
+        """How many transactions should have started from the measured start to this moment."""
+        return max(0, self._places_until(until_ns) - self._first)
+
+    def started(self, until_ns: int) -> int:
+        """How many of those did."""
+        return min(self.scheduled(until_ns), self._next - self._first)
+
+    def _places_until(self, moment_ns: int) -> int:
         if self._origin_ns is None:
             return 0
-        elapsed = monotonic_ns() - self._origin_ns - self._offset_ns
+        elapsed = moment_ns - self._origin_ns - self._offset_ns
         return max(0, math.floor(elapsed / self._interval_ns) + 1)
 
 

@@ -5,8 +5,9 @@ of the run. Whatever is missing is said here, once, before a user starts or a fo
 """
 
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ import psycopg
 
 from loadtest.access import AccessLaw, parse_access
 from loadtest.config import RunConfig
-from loadtest.errors import InputError
+from loadtest.errors import InputError, TargetError
 from loadtest.keyspace import ComputedKeys, KeySpace, KeyType, read_keys
 from loadtest.scenarios import Scenario, find_scenario
 from loadtest.schedule import blocks_for
@@ -92,6 +93,10 @@ class Plan:
             targets=facts["targets"],
         )
 
+    def with_processes(self, processes: int) -> "Plan":
+        """The same plan for the number of processes that there really are."""
+        return replace(self, config=self.config.model_copy(update={"processes": processes}))
+
     def law(self) -> AccessLaw:
         """The distribution of accesses over the accounts."""
         return parse_access(self.config.skew, self.accounts)
@@ -120,82 +125,114 @@ def make_plan(config: RunConfig, read_seeded: ReadSeeded, source_of: KeySource) 
     """Reach every target and see that the run can be done.
 
     Raises InputError when something must be asked for differently, TargetError when a target cannot
-    be reached.
+    be reached or refuses what is asked of it.
     """
     targets = [open_target(parse_target(text)) for text in config.target]
     scenario = find_scenario(config.scenario)
     wanted_source = COMPUTED if config.keys_from is None else source_of(config.keys_from)
-    accounts: int | None = config.accounts
-    key_seeds: dict[KeyType, int] = {}
-    totals: dict[tuple[str, KeyType], int] = {}
-    smallest: int | None = None
-    for index, target in enumerate(targets):
+    found: dict[tuple[str, KeyType], Seeded] = {}
+    described = []
+    for target in targets:
         target.start()
-        _check_connections(config, index, target)
-        with target.connect() as connection:
-            seeded = {found.table: found for found in read_seeded(connection)}
+        with _asking(target), target.connect() as connection:
+            seeded = {one.table: one for one in read_seeded(connection)}
+            described.append(target.describe())
         for key_type in config.keys:
             table = scenario.table(key_type).name
-            found = seeded.get(table)
-            command = (
-                f"occbench seed --target {target.spec.shown} --scenario {scenario.name} "
-                f"--keys {key_type}"
-            )
-            if found is None:
-                raise InputError(
-                    f"target {target.name}: table {table} is not seeded; run `{command}` first"
-                )
-            if not found.complete:
-                raise InputError(
-                    f"target {target.name}: table {table} is loaded only in part; "
-                    f"run `{command}` again, it goes on from there"
-                )
-            if found.key_source != wanted_source:
-                raise InputError(
-                    f"target {target.name}: the keys of {table} are {found.key_source}, not "
-                    f"{wanted_source}; "
-                    + (
-                        "give the same file with --keys-from"
-                        if config.keys_from is None
-                        else "give the file it was seeded from, or none"
-                    )
-                )
-            if accounts is not None and found.accounts < accounts:
-                raise InputError(
-                    f"target {target.name}: table {table} holds {found.accounts:,} accounts, "
-                    f"fewer than --accounts {accounts}; ask for fewer, or run "
-                    f"`{command} --accounts {accounts}`"
-                )
-            if key_seeds.setdefault(key_type, found.key_seed) != found.key_seed:
-                raise InputError(
-                    f"target {target.name}: the keys of {table} were made from another seed than "
-                    "those of the first target; seed both with the same --seed"
-                )
-            smallest = min(smallest or found.accounts, found.accounts)
-            totals[target.name, key_type] = found.total
-    assert smallest is not None  # noqa: S101 - there is at least one target and one key type
+            one = seeded.get(table)
+            _check_seeded(config, target, key_type, table, one, wanted_source)
+            assert one is not None  # noqa: S101 - it has just been checked
+            found[target.name, key_type] = one
+    _check_connections(config, targets)
     block = blocks_for(config.duration, config.block, len(config.keys))
     plan = Plan(
         config=config.model_copy(update={"block": block}),
-        accounts=accounts or smallest,
-        key_seeds=key_seeds,
-        totals=totals,
-        targets=[target.describe() for target in targets],
+        accounts=config.accounts or min(one.accounts for one in found.values()),
+        key_seeds=_one_seed_each(found),
+        totals={where: one.total for where, one in found.items()},
+        targets=described,
     )
     plan.law()
     plan.keys()
     for target in targets:
-        with target.connect() as connection:
+        with _asking(target), target.connect() as connection:
             for key_type in config.keys:
                 target.settle(connection, scenario.table(key_type).name)
     return plan
 
 
-def _check_connections(config: RunConfig, index: int, target: Target) -> None:
-    limit = target.connection_limit()
-    users = len(range(index, config.users, len(config.target)))
-    if limit is not None and users > limit:
+@contextmanager
+def _asking(target: Target) -> Iterator[None]:
+    """What a target answers to a question of ours instead of what was asked, in one line."""
+    try:
+        yield
+    except psycopg.Error as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise TargetError(
+            f"target {target.name} ({target.spec.shown}) refuses: {said}; "
+            "check what its user is allowed to do"
+        ) from None
+
+
+def _check_seeded(
+    config: RunConfig,
+    target: Target,
+    key_type: KeyType,
+    table: str,
+    found: Seeded | None,
+    wanted_source: str,
+) -> None:
+    command = (
+        f"occbench seed --target {target.spec.shown} --scenario {config.scenario} --keys {key_type}"
+    )
+    lead = f"target {target.name}: "
+    if found is None:
+        raise InputError(f"{lead}table {table} is not seeded; run `{command}` first")
+    if not found.complete:
         raise InputError(
-            f"target {target.name} has room for {limit:,} more connections, not for {users:,} "
-            f"users; use at most --users {limit * len(config.target)}"
+            f"{lead}table {table} is loaded only in part; run `{command}` again, it goes on from there"
         )
+    if found.key_source != wanted_source:
+        remedy = "give the file it was seeded from, or none"
+        if config.keys_from is None:
+            remedy = "give the same file with --keys-from"
+        raise InputError(
+            f"{lead}the keys of {table} are {found.key_source}, not {wanted_source}; {remedy}"
+        )
+    if config.accounts is not None and found.accounts < config.accounts:
+        raise InputError(
+            f"{lead}table {table} holds {found.accounts:,} accounts, fewer than --accounts "
+            f"{config.accounts}; ask for fewer, or run `{command} --accounts {config.accounts}`"
+        )
+
+
+def _one_seed_each(found: Mapping[tuple[str, KeyType], Seeded]) -> dict[KeyType, int]:
+    """Key type → what its keys are computed from, which must be the same on all targets."""
+    seeds: dict[KeyType, int] = {}
+    for (name, key_type), one in found.items():
+        if seeds.setdefault(key_type, one.key_seed) != one.key_seed:
+            raise InputError(
+                f"target {name}: the keys of {one.table} were made from another seed than those of "
+                "the first target; seed both with the same --seed"
+            )
+    return seeds
+
+
+def _check_connections(config: RunConfig, targets: Sequence[Target]) -> None:
+    """Users are dealt out to the targets in turn; several targets may be one and the same server."""
+    users: dict[str, int] = {}
+    limits: dict[str, int] = {}
+    for index, target in enumerate(targets):
+        with _asking(target):
+            place, limit = target.place(), target.connection_limit()
+        users[place] = users.get(place, 0) + len(range(index, config.users, len(targets)))
+        if limit is not None:
+            limits[place] = limit
+    for place, limit in limits.items():
+        if users[place] > limit:
+            of_all = config.users * limit // users[place]
+            names = [t.name for t in targets if t.place() == place]
+            raise InputError(
+                f"target {' and '.join(names)} has room for {limit:,} more connections, not for "
+                f"{users[place]:,} users; use at most --users {of_all}"
+            )

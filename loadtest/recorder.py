@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from loadtest.attempt import ATTEMPT_SCHEMA, OUTCOMES, RECORD_DTYPE, RECORD_FORMAT
 
 ROWS_A_FILE = 100_000
-"""A buffer is written when it is full, or when `Recorder.flush` is called."""
+"""A buffer is written when it is full, or when it is taken before."""
 
 _PACK = struct.Struct(RECORD_FORMAT).pack_into
 _WIDTH = RECORD_DTYPE.itemsize
@@ -155,6 +155,19 @@ class Chunk:
         temporary = self.path.with_suffix(".part")
         pq.write_table(self.table(), temporary, compression="zstd", compression_level=1)
         temporary.replace(self.path)
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts it holds."""
+        return len(self._rows)
+
+    def try_to_write(self) -> str:
+        """`write`, for a thread: returns why it could not be done, or "" when it is."""
+        try:
+            self.write()
+        except OSError as error:
+            return error.strerror or str(error)
+        return ""
 
     def table(self) -> pa.Table:
         """The attempts as columns, in ATTEMPT_SCHEMA."""

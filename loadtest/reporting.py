@@ -1,4 +1,4 @@
-"""Making a run's report without standing in the way of what goes on in this process."""
+"""Work that is done by another process: reports from within Locust, the steps of the demo."""
 
 import subprocess
 import sys
@@ -11,4 +11,18 @@ def report_in_process(run_folder: Path) -> None:
     Drawing takes seconds of pure computing, in which Locust's page would not answer.
     """
     command = [sys.executable, "-m", "loadtest.cli", "report", str(run_folder)]
-    subprocess.run(command, check=False)
+    wait_for(command)
+
+
+def wait_for(command: list[str]) -> int:
+    """Run a command to its end; returns its exit status.
+
+    Ctrl-C in the terminal reaches the command as well, which then has something to save: waiting
+    goes on until it has.
+    """
+    process = subprocess.Popen(command)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue

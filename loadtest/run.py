@@ -14,6 +14,9 @@ from loadtest.keyspace import KeyType
 from loadtest.preflight import Plan
 from loadtest.targets import Target
 
+# Locust's own timer runs from before the users are there.
+_STOPPED_EARLY_NS = 1_000_000_000
+
 
 @dataclass(slots=True)
 class Run:
@@ -36,6 +39,14 @@ class Run:
         run = cls(plan, runfolder.create(config.out, label, now), time_ns())
         runfolder.write_run_file(run.folder, run._facts(ended_ns=None, invariant=[]))
         return run
+
+    def stopping(self, now_ns: int) -> None:
+        """The users are asked to stop now."""
+        self.measured_until_ns = now_ns
+        duration = self.plan.config.duration
+        if duration is not None:
+            due_ns = (self.measured_from_ns or now_ns) + round(duration * 1e9)
+            self.interrupted = self.interrupted or now_ns < due_ns - _STOPPED_EARLY_NS
 
     def end(self) -> None:
         """Check the invariant and complete `run.json`; every process has stopped by now."""

@@ -72,6 +72,18 @@ def run_user(  # noqa: C901 - see the head of the file
                     wait_s = None
                     ended, commit_sent = session.ended_ns, session.commit_sent_ns
                     first_sent, first_answered = session.first_sent_ns, session.first_answered_ns
+                    if session.closed:
+                        session = None
+                except gevent.GreenletExit:
+                    # Stopped for good within an attempt: what became of it nobody will know.
+                    ended = monotonic_ns()
+                    commit_sent = session.commit_sent_ns if session else 0
+                    code = OUTCOME_CODE[Outcome.AMBIGUOUS if commit_sent else Outcome.CONNECTION_LOST]
+                    record(
+                        work.accounts, transaction, intended, started, ended - started, 0, 0, 0,
+                        backoff_ns, attempt, number, block, place, key, code, False, b"",
+                    )  # fmt: skip
+                    raise
                 except StatementFailed as error:
                     failure = error
                     ended = monotonic_ns()
@@ -93,6 +105,7 @@ def run_user(  # noqa: C901 - see the head of the file
                             ended = session.ended_ns
                         if not error.connected:
                             session.close()
+                        if session.closed:
                             session = None
                     code = OUTCOME_CODE[outcome]
                     sqlstate = error.sqlstate.encode()
@@ -147,8 +160,13 @@ def describe_failure(failure: StatementFailed, attempts: int) -> TransactionFail
 
 def _without_session(failure: StatementFailed) -> Outcome:
     """A connection that did not come about: turned away for now, or not to be had."""
-    busy = failure.sqlstate in ("53300", "53400")
-    return Outcome.REJECTED if busy else Outcome.CONNECT_FAILED
+    if failure.sqlstate in ("53300", "53400"):
+        return Outcome.REJECTED
+    # 08 connection, 28 authorization, 3D no such database, 57 the server stops or starts. Anything
+    # else is an answer to what the session prepares, and will be the same next time.
+    if not failure.sqlstate or failure.sqlstate[:2] in ("08", "28", "3D", "57"):
+        return Outcome.CONNECT_FAILED
+    return Outcome.ERROR
 
 
 def _sleep_until(alarm: Alarm, moment_ns: int, is_running: Callable[[], bool]) -> bool:

@@ -146,6 +146,9 @@ class Wiring:
                 assert options is not None  # noqa: S101 - Locust always has them by now
                 plan = self.prepare(config_from_locust(options))
             self._ready = None
+            if isinstance(self.environment.runner, MasterRunner):
+                processes = len(self.environment.runner.clients.ready)
+                plan = plan.with_processes(processes)
             self.counts = {str(key_type): Tally() for key_type in plan.config.keys}
             self.run = Run.begin(plan, datetime.now().astimezone())
         except OccbenchError as error:
@@ -193,8 +196,10 @@ class Wiring:
             runner.send_message(_MEASURE, moment)
 
     def _on_test_stopping(self, **_: object) -> None:
+        if self.engine is not None:
+            self.engine.stopping()
         if self.run is not None:
-            self.run.measured_until_ns = time_ns()
+            self.run.stopping(time_ns())
 
     def _on_test_stop(self, **_: object) -> None:
         runner = self.environment.runner
@@ -211,8 +216,27 @@ class Wiring:
             if isinstance(runner, MasterRunner):
                 self._wait_for_accounts(self.run)
             run, self.run = self.run, None
+            self._end(run)
+
+    def _end(self, run: Run) -> None:
+        """Complete the folder. Locust swallows what a listener raises, so it is kept in `error`."""
+        try:
             run.end()
-            self._finished(run.folder)
+        except OSError as error:
+            self.error = OccbenchError(
+                f"{run.folder} cannot be completed: {error.strerror}; what is there can be reported "
+                "with occbench report"
+            )
+        lost = sum(account.get("lost_attempts", 0) for account in run.generators)
+        if lost:
+            why = next(a["why_lost"] for a in run.generators if "why_lost" in a)
+            self.error = OccbenchError(
+                f"{lost:,} attempts could not be written to {run.folder}: {why}; the rest is there"
+            )
+        if self.error is not None and self._say_errors:
+            print(f"occbench: {self.error}", file=sys.stderr)  # noqa: T201
+            self.environment.process_exit_code = self.error.exit_code
+        self._finished(run.folder)
 
     # Between master and workers
 

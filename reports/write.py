@@ -44,3 +44,10 @@ def answer_of(run_folder: Path) -> str:
     """What a run with a report found, in two lines."""
     summary = json.loads((run_folder / "summary.json").read_text(encoding="utf-8"))
     return f"{summary['answer']['headline']}\n{summary['answer']['lede']}"
+
+
+def invariant_holds(run_folder: Path) -> bool | None:
+    """Whether the database kept its promise in a run with a report; None where nobody could say."""
+    summary = json.loads((run_folder / "summary.json").read_text(encoding="utf-8"))
+    holds: bool | None = summary["invariant"]["holds"]
+    return holds

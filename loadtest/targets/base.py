@@ -64,15 +64,15 @@ class Session(Protocol):
     """One connection, used by one user, that notes when things happened.
 
     All times are `time.monotonic_ns()`. They belong to the current attempt and are reset by
-    `begin`: `began_ns` (BEGIN sent), `first_sent_ns` and `first_answered_ns` (the first statement),
+    `begin`: `first_sent_ns` and `first_answered_ns` (the first statement),
     `commit_sent_ns` (0 while COMMIT has not been sent), `ended_ns` (the last answer).
     """
 
-    began_ns: int
     first_sent_ns: int
     first_answered_ns: int
     commit_sent_ns: int
     ended_ns: int
+    closed: bool
 
     def begin(self) -> None:
         """Start a transaction; one round trip."""
@@ -167,6 +167,10 @@ class Target(ABC):
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """What a report should know: name, url, family, version, regime, isolation, durable, …"""
+
+    def place(self) -> str:
+        """Which server this is, to tell whether two targets are the same; by default its name."""
+        return self.name
 
     @abstractmethod
     def connection_limit(self) -> int | None:

@@ -70,6 +70,11 @@ class PostgresTarget(Target):
             "durable": fsync != "off" and synchronous != "off",
         }
 
+    def place(self) -> str:
+        """The address of the server."""
+        with self.connect() as connection:
+            return f"{connection.info.host}:{connection.info.port}"
+
     def connection_limit(self) -> int | None:
         """`max_connections` less what is taken and reserved."""
         with self.connect() as connection:

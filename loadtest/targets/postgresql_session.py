@@ -28,8 +28,9 @@ class PostgresSession:
     """One connection with its statements prepared; see `base.Session` for what the times mean."""
 
     def __init__(self, conninfo: str, dialect: Dialect, statements: Sequence[Statement]) -> None:
-        self.began_ns = self.first_sent_ns = self.first_answered_ns = 0
+        self.first_sent_ns = self.first_answered_ns = 0
         self.commit_sent_ns = self.ended_ns = 0
+        self.closed = False
         try:
             # psycopg's own connect: it resolves names, tries hosts in turn and waits under gevent.
             self._connection = psycopg.connect(conninfo, autocommit=True, connect_timeout=30)
@@ -63,9 +64,7 @@ class PostgresSession:
     def begin(self) -> None:
         """Start a transaction; one round trip."""
         self.first_sent_ns = self.first_answered_ns = self.commit_sent_ns = 0
-        self.began_ns = monotonic_ns()
-        self._pgconn.send_query_prepared(b"begin", None)
-        self._answer()
+        self._exchange(b"begin", None, None)
 
     def execute(self, statement: str, parameters: Sequence[bytes]) -> int:
         """Run a prepared statement; returns how many rows it touched."""
@@ -79,19 +78,16 @@ class PostgresSession:
     def _run(self, statement: str, parameters: Sequence[bytes]) -> pq.abc.PGresult:
         name, formats = self._prepared[statement]
         if self.first_sent_ns:
-            self._pgconn.send_query_prepared(name, parameters, formats)
-            return self._answer()
+            return self._exchange(name, parameters, formats)
         self.first_sent_ns = monotonic_ns()
-        self._pgconn.send_query_prepared(name, parameters, formats)
-        result = self._answer()
+        result = self._exchange(name, parameters, formats)
         self.first_answered_ns = monotonic_ns()
         return result
 
     def commit(self) -> None:
         """Commit; returns only when the server said that it did."""
         self.commit_sent_ns = monotonic_ns()
-        self._pgconn.send_query_prepared(b"commit", None)
-        result = self._answer()
+        result = self._exchange(b"commit", None, None)
         self.ended_ns = monotonic_ns()
         if result.command_status != b"COMMIT":
             # A transaction that had failed before is rolled back without an error.
@@ -109,9 +105,20 @@ class PostgresSession:
 
     def close(self) -> None:
         """Close the connection; never raises."""
+        self.closed = True
         self._readable.close()
         self._either.close()
         self._connection.close()
+
+    def _exchange(
+        self, name: bytes, parameters: Sequence[bytes] | None, formats: list[int] | None
+    ) -> pq.abc.PGresult:
+        """One round trip with a prepared statement."""
+        try:
+            self._pgconn.send_query_prepared(name, parameters, formats)
+        except psycopg.OperationalError as error:
+            raise self._broken(str(error)) from None
+        return self._answer()
 
     def _answer(self) -> pq.abc.PGresult:
         """Send what is queued, wait for the whole answer, give its result or raise its error."""

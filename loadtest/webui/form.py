@@ -1,8 +1,7 @@
 """The form that starts a test: checked before anything starts, and without secrets on the page."""
 
-import os
-import sys
 from argparse import Namespace
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flask import Response, jsonify, request
@@ -23,7 +22,7 @@ _TARGET = LOCUST_PREFIX + "target"
 def install(wiring: "Wiring", web_ui: WebUI) -> None:
     """Check what is submitted to this page."""
     environment = wiring.environment
-    secrets = _hide_secrets(getattr(environment.parsed_options, _TARGET, ""))
+    secrets = _hide_secrets(web_ui, getattr(environment.parsed_options, _TARGET, ""))
 
     def check_form() -> Response | None:
         """Refuse a run that cannot be done, in words, where Locust would start and then fail."""
@@ -31,14 +30,16 @@ def install(wiring: "Wiring", web_ui: WebUI) -> None:
         if request.method != "POST" or not request.path.endswith("/swarm") or runner is None:
             return None
         if runner.state in (STATE_RUNNING, STATE_SPAWNING):
-            return None  # the number of users of a running test is being changed
+            said = "the number of users is fixed while a run is measured; stop it and start another"
+            return jsonify(success=False, message=said, host=environment.host)
         options = Namespace(**vars(environment.parsed_options))
         for name, value in request.form.items():
             if name.startswith(LOCUST_PREFIX):
                 setattr(options, name, value)
-        for shown, whole in secrets.items():
-            setattr(options, _TARGET, getattr(options, _TARGET).replace(shown, whole))
+        words = [secrets.get(word, word) for word in getattr(options, _TARGET).split()]
+        setattr(options, _TARGET, " ".join(words))
         try:
+            options.spawn_rate = float(request.form.get("spawn_rate") or options.spawn_rate or 1)
             options.num_users = int(request.form.get("user_count", options.num_users or 1))
             run_time = request.form.get("run_time")
             options.run_time = parse_timespan(run_time) if run_time else None
@@ -51,19 +52,26 @@ def install(wiring: "Wiring", web_ui: WebUI) -> None:
     web_ui.app.before_request(check_form)
 
 
-def _hide_secrets(targets: str) -> dict[str, str]:
-    """Take passwords out of what Locust fills the form with; returns shown URL → whole URL.
+def _hide_secrets(web_ui: WebUI, targets: str) -> dict[str, str]:
+    """Keep passwords out of what Locust fills the form with; returns shown target → whole target.
 
-    Locust reads its arguments anew whenever it draws the page.
+    Locust reads its arguments anew, from wherever they came, whenever it draws the page.
     """
     secrets = {}
     for text in targets.split():
-        url = parse_target(text).url
-        shown = parse_target(text).shown
-        if shown != url:
-            secrets[shown] = url
-            sys.argv = [word.replace(url, shown) for word in sys.argv]
-            for name in ("OCC_TARGET", "LOCUST_OCC_TARGET"):
-                if name in os.environ:
-                    os.environ[name] = os.environ[name].replace(url, shown)
+        spec = parse_target(text)
+        if spec.shown != spec.url:
+            secrets[text.replace(spec.url, spec.shown)] = text
+    if not secrets:
+        return {}
+    shown = {whole: part for part, whole in secrets.items()}
+    fill: Callable[[], None] = web_ui.update_template_args
+
+    def fill_without_secrets() -> None:
+        fill()
+        field = web_ui.template_args["extra_options"][_TARGET]
+        words = str(field["default_value"]).split()
+        field["default_value"] = " ".join(shown.get(word, word) for word in words)
+
+    web_ui.update_template_args = fill_without_secrets  # type: ignore[method-assign]
     return secrets

@@ -1,8 +1,5 @@
 """When the next transaction starts."""
 
-from time import monotonic_ns
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +24,6 @@ def test_an_open_loop_does_not_know_who_asks_when(rate: float, origin: int, late
     assert first == origin
     for place, start in enumerate(starts):
         assert abs(start - (origin + place * SECOND / rate)) <= 1
-    assert pacing.scheduled == len(starts)
 
 
 @given(st.floats(1, 1e5), st.integers(1, 8), st.integers(0, 10**12))
@@ -38,18 +34,30 @@ def test_processes_interleave_to_the_whole_rate(rate: float, of: int, origin: in
         assert abs(start - (origin + place * SECOND / rate)) <= 1
 
 
-def test_due_counts_what_should_have_started() -> None:
+def test_only_the_measured_time_is_counted() -> None:
     pacing = OpenLoop(10.0)
-    assert pacing.due() == 0
-    pacing.next_start_ns(monotonic_ns() - 5 * SECOND)
-    assert pacing.due() == pytest.approx(51, abs=3)
-    assert pacing.scheduled == 1, "it is late, and says so"
+    assert pacing.scheduled(5 * SECOND) == pacing.started(5 * SECOND) == 0
+    for _ in range(30):
+        pacing.next_start_ns(0)
+    pacing.measure_from(3 * SECOND)
+    assert pacing.next_start_ns(3 * SECOND) == 3 * SECOND, "the 31st place is the first that counts"
+    assert pacing.scheduled(4 * SECOND) == 11, "at 3.0, 3.1 … 4.0"
+    assert pacing.started(4 * SECOND) == 1
+    for _ in range(50):
+        pacing.next_start_ns(3 * SECOND)
+    assert pacing.started(4 * SECOND) == 11, "places taken ahead have not started yet"
 
 
-def test_due_of_a_process_is_its_share() -> None:
-    pacing = OpenLoop(100.0, share=1, of=4)
-    pacing.next_start_ns(monotonic_ns() - 10 * SECOND)
-    assert pacing.due() == pytest.approx(250, abs=5)
-    future = OpenLoop(1.0, share=3, of=4)
-    future.next_start_ns(monotonic_ns())
-    assert future.due() == 0
+def test_a_backlog_of_the_warm_up_is_let_go() -> None:
+    pacing = OpenLoop(10.0)
+    pacing.next_start_ns(0)
+    pacing.measure_from(60 * SECOND)
+    assert pacing.next_start_ns(60 * SECOND) == 60 * SECOND
+    assert pacing.scheduled(61 * SECOND) == 11
+
+
+def test_a_process_schedules_its_share() -> None:
+    shares = [OpenLoop(100.0, share=share, of=4) for share in range(4)]
+    for pacing in shares:
+        pacing.measure_from(5 * SECOND)
+    assert sum(pacing.scheduled(15 * SECOND - 1) for pacing in shares) == 1000

@@ -77,6 +77,10 @@ class EmbeddedTarget(PostgresTarget):
         """Clean up after loading and earlier runs, or autovacuum would do it while it is measured."""
         connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier("public", table)))
 
+    def place(self) -> str:
+        """The server of this data folder, in whichever regime."""
+        return str(self.server.data_folder)
+
     def describe(self) -> dict[str, Any]:
         """What a report should know."""
         return {
