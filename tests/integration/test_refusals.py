@@ -137,3 +137,36 @@ def test_a_results_folder_that_is_none_or_broken(broken_run: Path, tmp_path: Pat
     facts = broken_run / "run.json"
     facts.write_text(facts.read_text()[:100])
     assert "run.json" in one_line(occbench("report", broken_run, cwd=tmp_path), 2)
+
+
+def test_two_targets_on_one_server_share_its_connections(seeded: str, tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    done = occbench(
+        "run", "--target", f"east={seeded}", "--target", f"west={seeded}", "--users", 1000,
+        "--out", out,
+        cwd=tmp_path,
+    )  # fmt: skip
+    line = one_line(done, 2)
+    assert "east and west" in line
+    assert "--users 6" in line, "what the one server has room for, and not twice that"
+    assert not out.exists()
+
+
+def test_a_user_that_may_not_read(seeded: str, tmp_path: Path) -> None:
+    server = EmbeddedServer(Path(parse_target(seeded).options["data"]))
+    with closing(open_target(parse_target(seeded)).connect()) as connection:
+        connection.execute("CREATE ROLE reader LOGIN")
+    try:
+        url = f"postgresql://reader@/occbench?host={server.socket_folder}&port={server.status().port}"
+        line = refused(url, tmp_path, status=3)
+        assert "permission denied" in line
+    finally:
+        with closing(open_target(parse_target(seeded)).connect()) as connection:
+            connection.execute("DROP ROLE reader")
+
+
+def test_foreign_keys_are_not_exported(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("5\n6\n7\n")
+    words = ("seed", "--keys", "int", "--keys-from", "keys", "--export-keys", "out")
+    assert "--export-keys" in one_line(occbench(*words, cwd=tmp_path), 2)
+    assert not (tmp_path / "out").exists()

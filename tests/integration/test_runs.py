@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import os
+import shutil
 import signal
 import subprocess
 import time
@@ -25,6 +27,8 @@ from loadtest.targets.embedded.server import EmbeddedServer
 from tests.commands import (
     RunResult,
     check_conserved,
+    command,
+    environment,
     occbench,
     one_line,
     results_in,
@@ -372,3 +376,75 @@ def test_a_run_outlives_a_restart_of_the_database(own_server: EmbeddedServer, tm
 def test_files_are_in_the_schema_that_is_documented(in_two_processes: RunResult) -> None:
     for path in in_two_processes.files:
         assert b"occbench" in pq.read_schema(path).metadata
+
+
+def test_slow_transactions_do_not_break_an_open_loop(seeded: str, tmp_path: Path) -> None:
+    done = run(
+        "--target", f"{seeded}&commit_delay_ms=700", "--keys", "int", "--users", 40, "--rate", 30,
+        "--duration", "3s", "--warmup", "1s", "--retry", "none",
+        out=tmp_path / "results",
+    )  # fmt: skip
+    pacing = done.summary["pacing"]
+    assert pacing["scheduled"] == pytest.approx(90, abs=3), "the measured time only"
+    assert pacing["never_started"] <= 1, "every user was free in time"
+    assert done.summary["overall"]["transactions"] == pytest.approx(90, abs=5)
+
+
+def test_sessions_that_the_server_ends_cost_no_user(seeded: str, tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    process = start(
+        "run", "--target", seeded.replace("embedded", "embedded://locking", 1), "--keys", "int",
+        "--users", 16, "--accounts", 2, "--duration", "4s", "--warmup", "0", "--retry", "immediate",
+        "--out", out,
+        cwd=tmp_path,
+    )  # fmt: skip
+    wait_for(out.is_dir, "the run's folder")
+    with closing(connect(seeded)) as connection:
+        for _ in range(5):
+            time.sleep(0.5)
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            )
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
+    (found,) = results_in(out)
+    assert set(found.table["user"].to_pylist()) == set(range(16))
+    check_conserved(found)
+
+
+def test_a_record_that_cannot_be_written_is_an_error(seeded: str, tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    process = start(
+        "run", "--target", seeded, "--users", 4, "--duration", "60s", "--warmup", "0", "--out", out,
+        cwd=tmp_path,
+    )  # fmt: skip
+    wait_for(lambda: list(out.glob("*/attempts")), "the run's folder")
+    shutil.rmtree(next(out.glob("*/attempts")))
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "attempts could not be written" in said.strip().splitlines()[-1]
+    assert "Traceback" not in said
+
+
+def test_ctrl_c_in_the_demo_still_gives_a_report(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    process = subprocess.Popen(
+        command(
+            "demo", "--data", folder / "data", "--accounts", 1000, "--users", 8, "--duration", "60s",
+            "--out", out,
+        ),
+        cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        wait_for(lambda: list(out.glob("*/run.json")), "the run's folder")
+        time.sleep(6)
+        os.killpg(process.pid, signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode == 130, said
+        assert len(list(out.glob("*/report.html"))) == 1, said
+    finally:
+        process.kill()
+        EmbeddedServer(folder / "data").stop()
