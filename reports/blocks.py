@@ -4,21 +4,31 @@ With several key types a run alternates them in blocks; with one, its measured t
 blocks just the same, or is a single one.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtest.schedule import key_of_block
 from reports.load import Attempts
 from reports.run_file import Run
+
+_SLIVER = 1e-6
+"""A last block shorter than this share of a block comes of rounding."""
+_MOST_BLOCKS = 1_000_000
+_EARLY_SHARE = 0.1
+"""A start that lies so much of a block, and `_EARLY_NS`, before its block is of another schedule."""
+_EARLY_NS = 50_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
     """The blocks of the measured time, in order.
 
-    `numbers`, `starts_ns`, `ends_ns` have one element a block; `present[b, k]` says whether key
-    type k (a code) has attempts in block b; `index[n]` is the place of block number n.
+    `numbers`, `starts_ns`, `ends_ns` have one element a block; `present[b, k]` says whether
+    block b belongs to key type k (a code), or shows attempts of it; `index[n]` is the place of
+    block number n.
     """
 
     numbers: NDArray[np.int64]
@@ -58,27 +68,78 @@ class Blocks:
 
 
 def find_blocks(run: Run, attempts: Attempts) -> Blocks:
-    """The blocks' bounds: the schedule's where the attempts fit it, else the first starts."""
+    """The blocks as they were scheduled; of a record that does not say, as the attempts show them.
+
+    A scheduled block in which nothing started is one all the same: the database stood still.
+    """
     rows = attempts.measured
     kinds = len(attempts.key_types)
     attempted = np.bincount(rows.block * np.int64(kinds) + rows.key_type)
     seen = np.pad(attempted, (0, -len(attempted) % kinds)).reshape(-1, kinds) > 0
+    return _planned(run, attempts, seen) or _inferred(run, attempts, seen)
+
+
+def _end_ns(run: Run, attempts: Attempts) -> int:
+    """When measuring ended, as far as the run says; with the last attempt otherwise."""
+    end = run.measured_until_ns
+    if end is None:
+        end = int(attempts.measured.end_ns().max())
+    planned = run.planned_end_ns
+    return end if planned is None else min(end, planned)
+
+
+def _planned(run: Run, attempts: Attempts, seen: NDArray[np.bool_]) -> Blocks | None:
+    """The schedule's blocks; None where it is not known, or is not the one that the run kept."""
+    begin, keys = run.measured_from_ns, run.config.keys
+    if begin is None or not run.config.block or not keys or not set(keys) <= set(attempts.key_types):
+        return None
+    length = max(1, round(run.config.block * 1e9))
+    end = _end_ns(run, attempts)
+    if len(seen) > math.ceil((end - begin) / length):
+        # Stopped early: a process may have gone on for a moment.
+        end = min(_last_start(attempts) + 1, begin + len(seen) * length)
+    # What rounding leaves over is no block of its own.
+    size = max(len(seen), math.ceil((end - begin) / length - _SLIVER))
+    if begin + (size - 1) * length >= end or size > _MOST_BLOCKS:
+        return None
+
+    codes = np.array([attempts.key_types.index(key) for key in keys])
+    order = [key_of_block(number, len(keys), run.config.seed) for number in range(size)]
+    present = np.zeros((size, seen.shape[1]), bool)
+    present[np.arange(size), codes[order]] = True
+    starts = begin + np.arange(size, dtype=np.int64) * length
+    earliest = np.full(size, np.iinfo(np.int64).max)
+    np.minimum.at(earliest, attempts.measured.block, attempts.measured.start_ns)
+    early = starts - earliest > max(_EARLY_SHARE * length, _EARLY_NS)
+    if (seen & ~present[: len(seen)]).any() or early.any():
+        return None
+    numbers = np.arange(size, dtype=np.int64)
+    return Blocks(numbers, starts, np.append(starts[1:], end), present, numbers)
+
+
+def _last_start(attempts: Attempts) -> int:
+    """When the last transaction started; a retry is no start."""
+    rows = attempts.measured
+    return int(rows.start_ns.max(where=rows.attempt == 1, initial=0))
+
+
+def _inferred(run: Run, attempts: Attempts, seen: NDArray[np.bool_]) -> Blocks:
+    """Blocks of a record that does not say: from the first starts in each."""
+    rows = attempts.measured
     numbers = np.flatnonzero(seen.any(axis=1)).astype(np.int64)
+    begins = rows.attempt == 1
+    # Where a file was lost, a later attempt must do.
+    begins |= (np.bincount(rows.block[begins], minlength=len(seen)) == 0)[rows.block]
     first = np.full(len(seen), np.iinfo(np.int64).max)
     last = np.full(len(seen), np.iinfo(np.int64).min)
-    np.minimum.at(first, rows.block, rows.intended_start_ns)
-    np.maximum.at(last, rows.block, rows.intended_start_ns)
+    np.minimum.at(first, rows.block[begins], rows.start_ns[begins])
+    np.maximum.at(last, rows.block[begins], rows.start_ns[begins])
     first, last = first[numbers], last[numbers]
 
     begin = run.measured_from_ns if run.measured_from_ns is not None else int(first[0])
-    end = run.measured_until_ns
-    if end is not None and run.planned_end_ns is not None:
-        end = min(end, run.planned_end_ns)
-    if end is None:
-        end = int((rows.start_ns + rows.statements_ns + rows.commit_ns).max())
-    end = max(end, int(last[-1]) + 1)
+    end = max(_end_ns(run, attempts), int(last[-1]) + 1)
 
-    starts = _scheduled(run, numbers, len(np.flatnonzero(seen.any(axis=0))), begin, first, last)
+    starts = _evenly(run, numbers, len(np.flatnonzero(seen.any(axis=0))), begin, first, last)
     if starts is None:
         starts = first.copy()
         starts[0] = min(begin, first[0])
@@ -88,7 +149,7 @@ def find_blocks(run: Run, attempts: Attempts) -> Blocks:
     return Blocks(numbers, starts, ends, seen[numbers], index)
 
 
-def _scheduled(
+def _evenly(
     run: Run,
     numbers: NDArray[np.int64],
     key_types: int,

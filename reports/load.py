@@ -219,12 +219,15 @@ def _put(
     store.rows = stop
 
 
-def load_attempts(folder: Path, until_ns: int | None = None) -> Attempts:
+def load_attempts(
+    folder: Path, until_ns: int | None = None, measured_from_ns: int | None = None
+) -> Attempts:
     """Read every attempt of a result folder.
 
     Args:
         folder: the run's folder.
         until_ns: transactions that started from here on are run-out, in no figure at all.
+        measured_from_ns: attempts outside every block that started from here on are no warm-up.
 
     Raises:
         InputError: naming the file that is broken, or saying that nothing was measured.
@@ -251,6 +254,9 @@ def load_attempts(folder: Path, until_ns: int | None = None) -> Attempts:
             measured &= _numpy(table.column("intended_start_ns")) < until_ns
         _put(store, table, codes, measured)
         _count_sqlstates(sqlstates, table, codes["outcome"], measured)
+        if measured_from_ns is not None:
+            # What began when measuring had ended has no block either.
+            warm &= _numpy(table.column("start_ns")) < measured_from_ns
         if warm.any():
             start = _numpy(table.column("start_ns"))[warm].astype(np.int64)
             took = np.add(_numpy(table.column("statements_ns")), _numpy(table.column("commit_ns")))[

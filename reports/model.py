@@ -86,7 +86,7 @@ def build_model(folder: Path) -> Model:
         InputError: if it is not a result folder, or a file in it is broken.
     """
     run = read_run(folder)
-    attempts = load_attempts(folder, run.planned_end_ns)
+    attempts = load_attempts(folder, run.planned_end_ns, run.measured_from_ns)
     blocks = find_blocks(run, attempts)
     rows = attempts.measured
     end_ns = rows.end_ns()
@@ -94,7 +94,8 @@ def build_model(folder: Path) -> Model:
     cells = _cells(attempts)
     counts = tally(attempts, cells, latency_ns)
     by_key = counts.outcomes.sum(axis=(1, 2, 3))
-    present = [int(k) for k in np.flatnonzero(by_key)]
+    # A key type that had its blocks and started nothing in them is a result, too.
+    present = [int(k) for k in np.flatnonzero((by_key > 0) | blocks.present.any(axis=0))]
     series = {
         attempts.key_types[k]: over_time(
             attempts, blocks, k, end_ns, latency_ns, len(present) > 1 and blocks.paired

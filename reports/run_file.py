@@ -23,7 +23,13 @@ def _seconds(value: Any) -> Any:
     return value
 
 
+def _names(value: Any) -> Any:
+    """Accept `"int,uuid"` for a list of names."""
+    return tuple(value.split(",")) if isinstance(value, str) else value
+
+
 Seconds = Annotated[float, BeforeValidator(_seconds)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
 class _Lenient(BaseModel):
@@ -36,6 +42,7 @@ class Config(_Lenient):
     """The parts of RunConfig that figures depend on."""
 
     scenario: str = "transfer"
+    keys: Names = ()
     users: int | None = None
     duration: Seconds | None = None
     warmup: Seconds | None = None
@@ -46,6 +53,7 @@ class Config(_Lenient):
     retry: str | None = None
     max_attempts: int = 0
     seed: int = 0
+    processes: int | None = None
 
 
 class Target(_Lenient):
@@ -78,6 +86,7 @@ class Generator(_Lenient):
     loop_lag_ms: Lag = Lag()
     scheduled: int | None = None
     started: int | None = None
+    lost_attempts: int | None = None
 
 
 class Pacing(_Lenient):

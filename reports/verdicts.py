@@ -76,7 +76,7 @@ def verdicts(model: Model) -> list[Verdict]:
     """Every verdict of a run, in the order of the report."""
     found = [_invariant(model)]
     found += [_band(name, figures, model) for name, figures in model.key_types.items()]
-    found += [_generator(model), _pacing(model)]
+    found += [_generator(model), *_reports(model), _pacing(model)]
     found += _failures(model)
     not_durable = [t.name for t in model.run.targets if t.durable is False]
     if not_durable:
@@ -192,6 +192,33 @@ def _generator(model: Model) -> Verdict:
     return Verdict("generator", "good", f"The tool was not the limit: {', '.join(facts)}.")
 
 
+def _reports(model: Model) -> list[Verdict]:
+    """Load processes, and attempts, of which the record is not whole."""
+    found = []
+    asked, reported = model.run.config.processes or 0, len(model.run.generators)
+    if reported < asked:
+        they = "it" if asked - reported == 1 else "they"
+        found.append(
+            Verdict(
+                "processes",
+                "bad",
+                f"{count(asked - reported)} of {count(asked)} load process{'es' if asked > 1 else ''} "
+                f"did not report: {they} died, and what {they} measured last is missing.",
+            )
+        )
+    lost = sum(g.lost_attempts or 0 for g in model.run.generators)
+    if lost:
+        found.append(
+            Verdict(
+                "lost attempts",
+                "bad",
+                f"{plural(lost, 'attempt')} could not be written, and "
+                f"{'is' if lost == 1 else 'are'} in no figure.",
+            )
+        )
+    return found
+
+
 def _pacing(model: Model) -> Verdict:
     run = model.run
     if not run.open_loop:
@@ -217,13 +244,15 @@ def _pacing(model: Model) -> Verdict:
 
 
 def schedule_kept(model: Model) -> tuple[int, int, int]:
-    """(late, scheduled, never started) transactions of an open loop, as the run says or as seen."""
+    """(late, scheduled, never started) transactions of an open loop, all of the measured time."""
     pacing, generators = model.run.pacing, model.run.generators
-    scheduled = pacing.scheduled or model.started
+    due = [g for g in generators if g.scheduled is not None and g.started is not None]
+    scheduled = sum(g.scheduled or 0 for g in due)
+    never = max(0, scheduled - sum(g.started or 0 for g in due))
+    # A run that does not count what started shows only what was late.
+    scheduled = scheduled or pacing.scheduled or model.started
     late = pacing.late if pacing.late is not None else model.late_starts
-    due = sum(g.scheduled for g in generators if g.scheduled is not None and g.started is not None)
-    started = sum(g.started for g in generators if g.scheduled is not None and g.started is not None)
-    return min(late, scheduled), max(1, scheduled), max(0, due - started)
+    return min(late, scheduled), max(1, scheduled), never
 
 
 def _failures(model: Model) -> list[Verdict]:

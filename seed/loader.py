@@ -8,14 +8,17 @@ that progress is shown, failures are seen and Ctrl-C is taken in the calling thr
 import queue
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+
+import psycopg
 
 from loadtest.errors import OccbenchError, TargetError
 from loadtest.keyspace import KeySpace
 from loadtest.scenarios.base import Scenario
 from loadtest.targets.base import Target
 from seed.batches import Batch, Block, runs
-from seed.manifest import Manifest, loaded_batches
+from seed.manifest import Manifest, count_loaded, loaded_batches
 from seed.progress import Progress
 from seed.statements import Connection
 from seed.writer import BatchWriter, explain
@@ -73,7 +76,7 @@ class Loader:
         self._error: Exception | None = None
         self._running = 0
         self.batches = 0
-        """How many batches are there."""
+        """How many batches are there, as far as was reported."""
         self.accounts_loaded = 0
         """How many accounts this loader wrote itself."""
 
@@ -108,10 +111,21 @@ class Loader:
 
     def _standing(self, what: str) -> str:
         name = f"{self._manifest.table} on {self._target.name}"
-        return (
-            f"{name}: {what}; {self.batches:,} of {self._layout.batch_count:,} batches are loaded; "
-            "the same command goes on from there"
-        )
+        there = f"{self._batches_there():,} of {self._layout.batch_count:,} batches are loaded"
+        return f"{name}: {what}; {there}; the same command goes on from there"
+
+    def _batches_there(self) -> int:
+        """How many batches the ledger has, once every worker has ended.
+
+        Ctrl-C can strike between taking an event and counting it, so what was counted here is only
+        for a target that answers no more.
+        """
+        try:
+            # What Ctrl-C broke off may have left the other connection in the middle of something.
+            with closing(self._target.connect()) as connection:
+                return count_loaded(connection, self._manifest)
+        except (psycopg.Error, OccbenchError):
+            return self.batches
 
     def _count_loaded(self, control: Connection) -> int:
         """The accounts that are there from before."""

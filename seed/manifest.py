@@ -221,15 +221,22 @@ def loaded_batches(connection: Connection, manifest: Manifest, start: int, stop:
     return {number for (number,) in cursor.fetchall()}
 
 
-def is_loaded(connection: Connection, manifest: Manifest) -> bool:
-    """Whether every batch is in the ledger, or another command has found the table complete."""
+def count_loaded(connection: Connection, manifest: Manifest) -> int:
+    """How many batches are in the ledger; all where another command has found the table complete."""
     row = execute(
         connection,
         f"SELECT count(*) FROM {BATCHES.name} WHERE table_name = %s AND load_id = %s "  # noqa: S608
         "AND batch >= %s",
         (manifest.table, manifest.load_id, manifest.part_start),
     ).fetchone()
-    if row is not None and row[0] == manifest.layout.batch_count:
-        return True
+    counted = 0 if row is None else int(row[0])
+    if counted == manifest.layout.batch_count:
+        return counted
     now = recorded(connection, manifest.table)
-    return now is not None and now.load_id == manifest.load_id and now.complete
+    complete = now is not None and now.load_id == manifest.load_id and now.complete
+    return manifest.layout.batch_count if complete else counted
+
+
+def is_loaded(connection: Connection, manifest: Manifest) -> bool:
+    """Whether every batch is there."""
+    return count_loaded(connection, manifest) == manifest.layout.batch_count

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from loadtest.access import parse_access
 from loadtest.attempt import ATTEMPT_SCHEMA, OUTCOME_CODE, OUTCOMES, Outcome
+from loadtest.schedule import key_of_block
 
 BEGIN_NS = 1_767_225_600_000_000_000
 """2026-01-01T00:00:00Z."""
@@ -149,7 +150,7 @@ def write_fake_run(folder: Path, fake: FakeRun) -> Path:
     waiting = 0
     where = folder / "attempts"
     where.mkdir(parents=True, exist_ok=True)
-    for block, key, begin_ns, seconds in _blocks(fake, rng):
+    for block, key, begin_ns, seconds in _blocks(fake):
         slower = fake.slower.get(key, 1.0) * float(np.exp(rng.normal(0, fake.noise)))
         size = rng.poisson(fake.tps / slower * seconds)
         payer, payee = law.draw_pairs(rng, size)
@@ -185,18 +186,16 @@ def _plain(table: pa.Table) -> pa.Table:
     return table.unify_dictionaries().combine_chunks()
 
 
-def _blocks(fake: FakeRun, rng: np.random.Generator) -> list[tuple[int, str, int, float]]:
+def _blocks(fake: FakeRun) -> list[tuple[int, str, int, float]]:
     """(number, key type, begin, seconds) of the warm-up and every block."""
     found = []
     if fake.warmup_s:
         found.append((-1, fake.keys[0], BEGIN_NS, fake.warmup_s))
     begin = BEGIN_NS + round(fake.warmup_s * 1e9)
-    order: list[str] = []
     for number in range(max(1, round(fake.duration_s / fake.block_s))):
-        if not order:
-            order = [str(key) for key in rng.permutation(list(fake.keys))]
+        key = fake.keys[key_of_block(number, len(fake.keys), fake.seed)]
         start = begin + round(number * fake.block_s * 1e9)
-        found.append((number, order.pop(0), start, min(fake.block_s, fake.duration_s)))
+        found.append((number, key, start, min(fake.block_s, fake.duration_s)))
     return found
 
 

@@ -224,6 +224,59 @@ def test_an_open_loop_that_could_not_start_everything_did_not_keep_its_rate(tmp_
 
 
 @pytest.mark.parametrize(
+    ("scheduled", "started", "late", "state"),
+    [
+        (1000, 990, 0, "good"),
+        (1000, 990, 1, "bad"),
+        (1000, 1000, 10, "good"),
+        (1000, 1000, 11, "bad"),
+        # What was due before measuring began may start within it, and makes up for nothing.
+        (1000, 1040, 11, "bad"),
+    ],
+)
+def test_late_and_never_started_count_together(
+    tmp_path: Path, scheduled: int, started: int, late: int, state: str
+) -> None:
+    """By what the generators scheduled in the measured time, not by the whole run's number."""
+    fake = FakeRun(**SMALL, rate=300.0)
+    write_fake_run(tmp_path, fake)
+    halves = [
+        {"worker": w, "scheduled": scheduled // 2, "started": started // 2 + w * (started % 2)}
+        for w in range(2)
+    ]
+    pacing = {"scheduled": 9_000, "late": late}
+    write_run_json(tmp_path, run_json(fake, generators=halves, pacing=pacing))
+    assert said(tmp_path, "loop")[0] == state
+    found = summarise(tmp_path)["pacing"]
+    assert found["scheduled"] == scheduled
+    assert found["never_started"] == max(0, scheduled - started)
+
+
+def test_verdict_on_processes_that_did_not_report(tmp_path: Path) -> None:
+    config = run_json(FakeRun(**SMALL))["config"] | {"processes": 4}
+    generators = [{"worker": 0}, {"worker": 3}]
+    state, text = said(changed(tmp_path, config=config, generators=generators), "processes")
+    assert state == "bad"
+    assert text == (
+        "2 of 4 load processes did not report: they died, and what they measured last is missing."
+    )
+
+
+def test_verdict_on_attempts_that_could_not_be_written(tmp_path: Path) -> None:
+    generators = [{"worker": 0, "lost_attempts": 1200}, {"worker": 1, "lost_attempts": 34}]
+    state, text = said(changed(tmp_path, generators=generators), "lost attempts")
+    assert state == "bad"
+    assert "1,234 attempts could not be written" in text
+
+
+@pytest.mark.parametrize("lost", [0, None])
+def test_no_verdict_where_nothing_is_missing(tmp_path: Path, lost: int | None) -> None:
+    folder = changed(tmp_path, generators=[{"worker": 0, "lost_attempts": lost}])
+    about = [v["about"] for v in summarise(folder)["verdicts"]]
+    assert not {"processes", "lost attempts"} & set(about)
+
+
+@pytest.mark.parametrize(
     ("tps", "conflict", "state"),
     [(2000.0, 0.036, "good"), (2000.0, 0.2, "bad"), (2000.0, 0.0, "bad"), (10.0, 0.0, "good")],
 )
