@@ -1,7 +1,9 @@
 """The line that moves while a run goes on, and the numbers in it."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, TextIO
 
 import numpy as np
@@ -14,7 +16,7 @@ _RETRYABLE = [OUTCOME_CODE[outcome] for outcome in RETRYABLE]
 _COMMITTED = OUTCOME_CODE[Outcome.COMMITTED]
 # Two hundredths a bucket from 10 µs to 10⁴ s: percentiles of several processes can be added up.
 _EDGES_MS = np.geomspace(0.01, 1e7, 1050)
-_LINE_EVERY_S = 5
+_LINE_EVERY_S = 4.5
 
 
 @dataclass(slots=True)
@@ -91,25 +93,23 @@ class Tally:
 class LiveLine:
     """Writes the line anew every second on a terminal, and every few seconds a line elsewhere."""
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, stream: TextIO = sys.stderr, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
         self._stream = stream
         self._terminal = stream.isatty()
         self._since = Tally()
-        self._seconds = 0
+        self._shown_at = clock()
 
     def show(self, phase: str, elapsed_s: float, users: int, tally: Tally) -> None:
-        """Show the last second's count."""
-        if self._terminal:
-            self._stream.write("\r\x1b[K" + line(phase, elapsed_s, users, tally, 1.0))
-            self._stream.flush()
-            return
+        """Show what was counted since the last call."""
         self._since.add(tally)
-        self._seconds += 1
-        if self._seconds == _LINE_EVERY_S:
-            text = line(phase, elapsed_s, users, self._since, self._seconds)
-            self._stream.write(text + "\n")
-            self._stream.flush()
-            self._since, self._seconds = Tally(), 0
+        now = self._clock()
+        if not self._terminal and now - self._shown_at < _LINE_EVERY_S:
+            return
+        text = line(phase, elapsed_s, users, self._since, now - self._shown_at)
+        self._stream.write(f"\r\x1b[K{text}" if self._terminal else text + "\n")
+        self._stream.flush()
+        self._since, self._shown_at = Tally(), now
 
     def end(self) -> None:
         """Leave the line where it is and go to the next."""

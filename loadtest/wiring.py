@@ -128,7 +128,9 @@ class Wiring:
             sys.exit(error.exit_code)
 
     def take_recent(self) -> Tally:
-        """What all processes counted since this was last called."""
+        """What all processes counted since this was last called, as far as they have said."""
+        if self.engine is not None:
+            self._count(self.engine)
         recent, self._recent = self._recent, Tally()
         return recent
 

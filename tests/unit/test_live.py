@@ -1,6 +1,7 @@
 """The numbers in the live line."""
 
 import io
+import itertools
 import json
 from typing import Any
 
@@ -107,7 +108,8 @@ def test_the_line() -> None:
 
 def test_without_a_terminal_it_is_a_line_every_few_seconds() -> None:
     stream = io.StringIO()
-    live = LiveLine(stream)
+    seconds = itertools.count()
+    live = LiveLine(stream, lambda: float(next(seconds)))
     rows: Rows = [(Outcome.COMMITTED, 1, True, 4.0)] * 10
     for second in range(10):
         live.show("measuring", second, 4, Tally.of(packed(rows)))
