@@ -381,6 +381,40 @@ def test_a_key_cannot_be_changed(table: str, connect: Open) -> None:
         connect().execute("UPDATE acc SET id = id + 100000 WHERE id = 1")
 
 
+@pytest.mark.parametrize("reset", ["RESET ALL", "RESET occ.rows", "RESET occ.n_acc"])
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_a_reset_of_the_settings_loses_no_write_silently(
+    table: str, connect: Open, admin: Connection, reset: str, goes_on: bool
+) -> None:
+    session = connect()
+    add(session, 1)
+    add(session, 2)
+    session.execute(reset.encode())
+    try:
+        if goes_on:
+            add(session, 3)
+        session.commit()
+    except psycopg.errors.ObjectNotInPrerequisiteState:
+        session.rollback()
+    else:
+        assert (in_table(admin, 1), in_table(admin, 2)) == (101, 101)
+    add(session, 4)
+    session.commit()
+    assert in_table(admin, 4) == 101
+
+
+def test_a_reset_before_the_first_write_does_no_harm(
+    table: str, connect: Open, admin: Connection
+) -> None:
+    session = connect()
+    add(session, 1)
+    session.commit()
+    session.execute("RESET ALL")
+    add(session, 1)
+    session.commit()
+    assert in_table(admin, 1) == 102
+
+
 # Changes of the schema
 
 
@@ -464,6 +498,77 @@ def test_a_change_before_the_snapshot_fails_nobody(
     add(session, 1)
     session.commit()
     admin.execute("DROP TABLE earlier")
+
+
+def test_a_change_is_not_hidden_by_one_that_was_rolled_back(
+    table: str, connect: Open, admin: Connection
+) -> None:
+    session, changer = connect(), connect("locking")
+    add(session, 1)
+    admin.execute("CREATE TABLE another (k int)")
+    try:
+        changer.execute("CREATE TABLE never (k int)")
+        changer.rollback()
+        fails(session, "OC001")
+    finally:
+        admin.execute("DROP TABLE another")
+
+
+def test_a_change_is_not_hidden_by_a_later_one_that_committed_first(
+    table: str, connect: Open, admin: Connection
+) -> None:
+    session, changer = connect(), connect("locking")
+    changer.execute("CREATE TABLE slow (k int)")
+    admin.execute("CREATE TABLE quick (k int)")
+    try:
+        add(session, 1)
+        changer.commit()
+        fails(session, "OC001")
+        add(session, 1)
+        session.commit()
+    finally:
+        admin.execute("DROP TABLE quick")
+        admin.execute("DROP TABLE IF EXISTS slow")
+
+
+@pytest.mark.parametrize("changes", [3, 40])
+def test_however_many_changes_there_are(
+    table: str, connect: Open, admin: Connection, changes: int
+) -> None:
+    old, slow, session, late = connect(), connect("locking"), connect(), connect()
+    add(old, 1)
+    slow.execute("CREATE TABLE slow (k int)")
+    balance(session, 2)
+    for _ in range(changes):
+        admin.execute("CREATE TABLE quick (k int)")
+        admin.execute("DROP TABLE quick")
+    slow.rollback()
+    # `old` still runs: its id keeps the xmin of every new snapshot low.
+    add(late, 3)
+    late.commit()
+    add(session, 2)
+    fails(session, "OC001")
+    fails(old, "OC001")
+    assert [in_table(admin, account) for account in (1, 2, 3)] == [100, 100, 101]
+
+
+def test_an_index_is_made_and_dropped_concurrently(
+    table: str, connect: Open, admin: Connection, load_server: EmbeddedServer
+) -> None:
+    session = connect()
+    regimes: list[Regime] = ["locking", "optimistic"]
+    for regime in regimes:
+        options = libpq_options(regime, {"statement_timeout": "10000"})
+        with psycopg.connect(load_server.conninfo(options=options), autocommit=True) as changer:
+            changer.execute("CREATE TABLE public.indexed (k int)")
+            changer.execute("CREATE INDEX CONCURRENTLY indexed_k ON public.indexed (k)")
+            balance(session, 1)
+            changer.execute("DROP INDEX CONCURRENTLY public.indexed_k")
+            add(session, 1)
+            fails(session, "OC001")
+            changer.execute("DROP TABLE public.indexed")
+    add(session, 1)
+    session.commit()
 
 
 # Reading for update
@@ -640,6 +745,98 @@ def test_a_table_that_is_all_key(shapes: Callable[[str, str], None], connect: Op
     fails(one)
 
 
+USERS = "id int PRIMARY KEY, email text UNIQUE, shop int, UNIQUE (shop)"
+
+
+def users(session: Connection, *rows: tuple[int, str]) -> None:
+    for row in rows:
+        session.execute("INSERT INTO users (id, email) VALUES (%s, %s)", row)
+
+
+def all_users(admin: Connection) -> list[tuple[Any, ...]]:
+    return admin.execute("SELECT id, email FROM users ORDER BY id").fetchall()
+
+
+def is_a_duplicate(session: Connection) -> None:
+    with pytest.raises(psycopg.errors.UniqueViolation) as caught:
+        session.commit()
+    assert caught.value.diag.constraint_name == "users_email_key"
+
+
+def test_a_duplicate_that_is_visible_is_no_conflict(
+    shapes: Callable[[str, str], None], connect: Open, admin: Connection
+) -> None:
+    """Trying again would fail without end."""
+    shapes("users", USERS)
+    session = connect()
+    users(session, (1, "a"), (2, "b"))
+    session.commit()
+    users(session, (3, "a"))
+    is_a_duplicate(session)
+    session.execute("UPDATE users SET email = 'a' WHERE id = 2")
+    is_a_duplicate(session)
+    users(session, (4, "c"), (5, "c"))
+    is_a_duplicate(session)
+    assert all_users(admin) == [(1, "a"), (2, "b")]
+
+
+def test_a_unique_value_that_somebody_else_takes_is_a_conflict(
+    shapes: Callable[[str, str], None], connect: Open, admin: Connection
+) -> None:
+    shapes("users", USERS)
+    first, second = connect(), connect()
+    users(first, (1, "a"))
+    first.commit()
+    users(first, (2, "x"))
+    second.execute("UPDATE users SET email = 'x' WHERE id = 1")
+    second.commit()
+    fails(first)
+    users(first, (2, "x"))
+    is_a_duplicate(first)
+    assert all_users(admin) == [(1, "x")]
+
+
+def test_duplicates_in_an_index_of_an_expression(
+    shapes: Callable[[str, str], None], connect: Open, admin: Connection
+) -> None:
+    shapes("users", "id int PRIMARY KEY, email text, gone bool NOT NULL DEFAULT false")
+    admin.execute(
+        "CREATE UNIQUE INDEX users_email_key ON users (lower(email), (id % 1)) WHERE NOT gone"
+    )
+    first, second = connect(), connect()
+    users(first, (1, "A"))
+    first.commit()
+    users(first, (2, "a"))
+    is_a_duplicate(first)
+    users(first, (2, "b"))
+    users(second, (3, "B"))
+    second.commit()
+    fails(first)
+    first.execute("UPDATE users SET gone = true WHERE id = 1")
+    users(first, (4, "a"))
+    first.commit()
+    assert all_users(admin) == [(1, "A"), (3, "B"), (4, "a")]
+
+
+def test_the_unique_value_of_a_row_that_is_deleted_is_free(
+    shapes: Callable[[str, str], None], connect: Open, admin: Connection
+) -> None:
+    shapes("users", USERS)
+    session, other = connect(), connect()
+    users(session, (1, "a"), (5, "e"))
+    session.commit()
+    session.execute("DELETE FROM users WHERE id = 5")
+    session.execute("UPDATE users SET email = 'e' WHERE id = 1")
+    session.commit()
+    assert all_users(admin) == [(1, "e")]
+    session.execute("DELETE FROM users WHERE id = 1")
+    users(session, (2, "e"))
+    other.execute("UPDATE users SET email = 'f' WHERE id = 1")
+    other.commit()
+    fails(session)
+    assert all_users(admin) == [(1, "f")]
+
+
 def test_two_tables_in_one_transaction(
     table: str, shapes: Callable[[str, str], None], connect: Open, admin: Connection
 ) -> None:
@@ -662,6 +859,25 @@ def test_what_cannot_be_covered_is_said(admin: Connection) -> None:
         assert not {"keyless", "not_there"} & set(optimistic.covered(admin))
     finally:
         admin.execute("DROP TABLE keyless")
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ("twice int GENERATED ALWAYS AS (k * 2) STORED", "column 'twice' .* is generated"),
+        ("twice int GENERATED ALWAYS AS (k * 2) VIRTUAL", "column 'twice' .* is generated"),
+        ("n int GENERATED ALWAYS AS IDENTITY", "column 'n' .* is an identity column"),
+        ("n int GENERATED BY DEFAULT AS IDENTITY", "column 'n' .* is an identity column"),
+    ],
+)
+def test_a_column_that_computes_itself_is_refused(admin: Connection, column: str, said: str) -> None:
+    admin.execute(f"CREATE TABLE computed (k int PRIMARY KEY, {column})".encode())
+    try:
+        with pytest.raises(ValueError, match=said):
+            optimistic.cover(admin, "computed")
+        assert "computed" not in optimistic.covered(admin)
+    finally:
+        admin.execute("DROP TABLE computed")
 
 
 # Life of the regime

@@ -104,7 +104,9 @@ def _columns(
     found = connection.execute(
         """
         SELECT a.attname, format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid),
-               coalesce(a.attnum = ANY (i.indkey), false)
+               coalesce(a.attnum = ANY (i.indkey), false),
+               CASE WHEN a.attgenerated <> '' THEN 'generated'
+                    WHEN a.attidentity <> '' THEN 'an identity column' END
         FROM pg_attribute a
         LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
         LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
@@ -115,23 +117,41 @@ def _columns(
     ).fetchall()
     if not any(row[3] for row in found):
         raise ValueError(f"table {table!r} is not there or has no primary key")
+    for name, _, _, _, kind in found:
+        if kind is not None:
+            raise ValueError(
+                f"column {name!r} of table {table!r} is {kind}; "
+                "such columns are not supported in the optimistic regime"
+            )
     return [(row[0], row[1], row[2], row[3]) for row in found]
 
 
 def _generate_commit(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
     """Write occ.commit() anew: one line for each table, in one fixed order, so nothing deadlocks."""
+    tables = covered(connection)
     applies = "\n".join(
         f"  IF coalesce(nullif(current_setting('{_counter(table)}', true), ''), '0') <> '0' THEN "
         f"done := occ.{_quote(f'apply_{table}')}(); END IF;"
-        for table in covered(connection)
+        for table in tables
     )
+    slots = "    WHEN '' THEN 0\n" + "\n".join(
+        f"    WHEN {_literal(table)} THEN {_slots(table)}" for table in tables
+    )  # fmt: skip
     connection.execute(
         f"""
 CREATE OR REPLACE FUNCTION occ.commit() RETURNS trigger LANGUAGE plpgsql AS $occ$
 DECLARE
   delay_ms float8 := nullif(current_setting('occ.commit_delay_ms', true), '');
   done text;
+  in_schema text;
+  in_table text;
+  by_index text;
+  slots int;
 BEGIN
+  IF coalesce(current_setting(TG_ARGV[0], true), '') = ''
+     OR coalesce(current_setting('occ.rows', true), '') = '' THEN
+    done := occ.fail_on_reset();
+  END IF;
   -- Each table's first slot queues this trigger, and may do so more than once: the first call does
   -- all the work and sets the counters back.
   IF current_setting('occ.rows') = '0' THEN RETURN NULL; END IF;
@@ -142,12 +162,21 @@ BEGIN
   RETURN NULL;
 EXCEPTION
   -- A row that is gone or changed, a key that somebody else inserted first, or (with several unique
-  -- indexes) a deadlock between two commits: each means that another transaction won.
+  -- indexes) a deadlock between two commits: each means that another transaction won. Only a value
+  -- that this transaction itself sees twice is its own mistake, and trying again would not help.
   WHEN serialization_failure THEN
     IF SQLERRM LIKE '%(OC00_)' THEN RAISE; END IF;
     done := occ.fail_on_data();
     RETURN NULL;
-  WHEN unique_violation OR deadlock_detected THEN
+  WHEN unique_violation THEN
+    GET STACKED DIAGNOSTICS in_schema = SCHEMA_NAME, in_table = TABLE_NAME, by_index = CONSTRAINT_NAME;
+    slots := CASE WHEN in_schema = 'public' THEN CASE in_table
+{slots}
+    ELSE 0 END ELSE 0 END;
+    IF slots > 0 AND occ.is_duplicate(in_table, by_index, slots) THEN RAISE; END IF;
+    done := occ.fail_on_data();
+    RETURN NULL;
+  WHEN deadlock_detected THEN
     done := occ.fail_on_data();
     RETURN NULL;
 END $occ$""".encode()
@@ -169,6 +198,11 @@ def _counter(table: str) -> str:
     return f"occ.n_{table.encode().hex()}"
 
 
+def _slots(table: str) -> str:
+    """The expression for how many slots of the table's write set are filled."""
+    return f"coalesce(nullif(current_setting({_literal(_counter(table))}, true), ''), '0')::int"
+
+
 class _Generator:
     """The SQL that covers one table.
 
@@ -183,7 +217,7 @@ class _Generator:
         self.apply = f"occ.{_quote(f'apply_{table}')}"
         self.read = f"{SCHEMA}.{_quote(f'{table}_for_update')}"
         self.counter = _literal(_counter(table))
-        self.slots = f"coalesce(nullif(current_setting({self.counter}, true), ''), '0')::int"
+        self.slots = _slots(table)
         self.names = [_quote(name) for name, _, _, _ in columns]
         self.key = [_quote(name) for name, _, _, is_key in columns if is_key]
         self.rest = [_quote(name) for name, _, _, is_key in columns if not is_key]
@@ -253,12 +287,17 @@ BEGIN
 END $occ$;"""
 
     def _fill(self, op: str, row: str) -> str:
-        """Overwrite the next slot, or make it; then count it."""
+        """Overwrite the next slot, or make it; then count it.
+
+        A slot that this transaction itself filled is not the next one: its counter was reset.
+        """
         return f"""
     UPDATE {self.set} SET occ_xid = pg_current_xact_id(), occ_op = '{op}',
         {self._each(f"? = {row}.?", self.names)}
-      WHERE occ_backend = pg_backend_pid() AND occ_slot = occ_n;
+      WHERE occ_backend = pg_backend_pid() AND occ_slot = occ_n AND occ_xid <> pg_current_xact_id();
     IF NOT FOUND THEN
+      PERFORM FROM {self.set} WHERE occ_backend = pg_backend_pid() AND occ_slot = occ_n;
+      IF FOUND THEN occ_done := occ.fail_on_reset(); END IF;
       INSERT INTO {self.set} VALUES
         (pg_backend_pid(), occ_n, pg_current_xact_id(), '{op}', {self._each(f"{row}.?", self.names)});
     END IF;
@@ -311,7 +350,10 @@ BEGIN
 END $occ$;"""
 
     def _apply(self) -> str:
-        """COMMIT's part for this table: in key order, and REPEATABLE READ finds the conflicts."""
+        """COMMIT's part for this table: in key order, and REPEATABLE READ finds the conflicts.
+
+        Deletions come first, so that another row can have the unique value of one that goes.
+        """
         this = self._each("? = occ_w.?", self.key, " AND ")
         names = ", ".join(self.names)
         update = (
@@ -327,7 +369,7 @@ DECLARE
 BEGIN
   FOR occ_w IN SELECT * FROM {self.set}
     WHERE occ_backend = pg_backend_pid() AND occ_slot < {self.slots}
-    ORDER BY {", ".join(self.key)}
+    ORDER BY occ_op <> 'D', {", ".join(self.key)}
   LOOP
     IF occ_w.occ_op = 'U' THEN
       {update};
@@ -353,4 +395,4 @@ CREATE TRIGGER occ_write INSTEAD OF INSERT OR UPDATE OR DELETE ON {self.view}
   FOR EACH ROW EXECUTE FUNCTION {self.write}();
 CREATE CONSTRAINT TRIGGER occ_commit AFTER INSERT OR UPDATE ON {self.set}
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.occ_slot = 0)
-  EXECUTE FUNCTION occ.commit();"""
+  EXECUTE FUNCTION occ.commit({self.counter});"""
