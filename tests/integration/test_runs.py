@@ -420,7 +420,7 @@ def test_a_record_that_cannot_be_written_is_an_error(seeded: str, tmp_path: Path
         "run", "--target", seeded, "--users", 4, "--duration", "60s", "--warmup", "0", "--out", out,
         cwd=tmp_path,
     )  # fmt: skip
-    wait_for(lambda: list(out.glob("*/attempts")), "the run's folder")
+    wait_for(lambda: list(out.glob("*/attempts/*.parquet")), "the first file of the record")
     shutil.rmtree(next(out.glob("*/attempts")))
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1
