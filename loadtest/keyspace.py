@@ -98,14 +98,6 @@ class ListedKeys:
         return self._keys[numbers]
 
 
-def key_text(key_type: KeyType, key: bytes) -> str:
-    """A key as a person writes it: decimal digits, or a UUID's five groups."""
-    if key_type is KeyType.INT:
-        return str(int.from_bytes(key, "big", signed=True))
-    text = key.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
 def read_keys(path: Path, key_type: KeyType) -> ListedKeys:
     """The keys of a text file, one a line; raises InputError naming the first line that is wrong."""
     try:

@@ -5,7 +5,6 @@ out of that: a plan and a folder when a test starts, an engine in every process 
 a finished folder when the test has stopped. `locustfile.py` and `occbench run` both go through it.
 """
 
-import logging
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -37,8 +36,6 @@ _WORKERS = LOCUST_PREFIX + "workers"
 _MEASURE, _ACCOUNT, _TALLY = "occ_measure_from", "occ_account", "occ_tally"
 _STOP_TIMEOUT_S = 5.0
 _COUNT_EVERY_S = 0.5
-
-logger = logging.getLogger("occbench")
 
 
 class OccUser(User):
@@ -124,7 +121,7 @@ class Wiring:
         try:
             self.prepare(config_from_locust(environment.parsed_options))
         except OccbenchError as error:
-            print(f"occbench: {error}", file=sys.stderr)  # noqa: T201
+            _say(error)
             sys.exit(error.exit_code)
 
     def take_recent(self) -> Tally:
@@ -236,7 +233,7 @@ class Wiring:
                 f"{lost:,} attempts could not be written to {run.folder}: {why}; the rest is there"
             )
         if self.error is not None and self._say_errors:
-            print(f"occbench: {self.error}", file=sys.stderr)  # noqa: T201
+            _say(self.error)
             self.environment.process_exit_code = self.error.exit_code
         self._finished(run.folder)
 
@@ -297,9 +294,13 @@ class Wiring:
     def _give_up(self, error: OccbenchError) -> None:
         """Say in one line why nothing starts; end the process where nobody could correct it."""
         if self._say_errors:
-            print(f"occbench: {error}", file=sys.stderr)  # noqa: T201
+            _say(error)
         if self.environment.web_ui is None:
             self.environment.process_exit_code = error.exit_code
         runner = self.environment.runner
         if runner is not None:
             gevent.spawn(runner.quit if self.environment.web_ui is None else runner.stop)
+
+
+def _say(error: OccbenchError) -> None:
+    sys.stderr.write(f"occbench: {error}\n")

@@ -31,6 +31,18 @@ def short_folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+@contextmanager
+def running_server() -> Iterator[EmbeddedServer]:
+    """A server on a data folder of its own, both gone at the end."""
+    with short_folder() as made:
+        server = EmbeddedServer(made / "data")
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """An empty folder for one test."""
@@ -41,13 +53,8 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def embedded_server() -> Iterator[EmbeddedServer]:
     """A running server that all tests share; they keep to tables of their own."""
-    with short_folder() as made:
-        server = EmbeddedServer(made / "data")
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -59,13 +66,8 @@ def server_folder(embedded_server: EmbeddedServer) -> Path:
 @pytest.fixture(scope="session")
 def load_server() -> Iterator[EmbeddedServer]:
     """A running server for what runs load and for tables in the optimistic regime."""
-    with short_folder() as made:
-        server = EmbeddedServer(made / "data")
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

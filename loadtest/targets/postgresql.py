@@ -8,8 +8,6 @@ import psycopg
 from loadtest.errors import InputError, TargetError
 from loadtest.targets.base import Dialect, Session, Statement, Target, TargetSpec
 
-_OPTIONS_OF_OURS = frozenset({"commit_delay_ms", "data"})
-
 
 class PostgresTarget(Target):
     """A PostgreSQL server named by a libpq URL; libpq's environment variables hold as usual."""

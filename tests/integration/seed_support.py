@@ -8,13 +8,14 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from loadtest.keyspace import ComputedKeys, KeyType, key_text
+from loadtest.keyspace import ComputedKeys, KeyType
 from loadtest.scenarios.transfer import Transfer
 from loadtest.table import Table
 from loadtest.targets import open_target, parse_target
 from loadtest.targets.embedded.target import EmbeddedTarget
 from seed import SeedPlan, SilentProgress, seed
 from seed.statements import Connection
+from tests.keys import key_text
 
 UUID = KeyType.UUID
 

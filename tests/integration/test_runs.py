@@ -36,7 +36,7 @@ from tests.commands import (
     start,
     wait_for,
 )
-from tests.conftest import SEEDED, short_folder
+from tests.conftest import SEEDED, running_server
 
 SEED = 1
 
@@ -330,13 +330,8 @@ def test_ctrl_c_keeps_what_was_measured(seeded: str, tmp_path: Path, moment: str
 @pytest.fixture
 def own_server() -> Iterator[EmbeddedServer]:
     """A server that may be stopped, with a thousand accounts."""
-    with short_folder() as made:
-        server = EmbeddedServer(made / "data")
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
+    with running_server() as server:
+        yield server
 
 
 def test_a_run_outlives_a_restart_of_the_database(own_server: EmbeddedServer, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.errors import InputError
-from loadtest.keyspace import ComputedKeys, KeyType, key_text, mix64, read_keys
+from loadtest.keyspace import ComputedKeys, KeyType, mix64, read_keys
+from tests.keys import key_text
 
 SEEDS = st.integers(0, 2**63 - 1)
 NUMBERS = st.lists(st.integers(0, 10**10), min_size=1, max_size=50)

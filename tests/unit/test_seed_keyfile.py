@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from loadtest.errors import InputError
-from loadtest.keyspace import ComputedKeys, KeyType, key_text, read_keys
+from loadtest.keyspace import ComputedKeys, KeyType, read_keys
 from seed import SeedPlan, export_keys, key_source
 from seed.keyfile import open_keys
+from tests.keys import key_text
 
 
 @pytest.mark.parametrize("key_type", list(KeyType))
