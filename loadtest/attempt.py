@@ -73,6 +73,10 @@ ATTEMPT_SCHEMA = pa.schema(
         pa.field("backoff_ns", pa.int64(), nullable=False),
         pa.field("outcome", _WORDS, nullable=False),
         pa.field("sqlstate", pa.string(), nullable=True),
+        pa.field("remote_ns", pa.int64(), nullable=True),
+        pa.field("remote_retries", pa.int16(), nullable=True),
+        pa.field("read_units", pa.float32(), nullable=True),
+        pa.field("write_units", pa.float32(), nullable=True),
     ]
 )
 """The columns of `attempts/*.parquet`; docs/results-format.md gives each one's meaning."""
@@ -96,11 +100,15 @@ RECORD_DTYPE = np.dtype(
         ("final", "<i1"),
         ("sqlstate", "S5"),
         ("accounts", "<i1"),
+        ("remote_ns", "<i8"),
+        ("remote_retries", "<i2"),
+        ("read_units", "<f4"),
+        ("write_units", "<f4"),
     ]
 )
 """One attempt as it lies packed in the recorder's buffer; `accounts` counts the numbers touched."""
 
-RECORD_FORMAT = "<8q3i4b5sb"
+RECORD_FORMAT = "<8q3i4b5sbqh2f"
 """`struct` format of RECORD_DTYPE."""
 
 

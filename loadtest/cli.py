@@ -73,7 +73,7 @@ def _seed(**options: Any) -> None:
     `occbench seed --target postgresql://me@db.example/test --keys uuid --workers 16`
     """
     from loadtest.scenarios import find_scenario
-    from loadtest.targets import open_target, parse_target
+    from loadtest.targets import open_target
     from seed import SeedPlan, export_keys, progress_for, seed
 
     config = SeedConfig.read(**options)
@@ -90,7 +90,7 @@ def _seed(**options: Any) -> None:
         recreate=config.recreate,
         keys_from=config.keys_from,
     )
-    target = open_target(parse_target(config.target))
+    target = open_target(config.spec())
     target.start()
     with progress_for(sys.stderr) as progress:
         result = seed(plan, target, find_scenario(config.scenario), progress)
@@ -302,10 +302,9 @@ def _db_status(data: DataFolder = None) -> None:
     if status.running:
         from seed import contents
 
-        with target.connect() as connection:
-            for found in contents(connection):
-                state = "" if found.complete else f" ({found.state})"
-                print(f"{found.table}: {found.accounts:,} accounts{state}")
+        for found in contents(target):
+            state = "" if found.complete else " (loaded in part)"
+            print(f"{found.table}: {found.accounts:,} accounts{state}")
 
 
 @db.command("reset")

@@ -23,11 +23,12 @@ from pydantic import (
 from pydantic.config import JsonDict
 
 from loadtest.access import parse_skew
+from loadtest.dealing import deal
 from loadtest.errors import InputError
 from loadtest.keyspace import KeyType
 from loadtest.retry import POLICIES, RetryPolicy
 from loadtest.scenarios import SCENARIOS, find_scenario
-from loadtest.targets import parse_target
+from loadtest.targets import TargetSpec, parse_target
 
 _Read = TypeVar("_Read")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
@@ -129,11 +130,18 @@ class _Options(BaseModel):
 
 _TARGET = option(
     ("embedded",),
-    "Where to run: [NAME=]URL; once for each endpoint. `embedded` is the database that comes with "
-    "the tool, `embedded://locking` the same with row locks; also postgresql://…",
+    "Where to run: [NAME=]URL; once for each endpoint, users are spread over them (`?weight=3` for "
+    "three times the users). `embedded` is the database that comes with the tool, "
+    "`embedded://locking` the same with row locks; `occbench list targets` lists the others.",
     example="embedded",
     shown="embedded",
 )
+_SSLROOTCERT = option(
+    None,
+    "File of the certificate authorities to trust, for targets that verify the server's "
+    "certificate and do not name one in their URL.",
+    example="ca.pem", shown="those of the system", in_form=False,
+)  # fmt: skip
 _SCENARIO = option("transfer", f"The workload: {', '.join(SCENARIOS)}.", example="transfer")
 
 
@@ -213,6 +221,7 @@ class RunConfig(_Options):
         None, "The file of keys that the table was seeded from, one a line.",
         example="uuids.txt", shown="keys are computed", in_form=False,
     )  # fmt: skip
+    sslrootcert: Annotated[TextPath | None, BeforeValidator(_blank_is_none)] = _SSLROOTCERT
     out: TextPath = option(
         Path("results"), "Where the run's folder is made.", example="results", in_form=False
     )
@@ -263,9 +272,23 @@ class RunConfig(_Options):
             raise ValueError("--think-time belongs to the closed loop and cannot go with --rate")
         if self.users < len(self.target):
             raise ValueError(f"--users {self.users} is fewer than the {len(self.target)} targets")
+        for place, spec in enumerate(self.specs()):
+            if place not in self.dealt():
+                raise ValueError(
+                    f"--users {self.users} leaves no user for target {spec.name} with its "
+                    f"weight={spec.weight:g}; ask for more users or a larger weight"
+                )
         if self.processes > self.users:
             raise ValueError(f"--processes {self.processes} is more than --users {self.users}")
         return self
+
+    def specs(self) -> list[TargetSpec]:
+        """The targets, taken apart."""
+        return [parse_target(text, _text(self.sslrootcert)) for text in self.target]
+
+    def dealt(self) -> list[int]:
+        """Which target each user works on, by its place in `target`."""
+        return deal(self.users, [spec.weight for spec in self.specs()])
 
     def retry_policy(self) -> RetryPolicy:
         """The policy that `retry`, its times and `max_attempts` describe."""
@@ -300,6 +323,8 @@ class SeedConfig(_Options):
         example="uuids.txt", shown="keys are computed",
     )  # fmt: skip
 
+    sslrootcert: Annotated[TextPath | None, BeforeValidator(_blank_is_none)] = _SSLROOTCERT
+
     @field_validator("target")
     @classmethod
     def _target_is_known(cls, value: str) -> str:
@@ -313,6 +338,14 @@ class SeedConfig(_Options):
         if self.export_keys is not None and len(self.keys) != 1:
             raise ValueError("--export-keys needs exactly one key type in --keys")
         return self
+
+    def spec(self) -> TargetSpec:
+        """The target, taken apart."""
+        return parse_target(self.target, _text(self.sslrootcert))
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def flag_of(field: str) -> str:

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic_ns, process_time, time_ns
@@ -12,8 +13,8 @@ import numpy as np
 from gevent import get_hub
 
 from loadtest.live import Tally
-from loadtest.pacing import ClosedLoop, OpenLoop, Pacing
-from loadtest.preflight import Plan
+from loadtest.pacing import ClosedLoop, ConnectionBudget, OpenLoop, Pacing
+from loadtest.preflight import Plan, statements_for
 from loadtest.recorder import Chunk, Recorder
 from loadtest.schedule import Schedule
 from loadtest.stream import Stream
@@ -45,8 +46,12 @@ class Engine:
         self.scenario = plan.scenario()
         self.targets = plan.open_targets()
         self.statements = [
-            self.scenario.statements(target.dialect, config.keys) for target in self.targets
+            statements_for(self.scenario, target, config.keys) for target in self.targets
         ]
+        self.operations = [self.scenario.operation(target.language) for target in self.targets]
+        self._dealt = config.dealt()
+        self.budgets = self._budgets()
+        """For each target, when this process may open its next connection to it."""
         self.retry = config.retry_policy()
         self.schedule = Schedule(len(config.keys), config.block, config.seed, config.duration)
         self.pacing: Pacing = (
@@ -85,6 +90,28 @@ class Engine:
     def next_user(self) -> int:
         """A number for a new user: unique in the run, and the same whenever it is run again."""
         return next(self._users) * self._workers + self.worker
+
+    def place_of(self, user: int) -> int:
+        """The place of the target that this user works on."""
+        return self._dealt[user % len(self._dealt)]
+
+    def _budgets(self) -> list[ConnectionBudget | None]:
+        """One budget for each server, of which this process has a share by its users."""
+        mine, all_users = Counter[str](), Counter[str]()
+        for user, place in enumerate(self._dealt):
+            server = self.plan.places[place]
+            all_users[server] += 1
+            mine[server] += user % self._workers == self.worker
+        made: dict[str, ConnectionBudget | None] = {}
+        for target, server in zip(self.targets, self.plan.places, strict=True):
+            limits = target.limits
+            if server not in made and limits.connections_per_s is not None:
+                # A worker that has no user of a server now may get one later, from Locust's page.
+                share = max(mine[server], 1) / max(all_users[server], self._workers)
+                made[server] = ConnectionBudget(
+                    limits.connections_per_s * share, limits.connection_burst * share
+                )
+        return [made.get(server) for server in self.plan.places]
 
     def stream(self, key: int, user: int) -> Stream:
         """The work of this user for the key type at this place."""

@@ -6,6 +6,9 @@ sets the pace, and slow answers hide: while a user waits it asks nothing.
 *Open loop*: transactions start on a schedule that does not know the database. They are dealt out to
 whichever user is free; when none is, they queue, and their latency counts from the moment they
 should have started.
+
+*Connection budget*: new connections are paced too, where a target limits how many there may be a
+second.
 """
 
 import math
@@ -68,3 +71,28 @@ class OpenLoop:
 
 
 Pacing = ClosedLoop | OpenLoop
+
+
+class ConnectionBudget:
+    """When a process may open its next connection, where a target limits how many are new a second.
+
+    A bucket of `burst` connections, filled up again at `per_s`; each process of a run has a share of
+    both. A connection that finds it empty has its place in a queue, so nobody asks in vain.
+    """
+
+    def __init__(self, per_s: float, burst: float) -> None:
+        self._interval_ns = _NS / per_s
+        # Below one, a process that has a thousandth of the users could never open any.
+        self._burst_ns = (max(burst, 1.0) - 1.0) * self._interval_ns
+        self._next_ns = -math.inf
+
+    def admit(self, now_ns: int) -> int:
+        """Take a place; returns the moment at which the connection may be opened."""
+        start_ns = max(self._next_ns, now_ns - self._burst_ns)
+        self._next_ns = start_ns + self._interval_ns
+        return max(now_ns, math.ceil(start_ns))
+
+
+def held_back_s(connections: int, per_s: float, burst: float) -> float:
+    """How long a budget makes the last of so many connections wait that are wanted at once."""
+    return max(0.0, (connections - max(burst, 1.0)) / per_s)

@@ -5,21 +5,23 @@ of the run. Whatever is missing is said here, once, before a user starts or a fo
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import psycopg
+import numpy as np
 
 from loadtest.access import AccessLaw, parse_access
 from loadtest.config import RunConfig
 from loadtest.errors import InputError, TargetError
 from loadtest.keyspace import ComputedKeys, KeySpace, KeyType, read_keys
-from loadtest.scenarios import Scenario, find_scenario
+from loadtest.pacing import held_back_s
+from loadtest.scenarios import Scenario, Work, find_scenario
 from loadtest.schedule import blocks_for
-from loadtest.targets import Target, open_target, parse_target
+from loadtest.targets import SqlTarget, Statement, Target, open_target
 
 COMPUTED = "computed"
 """The key source of a table whose keys are a function of its seed."""
@@ -53,7 +55,8 @@ class Seeded(Protocol):
         """What the scenario's invariant says must be conserved."""
 
 
-ReadSeeded = Callable[[psycopg.Connection[tuple[Any, ...]]], Iterable[Seeded]]
+ReadSeeded = Callable[[Target], Iterable[Seeded]]
+"""What a target's accounts are, as far as anybody recorded it."""
 KeySource = Callable[[Path], str]
 
 
@@ -68,6 +71,10 @@ class Plan:
     """(target, key type) → what the invariant's total must be."""
     targets: list[dict[str, Any]]
     """What each target says of itself."""
+    places: list[str]
+    """Which server each target is; two of the same share its limits."""
+    held_back: dict[str, float] = field(default_factory=dict)
+    """Target → seconds by which its limit of new connections holds the ramp-up back."""
 
     def to_json(self) -> str:
         """For another process of the same run; holds the targets' secrets, so it is never kept."""
@@ -78,6 +85,8 @@ class Plan:
                 "key_seeds": self.key_seeds,
                 "totals": [[*where, total] for where, total in self.totals.items()],
                 "targets": self.targets,
+                "places": self.places,
+                "held_back": self.held_back,
             }
         )
 
@@ -91,6 +100,8 @@ class Plan:
             key_seeds={KeyType(name): seed for name, seed in facts["key_seeds"].items()},
             totals={(name, KeyType(key)): total for name, key, total in facts["totals"]},
             targets=facts["targets"],
+            places=facts["places"],
+            held_back=facts["held_back"],
         )
 
     def with_processes(self, processes: int) -> "Plan":
@@ -111,7 +122,7 @@ class Plan:
 
     def open_targets(self) -> list[Target]:
         """The targets, in the config's order."""
-        return [open_target(parse_target(text)) for text in self.config.target]
+        return [open_target(spec) for spec in self.config.specs()]
 
 
 def key_spaces(config: RunConfig, key_seeds: dict[KeyType, int]) -> list[KeySpace]:
@@ -127,15 +138,17 @@ def make_plan(config: RunConfig, read_seeded: ReadSeeded, source_of: KeySource) 
     Raises InputError when something must be asked for differently, TargetError when a target cannot
     be reached or refuses what is asked of it.
     """
-    targets = [open_target(parse_target(text)) for text in config.target]
+    targets = [open_target(spec) for spec in config.specs()]
     scenario = find_scenario(config.scenario)
+    for target in targets:
+        scenario.operation(target.language)
     wanted_source = COMPUTED if config.keys_from is None else source_of(config.keys_from)
     found: dict[tuple[str, KeyType], Seeded] = {}
     described = []
     for target in targets:
         target.start()
-        with _asking(target), target.connect() as connection:
-            seeded = {one.table: one for one in read_seeded(connection)}
+        with _asking(target):
+            seeded = {one.table: one for one in read_seeded(target)}
             described.append(target.describe())
         for key_type in config.keys:
             table = scenario.table(key_type).name
@@ -143,7 +156,8 @@ def make_plan(config: RunConfig, read_seeded: ReadSeeded, source_of: KeySource) 
             _check_seeded(config, target, key_type, table, one, wanted_source)
             assert one is not None  # noqa: S101 - it has just been checked
             found[target.name, key_type] = one
-    _check_connections(config, targets)
+    places = _places(targets)
+    _check_connections(config, targets, places)
     block = blocks_for(config.duration, config.block, len(config.keys))
     plan = Plan(
         config=config.model_copy(update={"block": block}),
@@ -151,14 +165,67 @@ def make_plan(config: RunConfig, read_seeded: ReadSeeded, source_of: KeySource) 
         key_seeds=_one_seed_each(found),
         totals={where: one.total for where, one in found.items()},
         targets=described,
+        places=places,
+        held_back=_held_back(config, targets, places),
     )
-    plan.law()
-    plan.keys()
+    law, keys = plan.law(), plan.keys()
     for target in targets:
-        with _asking(target), target.connect() as connection:
+        _rehearse(plan, target, law, keys)
+        with _asking(target):
             for key_type in config.keys:
-                target.settle(connection, scenario.table(key_type).name)
+                target.settle(scenario.table(key_type).name)
     return plan
+
+
+def _rehearse(plan: Plan, target: Target, law: AccessLaw, keys: Sequence[KeySpace]) -> None:
+    """One attempt of each key type without effect: a missing permission shows before the load."""
+    scenario = plan.scenario()
+    operation = scenario.operation(target.language)
+    statements = statements_for(scenario, target, plan.config.keys)
+    for key_type, space in zip(plan.config.keys, keys, strict=True):
+        rng = np.random.default_rng(plan.config.seed)
+        work = scenario.draw(rng, law, space, 1)[0]
+
+        def attempt(session: Any, key_type: KeyType = key_type, work: Work = work) -> object:
+            return operation(session, key_type, work)
+
+        with _asking(target):
+            target.rehearse(statements, attempt)
+
+
+def statements_for(scenario: Scenario, target: Target, key_types: Sequence[KeyType]) -> list[Statement]:
+    """What sessions of the target prepare; nothing where it does not speak SQL."""
+    if not isinstance(target, SqlTarget):
+        return []
+    return scenario.statements(target.dialect, key_types)
+
+
+def _places(targets: Sequence[Target]) -> list[str]:
+    found = []
+    for target in targets:
+        with _asking(target):
+            found.append(target.place())
+    return found
+
+
+def _held_back(config: RunConfig, targets: Sequence[Target], places: Sequence[str]) -> dict[str, float]:
+    """Target → seconds that its limit of new connections adds to the ramp-up."""
+    users = _users_by_place(config, places)
+    found: dict[str, float] = {}
+    for target, place in zip(targets, places, strict=True):
+        limits = target.limits
+        if limits.connections_per_s is None:
+            continue
+        seconds = held_back_s(users[place], limits.connections_per_s, limits.connection_burst)
+        # Users that are started slowly enough do not notice.
+        seconds -= config.users / config.spawn_rate if config.spawn_rate else 0.0
+        if seconds > 0:
+            found[target.name] = round(seconds, 3)
+    return found
+
+
+def _users_by_place(config: RunConfig, places: Sequence[str]) -> Counter[str]:
+    return Counter(places[index] for index in config.dealt())
 
 
 @contextmanager
@@ -166,12 +233,8 @@ def _asking(target: Target) -> Iterator[None]:
     """What a target answers to a question of ours instead of what was asked, in one line."""
     try:
         yield
-    except psycopg.Error as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise TargetError(
-            f"target {target.name} ({target.spec.shown}) refuses: {said}; "
-            "check what its user is allowed to do"
-        ) from None
+    except target.errors as error:
+        raise target.explain(error) from None
 
 
 def _check_seeded(
@@ -185,11 +248,11 @@ def _check_seeded(
     command = (
         f"occbench seed --target {target.spec.shown} --scenario {config.scenario} --keys {key_type}"
     )
-    lead = f"target {target.name}: "
+    lead = f"{target.called}: "
     if found is None:
-        raise InputError(f"{lead}table {table} is not seeded; run `{command}` first")
+        raise TargetError(f"{lead}table {table} is not seeded; run `{command}` first")
     if not found.complete:
-        raise InputError(
+        raise TargetError(
             f"{lead}table {table} is loaded only in part; run `{command}` again, it goes on from there"
         )
     if found.key_source != wanted_source:
@@ -218,20 +281,19 @@ def _one_seed_each(found: Mapping[tuple[str, KeyType], Seeded]) -> dict[KeyType,
     return seeds
 
 
-def _check_connections(config: RunConfig, targets: Sequence[Target]) -> None:
-    """Users are dealt out to the targets in turn; several targets may be one and the same server."""
-    users: dict[str, int] = {}
+def _check_connections(config: RunConfig, targets: Sequence[Target], places: Sequence[str]) -> None:
+    """Users are dealt out to the targets; several targets may be one and the same server."""
+    users = _users_by_place(config, places)
     limits: dict[str, int] = {}
-    for index, target in enumerate(targets):
+    for target, place in zip(targets, places, strict=True):
         with _asking(target):
-            place, limit = target.place(), target.connection_limit()
-        users[place] = users.get(place, 0) + len(range(index, config.users, len(targets)))
+            limit = target.connection_limit()
         if limit is not None:
             limits[place] = limit
     for place, limit in limits.items():
         if users[place] > limit:
             of_all = config.users * limit // users[place]
-            names = [t.name for t in targets if t.place() == place]
+            names = [t.name for t, where in zip(targets, places, strict=True) if where == place]
             raise InputError(
                 f"target {' and '.join(names)} has room for {limit:,} more connections, not for "
                 f"{users[place]:,} users; use at most --users {of_all}"

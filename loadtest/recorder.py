@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from loadtest.attempt import ATTEMPT_SCHEMA, OUTCOMES, RECORD_DTYPE, RECORD_FORMAT
+from loadtest.targets.base import ABSENT, Remote
 
 ROWS_A_FILE = 100_000
 """A buffer is written when it is full, or when it is taken before."""
@@ -85,6 +86,7 @@ class Recorder:
         outcome: int,
         final: bool,
         sqlstate: bytes,
+        remote: Remote = ABSENT,
     ) -> bool:
         """Keep one attempt; `target`, `key_type` and `outcome` are places in their lists.
 
@@ -94,7 +96,7 @@ class Recorder:
             self._buffer, self._rows * _WIDTH,
             transaction, intended_start_ns, start_ns, statements_ns, commit_ns, window_low_ns,
             window_high_ns, backoff_ns, attempt, user, block, target, key_type, outcome, final,
-            sqlstate, len(accounts),
+            sqlstate, len(accounts), *remote,
         )  # fmt: skip
         self._accounts.extend(accounts)
         self._rows += 1
@@ -191,6 +193,10 @@ class Chunk:
         columns["final"] = rows["final"].astype(bool)
         states = rows["sqlstate"]
         columns["sqlstate"] = pa.array(states.astype("U5"), pa.string(), mask=states == b"")
+        for name in ("remote_ns", "remote_retries"):
+            columns[name] = pa.array(np.ascontiguousarray(rows[name]), mask=rows[name] < 0)
+        for name in ("read_units", "write_units"):
+            columns[name] = pa.array(np.ascontiguousarray(rows[name]), mask=np.isnan(rows[name]))
         ends = np.concatenate(([0], np.cumsum(rows["accounts"], dtype=np.int32)))
         columns["accounts"] = pa.ListArray.from_arrays(
             pa.array(ends, pa.int32()),

@@ -6,8 +6,6 @@ from pathlib import Path
 from time import time_ns
 from typing import Any
 
-import psycopg
-
 from loadtest import runfolder
 from loadtest.errors import OccbenchError
 from loadtest.keyspace import KeyType
@@ -65,7 +63,7 @@ class Run:
 
     def _facts(self, ended_ns: int | None, invariant: list[dict[str, Any]]) -> dict[str, Any]:
         config = self.plan.config.model_dump(mode="json")
-        config["target"] = [target.spec.shown for target in self.plan.open_targets()]
+        config["target"] = [spec.shown for spec in self.plan.config.specs()]
         config["label"] = self.folder.name.split("-", 2)[-1]
         scheduled = [g["scheduled"] for g in self.generators if "scheduled" in g]
         return {
@@ -82,6 +80,7 @@ class Run:
             "measured_until_ns": self.measured_until_ns,
             "ended_ns": ended_ns,
             "interrupted": self.interrupted,
+            "held_back_s": self.plan.held_back,
             "generators": sorted(self.generators, key=lambda g: g["worker"]),
             "pacing": {
                 "rate": self.plan.config.rate,
@@ -109,16 +108,14 @@ def _invariant(plan: Plan, target: Target, key_type: KeyType) -> dict[str, Any]:
         "expected": str(expected),
     }
     try:
-        with target.connect() as connection:
-            total = connection.execute(wanted.total_sql).fetchone()
-            violations = connection.execute(wanted.violations_sql).fetchone()
-    except (OccbenchError, psycopg.Error) as error:
+        standing = target.check(wanted)
+    except OccbenchError as error:
         return {**known, "holds": None, "why": str(error).splitlines()[0]}
-    assert total is not None  # noqa: S101 - aggregates always have a row
-    assert violations is not None  # noqa: S101
+    except target.errors as error:
+        return {**known, "holds": None, "why": str(target.explain(error))}
     return {
         **known,
-        "found": str(total[0]),
-        "negative": int(violations[0]),
-        "holds": total[0] == expected and violations[0] == 0,
+        "found": str(standing.total),
+        "negative": standing.violations,
+        "holds": standing.total == expected and standing.violations == 0,
     }

@@ -13,13 +13,13 @@ import gevent
 
 from loadtest.alarm import Alarm
 from loadtest.attempt import CONFLICTS, OUTCOME_CODE, RETRYABLE, Outcome, outcome_of
+from loadtest.door import Door, Stopped, sleep_until
 from loadtest.targets import Session, StatementFailed
+from loadtest.targets.base import ABSENT
 
 if TYPE_CHECKING:
     from loadtest.engine import Engine
 
-_LONGEST_SLEEP_NS = 200_000_000
-_RECONNECT_S = 0.25
 _COMMITTED = OUTCOME_CODE[Outcome.COMMITTED]
 _REFUSED = OUTCOME_CODE[Outcome.REFUSED]
 
@@ -32,22 +32,25 @@ def run_user(  # noqa: C901 - see the head of the file
     engine: "Engine", number: int, is_running: Callable[[], bool]
 ) -> None:
     """Run transactions until `is_running` says no; the attempt in flight is finished first."""
-    place = number % len(engine.targets)
-    target = engine.targets[place]
-    scenario_run = engine.scenario.run
+    place = engine.place_of(number)
+    operation = engine.operations[place]
     key_types = engine.config.keys
     streams = [engine.stream(key, number) for key in range(len(key_types))]
     schedule, pacing, policy = engine.schedule, engine.pacing, engine.retry
     record, request = engine.record, engine.request
     chance = random.Random(f"{engine.config.seed}/{number}").random  # noqa: S311 - jitter
     alarm = Alarm()
+    door = Door(engine, place, chance, alarm, is_running)
     session: Session | None = None
     intended = monotonic_ns()
     try:
         while is_running():
             now = monotonic_ns()
+            if now >= door.until_ns and session is not None:
+                session = door.renew(session)
+                now = monotonic_ns()
             intended = pacing.next_start_ns(now)
-            if intended > now and not _sleep_until(alarm, intended, is_running):
+            if intended > now and not sleep_until(alarm, intended, is_running):
                 break
             now = monotonic_ns()
             if pacing.rate is None:
@@ -60,20 +63,24 @@ def run_user(  # noqa: C901 - see the head of the file
             transaction = engine.next_transaction()
             attempt, backoff_s, backoff_ns = 1, 0.0, 0
             while True:
-                sqlstate = b""
+                sqlstate, remote = b"", ABSENT
                 failure: StatementFailed | None = None
                 started = monotonic_ns()
                 try:
                     if session is None:
-                        session = target.open_session(engine.statements[place])
+                        session = door.open()
                     started = monotonic_ns()
-                    committed = scenario_run(session, key_type, work)
+                    committed = operation(session, key_type, work)
                     code = _COMMITTED if committed else _REFUSED
                     wait_s = None
-                    ended, commit_sent = session.ended_ns, session.commit_sent_ns
+                    ended, commit_sent, remote = (
+                        session.ended_ns, session.commit_sent_ns, session.remote,
+                    )  # fmt: skip
                     first_sent, first_answered = session.first_sent_ns, session.first_answered_ns
                     if session.closed:
                         session = None
+                except Stopped:
+                    return
                 except gevent.GreenletExit:
                     # Stopped for good within an attempt: what became of it nobody will know.
                     ended = monotonic_ns()
@@ -100,6 +107,7 @@ def run_user(  # noqa: C901 - see the head of the file
                         commit_sent = session.commit_sent_ns
                         first_sent = session.first_sent_ns
                         first_answered = session.first_answered_ns
+                        remote = session.remote
                         if error.connected and not commit_sent:
                             session.rollback()
                             ended = session.ended_ns
@@ -110,7 +118,7 @@ def run_user(  # noqa: C901 - see the head of the file
                     code = OUTCOME_CODE[outcome]
                     sqlstate = error.sqlstate.encode()
                     wait_s = None
-                    if outcome in RETRYABLE:
+                    if outcome in RETRYABLE and not error.final:
                         wait_s = policy.wait_after(attempt, backoff_s, chance())
                 if commit_sent:
                     statements_ns, commit_ns = commit_sent - started, ended - commit_sent
@@ -120,22 +128,22 @@ def run_user(  # noqa: C901 - see the head of the file
                 record(
                     work.accounts, transaction, intended, started, statements_ns, commit_ns, low,
                     high, backoff_ns, attempt, number, block, place, key, code, wait_s is None,
-                    sqlstate,
+                    sqlstate, remote,
                 )  # fmt: skip
                 if wait_s is None:
                     request(key, (ended - intended) * 1e-6, failure, attempt)
                     if failure is not None and session is None:
-                        gevent.sleep(_RECONNECT_S * (0.5 + chance()))
+                        gevent.sleep(door.wait_s())
                     break
                 if not is_running():
                     break
                 if session is None:
                     # Whatever the policy says: nobody is helped by a storm of connections.
-                    wait_s = max(wait_s, _RECONNECT_S * (0.5 + chance()))
+                    wait_s = max(wait_s, door.wait_s())
                 backoff_s, backoff_ns = wait_s, 0
                 if wait_s > 0:
                     before = monotonic_ns()
-                    if not _sleep_until(alarm, before + round(wait_s * 1e9), is_running):
+                    if not sleep_until(alarm, before + round(wait_s * 1e9), is_running):
                         break
                     backoff_ns = monotonic_ns() - before
                 attempt += 1
@@ -167,12 +175,3 @@ def _without_session(failure: StatementFailed) -> Outcome:
     if not failure.sqlstate or failure.sqlstate[:2] in ("08", "28", "3D", "57"):
         return Outcome.CONNECT_FAILED
     return Outcome.ERROR
-
-
-def _sleep_until(alarm: Alarm, moment_ns: int, is_running: Callable[[], bool]) -> bool:
-    """Sleep, in short pieces so that a stop is noticed; False when there was one."""
-    while (now := monotonic_ns()) < moment_ns:
-        alarm.sleep_until(min(moment_ns, now + _LONGEST_SLEEP_NS))
-        if not is_running():
-            return False
-    return True

@@ -154,6 +154,11 @@ class Wiring:
             self.error = error
             self._give_up(error)
             return
+        for name, seconds in plan.held_back.items():
+            sys.stderr.write(
+                f"target {name} limits new connections: the ramp-up takes {seconds:.1f} s longer, and "
+                "the warm-up is as much longer\n"
+            )
         if isinstance(self.environment.runner, MasterRunner):
             self._plan_for_workers(plan, self.run.folder)
         else:
@@ -185,7 +190,8 @@ class Wiring:
         if self._measuring or self.run is None:
             return
         self._measuring = True
-        moment = time_ns() + round(self.run.plan.config.warmup * 1e9)
+        held_back_s = max(self.run.plan.held_back.values(), default=0.0)
+        moment = time_ns() + round((self.run.plan.config.warmup + held_back_s) * 1e9)
         self.run.measured_from_ns = moment
         if self.engine is not None:
             self.engine.measure_from(moment)

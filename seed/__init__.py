@@ -6,10 +6,10 @@
 
 from seed.keyfile import export_keys, key_source
 from seed.loader import SeedInterrupted
-from seed.manifest import Manifest, contents, read_manifest
+from seed.manifest import Manifest, read_manifest
 from seed.plan import SeedPlan, SeedResult, TableResult
 from seed.progress import LineProgress, Progress, RichProgress, SilentProgress, progress_for
-from seed.seeding import seed
+from seed.stores import contents, seed
 
 __all__ = [
     "LineProgress",

@@ -16,7 +16,7 @@ import psycopg
 from loadtest.errors import OccbenchError, TargetError
 from loadtest.keyspace import KeySpace
 from loadtest.scenarios.base import Scenario
-from loadtest.targets.base import Target
+from loadtest.targets.sql import SqlTarget
 from seed.batches import Batch, Block, runs
 from seed.manifest import Manifest, count_loaded, loaded_batches
 from seed.progress import Progress
@@ -58,7 +58,7 @@ class Loader:
 
     def __init__(
         self,
-        target: Target,
+        target: SqlTarget,
         scenario: Scenario,
         manifest: Manifest,
         keys: KeySpace,

@@ -18,7 +18,7 @@ from psycopg import errors
 
 from loadtest.keyspace import KeyType
 from loadtest.table import Column, Table
-from loadtest.targets.base import Dialect
+from loadtest.targets.sql import Dialect
 from seed.batches import Layout
 from seed.plan import LARGEST_BATCH
 from seed.statements import Connection, column_types, execute

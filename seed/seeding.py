@@ -3,14 +3,14 @@
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 
 import psycopg
 
 from loadtest.errors import InputError, TargetError
 from loadtest.keyspace import KeyType
 from loadtest.scenarios.base import Scenario
-from loadtest.targets.base import Target
+from loadtest.targets.sql import SqlTarget
 from seed import manifest
 from seed.batches import block_size
 from seed.check import check_complete, check_loaded
@@ -30,7 +30,7 @@ _UNLOCK_SQL = f"SELECT pg_advisory_unlock({_LOCK_KEY})"
 _TAKEN = "another command is seeding table {}; wait until it has ended"
 
 
-def seed(plan: SeedPlan, target: Target, scenario: Scenario, progress: Progress) -> SeedResult:
+def seed(plan: SeedPlan, target: SqlTarget, scenario: Scenario, progress: Progress) -> SeedResult:
     """Make and load the scenario's table for each of the plan's key types.
 
     Raises InputError where something else is in the way, TargetError where the target fails, and
@@ -56,7 +56,9 @@ def seed(plan: SeedPlan, target: Target, scenario: Scenario, progress: Progress)
 class _Seeding:
     """One table's seeding."""
 
-    def __init__(self, plan: SeedPlan, target: Target, scenario: Scenario, key_type: KeyType) -> None:
+    def __init__(
+        self, plan: SeedPlan, target: SqlTarget, scenario: Scenario, key_type: KeyType
+    ) -> None:
         self._plan = plan
         self._target = target
         self._scenario = scenario
@@ -74,7 +76,7 @@ class _Seeding:
 
     def run(self, progress: Progress) -> TableResult:
         """Do it."""
-        with closing(self._target.connect()) as control, _alone(control, self._table.name) as alone:
+        with closing(self._target.connect()) as control, self._alone(control) as alone:
             action, found = self.look(control)
             if found is not None and found.state == "creating" and not (alone or self._plan.recreate):
                 # Perhaps it broke off there, perhaps it is being made right now: nobody can say.
@@ -92,6 +94,11 @@ class _Seeding:
             with self._living(control) as living:
                 self._finish(living, now)
         return self._result(loaded, seconds)
+
+    def _alone(self, control: Connection) -> AbstractContextManager[bool]:
+        if self._target.dialect.advisory_locks:
+            return _alone(control, self._table.name)
+        return nullcontext(False)
 
     def _result(self, loaded: int, seconds: float) -> TableResult:
         return TableResult(self._table.name, self._key_type, self._accounts, loaded, seconds)

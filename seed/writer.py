@@ -9,7 +9,7 @@ from psycopg import errors
 from loadtest.errors import OccbenchError, TargetError
 from loadtest.scenarios.base import Scenario
 from loadtest.table import Table
-from loadtest.targets.base import Target
+from loadtest.targets.sql import SqlTarget
 from seed.batches import Batch
 from seed.encode import RowEncoder, Values
 from seed.manifest import BATCHES, TABLES, Manifest, read_manifest
@@ -31,14 +31,14 @@ class BatchWriter:
     """Writes batches over a connection of its own, which it opens when it needs one."""
 
     def __init__(
-        self, target: Target, scenario: Scenario, manifest: Manifest, stop: threading.Event
+        self, target: SqlTarget, scenario: Scenario, manifest: Manifest, stop: threading.Event
     ) -> None:
         self._target = target
         self._scenario = scenario
         self._manifest = manifest
         self._stop = stop
         self._open_pair: tuple[Connection, Wire] | None = None
-        self._together = True
+        self._together = target.dialect.statements_together
         table: Table = scenario.table(manifest.key_type)
         self._encoder = RowEncoder(table)
         columns = ", ".join(column.name for column in table.columns)
@@ -90,8 +90,9 @@ class BatchWriter:
             connection = self._target.connect()
             # What a crash of the server takes away it takes with its ledger rows, and the ledger
             # is counted at the end; the commit that calls the table complete is a durable one.
-            with suppress(psycopg.NotSupportedError, psycopg.ProgrammingError):
-                connection.execute("SET synchronous_commit = off")
+            for setting in self._target.dialect.loading_settings:
+                with suppress(psycopg.NotSupportedError, psycopg.ProgrammingError):
+                    connection.execute(setting)
             self._open_pair = connection, Wire(connection)
         self._open_pair[1].roll_back()
         return self._open_pair

@@ -11,12 +11,19 @@ import pytest
 
 from loadtest.keyspace import KeyType
 from loadtest.scenarios import find_scenario
-from loadtest.targets import open_target, parse_target
+from loadtest.targets import SqlTarget, open_target, parse_target
 from loadtest.targets.embedded.server import EmbeddedServer
 from seed import SeedPlan, SilentProgress, seed
 
 SEEDED = 10_000
 """How many accounts of each key type the `seeded` target has."""
+
+
+def sql_target(text: str) -> SqlTarget:
+    """The target of this URL, which must speak SQL."""
+    target = open_target(parse_target(text))
+    assert isinstance(target, SqlTarget)
+    return target
 
 
 @contextmanager

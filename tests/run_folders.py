@@ -57,7 +57,8 @@ def table_of(rows: list[dict[str, Any]]) -> pa.Table:
         "target": "embedded", "scenario": "transfer", "key_type": "int", "accounts": [1, 2],
         "intended_start_ns": BEGIN_NS, "start_ns": BEGIN_NS, "statements_ns": 3_000_000,
         "commit_ns": 1_000_000, "window_low_ns": 2_000_000, "window_high_ns": 4_000_000,
-        "backoff_ns": 0, "outcome": "committed", "sqlstate": None,
+        "backoff_ns": 0, "outcome": "committed", "sqlstate": None, "remote_ns": None,
+        "remote_retries": None, "read_units": None, "write_units": None,
     }  # fmt: skip
     full = [{**plain, "transaction": i, **row} for i, row in enumerate(rows)]
     return pa.table(
@@ -291,6 +292,9 @@ def _table(fake: FakeRun, rows: Rows, key: str, rng: np.random.Generator) -> pa.
     }
     null = pa.array(np.array([s is None for s in states])[rows["outcome"]])
     arrays["sqlstate"] = pa.compute.if_else(null, pa.scalar(None, pa.string()), arrays["sqlstate"])
+    for f in ATTEMPT_SCHEMA:
+        if f.nullable and f.name not in arrays:
+            arrays[f.name] = pa.nulls(total, f.type)
     return pa.table({f.name: arrays[f.name] for f in ATTEMPT_SCHEMA}, schema=ATTEMPT_SCHEMA)
 
 

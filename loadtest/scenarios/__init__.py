@@ -5,7 +5,8 @@ and an invariant that must hold after any run.
 """
 
 from loadtest.errors import InputError
-from loadtest.scenarios.base import Invariant, Scenario, Work
+from loadtest.invariant import Invariant
+from loadtest.scenarios.base import Scenario, Work
 from loadtest.scenarios.transfer import Transfer
 
 SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in (Transfer(),)}

@@ -1,17 +1,21 @@
 """What a scenario is made of."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.access import AccessLaw
+from loadtest.errors import InputError
+from loadtest.invariant import Invariant
 from loadtest.keyspace import KeySpace, KeyType
 from loadtest.table import Table
-from loadtest.targets.base import Dialect, Session, Statement
+from loadtest.targets.base import Language
+from loadtest.targets.calls import CallSession
+from loadtest.targets.items import ItemSession
+from loadtest.targets.sql import Dialect, SqlSession, Statement
 
 
 class Work(NamedTuple):
@@ -23,13 +27,8 @@ class Work(NamedTuple):
     """What the scenario's statements need, encoded for the wire."""
 
 
-@dataclass(frozen=True, slots=True)
-class Invariant:
-    """A fact that holds before and after any run: the two queries give it on one table."""
-
-    what: str
-    total_sql: str
-    violations_sql: str
+Operation = Callable[[Any, KeyType, Work], bool]
+"""One attempt on a session of the right language; True: committed, False: refused."""
 
 
 class Scenario(ABC):
@@ -57,12 +56,34 @@ class Scenario(ABC):
         """The next `size` transactions of one user; the same generator state gives the same work."""
 
     @abstractmethod
-    def run(self, session: Session, key_type: KeyType, work: Work) -> bool:
+    def run(self, session: SqlSession, key_type: KeyType, work: Work) -> bool:
         """One attempt, BEGIN to COMMIT. True: committed; False: refused by the scenario's own rule.
 
         Whatever the target answers instead comes as the session's StatementFailed.
         """
 
+    def run_items(self, session: ItemSession, key_type: KeyType, work: Work) -> bool:
+        """The same for a target that takes a transaction over items in one request."""
+        raise NotImplementedError
+
+    def run_call(self, session: CallSession, key_type: KeyType, work: Work) -> bool:
+        """The same for a target that does the transaction itself when it is called."""
+        raise NotImplementedError
+
+    def operation(self, language: Language) -> Operation:
+        """One attempt as a target of this language takes it.
+
+        Raises InputError where the scenario cannot be said in the language.
+        """
+        name = _OPERATIONS[language]
+        if getattr(type(self), name) is getattr(Scenario, name):
+            raise InputError(f"scenario {self.name} cannot run on a target that takes {language}")
+        operation: Operation = getattr(self, name)
+        return operation
+
     @abstractmethod
     def invariant(self, key_type: KeyType) -> Invariant:
         """What must hold for the table of this key type."""
+
+
+_OPERATIONS = {Language.SQL: "run", Language.ITEMS: "run_items", Language.CALLS: "run_call"}

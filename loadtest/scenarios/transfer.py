@@ -4,6 +4,7 @@ Debit the payer, see that it did not go below zero, credit the payee, commit: ea
 round trip, as an application does it that must look at the balance between the two updates.
 """
 
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -11,10 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.access import AccessLaw
+from loadtest.invariant import Invariant
 from loadtest.keyspace import KeySpace, KeyType
-from loadtest.scenarios.base import Invariant, Scenario, Work
+from loadtest.scenarios.base import Scenario, Work
 from loadtest.table import Column, Table
-from loadtest.targets.base import Dialect, Session, Statement, StatementFailed
+from loadtest.targets.base import Session, StatementFailed
+from loadtest.targets.calls import CallSession
+from loadtest.targets.items import Change, ItemSession, Refused
+from loadtest.targets.sql import Dialect, SqlSession, Statement
 
 LARGEST_AMOUNT = 10
 """Amounts are whole, drawn evenly from 1 to this."""
@@ -80,7 +85,7 @@ class Transfer(Scenario):
             )
         ]
 
-    def run(self, session: Session, key_type: KeyType, work: Work) -> bool:
+    def run(self, session: SqlSession, key_type: KeyType, work: Work) -> bool:
         """One attempt at the transfer."""
         amount, payer, payee = work.parameters
         session.begin()
@@ -95,11 +100,45 @@ class Transfer(Scenario):
         session.commit()
         return True
 
+    def run_items(self, session: ItemSession, key_type: KeyType, work: Work) -> bool:
+        """One attempt as a single request: both changes, on condition that the payer has enough.
+
+        The optimistic variant reads both accounts first, decides here, and writes on condition that
+        neither has changed since.
+        """
+        amount, payer, payee = int(work.parameters[0]), work.parameters[1], work.parameters[2]
+        table = self.table(key_type).name
+        session.begin()
+        if not session.optimistic:
+            changes = (Change(table, payer, -amount, at_least=amount), Change(table, payee, amount))
+        else:
+            source, sink = session.read(table, (payer, payee))
+            if source is None or sink is None:
+                raise _missing(session, work.accounts[0 if source is None else 1])
+            if source.value < amount:
+                return False
+            changes = (
+                Change(table, payer, -amount, version=source.version),
+                Change(table, payee, amount, version=sink.version),
+            )
+        try:
+            session.write(changes)
+        except Refused:
+            return False
+        return True
+
+    def run_call(self, session: CallSession, key_type: KeyType, work: Work) -> bool:
+        """One call of a function that does the transfer."""
+        answer = session.call(call_payload(key_type, work))
+        return answer.get("errorCode") != INSUFFICIENT_FUNDS
+
     def invariant(self, key_type: KeyType) -> Invariant:
         """Transfers move money and make none."""
         table = self.table(key_type).name
         return Invariant(
             "money conserved",
+            table,
+            "balance",
             f"SELECT coalesce(sum(balance), 0) FROM {table}",  # noqa: S608
             f"SELECT count(*) FROM {table} WHERE balance < 0",  # noqa: S608
         )
@@ -110,3 +149,17 @@ def _missing(session: Session, account: int) -> StatementFailed:
     return StatementFailed(
         "P0002", f"account {account} is not in the table", commit_sent=False, connected=True
     )
+
+
+INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
+"""The `errorCode` of a function whose transfer would have taken the payer below zero."""
+
+
+def call_payload(key_type: KeyType, work: Work) -> dict[str, int | str]:
+    """What a function is called with: integer keys as numbers, UUIDs as text."""
+    amount, payer, payee = work.parameters
+    if key_type is KeyType.INT:
+        ids: tuple[int | str, int | str] = (int.from_bytes(payer), int.from_bytes(payee))
+    else:
+        ids = str(uuid.UUID(bytes=payer)), str(uuid.UUID(bytes=payee))
+    return {"payer_id": ids[0], "payee_id": ids[1], "amount": int(amount)}

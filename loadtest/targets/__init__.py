@@ -1,23 +1,22 @@
 """The systems that load is run against: one module for each family.
 
-A target knows its driver, its dialect, its limits and what its errors mean; it knows no scenario.
-`parse_target` reads what stands behind `--target`, `open_target` gives the thing itself.
+A target knows its driver, its limits and what its errors mean; it knows no scenario. What its
+sessions understand is its *language*: SQL (`sql.py`, with a dialect), items (`items.py`) or calls
+(`calls.py`). `parse_target` reads what stands behind `--target`, `open_target` gives the thing itself.
 """
 
-from loadtest.targets.base import (
-    Dialect,
-    Session,
-    Statement,
-    StatementFailed,
-    Target,
-    TargetSpec,
-)
+from loadtest.targets.base import Language, Limits, Session, StatementFailed, Target, TargetSpec
 from loadtest.targets.registry import FAMILIES, open_target, parse_target
+from loadtest.targets.sql import Dialect, SqlSession, SqlTarget, Statement
 
 __all__ = [
     "FAMILIES",
     "Dialect",
+    "Language",
+    "Limits",
     "Session",
+    "SqlSession",
+    "SqlTarget",
     "Statement",
     "StatementFailed",
     "Target",

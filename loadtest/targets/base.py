@@ -1,19 +1,28 @@
-"""What every target offers: a dialect, sessions, its limits, and a description of itself."""
+"""What every target offers, whatever it speaks: sessions, limits, and a description of itself."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from enum import StrEnum
+from math import nan
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+
+from loadtest.errors import TargetError
 
 if TYPE_CHECKING:
-    # Not imported in earnest: psycopg looks at its first import whether gevent is there, and
-    # options are read before anybody knows whether this process is going to run load.
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    import psycopg
+    from loadtest.invariant import Invariant, Standing
+    from loadtest.targets.sql import Statement
 
-    from loadtest.table import Table
+
+class Language(StrEnum):
+    """What a target's sessions understand; a scenario says its transaction in each that it can."""
+
+    SQL = "sql"  # statement by statement: `sql.SqlSession`
+    ITEMS = "items"  # a whole transaction over items in one request: `items.ItemSession`
+    CALLS = "calls"  # a function that does the transaction where it runs: `calls.CallSession`
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,49 +32,74 @@ class TargetSpec:
     name: str
     family: str
     url: str = field(repr=False)
-    """What the user typed behind the name; may hold a password and never leaves the process."""
+    """What the user typed behind the name, without the options that every family has (`weight`);
+    may hold a password and never leaves the process."""
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The part after `?`; may hold a password too."""
     shown: str = ""
     """The URL without secrets, for files, logs and reports."""
+    weight: float = 1.0
+    """This target's share of the users, in proportion to the other targets' weights."""
+    sslrootcert: str | None = None
+    """The file of certificate authorities to trust, where the URL names none itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
-    """One SQL statement that sessions prepare when they open and run many times.
+class Limits:
+    """What a target allows; None where there is no such limit, or nobody knows it."""
 
-    `parameter_types` names the type of $1, $2, … ("bigint", "uuid", "numeric"); keys travel in
-    binary, numbers as text.
-    """
+    connections_per_s: float | None = None
+    """New connections a second, once `connection_burst` is used up."""
+    connection_burst: int = 0
+    session_age_s: float | None = None
+    """The target closes a session of this age; sessions are replaced before."""
+    batch_rows: int | None = None
+    """Rows that a loading transaction may write."""
 
-    name: str
-    sql: str
-    parameter_types: tuple[str, ...] = ()
+
+class Remote(NamedTuple):
+    """What the other side said of an attempt; absent is −1 or NaN, and stays absent in the record."""
+
+    duration_ns: int = -1
+    """The time that a function took by its own clock."""
+    retries: int = -1
+    """How often a function tried again by itself."""
+    read_units: float = nan
+    write_units: float = nan
+    """Capacity that a service charged for."""
+
+
+ABSENT = Remote()
+"""Where the other side says nothing of itself."""
 
 
 class StatementFailed(Exception):  # noqa: N818 - a name of the field, not a bug in the program
     """The target answered an error, or the connection broke; `attempt.outcome_of` says what it means.
 
-    `sqlstate` is "" where the target gave none (a broken connection). `message` is the target's own
-    first line and is never used to decide anything but the code in brackets.
+    `sqlstate` is "" where the target gave none (a broken connection); what does not speak SQL gives
+    the SQLSTATE that means the same. `message` is the target's own first line and is never used to
+    decide anything but the code in brackets. `final` forbids another attempt whatever the policy.
     """
 
-    __slots__ = ("commit_sent", "connected", "message", "sqlstate")
+    __slots__ = ("commit_sent", "connected", "final", "message", "sqlstate")
 
-    def __init__(self, sqlstate: str, message: str, *, commit_sent: bool, connected: bool) -> None:
+    def __init__(
+        self, sqlstate: str, message: str, *, commit_sent: bool, connected: bool, final: bool = False
+    ) -> None:
         super().__init__(f"{sqlstate or 'connection lost'}: {message}")
         self.sqlstate = sqlstate
         self.message = message
         self.commit_sent = commit_sent
         self.connected = connected
+        self.final = final
 
 
 class Session(Protocol):
-    """One connection, used by one user, that notes when things happened.
+    """What one user works through, that notes when things happened.
 
-    All times are `time.monotonic_ns()`. They belong to the current attempt and are reset by
-    `begin`: `first_sent_ns` and `first_answered_ns` (the first statement),
-    `commit_sent_ns` (0 while COMMIT has not been sent), `ended_ns` (the last answer).
+    All times are `time.monotonic_ns()`. They belong to the current attempt: `first_sent_ns` and
+    `first_answered_ns` (the first statement), `commit_sent_ns` (0 while COMMIT has not been sent,
+    and where nobody can tell), `ended_ns` (the last answer).
     """
 
     first_sent_ns: int
@@ -73,105 +107,80 @@ class Session(Protocol):
     commit_sent_ns: int
     ended_ns: int
     closed: bool
-
-    def begin(self) -> None:
-        """Start a transaction; one round trip."""
-
-    def execute(self, statement: str, parameters: Sequence[bytes]) -> int:
-        """Run a prepared statement; returns how many rows it touched."""
-
-    def fetch(self, statement: str, parameters: Sequence[bytes]) -> bytes | None:
-        """Run a prepared statement; returns the first column of its first row as text, or None."""
-
-    def commit(self) -> None:
-        """Commit; returns only when the target said that it did."""
+    remote: Remote
+    """What the other side said of the attempt; ABSENT for most."""
 
     def rollback(self) -> None:
         """Give the transaction up; never raises, the session is usable or closed afterwards."""
 
     def close(self) -> None:
-        """Close the connection; never raises."""
-
-
-class Dialect:
-    """How PostgreSQL says things; families differ by overriding."""
-
-    begin: ClassVar[str] = "BEGIN ISOLATION LEVEL REPEATABLE READ"
-    isolation: ClassVar[str] = "repeatable read"
-    column_types: ClassVar[Mapping[str, str]] = {
-        "bigint": "bigint",
-        "uuid": "uuid",
-        "numeric": "numeric",
-        "text": "text",
-    }
-
-    def create_table(self, table: Table) -> list[str]:
-        """The statements that make the table, each to be run in a transaction of its own."""
-        columns = [f"{c.name} {self.column_types[c.type]} NOT NULL" for c in table.columns]
-        key = ", ".join(table.primary_key)
-        return [f"CREATE TABLE {table.name} ({', '.join(columns)}, PRIMARY KEY ({key}))"]
-
-    def drop_table(self, name: str) -> list[str]:
-        """The statements that remove the table if it is there."""
-        return [f"DROP TABLE IF EXISTS {name}"]
+        """Close it; never raises."""
 
 
 class Target(ABC):
-    """One database endpoint with a name."""
+    """One endpoint with a name."""
 
-    dialect: Dialect = Dialect()
+    family: ClassVar[str]
+    language: ClassVar[Language]
+    errors: ClassVar[tuple[type[Exception], ...]] = ()
+    """What its driver raises; `explain` makes a line for the user of it."""
 
     def __init__(self, spec: TargetSpec) -> None:
         self.spec = spec
         self.name = spec.name
+
+    @property
+    def limits(self) -> Limits:
+        """What the target allows."""
+        return Limits()
+
+    @property
+    def called(self) -> str:
+        """Name and address without secrets, to begin an error with."""
+        return f"target {self.name} ({self.spec.shown})"
 
     @abstractmethod
     def start(self) -> None:
         """Make sure the target answers; raises TargetError with the cause and the remedy."""
 
     @abstractmethod
-    def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
-        """A plain blocking connection in autocommit, for schema, loading and checks.
-
-        It works on the tables themselves: what it loads does not pass through a regime.
-        """
-
-    def after_create(
-        self,
-        connection: psycopg.Connection[tuple[Any, ...]],  # noqa: ARG002 - for those who override
-        table: Table,  # noqa: ARG002
-    ) -> None:
-        """What the target wants done once a table exists, before it is loaded."""
-        return
-
-    def before_drop(
-        self,
-        connection: psycopg.Connection[tuple[Any, ...]],  # noqa: ARG002
-        name: str,  # noqa: ARG002
-    ) -> None:
-        """What the target wants done before a table goes."""
-        return
-
-    def settle(
-        self,
-        connection: psycopg.Connection[tuple[Any, ...]],  # noqa: ARG002
-        table: str,  # noqa: ARG002
-    ) -> None:
-        """What the target wants done before a run, so that it does not happen in the middle of it."""
-        return
-
-    @abstractmethod
     def open_session(self, statements: Sequence[Statement]) -> Session:
-        """A session for one user, with these statements prepared; raises StatementFailed."""
+        """A session for one user; raises StatementFailed.
+
+        `statements` are prepared where the target speaks SQL, and are empty where it does not.
+        """
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """What a report should know: name, url, family, version, regime, isolation, durable, …"""
 
-    def place(self) -> str:
-        """Which server this is, to tell whether two targets are the same; by default its name."""
-        return self.name
+    @abstractmethod
+    def check(self, invariant: Invariant) -> Standing:
+        """Where the invariant stands now; raises TargetError or one of `errors`."""
 
     @abstractmethod
+    def explain(self, error: Exception) -> TargetError:
+        """One line for what the driver raised: the target, the cause, the remedy; no secret."""
+
+    def settle(self, table: str) -> None:  # noqa: ARG002 - for those who override
+        """What the target wants done before a run, so that it does not happen in the middle of it."""
+        return
+
+    def rehearse(
+        self,
+        statements: Sequence[Statement],  # noqa: ARG002
+        attempt: Callable[[Any], object],  # noqa: ARG002
+    ) -> None:
+        """Try an attempt without any effect, so that what would fail in all is said before the load.
+
+        Raises TargetError. A target where nothing can be tried without effect checks what it can.
+        """
+        return
+
+    def place(self) -> str:
+        """Which server this is, to tell whether two targets share its limits; by default its name."""
+        return self.name
+
     def connection_limit(self) -> int | None:
         """How many connections are free for users, or None where nobody can say."""
+        return None

@@ -6,13 +6,15 @@ from typing import Any, ClassVar
 import psycopg
 
 from loadtest.errors import InputError, TargetError
-from loadtest.targets.base import Dialect, Session, Statement, Target, TargetSpec
+from loadtest.targets.base import StatementFailed, TargetSpec
+from loadtest.targets.sql import Dialect, SqlSession, SqlTarget, Statement
 
 
-class PostgresTarget(Target):
+class PostgresTarget(SqlTarget):
     """A PostgreSQL server named by a libpq URL; libpq's environment variables hold as usual."""
 
     family: ClassVar[str] = "postgresql"
+    errors: ClassVar[tuple[type[Exception], ...]] = (psycopg.Error,)
 
     def __init__(self, spec: TargetSpec) -> None:
         super().__init__(spec)
@@ -25,6 +27,18 @@ class PostgresTarget(Target):
     def admin_conninfo(self) -> str:
         """The libpq connection string for schema, loading and checks."""
         return self.spec.url
+
+    def explain(self, error: Exception) -> TargetError:
+        """One line: the server's answer, and what to look at."""
+        return TargetError(
+            f"{self.called} refuses: {_first_line(error)}; check what its user is allowed to do"
+        )
+
+    def explain_failed(self, failure: StatementFailed) -> TargetError:
+        """One line for what a session raised."""
+        return TargetError(
+            f"{self.called} refuses: {failure.message}; check what its user is allowed to do"
+        )
 
     def start(self) -> None:
         """Connect once, so that a wrong host, password or certificate shows before any load."""
@@ -42,7 +56,7 @@ class PostgresTarget(Target):
                 "check the host, the port, the user and that the server runs"
             ) from None
 
-    def open_session(self, statements: Sequence[Statement]) -> Session:
+    def open_session(self, statements: Sequence[Statement]) -> SqlSession:
         """A session for one user on a connection of its own."""
         # Imported here because it needs gevent, which loading and reporting do without.
         from loadtest.targets.postgresql_session import PostgresSession

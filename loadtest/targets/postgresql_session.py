@@ -13,7 +13,8 @@ from gevent import get_hub
 from greenlet import getcurrent
 from psycopg import pq
 
-from loadtest.targets.base import Dialect, Statement, StatementFailed
+from loadtest.targets.base import ABSENT, StatementFailed
+from loadtest.targets.sql import Dialect, Statement
 
 _TYPE_OID = {"bigint": 20, "uuid": 2950, "numeric": 1700, "text": 25}
 _IN_BINARY = frozenset({"bigint", "uuid"})
@@ -25,12 +26,13 @@ _READ, _WRITE = 1, 2
 
 
 class PostgresSession:
-    """One connection with its statements prepared; see `base.Session` for what the times mean."""
+    """One connection with its statements prepared; see `sql.SqlSession` for what the times mean."""
 
     def __init__(self, conninfo: str, dialect: Dialect, statements: Sequence[Statement]) -> None:
         self.first_sent_ns = self.first_answered_ns = 0
         self.commit_sent_ns = self.ended_ns = 0
         self.closed = False
+        self.remote = ABSENT
         try:
             # psycopg's own connect: it resolves names, tries hosts in turn and waits under gevent.
             self._connection = psycopg.connect(conninfo, autocommit=True, connect_timeout=30)

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from loadtest.errors import InputError
 from loadtest.targets.base import Target, TargetSpec
+from loadtest.targets.url import without_options
 
 FAMILIES: dict[str, tuple[str, str]] = {
     "embedded": (
@@ -17,7 +18,38 @@ FAMILIES: dict[str, tuple[str, str]] = {
     ),
     "postgresql": (
         "loadtest.targets.postgresql:PostgresTarget",
-        "any PostgreSQL server: `postgresql://user@host:5432/database`",
+        (
+            "any PostgreSQL server: `postgresql://user@host:5432/database`, every libpq option, "
+            "`?isolation=repeatable-read|serializable|read-committed`, `?iam=rds`"
+        ),
+    ),
+    "dsql": (
+        "loadtest.targets.dsql:DsqlTarget",
+        "Aurora DSQL: an endpoint's host name, or `dsql://HOST?user=admin`",
+    ),
+    "dsql-cluster": (
+        "loadtest.targets.dsql_cluster:DsqlClusterTarget",
+        "Aurora DSQL by a cluster's identifier: `dsql-cluster://ID?region=us-east-1`",
+    ),
+    "cockroachdb": (
+        "loadtest.targets.cockroachdb:CockroachTarget",
+        "CockroachDB: `cockroachdb://user@host:26257/database`",
+    ),
+    "yugabytedb": (
+        "loadtest.targets.yugabytedb:YugabyteTarget",
+        "YugabyteDB: `yugabytedb://user@host:5433/database`",
+    ),
+    "spanner": (
+        "loadtest.targets.spanner:SpannerTarget",
+        "Spanner through PGAdapter: `spanner://host:5432/database`",
+    ),
+    "dynamodb": (
+        "loadtest.targets.dynamodb.target:DynamoTarget",
+        "DynamoDB: `dynamodb://us-east-1`, `?transfer=optimistic`, `?endpoint_url=URL`",
+    ),
+    "lambda": (
+        "loadtest.targets.lambda_function:LambdaTarget",
+        "a Lambda function that does the transaction: `lambda://us-east-1/NAME`",
     ),
 }
 """Family → (where its class is, what to type for it)."""
@@ -32,14 +64,21 @@ _CREDENTIALS = re.compile(
 _SECRET_OPTION = re.compile(
     r"((?:^|[?&\s])(?:password|sslpassword|token)\s*=\s*)('(?:[^'\\]|\\.)*'|[^&]*)", re.IGNORECASE
 )
+_DSQL_HOST = re.compile(r"^[a-z0-9-]+\.dsql(?:-[a-z0-9]+)?\.[a-z0-9-]+\.on\.aws(?:[:?]|$)")
+_LARGEST_WEIGHT = 1e6
 _NOT_IN_CREDENTIALS = re.compile(r"[\s/?#\[\]@]|%(?![0-9A-Fa-f]{2})")
 _NOT_IN_OPTION = re.compile(r"\s|%(?![0-9A-Fa-f]{2})")
 
 
-def parse_target(text: str) -> TargetSpec:
-    """Read `[NAME=]URL`; raises InputError that lists the families when there is no such one."""
+def parse_target(text: str, sslrootcert: str | None = None) -> TargetSpec:
+    """Read `[NAME=]URL`; raises InputError that lists the families when there is no such one.
+
+    `sslrootcert` is the file of authorities to trust where the URL names none.
+    """
     named = _NAMED.match(text)
     name, url = (named[1], named[2]) if named else ("", text)
+    if _DSQL_HOST.match(url):
+        url = f"dsql://{url}"
     scheme, separator, _ = url.partition("://")
     if not separator:
         scheme = url.partition("?")[0]
@@ -47,25 +86,41 @@ def parse_target(text: str) -> TargetSpec:
     if family not in FAMILIES:
         known = ", ".join(FAMILIES)
         raise InputError(
-            f"target {_without_secrets(text)!r} is of no known family; give one of {known}, "
+            f"target {without_secrets(text)!r} is of no known family; give one of {known}, "
             "as in --target embedded or --target postgresql://user@host/database"
         )
     _check_secrets(url)
     try:
         parts = urlsplit(url if separator else url.replace(scheme, f"{scheme}://", 1))
     except ValueError as error:
-        raise InputError(f"target {_without_secrets(url)!r} is not a URL: {error}") from None
+        raise InputError(f"target {without_secrets(url)!r} is not a URL: {error}") from None
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    shown = without_secrets(url)
     return TargetSpec(
         name=name or parts.hostname or family,
         family=family,
-        url=url,
-        options=options,
-        shown=_without_secrets(url),
+        url=without_options(url, ("weight",)),
+        options={key: value for key, value in options.items() if key != "weight"},
+        shown=shown,
+        weight=_weight(options.get("weight", "1"), shown),
+        sslrootcert=sslrootcert,
     )
 
 
-def _without_secrets(text: str) -> str:
+def _weight(text: str, shown: str) -> float:
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = 0.0
+    if not 0 < weight <= _LARGEST_WEIGHT:
+        raise InputError(
+            f"target {shown}: weight={text} is not a number above 0 and up to {_LARGEST_WEIGHT:g}; "
+            "a target with weight=3 has three times the users of one with weight=1"
+        )
+    return weight
+
+
+def without_secrets(text: str) -> str:
     """The text without a password, wherever libpq lets one stand, and where it would not."""
     text = _CREDENTIALS.sub(r"\1@", text)
     return _SECRET_OPTION.sub(r"\1***", text)
@@ -77,7 +132,7 @@ def _check_secrets(url: str) -> None:
     secrets += [(found[2], _NOT_IN_OPTION) for found in _SECRET_OPTION.finditer(url)]
     if any(forbidden.search(secret) for secret, forbidden in secrets):
         raise InputError(
-            f"target {_without_secrets(url)!r}: the password has characters that a URL cannot hold as "
+            f"target {without_secrets(url)!r}: the password has characters that a URL cannot hold as "
             "they are; write @ as %40, / as %2F, % as %25, a space as %20, or use PGPASSWORD"
         )
 

@@ -11,7 +11,7 @@ from locust.web import WebUI
 
 from loadtest.errors import OccbenchError
 from loadtest.options import LOCUST_PREFIX, config_from_locust
-from loadtest.targets import parse_target
+from loadtest.targets.registry import without_secrets
 
 if TYPE_CHECKING:
     from loadtest.wiring import Wiring
@@ -59,9 +59,9 @@ def _hide_secrets(web_ui: WebUI, targets: str) -> dict[str, str]:
     """
     secrets = {}
     for text in targets.split():
-        spec = parse_target(text)
-        if spec.shown != spec.url:
-            secrets[text.replace(spec.url, spec.shown)] = text
+        public = without_secrets(text)
+        if public != text:
+            secrets[public] = text
     if not secrets:
         return {}
     shown = {whole: part for part, whole in secrets.items()}

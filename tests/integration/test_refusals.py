@@ -10,11 +10,11 @@ import pytest
 
 from loadtest.keyspace import KeyType
 from loadtest.scenarios import find_scenario
-from loadtest.targets import open_target, parse_target
+from loadtest.targets import parse_target
 from loadtest.targets.embedded.server import EmbeddedServer
 from seed import SeedPlan, SilentProgress, seed
 from tests.commands import occbench, one_line
-from tests.conftest import short_folder
+from tests.conftest import short_folder, sql_target
 
 
 @pytest.mark.parametrize(
@@ -84,13 +84,13 @@ def empty() -> Iterator[EmbeddedServer]:
 
 def test_a_database_that_is_not_seeded_or_not_all_of_it(empty: EmbeddedServer, tmp_path: Path) -> None:
     text = f"embedded?data={empty.data_folder}"
-    line = refused(text, tmp_path)
+    line = refused(text, tmp_path, status=3)
     assert "accounts_int is not seeded" in line
     assert f"occbench seed --target {text}" in line
-    target = open_target(parse_target(text))
+    target = sql_target(text)
     plan = SeedPlan((KeyType.INT,), 100)
     seed(plan, target, find_scenario("transfer"), SilentProgress())
-    assert "accounts_uuid is not seeded" in refused(text, tmp_path)
+    assert "accounts_uuid is not seeded" in refused(text, tmp_path, status=3)
     with closing(target.connect()) as connection:
         names = connection.execute(
             "SELECT table_schema || '.' || table_name FROM information_schema.columns "
@@ -99,7 +99,7 @@ def test_a_database_that_is_not_seeded_or_not_all_of_it(empty: EmbeddedServer, t
         for (name,) in names:
             connection.execute(f"UPDATE {name} SET state = 'loading'".encode())
     assert names
-    assert "only in part" in refused(text, tmp_path, "--keys", "int")
+    assert "only in part" in refused(text, tmp_path, "--keys", "int", status=3)
 
 
 def test_a_postgresql_that_is_not_there(tmp_path: Path) -> None:
@@ -154,14 +154,14 @@ def test_two_targets_on_one_server_share_its_connections(seeded: str, tmp_path: 
 
 def test_a_user_that_may_not_read(seeded: str, tmp_path: Path) -> None:
     server = EmbeddedServer(Path(parse_target(seeded).options["data"]))
-    with closing(open_target(parse_target(seeded)).connect()) as connection:
+    with closing(sql_target(seeded).connect()) as connection:
         connection.execute("CREATE ROLE reader LOGIN")
     try:
         url = f"postgresql://reader@/occbench?host={server.socket_folder}&port={server.status().port}"
         line = refused(url, tmp_path, status=3)
         assert "permission denied" in line
     finally:
-        with closing(open_target(parse_target(seeded)).connect()) as connection:
+        with closing(sql_target(seeded).connect()) as connection:
             connection.execute("DROP ROLE reader")
 
 

@@ -22,7 +22,6 @@ from loadtest.access import parse_access
 from loadtest.keyspace import ComputedKeys, KeyType
 from loadtest.scenarios import Work, find_scenario
 from loadtest.stream import Stream
-from loadtest.targets import open_target, parse_target
 from loadtest.targets.embedded.server import EmbeddedServer
 from tests.commands import (
     RunResult,
@@ -36,13 +35,13 @@ from tests.commands import (
     start,
     wait_for,
 )
-from tests.conftest import SEEDED, running_server
+from tests.conftest import SEEDED, running_server, sql_target
 
 SEED = 1
 
 
 def connect(target: str) -> psycopg.Connection[tuple[Any, ...]]:
-    return open_target(parse_target(target)).connect()
+    return sql_target(target).connect()
 
 
 def balances(target: str, key_type: KeyType) -> dict[int, int]:
@@ -340,7 +339,7 @@ def test_a_run_outlives_a_restart_of_the_database(own_server: EmbeddedServer, tm
     assert done.returncode == 0, done.stderr
     out = tmp_path / "results"
     with running(
-        "--target", f"{target}&commit_delay_ms=15", "--users", 16, "--keys", "uuid", "--duration", "4s",
+        "--target", f"{target}&commit_delay_ms=15", "--users", 16, "--keys", "uuid", "--duration", "6s",
         "--warmup", "0",
         out=out,
     ) as process:  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from loadtest.errors import InputError, OccbenchError, TargetError
 from loadtest.keyspace import KeyType
 from loadtest.targets.embedded.target import EmbeddedTarget
-from seed import SilentProgress, contents, export_keys, read_manifest, seed
+from seed import SilentProgress, contents, export_keys, manifest, read_manifest, seed
 from seed.statements import Connection
 from tests.integration.seed_support import (
     NAME,
@@ -46,7 +46,7 @@ def test_each_key_type_gets_a_table(target: EmbeddedTarget, connection: Connecti
     for key_type in KeyType:
         assert rows(connection, key_type) == expected(700, key_type, 9)
     assert events.advanced == 2_100
-    found = {m.table: m for m in contents(connection)}
+    found = {m.table: m for m in manifest.contents(connection)}
     assert set(found) == {SCENARIO.table(key_type).name for key_type in KeyType}
     uuid7 = found[SCENARIO.table(KeyType.UUID7).name]
     assert (uuid7.accounts, uuid7.key_seed, uuid7.balance) == (700, 9, 10_000)
@@ -173,13 +173,13 @@ def test_a_table_that_was_dropped_by_hand_is_made_again(
     target.before_drop(connection, NAME)
     connection.execute(f"DROP TABLE {NAME}".encode())
     assert read_manifest(connection, NAME) is None
-    assert contents(connection) == []
+    assert list(contents(target)) == []
     assert load(target, plan(60, seed=3)) == 60
     assert rows(connection) == expected(60, seed_=3)
 
 
 def test_an_unseeded_database_holds_nothing(target: EmbeddedTarget, connection: Connection) -> None:
-    assert contents(connection) == []
+    assert list(contents(target)) == []
     assert read_manifest(connection, NAME) is None
 
 

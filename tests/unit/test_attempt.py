@@ -107,6 +107,6 @@ def test_the_sets_are_the_documented_ones() -> None:
 def test_the_packed_row_is_the_record() -> None:
     """Two descriptions of one layout, for struct and for NumPy."""
     assert struct.calcsize(RECORD_FORMAT) == RECORD_DTYPE.itemsize
-    values = (*range(1, 9), *range(9, 12), *range(12, 16), b"40001", 16)
+    values = (*range(1, 9), *range(9, 12), *range(12, 16), b"40001", *range(16, 19), 0.5, 1.5)
     row = np.frombuffer(struct.pack(RECORD_FORMAT, *values), RECORD_DTYPE)[0]
     assert tuple(row.tolist()) == values

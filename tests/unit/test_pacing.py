@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.pacing import ClosedLoop, OpenLoop
+from loadtest.pacing import ClosedLoop, ConnectionBudget, OpenLoop, held_back_s
 
 SECOND = 1_000_000_000
 NOW = st.integers(0, 10**15)
@@ -61,3 +61,37 @@ def test_a_process_schedules_its_share() -> None:
     for pacing in shares:
         pacing.measure_from(5 * SECOND)
     assert sum(pacing.scheduled(15 * SECOND - 1) for pacing in shares) == 1000
+
+
+@given(
+    st.floats(1, 500),
+    st.floats(1, 1000),
+    st.lists(st.integers(0, 2_000_000_000), min_size=2, max_size=300),
+)
+def test_a_connection_budget_never_lets_in_more_than_burst_and_rate(
+    per_s: float, burst: float, gaps: list[int]
+) -> None:
+    budget, now, admitted = ConnectionBudget(per_s, burst), 0, []
+    for gap in gaps:
+        now += gap
+        admitted.append(budget.admit(now))
+        assert admitted[-1] >= now
+    assert admitted == sorted(admitted)
+    for first in range(0, len(admitted), 17):
+        for last in range(first, len(admitted), 13):
+            seconds = (admitted[last] - admitted[first]) / 1e9
+            assert last - first + 1 <= burst + per_s * seconds + 1
+
+
+def test_a_budget_lets_a_burst_in_at_once_and_then_one_after_another() -> None:
+    budget = ConnectionBudget(10, 3)
+    assert [budget.admit(0) for _ in range(6)] == [0, 0, 0, 100_000_000, 200_000_000, 300_000_000]
+    assert budget.admit(10_000_000_000) == 10_000_000_000, "full again after a while"
+
+
+def test_how_long_the_last_one_waits() -> None:
+    assert held_back_s(1000, 100, 1000) == 0
+    assert held_back_s(1500, 100, 1000) == 5
+    budget = ConnectionBudget(100, 1000)
+    last = [budget.admit(0) for _ in range(1500)][-1]
+    assert last / 1e9 == held_back_s(1500, 100, 1000)

@@ -1,6 +1,7 @@
 """Attempts → columns → Parquet."""
 
 import json
+import math
 import threading
 from pathlib import Path
 from time import monotonic_ns, time_ns
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from loadtest import recorder as recorder_module
 from loadtest.attempt import ATTEMPT_SCHEMA, OUTCOMES
 from loadtest.recorder import Chunk, Recorder
+from loadtest.targets.base import ABSENT, Remote
 
 TARGETS = ("east", "west")
 KEY_TYPES = ("int", "uuid", "uuid7")
@@ -39,6 +41,7 @@ ATTEMPT = st.fixed_dictionaries(
         "outcome": st.integers(0, len(OUTCOMES) - 1),
         "final": st.booleans(),
         "sqlstate": st.sampled_from([b"", b"40001", b"08006", b"P0002"]),
+        "remote": st.sampled_from([ABSENT, Remote(5, 0), Remote(-1, -1, 0.5, 4.0), Remote(9, 3, 1, 2)]),
     }
 )
 
@@ -58,7 +61,15 @@ def expected(attempt: dict[str, Any], recorder: Recorder, worker: int) -> dict[s
         "sqlstate": attempt["sqlstate"].decode() or None,
         "scenario": "transfer",
         "worker": worker,
+        **dict(zip(REMOTE, (none_if_absent(value) for value in attempt["remote"]), strict=True)),
     }
+
+
+REMOTE = ("remote_ns", "remote_retries", "read_units", "write_units")
+
+
+def none_if_absent(value: float) -> float | None:
+    return None if value < 0 or math.isnan(value) else value
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -73,9 +73,10 @@ class EmbeddedTarget(PostgresTarget):
         """The regime's view would keep the table from being dropped."""
         optimistic.uncover(connection, name)
 
-    def settle(self, connection: psycopg.Connection[tuple[Any, ...]], table: str) -> None:
+    def settle(self, table: str) -> None:
         """Clean up after loading and earlier runs, or autovacuum would do it while it is measured."""
-        connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier("public", table)))
+        with self.connect() as connection:
+            connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier("public", table)))
 
     def place(self) -> str:
         """The server of this data folder, in whichever regime."""
