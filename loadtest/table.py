@@ -21,3 +21,5 @@ class Table:
     name: str
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
+    indexes: tuple[tuple[str, ...], ...] = ()
+    """The columns of each further index; none of them is unique."""

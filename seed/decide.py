@@ -45,7 +45,20 @@ def decide(
         found: what is recorded of the table.
         columns: the columns that the table has, None where there is no such table.
     """
-    if columns is None:
+    fits = None if columns is None else _same_columns(table, columns)
+    return decide_by_fit(plan, table, source, accounts, found, fits)
+
+
+def decide_by_fit(
+    plan: SeedPlan,
+    table: Table,
+    source: str,
+    accounts: int,
+    found: Manifest | None,
+    fits: bool | None,
+) -> Action:
+    """The same where the table was already compared; `fits` is None where there is no such table."""
+    if fits is None:
         return Action.CREATE
     if plan.recreate:
         return Action.REPLACE
@@ -54,7 +67,7 @@ def decide(
             f"a table {table.name} is there that occbench did not make or did not finish making; "
             "--recreate replaces it, and everything in it is lost"
         )
-    if not _same_columns(table, columns):
+    if not fits:
         raise InputError(
             f"table {table.name} has other columns than the scenario wants; --recreate replaces it"
         )

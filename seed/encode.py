@@ -6,6 +6,7 @@ a template row repeated, with the varying columns laid over it. No Python code r
 
 import struct
 from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,14 @@ TRAILER = struct.pack(">h", -1)
 
 Values = Mapping[str, NDArray[np.void] | int]
 """Column name → an array of values in binary form, or one number for every row."""
+
+
+class Encoder(Protocol):
+    """Rows in one of COPY's formats."""
+
+    def encode(self, values: Values, part: int) -> list[bytes]:
+        """What COPY sends for these rows, `part` rows a COPY."""
+
 
 _NUMERIC_POSITIVE, _NUMERIC_NEGATIVE = 0x0000, 0x4000
 
@@ -40,6 +49,16 @@ def numeric_binary(value: int) -> bytes:
         digits.pop()
     sign = _NUMERIC_NEGATIVE if value < 0 else _NUMERIC_POSITIVE
     return struct.pack(f">hhHH{len(digits)}H", len(digits), weight, sign, 0, *digits)
+
+
+def numeric_value(binary: bytes) -> int:
+    """The whole number that `numeric_binary` made this of."""
+    count, weight, sign, _ = struct.unpack_from(">hhHH", binary)
+    value = 0
+    # Zeros at the end were left out.
+    for digit in (*struct.unpack_from(f">{count}H", binary, 8), *[0] * (weight + 1 - count)):
+        value = value * 10_000 + int(digit)
+    return -value if sign == _NUMERIC_NEGATIVE else value
 
 
 def constant_binary(column_type: ColumnType, value: int) -> bytes:

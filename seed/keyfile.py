@@ -10,15 +10,12 @@ from numpy.typing import NDArray
 
 from loadtest.errors import InputError
 from loadtest.keyspace import ComputedKeys, KeySpace, KeyType, read_keys
+from seed import text
 from seed.plan import SeedPlan
 
 COMPUTED = "computed"
 
 _CHUNK = 1 << 16
-_HEX = np.frombuffer(bytes(range(256)).hex().encode(), "S2")
-"""Byte value → its two hexadecimal digits."""
-_UUID_GROUPS = ((0, 4, 0), (4, 6, 9), (6, 8, 14), (8, 10, 19), (10, 16, 24))
-"""For each group of a UUID's text: first byte, byte after the last, column of its first digit."""
 
 
 def key_source(keys_from: Path | None) -> str:
@@ -59,8 +56,8 @@ def export_keys(path: Path, key_type: KeyType, seed: int, accounts: int) -> None
     try:
         try:
             with part.open("wb") as file:
-                for text in _texts(ComputedKeys(key_type, seed), accounts):
-                    file.write(text)
+                for written in _texts(ComputedKeys(key_type, seed), accounts):
+                    file.write(written)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -80,10 +77,4 @@ def _int_lines(binary: NDArray[np.void]) -> bytes:
 
 
 def _uuid_lines(binary: NDArray[np.void]) -> bytes:
-    digits = _HEX[binary.view(np.uint8).reshape(-1, 16)]
-    lines = np.full((len(binary), 37), ord("-"), np.uint8)
-    for first, after, column in _UUID_GROUPS:
-        group = np.ascontiguousarray(digits[:, first:after]).view(np.uint8)
-        lines[:, column : column + 2 * (after - first)] = group
-    lines[:, 36] = ord("\n")
-    return lines.tobytes()
+    return text.lines(text.uuids(binary), b"\n").tobytes()

@@ -18,7 +18,7 @@ from psycopg import errors
 
 from loadtest.keyspace import KeyType
 from loadtest.table import Column, Table
-from loadtest.targets.sql import Dialect
+from loadtest.targets.dialect import Dialect
 from seed.batches import Layout
 from seed.plan import LARGEST_BATCH
 from seed.statements import Connection, column_types, execute
@@ -198,9 +198,9 @@ def forget(connection: Connection, manifest: Manifest) -> None:
     )
 
 
-def clear_ledger(connection: Connection, manifest: Manifest) -> None:
-    """Delete a table's ledger rows, never more in a transaction than DSQL allows."""
-    step = LARGEST_BATCH * manifest.batch
+def clear_ledger(connection: Connection, manifest: Manifest, most: int = LARGEST_BATCH) -> None:
+    """Delete a table's ledger rows, at most so many in a transaction."""
+    step = most * manifest.batch
     for start in range(manifest.part_start, manifest.accounts, step):
         execute(
             connection,

@@ -7,7 +7,8 @@ from loadtest.errors import InputError
 from loadtest.keyspace import KeyType
 
 LARGEST_BATCH = 2_900
-"""Aurora DSQL changes at most 3,000 rows in a transaction, and the ledger's row is one of them."""
+"""Aurora DSQL changes at most 3,000 rows in a transaction, and the ledger's row is one of them; what
+another target says of itself (`Limits.batch_rows`) counts as well."""
 
 LARGEST_BALANCE = 10**18
 LARGEST_SEED = 2**63 - 1

@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from functools import partial
 
 import psycopg
 
@@ -18,9 +19,9 @@ from seed.decide import Action, decide
 from seed.keyfile import key_source, open_keys
 from seed.loader import Loader, SeedInterrupted
 from seed.manifest import Manifest
-from seed.plan import SeedPlan, SeedResult, TableResult
+from seed.plan import LARGEST_BATCH, SeedPlan, SeedResult, TableResult
 from seed.progress import Progress
-from seed.statements import Connection, column_types, execute, one_line, pause
+from seed.statements import Connection, again, column_types, execute, pause
 
 _ROUNDS = 3
 _LOCK_TRIES = 5
@@ -36,6 +37,7 @@ def seed(plan: SeedPlan, target: SqlTarget, scenario: Scenario, progress: Progre
     Raises InputError where something else is in the way, TargetError where the target fails, and
     SeedInterrupted after Ctrl-C. After the last two the same command goes on from where it was.
     """
+    _check_batch(plan, target)
     began = time.monotonic()
     seedings = [_Seeding(plan, target, scenario, key_type) for key_type in plan.key_types]
     try:
@@ -49,8 +51,18 @@ def seed(plan: SeedPlan, target: SqlTarget, scenario: Scenario, progress: Progre
     except KeyboardInterrupt:
         raise SeedInterrupted("interrupted; the same command goes on from there") from None
     except psycopg.Error as error:
-        raise TargetError(f"{target.name}: {one_line(error)}") from error
+        raise target.explain(error) from error
     return SeedResult(results, time.monotonic() - began)
+
+
+def _check_batch(plan: SeedPlan, target: SqlTarget) -> None:
+    """A batch and its row in the ledger are one transaction."""
+    most = target.limits.batch_rows
+    if most is not None and plan.batch > most - 1:
+        raise InputError(
+            f"--batch {plan.batch} is too large for {target.called}, which changes at most {most:,} "
+            f"rows in a transaction, one of them the ledger's; give --batch {most - 1} or less"
+        )
 
 
 class _Seeding:
@@ -91,6 +103,7 @@ class _Seeding:
             began = time.monotonic()
             loaded = self._load(control, now, progress, resumed=action is Action.RESUME)
             seconds = time.monotonic() - began
+            self._build_indexes()
             with self._living(control) as living:
                 self._finish(living, now)
         return self._result(loaded, seconds)
@@ -119,7 +132,7 @@ class _Seeding:
         if action is Action.REPLACE:
             self._drop(control)
         if found is not None:
-            manifest.clear_ledger(control, found)
+            self._clear_ledger(control, found)
         return self._create(control, batch, block)
 
     def _drop(self, control: Connection) -> None:
@@ -178,42 +191,51 @@ class _Seeding:
         else:
             yield control
 
+    def _build_indexes(self) -> None:
+        """After the rows: one pass over all of them is less work than a place for each as it comes.
+
+        The table is not complete before, so a command that is broken off here goes on here.
+        """
+        for columns in self._table.indexes:
+            # Where sessions are closed at a certain age, a long wait needs one that is new.
+            with closing(self._target.connect()) as connection:
+                again(partial(self._target.build_index, connection, self._table, columns))
+
+    def _clear_ledger(self, control: Connection, now: Manifest) -> None:
+        manifest.clear_ledger(control, now, self._target.limits.batch_rows or LARGEST_BATCH)
+
     def _finish(self, control: Connection, now: Manifest) -> None:
         """Check, and record that the table is complete."""
         total = check_loaded(control, self._scenario, self._keys, now)
         manifest.advance(control, now, "complete", total)
-        manifest.clear_ledger(control, now)
+        self._clear_ledger(control, now)
 
 
 @contextmanager
 def _alone(control: Connection, table: str) -> Iterator[bool]:
-    """Keep other seedings of the table away, where the target has advisory locks; gives whether.
+    """Keep other seedings of the table away; gives True, for nobody else is at it.
 
-    Where it has none (Aurora DSQL), the ledger's unique key still lets every batch in only once.
+    Where there are no advisory locks (Aurora DSQL), the ledger's unique key still lets every batch
+    in only once.
     """
-    held = _lock(control, table)
-    if held is False:
+    if not _lock(control, table):
         raise InputError(_TAKEN.format(table))
     try:
-        yield held is True
+        yield True
     finally:
-        if held:
-            # It would go with the connection, but a moment later than the next command may come.
-            with suppress(psycopg.Error):
-                control.execute(_UNLOCK_SQL, (table,))
+        # It would go with the connection, but a moment later than the next command may come.
+        with suppress(psycopg.Error):
+            control.execute(_UNLOCK_SQL, (table,))
 
 
-def _lock(control: Connection, table: str) -> bool | None:
-    """Whether the lock was there to be had; None where there are no such locks.
+def _lock(control: Connection, table: str) -> bool:
+    """Whether the lock was there to be had.
 
     A command that was killed a moment ago is still holding it, so a little patience is in order.
     """
     for attempt in range(_LOCK_TRIES):
-        try:
-            row = execute(control, _LOCK_SQL, (table,)).fetchone()
-        except (psycopg.NotSupportedError, psycopg.ProgrammingError):
-            return None
-        if row is None or row[0] is not False:
-            return True if row is not None and row[0] else None
+        row = execute(control, _LOCK_SQL, (table,)).fetchone()
+        if row is not None and row[0]:
+            return True
         pause(attempt)
     return False

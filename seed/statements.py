@@ -6,45 +6,49 @@ takes one DDL statement a transaction and never DDL together with DML.
 
 import random
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-CONFLICTS: tuple[type[psycopg.Error], ...] = (
+PASSING: tuple[type[psycopg.Error], ...] = (
     errors.SerializationFailure,
     errors.DeadlockDetected,
     errors.LockNotAvailable,
+    errors.TooManyConnections,
+    errors.ConfigurationLimitExceeded,
 )
-"""The same transaction may well succeed a moment later."""
+"""The same transaction may well succeed a moment later: conflicts, and asking for more at once than
+there is to be had."""
 
 _TRIES = 8
+
+T = TypeVar("T")
 
 
 def execute(
     connection: Connection, sql: str, parameters: Sequence[Any] = ()
 ) -> psycopg.Cursor[tuple[Any, ...]]:
-    """Run one statement, again after a conflict.
+    """Run one statement, again after an error that may pass.
 
     DSQL answers a conflict (OC001) to the first statement of a session that has not yet seen a
     change of the schema, so even a SELECT can need a second try.
     """
+    # Names of tables come from scenarios, never from users, and values travel as parameters.
+    return again(lambda: connection.execute(sql, parameters or None))
+
+
+def again(deed: Callable[[], T]) -> T:
+    """Do it, and once more after each error that may pass, for a few seconds at most."""
     for attempt in range(_TRIES - 1):
         try:
-            return _execute(connection, sql, parameters)
-        except CONFLICTS:
+            return deed()
+        except PASSING:
             pause(attempt)
-    return _execute(connection, sql, parameters)
-
-
-def _execute(
-    connection: Connection, sql: str, parameters: Sequence[Any]
-) -> psycopg.Cursor[tuple[Any, ...]]:
-    # Names of tables come from scenarios, never from users, and values travel as parameters.
-    return connection.execute(sql, parameters or None)
+    return deed()
 
 
 def backoff_s(attempt: int) -> float:

@@ -1,7 +1,6 @@
 """One connection that writes batches, each whole or not at all, and once."""
 
 import threading
-from contextlib import suppress
 
 import psycopg
 from psycopg import errors
@@ -11,9 +10,10 @@ from loadtest.scenarios.base import Scenario
 from loadtest.table import Table
 from loadtest.targets.sql import SqlTarget
 from seed.batches import Batch
-from seed.encode import RowEncoder, Values
+from seed.encode import Encoder, RowEncoder, Values
+from seed.encode_text import TextRowEncoder
 from seed.manifest import BATCHES, TABLES, Manifest, read_manifest
-from seed.statements import CONFLICTS, Connection, backoff_s, one_line
+from seed.statements import PASSING, Connection, backoff_s, execute, one_line
 from seed.wire import Wire
 
 _TRIES = 12
@@ -39,10 +39,8 @@ class BatchWriter:
         self._stop = stop
         self._open_pair: tuple[Connection, Wire] | None = None
         self._together = target.dialect.statements_together
-        table: Table = scenario.table(manifest.key_type)
-        self._encoder = RowEncoder(table)
-        columns = ", ".join(column.name for column in table.columns)
-        self._copy = f"COPY {table.name} ({columns}) FROM STDIN (FORMAT BINARY)".encode()
+        table = scenario.table(manifest.key_type)
+        self._encoder, self._copy = _copying(table, target.dialect.copy_format)
         # Only while the manifest says that this very load goes on: a batch can never land in a
         # table that another command has made in the meantime, nor twice in one that is complete.
         self._note = (
@@ -91,8 +89,7 @@ class BatchWriter:
             # What a crash of the server takes away it takes with its ledger rows, and the ledger
             # is counted at the end; the commit that calls the table complete is a durable one.
             for setting in self._target.dialect.loading_settings:
-                with suppress(psycopg.NotSupportedError, psycopg.ProgrammingError):
-                    connection.execute(setting)
+                execute(connection, setting)
             self._open_pair = connection, Wire(connection)
         self._open_pair[1].roll_back()
         return self._open_pair
@@ -103,18 +100,11 @@ class BatchWriter:
         The ledger's row comes first, so that a doubled batch is seen before its rows are sent.
         """
         if self._together:
-            try:
-                if not wire.run(b"BEGIN; " + self._note % batch.number):
-                    return False
-                rows = self._encoder.encode(values, COPY_ROWS)
-                wire.run(b"; ".join([*[self._copy] * len(rows), b"COMMIT"]), rows)
-            except (errors.FeatureNotSupported, errors.SyntaxError):
-                # A target that takes one statement at a time; an error of another origin will
-                # show itself again.
-                self._together = False
-                wire.roll_back()
-            else:
-                return True
+            if not wire.run(b"BEGIN; " + self._note % batch.number):
+                return False
+            rows = self._encoder.encode(values, COPY_ROWS)
+            wire.run(b"; ".join([*[self._copy] * len(rows), b"COMMIT"]), rows)
+            return True
         wire.run(b"BEGIN")
         if not wire.run(self._note % batch.number):
             return False
@@ -124,7 +114,8 @@ class BatchWriter:
 
     def _is_there(self, connection: Connection, batch: Batch) -> bool:
         """Whether the batch is loaded, by the ledger or because the whole table is complete."""
-        found = connection.execute(
+        found = execute(
+            connection,
             f"SELECT 1 FROM {BATCHES.name} "  # noqa: S608
             "WHERE table_name = %s AND load_id = %s AND batch = %s",
             (self._manifest.table, self._manifest.load_id, batch.number),
@@ -143,13 +134,23 @@ class BatchWriter:
     def _may_pass(self, error: Exception) -> bool:
         """Whether the same batch may succeed a moment later: after a conflict, or reconnected.
 
-        A target that restarts, or takes no more connections for now, shows itself as a connection
-        that is not there.
+        A target that restarts, or takes no more connections for now (53300, 53400), shows itself
+        as a connection that is not there.
         """
         if isinstance(error, Replaced):
             return False
         reached = self._open_pair is not None and not self._open_pair[0].closed
-        return not reached or isinstance(error, (*CONFLICTS, TargetError))
+        return not reached or isinstance(error, (*PASSING, TargetError))
+
+
+def _copying(table: Table, copy_format: str) -> tuple[Encoder, bytes]:
+    """What encodes the table's rows in this format of COPY, and the COPY that takes them."""
+    columns = ", ".join(column.name for column in table.columns)
+    copy = f"COPY {table.name} ({columns}) FROM STDIN"
+    if copy_format == "binary":
+        return RowEncoder(table), f"{copy} (FORMAT BINARY)".encode()
+    # Text is what COPY takes where nothing is said.
+    return TextRowEncoder(table), copy.encode()
 
 
 def explain(error: Exception) -> str:

@@ -1,20 +1,20 @@
-"""Targets that speak SQL, in PostgreSQL's protocol: statements, sessions, dialects."""
+"""Targets that speak SQL, in PostgreSQL's protocol, and their sessions."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from loadtest.errors import TargetError
 from loadtest.invariant import Standing
 from loadtest.targets.base import Language, Session, StatementFailed, Target
+from loadtest.targets.dialect import Dialect, Statement
 
 if TYPE_CHECKING:
     # Not imported in earnest: psycopg looks at its first import whether gevent is there, and
     # options are read before anybody knows whether this process is going to run load.
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     import psycopg
 
@@ -22,19 +22,6 @@ if TYPE_CHECKING:
     from loadtest.table import Table
 
     Connection = psycopg.Connection[tuple[Any, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One SQL statement that sessions prepare when they open and run many times.
-
-    `parameter_types` names the type of $1, $2, … ("bigint", "uuid", "numeric"); keys travel in
-    binary, numbers as text.
-    """
-
-    name: str
-    sql: str
-    parameter_types: tuple[str, ...] = ()
 
 
 class SqlSession(Session, Protocol):
@@ -53,42 +40,6 @@ class SqlSession(Session, Protocol):
         """Commit; returns only when the target said that it did."""
 
 
-class Dialect:
-    """How PostgreSQL says things; families differ by overriding."""
-
-    begin: str = "BEGIN ISOLATION LEVEL REPEATABLE READ"
-    isolation: str = "repeatable read"
-    column_types: ClassVar[Mapping[str, str]] = {
-        "bigint": "bigint",
-        "uuid": "uuid",
-        "numeric": "numeric",
-        "text": "text",
-    }
-    advisory_locks: ClassVar[bool] = True
-    """Whether `pg_try_advisory_lock` is there; without it the seeder relies on its ledger alone."""
-    statements_together: ClassVar[bool] = True
-    """Whether one message may hold several statements, COPY among them."""
-    copy_format: ClassVar[str] = "binary"
-    """The format that COPY … FROM STDIN takes: `binary` or `text`."""
-    loading_settings: ClassVar[tuple[str, ...]] = ("SET synchronous_commit = off",)
-    """What a loading connection says first; durability of the whole is the last commit's."""
-
-    def create_table(self, table: Table) -> list[str]:
-        """The statements that make the table, each to be run in a transaction of its own."""
-        columns = [f"{c.name} {self.column_types[c.type]} NOT NULL" for c in table.columns]
-        key = ", ".join(table.primary_key)
-        return [f"CREATE TABLE {table.name} ({', '.join(columns)}, PRIMARY KEY ({key}))"]
-
-    def create_index(self, table: Table, columns: Sequence[str]) -> str:
-        """The statement that makes an index on these columns."""
-        name = f"{table.name}_{'_'.join(columns)}"
-        return f"CREATE INDEX {name} ON {table.name} ({', '.join(columns)})"
-
-    def drop_table(self, name: str) -> list[str]:
-        """The statements that remove the table if it is there."""
-        return [f"DROP TABLE IF EXISTS {name}"]
-
-
 class SqlTarget(Target):
     """A database that is spoken to in SQL."""
 
@@ -102,6 +53,10 @@ class SqlTarget(Target):
         It works on the tables themselves: what it loads does not pass through a regime.
         """
 
+    @abstractmethod
+    def open_session(self, statements: Sequence[Statement]) -> SqlSession:
+        """A session for one user, with these statements prepared; raises StatementFailed."""
+
     def after_create(self, connection: Connection, table: Table) -> None:  # noqa: ARG002
         """What the target wants done once a table exists, before it is loaded."""
         return
@@ -109,6 +64,20 @@ class SqlTarget(Target):
     def before_drop(self, connection: Connection, name: str) -> None:  # noqa: ARG002
         """What the target wants done before a table goes."""
         return
+
+    def build_index(self, connection: Connection, table: Table, columns: Sequence[str]) -> None:
+        """Have an index on these columns, and return when it can be used; nothing where it is there.
+
+        The connection is in autocommit: one statement of DDL a transaction. Raises TargetError
+        where the target gave the building up, and the driver's errors.
+        """
+        if self.dialect.asynchronous_indexes:
+            # Imported here because it needs the driver.
+            from loadtest.targets import dsql_jobs
+
+            dsql_jobs.build_index(self.dialect, self.called, connection, table, columns)
+        else:
+            connection.execute(self.dialect.create_index(table, columns).encode())
 
     def check(self, invariant: Invariant) -> Standing:
         """Ask for the total and the violations."""

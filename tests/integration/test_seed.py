@@ -9,6 +9,7 @@ import pytest
 
 from loadtest.errors import InputError, OccbenchError, TargetError
 from loadtest.keyspace import KeyType
+from loadtest.targets.dialect import Dialect
 from loadtest.targets.embedded.target import EmbeddedTarget
 from seed import SilentProgress, contents, export_keys, manifest, read_manifest, seed
 from seed.statements import Connection
@@ -247,7 +248,7 @@ def test_two_at_once_never_load_a_row_twice(
 ) -> None:
     """With advisory locks the second is refused; without, each loads what the other has not."""
     if not locks:
-        monkeypatch.setattr("seed.seeding._LOCK_SQL", "SELECT no_such_function(%s)")
+        monkeypatch.setattr(Dialect, "advisory_locks", False)
     both = threading.Barrier(2)
     loaded: list[int] = []
     failures: list[OccbenchError] = []
