@@ -25,7 +25,7 @@ def environment(**more: str) -> dict[str, str]:
     clean = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("OCC", "LOCUST_", "PG", "COLUMNS"))
+        if not name.startswith(("OCC", "LOCUST_", "PG", "AWS_", "COLUMNS"))
     }
     path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
     return {**clean, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **more}
@@ -105,10 +105,10 @@ def results_in(out: Path) -> list[RunResult]:
     return [RunResult(folder) for folder in sorted(out.iterdir())] if out.is_dir() else []
 
 
-def run(*words: object, out: Path) -> RunResult:
+def run(*words: object, out: Path, **more: str) -> RunResult:
     """A run that must end well."""
     before = {result.folder for result in results_in(out)}
-    done = occbench("run", *words, "--out", out, cwd=out.parent)
+    done = occbench("run", *words, "--out", out, cwd=out.parent, **more)
     assert done.returncode == 0, done.stderr
     made = [result for result in results_in(out) if result.folder not in before]
     assert len(made) == 1

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,6 +49,14 @@ def running_server() -> Iterator[EmbeddedServer]:
             yield server
         finally:
             server.stop()
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of this machine that nothing listens on, held so that it stays so."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @pytest.fixture

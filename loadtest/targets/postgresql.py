@@ -1,44 +1,107 @@
 """PostgreSQL: any server that libpq reaches, and the base of everything that speaks its protocol."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from loadtest.errors import InputError, TargetError
+from loadtest.targets import libpq, trust
 from loadtest.targets.base import StatementFailed, TargetSpec
-from loadtest.targets.sql import Dialect, SqlSession, SqlTarget, Statement
+from loadtest.targets.dialect import Dialect, Statement
+from loadtest.targets.postgresql_errors import REMEDIES, cause_of, reason
+from loadtest.targets.registry import without_secrets
+from loadtest.targets.sql import SqlSession, SqlTarget
+from loadtest.targets.url import without_options
+
+# A server that is being asked for hundreds of sessions at once takes its time.
+_CONNECT_S, _CONNECT_SESSION_S = 10, 30
+_SCHEME = re.compile(r"^[a-z]+(?:://)?")
+_RDS_HOST = re.compile(r"\.([a-z0-9-]+)\.rds\.amazonaws\.com(?:\.cn)?$")
+_WEAK_TLS = frozenset({"disable", "allow", "prefer"})
+
+# Of other users' sessions an ordinary user does not see which kind they are, only whose.
+_ROOM = """
+WITH clients AS (
+  SELECT datname, usename FROM pg_stat_activity
+  WHERE pid <> pg_backend_pid() AND datname IS NOT NULL AND usename IS NOT NULL
+    AND coalesce(backend_type, 'client backend') = 'client backend'
+)
+SELECT pg_backend_pid(),
+       least(
+         current_setting('max_connections')::int
+           - current_setting('superuser_reserved_connections')::int
+           - coalesce(current_setting('reserved_connections', true), '0')::int
+           - (SELECT count(*) FROM clients),
+         CASE WHEN datconnlimit >= 0 AND NOT rolsuper
+           THEN datconnlimit - (SELECT count(*) FROM clients WHERE datname = current_database()) END,
+         CASE WHEN rolconnlimit >= 0 AND NOT rolsuper
+           THEN rolconnlimit - (SELECT count(*) FROM clients WHERE usename = current_user) END
+       )
+FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()
+"""
 
 
 class PostgresTarget(SqlTarget):
-    """A PostgreSQL server named by a libpq URL; libpq's environment variables hold as usual."""
+    """A server named by a libpq URL; libpq's environment variables and files hold as usual.
+
+    The URL goes to libpq as it is, without the options that are the tool's own: `isolation`, and
+    `iam`, `region` and `profile` for Aurora and RDS.
+    """
 
     family: ClassVar[str] = "postgresql"
     errors: ClassVar[tuple[type[Exception], ...]] = (psycopg.Error,)
+    own_options: ClassVar[tuple[str, ...]] = ("isolation", "iam", "region", "profile")
+    """What is taken out of the URL before libpq reads it."""
+    isolations: ClassVar[tuple[str, ...]] = ("repeatable-read", "serializable", "read-committed")
+    """What `?isolation=` may be; the first holds where it is not given."""
+    default_port: ClassVar[str | None] = None
+    """Where this family's servers listen, if not where PostgreSQL's do."""
+    waits: str = "locking"
+    """Whether a statement waits for another transaction's row (`locking`) or COMMIT decides."""
+    remedies: ClassVar[Mapping[str, str]] = REMEDIES
+    """What helps against an error; see `postgresql_errors.REMEDIES`."""
 
     def __init__(self, spec: TargetSpec) -> None:
         super().__init__(spec)
-        self.dialect = Dialect()
+        self.dialect = self.make_dialect()
+        self._isolate(spec.options.get("isolation", self.isolations[0]))
+        self._rds = self._read_iam()
+
+    def make_dialect(self) -> Dialect:
+        """How this family says things."""
+        return Dialect()
+
+    def url(self) -> str:
+        """What libpq is to read; whatever the family is called, libpq knows it as PostgreSQL."""
+        return _SCHEME.sub("postgresql://", without_options(self.spec.url, self.own_options), count=1)
 
     def conninfo(self) -> str:
-        """The libpq connection string of load sessions."""
-        return self.spec.url
+        """The libpq connection string of a new load session."""
+        return self._authorized(self._settled(_CONNECT_SESSION_S))
 
     def admin_conninfo(self) -> str:
         """The libpq connection string for schema, loading and checks."""
-        return self.spec.url
+        return self._authorized(self._settled(_CONNECT_S))
 
     def explain(self, error: Exception) -> TargetError:
         """One line: the server's answer, and what to look at."""
-        return TargetError(
-            f"{self.called} refuses: {_first_line(error)}; check what its user is allowed to do"
-        )
+        state = error.sqlstate if isinstance(error, psycopg.Error) else None
+        return self._told(state or "", str(error))
 
     def explain_failed(self, failure: StatementFailed) -> TargetError:
         """One line for what a session raised."""
-        return TargetError(
-            f"{self.called} refuses: {failure.message}; check what its user is allowed to do"
+        return self._told(failure.sqlstate, failure.message)
+
+    def _told(self, sqlstate: str, message: str) -> TargetError:
+        unnamed = not (
+            urlsplit(self.spec.url).hostname or {"host", "hostaddr"} & set(self.spec.options)
         )
+        verb, cause, remedy = reason(sqlstate, message, self.remedies, address=unnamed)
+        return TargetError(f"{self.called} {verb}: {without_secrets(cause)}; {remedy}")
 
     def start(self) -> None:
         """Connect once, so that a wrong host, password or certificate shows before any load."""
@@ -46,63 +109,174 @@ class PostgresTarget(SqlTarget):
 
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         """A plain blocking connection in autocommit."""
+        conninfo = self.admin_conninfo()
         try:
-            return psycopg.connect(self.admin_conninfo(), autocommit=True, connect_timeout=10)
+            return psycopg.connect(conninfo, autocommit=True)
         except psycopg.ProgrammingError as error:
-            raise InputError(f"target {self.name}: {_first_line(error)}") from None
+            raise self._unreadable(error) from None
         except psycopg.Error as error:
-            raise TargetError(
-                f"target {self.name} ({self.spec.shown}) cannot be reached: {_first_line(error)}; "
-                "check the host, the port, the user and that the server runs"
-            ) from None
+            raise self.explain(error) from None
 
     def open_session(self, statements: Sequence[Statement]) -> SqlSession:
         """A session for one user on a connection of its own."""
         # Imported here because it needs gevent, which loading and reporting do without.
         from loadtest.targets.postgresql_session import PostgresSession
 
-        return PostgresSession(self.conninfo(), self.dialect, statements)
+        try:
+            conninfo = self.conninfo()
+        except TargetError as error:
+            # No token, as when a role's credentials ran out: like a password that is refused.
+            raise StatementFailed("28000", str(error), commit_sent=False, connected=False) from None
+        return PostgresSession(conninfo, self.dialect, statements)
 
     def describe(self) -> dict[str, Any]:
-        """What a report should know of this server."""
+        """What a report should know of this server; what it does not tell is absent."""
         with self.connect() as connection:
-            row = connection.execute(
-                "SELECT current_setting('server_version'), current_setting('fsync', true), "
-                "current_setting('synchronous_commit', true)"
-            ).fetchone()
-        version, fsync, synchronous = row or ("", None, None)
-        return {
-            "name": self.name,
-            "url": self.spec.shown,
-            "family": self.family,
-            "version": str(version).split()[0],
-            "regime": "locking",
-            "isolation": self.dialect.isolation,
-            "commit_delay_ms": 0.0,
-            "durable": fsync != "off" and synchronous != "off",
-        }
+            told = {
+                "name": self.name,
+                "url": self.spec.shown,
+                "family": self.family,
+                "version": self.version(connection),
+                "regime": self.waits,
+                "isolation": self.isolation_in_force(connection),
+                "commit_delay_ms": 0.0,
+            }
+            durable = self.durable(connection)
+        return told if durable is None else {**told, "durable": durable}
+
+    def durable(self, connection: psycopg.Connection[tuple[Any, ...]]) -> bool | None:
+        """Whether what is committed outlives a crash; None where the server does not say."""
+        row = ask(
+            connection,
+            "SELECT current_setting('fsync', true), current_setting('synchronous_commit', true)",
+        )
+        return "off" not in row if row else None
+
+    def version(self, connection: psycopg.Connection[tuple[Any, ...]]) -> str:
+        """The server's version in its product's own numbers."""
+        # Sent by everything that speaks the protocol when it lets a client in.
+        return (connection.info.parameter_status("server_version") or "unknown").split()[0]
+
+    def isolation_in_force(self, connection: psycopg.Connection[tuple[Any, ...]]) -> str:
+        """What the server says it gives to a transaction that begins as this run's do."""
+        try:
+            connection.execute(self.dialect.begin.encode())
+            row = ask(connection, "SHOW TRANSACTION ISOLATION LEVEL")
+        finally:
+            connection.rollback()
+        return str(row[0]).lower() if row else self.dialect.isolation
 
     def place(self) -> str:
-        """The address of the server."""
+        """Which server process this is, whatever name it is reached by; else its address."""
         with self.connect() as connection:
-            return f"{connection.info.host}:{connection.info.port}"
+            row = ask(connection, "SELECT extract(epoch FROM pg_postmaster_start_time())::text")
+            return f"started {row[0]}" if row else f"{connection.info.host}:{connection.info.port}"
 
     def connection_limit(self) -> int | None:
-        """`max_connections` less what is taken and reserved."""
+        """How many connections the server, the database and the role have left for this user.
+
+        None behind a pooler, which has limits of its own that it tells nobody.
+        """
         with self.connect() as connection:
-            row = connection.execute(
-                "SELECT current_setting('max_connections')::int "
-                "- current_setting('superuser_reserved_connections')::int "
-                "- (SELECT count(*) FROM pg_stat_activity "
-                "   WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())"
-            ).fetchone()
-        return int(row[0]) if row else None
+            row = ask(connection, _ROOM)
+            # A pooler answers for its servers, and not with the process that it told libpq of.
+            if row is None or row[0] != connection.info.backend_pid:
+                return None
+            return max(int(row[1]), 0)
+
+    # Options
+
+    def _isolate(self, level: str) -> None:
+        if level not in self.isolations:
+            raise InputError(
+                f"target {self.spec.shown}: isolation={level} is none of {', '.join(self.isolations)}"
+            )
+        self.dialect.isolation = level.replace("-", " ")
+        self.dialect.begin = f"BEGIN ISOLATION LEVEL {self.dialect.isolation.upper()}"
+
+    def _read_iam(self) -> bool:
+        """Whether passwords are IAM tokens; refuses options that would be without effect."""
+        if self.family != PostgresTarget.family:
+            return False
+        iam = self.spec.options.get("iam")
+        if iam not in (None, "rds"):
+            raise InputError(
+                f"target {self.spec.shown}: iam={iam} is not known; there is iam=rds, for Aurora "
+                "PostgreSQL and RDS"
+            )
+        for option in ("region", "profile"):
+            if option in self.spec.options and iam is None:
+                raise InputError(f"target {self.spec.shown}: {option}= belongs to iam=rds only")
+        return iam is not None
+
+    # Connection strings
+
+    def _settled(self, connect_s: int) -> str:
+        """The connection string with what is to hold where the user says nothing."""
+        url = self.url()
+        try:
+            named = libpq.named(url)
+            defaults = self._defaults(named, connect_s)
+            if {**defaults, **named}.get("sslrootcert") == "system":
+                trust.find_system_roots()
+            return libpq.with_defaults(url, named, defaults)
+        except psycopg.ProgrammingError as error:
+            raise self._unreadable(error) from None
+
+    def _defaults(self, named: Mapping[str, str], connect_s: int) -> dict[str, str]:
+        defaults = {} if self.default_port is None else {"port": self.default_port}
+        if "service" not in named:  # which may name it, out of sight
+            defaults["connect_timeout"] = str(connect_s)
+        root = self.spec.sslrootcert
+        if root is not None and "sslrootcert" not in named:
+            # Who names an authority wants the server's certificate checked against it.
+            defaults.update(sslrootcert=root, sslmode="verify-full")
+        elif self._rds:
+            defaults["sslmode"] = "verify-full" if "sslrootcert" in named else "require"
+        return defaults
+
+    def _unreadable(self, error: psycopg.Error) -> InputError:
+        return InputError(
+            f"target {self.name} ({self.spec.shown}): {without_secrets(cause_of(str(error)))}; "
+            "give it as in postgresql://user@host:5432/database?option=value"
+        )
+
+    def _authorized(self, conninfo: str) -> str:
+        return make_conninfo(conninfo, password=self._rds_token(conninfo)) if self._rds else conninfo
+
+    def _rds_token(self, conninfo: str) -> str:
+        """A fresh password; raises InputError, and TargetError where there are no credentials."""
+        # Imported here: boto3 takes a third of a second, and few need it.
+        from loadtest.targets import aws
+
+        named = libpq.named(conninfo)
+        host, user = named.get("host", ""), named.get("user", "")
+        if named.get("sslmode") in _WEAK_TLS:
+            raise InputError(
+                f"{self.called}: iam=rds needs TLS; take sslmode={named['sslmode']} out, or give "
+                "sslmode=verify-full and sslrootcert="
+            )
+        port = named.get("port") or "5432"
+        if not port.isdecimal() or "," in host:
+            raise InputError(f"{self.called}: iam=rds needs one host and one port; a token is for both")
+        found = _RDS_HOST.search(host)
+        region = self.spec.options.get("region") or (found and found[1])
+        if not region:
+            raise InputError(
+                f"{self.called}: no Region can be read from the host {host!r}; give &region="
+            )
+        try:
+            return aws.rds_token(host, int(port), user, region, self.spec.options.get("profile"))
+        except aws.ERRORS as error:
+            cause, remedy = aws.explain(error)
+            raise TargetError(f"{self.called}: {cause}; {remedy}") from None
 
 
-def _first_line(error: Exception) -> str:
-    """The cause without libpq's lead-in, which repeats the address, and without a second line."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    for lead in ("FATAL:", "ERROR:"):
-        if lead in lines[0]:
-            return lines[0].split(lead, 1)[1].strip()
-    return lines[0].removeprefix("connection failed: ").strip()
+def ask(connection: psycopg.Connection[tuple[Any, ...]], query: str) -> tuple[Any, ...] | None:
+    """The first row of an answer; None where the server does not know what is asked."""
+    try:
+        return connection.execute(query.encode()).fetchone()
+    except psycopg.Error:
+        if connection.closed:
+            raise
+        return None

@@ -14,7 +14,8 @@ from greenlet import getcurrent
 from psycopg import pq
 
 from loadtest.targets.base import ABSENT, StatementFailed
-from loadtest.targets.sql import Dialect, Statement
+from loadtest.targets.dialect import Dialect, Statement
+from loadtest.targets.postgresql_errors import cause_of, refused_sqlstate
 
 _TYPE_OID = {"bigint": 20, "uuid": 2950, "numeric": 1700, "text": 25}
 _IN_BINARY = frozenset({"bigint", "uuid"})
@@ -35,11 +36,14 @@ class PostgresSession:
         self.remote = ABSENT
         try:
             # psycopg's own connect: it resolves names, tries hosts in turn and waits under gevent.
-            self._connection = psycopg.connect(conninfo, autocommit=True, connect_timeout=30)
+            self._connection = psycopg.connect(conninfo, autocommit=True)
         except psycopg.Error as error:
-            text = (str(error).strip().splitlines() or ["connection failed"])[0]
+            text = str(error)
             raise StatementFailed(
-                error.sqlstate or "", text, commit_sent=False, connected=False
+                error.sqlstate or refused_sqlstate(text),
+                cause_of(text),
+                commit_sent=False,
+                connected=False,
             ) from None
         self._pgconn: pq.abc.PGconn = self._connection.pgconn
         self._pgconn.nonblocking = 1

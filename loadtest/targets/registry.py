@@ -2,7 +2,7 @@
 
 import re
 from importlib import import_module
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from loadtest.errors import InputError
 from loadtest.targets.base import Target, TargetSpec
@@ -33,15 +33,15 @@ FAMILIES: dict[str, tuple[str, str]] = {
     ),
     "cockroachdb": (
         "loadtest.targets.cockroachdb:CockroachTarget",
-        "CockroachDB: `cockroachdb://user@host:26257/database`",
+        "CockroachDB: `cockroachdb://user@host:26257/database`, `?isolation=LEVEL`",
     ),
     "yugabytedb": (
         "loadtest.targets.yugabytedb:YugabyteTarget",
-        "YugabyteDB: `yugabytedb://user@host:5433/database`",
+        "YugabyteDB: `yugabytedb://user@host:5433/database`, `?isolation=LEVEL`, `?sharding=range`",
     ),
     "spanner": (
         "loadtest.targets.spanner:SpannerTarget",
-        "Spanner through PGAdapter: `spanner://host:5432/database`",
+        "Spanner through PGAdapter: `spanner://host:5432/database`, `?isolation=LEVEL`",
     ),
     "dynamodb": (
         "loadtest.targets.dynamodb.target:DynamoTarget",
@@ -49,7 +49,10 @@ FAMILIES: dict[str, tuple[str, str]] = {
     ),
     "lambda": (
         "loadtest.targets.lambda_function:LambdaTarget",
-        "a Lambda function that does the transaction: `lambda://us-east-1/NAME`",
+        (
+            "a Lambda function that does the transaction: `lambda://us-east-1/NAME?database=URL`, the "
+            "URL of what is behind it percent-encoded; `?retry=caller`"
+        ),
     ),
 }
 """Family → (where its class is, what to type for it)."""
@@ -65,6 +68,8 @@ _SECRET_OPTION = re.compile(
     r"((?:^|[?&\s])(?:password|sslpassword|token)\s*=\s*)('(?:[^'\\]|\\.)*'|[^&]*)", re.IGNORECASE
 )
 _DSQL_HOST = re.compile(r"^[a-z0-9-]+\.dsql(?:-[a-z0-9]+)?\.[a-z0-9-]+\.on\.aws(?:[:?]|$)")
+_ENCODED_OPTION = re.compile(r"(?<=[?&])([^\s?=&]+=)([^\s&]*%[0-9A-Fa-f]{2}[^\s&]*)")
+_ENCODED_URL = re.compile(r"%(?:25)*3A%(?:25)*2F%(?:25)*2F", re.IGNORECASE)
 _LARGEST_WEIGHT = 1e6
 _NOT_IN_CREDENTIALS = re.compile(r"[\s/?#\[\]@]|%(?![0-9A-Fa-f]{2})")
 _NOT_IN_OPTION = re.compile(r"\s|%(?![0-9A-Fa-f]{2})")
@@ -121,9 +126,24 @@ def _weight(text: str, shown: str) -> float:
 
 
 def without_secrets(text: str) -> str:
-    """The text without a password, wherever libpq lets one stand, and where it would not."""
+    """The text without a password, wherever libpq lets one stand, and where it would not.
+
+    Also within a percent-encoded option, which may be a URL of its own.
+    """
+    if "://" not in text and _ENCODED_URL.search(text):
+        return _encoded_without_secrets(text)
+    text = _ENCODED_OPTION.sub(lambda found: found[1] + _encoded_without_secrets(found[2]), text)
     text = _CREDENTIALS.sub(r"\1@", text)
     return _SECRET_OPTION.sub(r"\1***", text)
+
+
+def _encoded_without_secrets(value: str) -> str:
+    plain = unquote(value)
+    shown = without_secrets(plain)
+    deeper = unquote(shown)
+    if deeper != shown and without_secrets(deeper) != deeper:
+        return "***"  # encoded once more than it should be
+    return value if shown == plain else quote(shown, safe="")
 
 
 def _check_secrets(url: str) -> None:

@@ -1,8 +1,6 @@
 """What stands behind `--target`."""
 
 import re
-import socket
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import example, given
@@ -14,14 +12,6 @@ from loadtest.targets.embedded.target import EmbeddedTarget
 from loadtest.targets.postgresql import PostgresTarget
 
 SECRET = "hunter2"
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    """A port of this machine that nothing listens on, held so that it stays so."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
 
 
 @pytest.mark.parametrize(
@@ -39,6 +29,13 @@ def closed_port() -> Iterator[int]:
         ("postgresql://h/db?application_name=a@b", "h", "postgresql"),
         ("postgresql://h:5432/db?application_name=a@b", "h", "postgresql"),
         ("postgresql://[::1]:5432/db?application_name=a@b", "::1", "postgresql"),
+        ("postgresql://", "postgresql", "postgresql"),
+        ("postgresql", "postgresql", "postgresql"),
+        ("postgresql://?service=bank", "postgresql", "postgresql"),
+        ("postgresql://a:1,b:2/db?isolation=serializable", "a", "postgresql"),
+        ("cockroachdb://root@c.example:26257/db", "c.example", "cockroachdb"),
+        ("yugabytedb://y.example:5433/db?sharding=range", "y.example", "yugabytedb"),
+        ("s=spanner://localhost:5432/db", "s", "spanner"),
     ],
 )
 def test_names_and_families(text: str, name: str, family: str) -> None:
@@ -83,6 +80,10 @@ def test_an_unknown_family_is_refused_with_those_there_are(text: str) -> None:
         ("embedded?commit_delay_ms=", "commit_delay_ms="),
         ("embedded://locking?commit_delay_ms=5", "optimistic regime only"),
         ("embedded?data=/a%0Ab", "control character"),
+        ("embedded?isolation=serializable", "locking regime only"),
+        ("embedded://locking?isolation=snapshot", "none of repeatable-read, serializable"),
+        ("embedded://locking?iam=rds", "no option 'iam'"),
+        ("embedded://locking?region=x", "no option 'region'"),
     ],
 )
 def test_an_embedded_target_says_what_it_cannot_do(text: str, words: str) -> None:

@@ -58,10 +58,16 @@ class ServerStatus:
 
 
 class EmbeddedServer:
-    """The server of one data folder."""
+    """The server of one data folder.
 
-    def __init__(self, data_folder: Path | None = None) -> None:
+    `settings` are PostgreSQL's, in force from the next start; they win over the tool's own.
+    """
+
+    def __init__(
+        self, data_folder: Path | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
         self._folder = DataFolder(data_folder or default_data_folder())
+        self._settings = dict(settings or {})
         self.data_folder = self._folder.path
 
     def start(self) -> None:
@@ -127,7 +133,7 @@ class EmbeddedServer:
             programs = programs_for(folder.user, folder.path)
             if not folder.pgdata.exists():
                 make_cluster(folder, programs, lock)
-            write_settings(folder.settings, make_socket_folder(folder))
+            write_settings(folder.settings, make_socket_folder(folder), self._settings)
             begin_log(folder.log, folder.user)
             self._launch(programs, alive)
 

@@ -1,5 +1,6 @@
 """What the server runs with: server.conf, written anew at every start."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,9 +14,10 @@ MAX_CONNECTIONS = 620
 _SMALL_MEMORY = 2048 * 1024 * 1024
 
 
-def write_settings(file: Path, socket_folder: Path) -> None:
-    """Write the settings, which may differ from start to start."""
-    lines = [f"{name} = '{value}'\n" for name, value in _settings(socket_folder).items()]
+def write_settings(file: Path, socket_folder: Path, more: Mapping[str, str]) -> None:
+    """Write the settings, which may differ from start to start; `more` win over the tool's own."""
+    settings = {**_settings(socket_folder), **more}
+    lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
     # A file of our own, in a folder that the server's user may not write to where that is not us.
     # It is replaced whole, and the server reads it whatever our umask is.
     new = file.with_suffix(".new")

@@ -14,12 +14,13 @@ from loadtest.targets.embedded import optimistic
 from loadtest.targets.embedded.server import EmbeddedServer, Regime, libpq_options
 from loadtest.targets.postgresql import PostgresTarget
 
-_OPTIONS = ("commit_delay_ms", "data")
+_OPTIONS = ("commit_delay_ms", "data", "isolation")
 _LONGEST_DELAY_MS = 10_000.0
+_CONNECT_S = "30"
 
 
 class EmbeddedTarget(PostgresTarget):
-    """`embedded[://optimistic|locking][?commit_delay_ms=MS&data=FOLDER]`."""
+    """`embedded[://optimistic|locking][?commit_delay_ms=MS&data=FOLDER&isolation=LEVEL]`."""
 
     family: ClassVar[str] = "embedded"
 
@@ -41,6 +42,11 @@ class EmbeddedTarget(PostgresTarget):
             raise InputError(
                 f"target {spec.shown}: commit_delay_ms belongs to the optimistic regime only"
             )
+        if "isolation" in spec.options and regime == "optimistic":
+            raise InputError(
+                f"target {spec.shown}: isolation belongs to the locking regime only; the optimistic "
+                "one is snapshot isolation, as Aurora DSQL's"
+            )
         data = spec.options.get("data")
         self.server = EmbeddedServer(Path(data) if data else None)
 
@@ -59,7 +65,8 @@ class EmbeddedTarget(PostgresTarget):
         settings = {}
         if self.commit_delay_ms:
             settings["occ.commit_delay_ms"] = f"{self.commit_delay_ms:g}"
-        return self.server.conninfo(options=libpq_options(self.regime, settings))
+        options = libpq_options(self.regime, settings)
+        return self.server.conninfo(options=options, connect_timeout=_CONNECT_S)
 
     def admin_conninfo(self) -> str:
         """The tables themselves, whatever the regime."""
