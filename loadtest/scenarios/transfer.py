@@ -17,9 +17,10 @@ from loadtest.keyspace import KeySpace, KeyType
 from loadtest.scenarios.base import Scenario, Work
 from loadtest.table import Column, Table
 from loadtest.targets.base import Session, StatementFailed
-from loadtest.targets.calls import CallSession
+from loadtest.targets.calls import INSUFFICIENT_FUNDS, CallSession
+from loadtest.targets.dialect import Dialect, Statement
 from loadtest.targets.items import Change, ItemSession, Refused
-from loadtest.targets.sql import Dialect, SqlSession, Statement
+from loadtest.targets.sql import SqlSession
 
 LARGEST_AMOUNT = 10
 """Amounts are whole, drawn evenly from 1 to this."""
@@ -149,10 +150,6 @@ def _missing(session: Session, account: int) -> StatementFailed:
     return StatementFailed(
         "P0002", f"account {account} is not in the table", commit_sent=False, connected=True
     )
-
-
-INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
-"""The `errorCode` of a function whose transfer would have taken the payer below zero."""
 
 
 def call_payload(key_type: KeyType, work: Work) -> dict[str, int | str]:

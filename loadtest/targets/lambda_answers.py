@@ -1,0 +1,176 @@
+"""What an answer means: Lambda's own, and the function's."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from loadtest.targets.base import ABSENT, Remote, StatementFailed
+from loadtest.targets.calls import INSUFFICIENT_FUNDS
+from loadtest.targets.registry import without_secrets
+
+FUNCTION_FAILED = "38000"
+"""SQL's own word for an error within an external routine."""
+NOT_INVOKED = "39000"
+"""And for a routine that could not be called."""
+NO_SUCH_FUNCTION = "42883"
+NOT_ALLOWED = "42501"
+WRONG_CREDENTIALS = "28000"
+THROTTLED = "53400"
+CANNOT_CONNECT, LOST = "08001", "08006"
+_NOT_READY = "57P03"
+
+_KNOWN = {
+    "TooManyRequestsException": THROTTLED,
+    "ThrottlingException": THROTTLED,
+    "EC2ThrottledException": THROTTLED,
+    "ResourceNotFoundException": NO_SUCH_FUNCTION,
+    "AccessDeniedException": NOT_ALLOWED,
+    "UnrecognizedClientException": WRONG_CREDENTIALS,
+    "InvalidSignatureException": WRONG_CREDENTIALS,
+    "SignatureDoesNotMatch": WRONG_CREDENTIALS,
+    "IncompleteSignatureException": WRONG_CREDENTIALS,
+    "MissingAuthenticationTokenException": WRONG_CREDENTIALS,
+    "ExpiredTokenException": WRONG_CREDENTIALS,
+    # Being made, updated, or woken up: nothing has run, and it will be there in a moment.
+    "ResourceConflictException": _NOT_READY,
+    "ResourceNotReadyException": _NOT_READY,
+    "SnapStartNotReadyException": _NOT_READY,
+}
+_BY_STATUS = {429: THROTTLED, 404: NO_SUCH_FUNCTION, 403: NOT_ALLOWED}
+
+# The execution environment went away with the call: nobody can say how far the function had come.
+_CRASHES = frozenset({"Sandbox.Timedout", "Runtime.ExitError", "Runtime.OutOfMemory"})
+_TIMED_OUT = "Task timed out after"
+
+# Connection exceptions after which nothing has happened: there was no connection to begin with.
+_NEVER_CONNECTED = frozenset({"08001", "08003", "08004", _NOT_READY})
+_SQLSTATE = re.compile(r"(?=.*\d)[0-9A-Z]{5}")
+_MILLISECONDS = re.compile(r"\s*(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*(?:ms)?\s*")
+_MOST_RETRIES = 2**15 - 1
+_LONGEST_TEXT = 300
+
+
+class ServiceFailed(StatementFailed):
+    """Lambda's own answer and not the function's; `kind` is the name of the error."""
+
+    __slots__ = ("kind", "words")
+
+    def __init__(self, sqlstate: str, kind: str, words: str, *, unknown: bool) -> None:
+        message = f"{kind}: {words}" if kind else words
+        super().__init__(sqlstate, message, commit_sent=unknown, connected=True)
+        self.kind, self.words = kind, words
+
+
+class NotReached(StatementFailed):
+    """No answer: the connection did not come about, or was lost after the call had left."""
+
+    __slots__ = ()
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(LOST if sent else CANNOT_CONNECT, message, commit_sent=sent, connected=False)
+
+
+def service_failed(status: int, kind: str, body: bytes) -> ServiceFailed:
+    """Lambda did not call the function, or does not know what became of the call.
+
+    `kind` is the error's name as the header `x-amzn-errortype` gives it.
+    """
+    kind = kind.partition(":")[0].rpartition("#")[2]
+    said = _object(body)
+    words = str(said.get("message") or said.get("Message") or f"HTTP status {status}")
+    reason = said.get("Reason")
+    sqlstate = _KNOWN.get(kind) or _BY_STATUS.get(status)
+    if sqlstate is None:
+        # A 502 with a name of its own says why the function could not be started.
+        could_not_start = status == 502 and kind.endswith("Exception") and kind != "ServiceException"
+        sqlstate = NOT_INVOKED if status < 500 or could_not_start else LOST
+    words = _one_line(f"{words} ({reason})" if reason else words)
+    return ServiceFailed(sqlstate, kind, words, unknown=sqlstate == LOST)
+
+
+def function_failed(body: bytes) -> StatementFailed:
+    """The function raised an error, ran out of time or memory, or could not be loaded."""
+    said = _object(body)
+    kind, words = str(said.get("errorType") or ""), str(said.get("errorMessage") or "no reason given")
+    unknown = kind in _CRASHES or _TIMED_OUT in words
+    return StatementFailed(
+        FUNCTION_FAILED,
+        _one_line(f"{kind}: {words}" if kind else words),
+        commit_sent=unknown,
+        connected=not unknown,
+        final=True,
+    )
+
+
+def read_answer(body: bytes) -> Mapping[str, Any]:
+    """What a function answered, as an object; empty where it is none."""
+    return _object(body)
+
+
+def answered_error(answer: Mapping[str, Any], *, final: bool) -> StatementFailed | None:
+    """The error that a function's answer tells of, or None where the transfer is done or refused.
+
+    `final`: the function has tried again as often as it was to.
+    """
+    code = str(answer.get("errorCode") or "")
+    if code == INSUFFICIENT_FUNDS:
+        return None
+    if not code and not answer.get("error"):
+        if "balance" in answer:
+            return None
+        return StatementFailed(
+            FUNCTION_FAILED,
+            "its answer has neither a balance nor an error, so it does no transfers",
+            commit_sent=False,
+            connected=True,
+            final=True,
+        )
+    message = str(answer.get("error") or "no reason given")
+    sqlstate = code if _SQLSTATE.fullmatch(code) else FUNCTION_FAILED
+    if sqlstate != code and code:
+        message = f"{code}: {message}"
+    return StatementFailed(
+        sqlstate,
+        _one_line(message),
+        # It lost its database, and does not say when.
+        commit_sent=sqlstate.startswith(("08", "57P0")) and sqlstate not in _NEVER_CONNECTED,
+        connected=True,
+        final=final,
+    )
+
+
+def remote_of(answer: Mapping[str, Any]) -> Remote:
+    """The time and the retries that a function says it took; each is absent where it does not."""
+    milliseconds = _milliseconds(answer.get("duration"))
+    retries = answer.get("retries")
+    counted = isinstance(retries, int) and not isinstance(retries, bool) and retries >= 0
+    return Remote(
+        duration_ns=ABSENT.duration_ns if milliseconds is None else round(milliseconds * 1e6),
+        retries=min(int(retries or 0), _MOST_RETRIES) if counted else ABSENT.retries,
+    )
+
+
+def _milliseconds(value: object) -> float | None:
+    """A number, or the text of one, with or without `ms`."""
+    if isinstance(value, str):
+        found = _MILLISECONDS.fullmatch(value)
+        value = float(found[1]) if found else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) and 0 <= value < 1e9 else None
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body or b"null")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _one_line(text: str) -> str:
+    """The first line, without a password, and not too long for a line of output."""
+    lines = without_secrets(text).strip().splitlines() or ["no reason given"]
+    return lines[0][:_LONGEST_TEXT]
