@@ -26,6 +26,7 @@ from loadtest.access import parse_skew
 from loadtest.dealing import deal
 from loadtest.errors import InputError
 from loadtest.keyspace import KeyType
+from loadtest.pricing import DPU_PRICE
 from loadtest.retry import POLICIES, RetryPolicy
 from loadtest.scenarios import SCENARIOS, find_scenario
 from loadtest.targets import TargetSpec, parse_target
@@ -205,6 +206,14 @@ class RunConfig(_Options):
         2.0, "Length of a block of one key type, where several are compared.", example="2s",
         shown="2s", ge=0.05, le=3600,
     )  # fmt: skip
+    consistency: Annotated[
+        float | None, BeforeValidator(parse_duration), BeforeValidator(_blank_is_none)
+    ] = option(
+        None,
+        "For several endpoints of one database: how often to commit a value through one of them and "
+        "to see that the next transaction through another one reads it.",
+        example="250ms", shown="never", ge=0.01, le=3600,
+    )  # fmt: skip
     seed: int = option(
         1, "Everything random comes from it: which accounts, which amounts, which waits.",
         example="1", ge=0, lt=2**63,
@@ -222,6 +231,10 @@ class RunConfig(_Options):
         example="uuids.txt", shown="keys are computed", in_form=False,
     )  # fmt: skip
     sslrootcert: Annotated[TextPath | None, BeforeValidator(_blank_is_none)] = _SSLROOTCERT
+    dpu_price: float = option(
+        DPU_PRICE, "USD a million DPU, for the cost of a run on Aurora DSQL.", example="8",
+        in_form=False, ge=0, le=1_000_000,
+    )  # fmt: skip
     out: TextPath = option(
         Path("results"), "Where the run's folder is made.", example="results", in_form=False
     )
@@ -249,7 +262,7 @@ class RunConfig(_Options):
         _naming("--skew", parse_skew, value)
         return value
 
-    @field_validator("rate", "spawn_rate", "retry_base_ms", "retry_cap_ms")
+    @field_validator("rate", "spawn_rate", "retry_base_ms", "retry_cap_ms", "dpu_price")
     @classmethod
     def _is_finite(cls, value: float | None) -> float | None:
         if value is not None and not math.isfinite(value):
@@ -270,10 +283,16 @@ class RunConfig(_Options):
             )
         if self.rate is not None and self.think_time:
             raise ValueError("--think-time belongs to the closed loop and cannot go with --rate")
+        if self.consistency is not None and len(self.target) < 2:
+            raise ValueError(
+                "--consistency compares endpoints of one database, and needs at least two targets; "
+                "name another with --target, or leave it out"
+            )
         if self.users < len(self.target):
             raise ValueError(f"--users {self.users} is fewer than the {len(self.target)} targets")
+        used = set(self.dealt())
         for place, spec in enumerate(self.specs()):
-            if place not in self.dealt():
+            if place not in used:
                 raise ValueError(
                     f"--users {self.users} leaves no user for target {spec.name} with its "
                     f"weight={spec.weight:g}; ask for more users or a larger weight"

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+_NOTHING = 1e-10
+"""What rounding leaves of a debt that is paid, as a share of the weights' sum."""
+
 
 def deal(users: int, weights: Sequence[float]) -> list[int]:
     """The target of each user, by its place in `weights`.
@@ -19,4 +22,24 @@ def deal(users: int, weights: Sequence[float]) -> list[int]:
         place = max(range(len(due)), key=lambda i: (round(due[i] / total, 9), -i))
         due[place] -= total
         dealt.append(place)
+        if max(map(abs, due)) < _NOTHING * total:
+            # Nobody is owed anything, as at the beginning: from here on it repeats itself.
+            return (dealt * (users // len(dealt) + 1))[:users]
     return dealt
+
+
+def hand_out(dealt: Sequence[int], worker: int, workers: int) -> list[int]:
+    """The numbers of the users of one process, in the order in which it starts them.
+
+    `dealt` is the target of each user (`deal`); processes number `worker` = 0 … `workers` − 1. Each
+    has its share of the users, and of the users of every target, to the nearest user: those of a
+    target go to the processes in turn. Together they have all users, each once. The target of a
+    number is that of number % len(dealt), whatever the number of processes.
+
+    Where there are more processes than users the list goes on with numbers beyond them, so that none
+    is empty.
+    """
+    users = len(dealt)
+    rounds = -(-workers // users)
+    by_target = sorted(range(rounds * users), key=lambda n: (n // users, dealt[n % users], n))
+    return sorted(by_target[worker::workers])

@@ -1,15 +1,12 @@
 """How a user comes by its session: within the budget, with patience, and again before it is too old."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic_ns
-from typing import TYPE_CHECKING
 
 from loadtest.alarm import Alarm
-from loadtest.targets import Session, StatementFailed
-
-if TYPE_CHECKING:
-    from loadtest.engine import Engine
+from loadtest.pacing import ConnectionBudget
+from loadtest.targets import Session, Statement, StatementFailed, Target
 
 _LONGEST_SLEEP_NS = 200_000_000
 _SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.25, 2.0
@@ -28,16 +25,19 @@ class Door:
 
     def __init__(
         self,
-        engine: "Engine",
-        place: int,
+        target: Target,
+        statements: Sequence[Statement],
+        budget: ConnectionBudget | None,
         chance: Callable[[], float],
         alarm: Alarm,
         is_running: Callable[[], bool],
     ) -> None:
-        self._target = engine.targets[place]
-        self._statements = engine.statements[place]
-        self._budget = engine.budgets[place]
-        self._age_s = self._target.limits.session_age_s
+        """Sessions prepare the statements and are opened within the budget, where there is one.
+
+        `chance` gives random numbers from 0 to 1, `is_running` says whether the run goes on.
+        """
+        self._target, self._statements, self._budget = target, statements, budget
+        self._age_s = target.limits.session_age_s
         self._chance, self._alarm, self._is_running = chance, alarm, is_running
         self._failures = 0
         self.until_ns: float = math.inf

@@ -12,9 +12,12 @@ import gevent
 import numpy as np
 from gevent import get_hub
 
+from loadtest.consistency import write_probes
+from loadtest.dealing import hand_out
 from loadtest.live import Tally
 from loadtest.pacing import ClosedLoop, ConnectionBudget, OpenLoop, Pacing
 from loadtest.preflight import Plan, statements_for
+from loadtest.prober import Prober
 from loadtest.recorder import Chunk, Recorder
 from loadtest.schedule import Schedule
 from loadtest.stream import Stream
@@ -40,6 +43,7 @@ class Engine:
         config = plan.config
         self.config = config
         self.plan = plan
+        self._folder = folder
         self.worker = worker
         self._workers = workers
         self.request = request
@@ -50,8 +54,10 @@ class Engine:
         ]
         self.operations = [self.scenario.operation(target.language) for target in self.targets]
         self._dealt = config.dealt()
+        self._own = hand_out(self._dealt, worker, workers)
         self.budgets = self._budgets()
         """For each target, when this process may open its next connection to it."""
+        self._prober = self._one_prober()
         self.retry = config.retry_policy()
         self.schedule = Schedule(len(config.keys), config.block, config.seed, config.duration)
         self.pacing: Pacing = (
@@ -86,10 +92,15 @@ class Engine:
     def start(self) -> None:
         """Begin writing and watching in the background; users may start after this."""
         self._background = [gevent.spawn(self._flush_for_ever), gevent.spawn(self._watch_own_lag)]
+        if self._prober is not None:
+            self._background.append(gevent.spawn(self._prober.run))
 
     def next_user(self) -> int:
         """A number for a new user: unique in the run, and the same whenever it is run again."""
-        return next(self._users) * self._workers + self.worker
+        # Locust starts more than this process's own where another process has died: they go on with
+        # the same targets, and with numbers that no other process has.
+        again, place = divmod(next(self._users), len(self._own))
+        return self._own[place] + again * len(self._dealt) * self._workers
 
     def place_of(self, user: int) -> int:
         """The place of the target that this user works on."""
@@ -97,11 +108,9 @@ class Engine:
 
     def _budgets(self) -> list[ConnectionBudget | None]:
         """One budget for each server, of which this process has a share by its users."""
-        mine, all_users = Counter[str](), Counter[str]()
-        for user, place in enumerate(self._dealt):
-            server = self.plan.places[place]
-            all_users[server] += 1
-            mine[server] += user % self._workers == self.worker
+        all_users = Counter(self.plan.places[place] for place in self._dealt)
+        own = [user for user in self._own if user < len(self._dealt)]
+        mine = Counter(self.plan.places[self._dealt[user]] for user in own)
         made: dict[str, ConnectionBudget | None] = {}
         for target, server in zip(self.targets, self.plan.places, strict=True):
             limits = target.limits
@@ -124,6 +133,8 @@ class Engine:
         self.schedule.measure_from(start_ns)
         if self.config.duration is not None:
             self._measured_until_ns = start_ns + round(self.config.duration * 1e9)
+        if self._prober is not None:
+            self._prober.measure(start_ns, self._measured_until_ns)
         self._background.append(
             gevent.spawn_later(max(0.0, (moment_ns - time_ns()) / 1e9), self._start_own_account)
         )
@@ -148,17 +159,39 @@ class Engine:
         """The users are asked to stop now; nothing after this moment is held against the schedule."""
         now = monotonic_ns()
         self._measured_until_ns = min(self._measured_until_ns or now, now)
+        if self._prober is not None:
+            self._prober.stopping()
 
     def stop(self) -> dict[str, Any]:
         """Write what is left; returns this process's account of itself (`generators` in run.json)."""
         account = self._own_account()
+        if self._prober is not None:
+            self._prober.stopping()
         gevent.killall(self._background)
+        account |= self._write_probes()
         self._write()
         self._settle(self._writing)
         if self.lost:
             account["lost_attempts"] = self.lost
             account["why_lost"] = self.why_lost
         return account
+
+    def _one_prober(self) -> Prober | None:
+        """The probes of consistency, if the run has any: the first process makes them for all."""
+        interval_s, first_row = self.config.consistency, self.plan.first_probe_row
+        if interval_s is None or first_row is None or self.worker != 0:
+            return None
+        return Prober(self.targets, self.budgets, self.config.seed, interval_s, first_row)
+
+    def _write_probes(self) -> dict[str, Any]:
+        """Write the probes; returns what there is to account for, if that failed."""
+        if self._prober is None:
+            return {}
+        try:
+            write_probes(self._folder, self._prober.probes, self.recorder.anchor_ns)
+        except OSError as error:
+            return {"lost_probes": len(self._prober.probes), "why_lost": error.strerror or str(error)}
+        return {}
 
     def _write(self) -> None:
         self._count()

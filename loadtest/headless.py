@@ -85,7 +85,7 @@ def _raise_file_limit() -> None:
 
 def _watch(wiring: Wiring, config: RunConfig, interrupted: "gevent.event.Event") -> None:
     """Show the live line until the time is up or Ctrl-C."""
-    live = LiveLine()
+    live = LiveLine(targets=[spec.name for spec in config.specs()])
     started = monotonic()
     environment = wiring.environment
     while wiring.error is None:

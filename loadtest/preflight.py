@@ -19,6 +19,7 @@ from loadtest.config import RunConfig
 from loadtest.errors import InputError, TargetError
 from loadtest.keyspace import ComputedKeys, KeySpace, KeyType, read_keys
 from loadtest.pacing import held_back_s
+from loadtest.probe_table import check_endpoints, endpoints_of, prepare
 from loadtest.scenarios import Scenario, Work, find_scenario
 from loadtest.schedule import blocks_for
 from loadtest.targets import SqlTarget, Statement, Target, open_target
@@ -39,8 +40,8 @@ class Seeded(Protocol):
         """Whether every account is there."""
 
     @property
-    def key_source(self) -> str:
-        """`computed`, or which file the keys came from."""
+    def key_source(self) -> str | None:
+        """`computed`, or which file the keys came from; None where they are as the run says."""
 
     @property
     def key_seed(self) -> int:
@@ -51,8 +52,8 @@ class Seeded(Protocol):
         """How many accounts it holds."""
 
     @property
-    def total(self) -> int:
-        """What the scenario's invariant says must be conserved."""
+    def total(self) -> int | None:
+        """What the scenario's invariant says must be conserved; None where nobody knows."""
 
 
 ReadSeeded = Callable[[Target], Iterable[Seeded]]
@@ -67,14 +68,16 @@ class Plan:
     config: RunConfig
     accounts: int
     key_seeds: dict[KeyType, int]
-    totals: dict[tuple[str, KeyType], int]
-    """(target, key type) → what the invariant's total must be."""
+    totals: dict[tuple[str, KeyType], int | None]
+    """(target, key type) → what the invariant's total must be, if it is known."""
     targets: list[dict[str, Any]]
     """What each target says of itself."""
     places: list[str]
     """Which server each target is; two of the same share its limits."""
     held_back: dict[str, float] = field(default_factory=dict)
     """Target → seconds by which its limit of new connections holds the ramp-up back."""
+    first_probe_row: int | None = None
+    """Where this run's rows for the consistency probes begin; None where it makes none."""
 
     def to_json(self) -> str:
         """For another process of the same run; holds the targets' secrets, so it is never kept."""
@@ -87,6 +90,7 @@ class Plan:
                 "targets": self.targets,
                 "places": self.places,
                 "held_back": self.held_back,
+                "first_probe_row": self.first_probe_row,
             }
         )
 
@@ -102,6 +106,7 @@ class Plan:
             targets=facts["targets"],
             places=facts["places"],
             held_back=facts["held_back"],
+            first_probe_row=facts["first_probe_row"],
         )
 
     def with_processes(self, processes: int) -> "Plan":
@@ -142,6 +147,8 @@ def make_plan(config: RunConfig, read_seeded: ReadSeeded, source_of: KeySource) 
     scenario = find_scenario(config.scenario)
     for target in targets:
         scenario.operation(target.language)
+    if config.consistency is not None:
+        check_endpoints(targets)
     wanted_source = COMPUTED if config.keys_from is None else source_of(config.keys_from)
     found: dict[tuple[str, KeyType], Seeded] = {}
     described = []
@@ -169,12 +176,20 @@ def make_plan(config: RunConfig, read_seeded: ReadSeeded, source_of: KeySource) 
         held_back=_held_back(config, targets, places),
     )
     law, keys = plan.law(), plan.keys()
+    for space in keys:
+        if space.size is not None and space.size < plan.accounts:
+            raise InputError(
+                f"--keys-from: {config.keys_from} holds {space.size:,} keys, fewer than the "
+                f"{plan.accounts:,} accounts"
+            )
     for target in targets:
         _rehearse(plan, target, law, keys)
         with _asking(target):
             for key_type in config.keys:
                 target.settle(scenario.table(key_type).name)
-    return plan
+    if config.consistency is None:
+        return plan
+    return replace(plan, first_probe_row=prepare(targets))
 
 
 def _rehearse(plan: Plan, target: Target, law: AccessLaw, keys: Sequence[KeySpace]) -> None:
@@ -210,13 +225,13 @@ def _places(targets: Sequence[Target]) -> list[str]:
 
 def _held_back(config: RunConfig, targets: Sequence[Target], places: Sequence[str]) -> dict[str, float]:
     """Target → seconds that its limit of new connections adds to the ramp-up."""
-    users = _users_by_place(config, places)
+    wanted = _users_by_place(config, places) + _probes_by_place(config, targets, places)
     found: dict[str, float] = {}
     for target, place in zip(targets, places, strict=True):
         limits = target.limits
         if limits.connections_per_s is None:
             continue
-        seconds = held_back_s(users[place], limits.connections_per_s, limits.connection_burst)
+        seconds = held_back_s(wanted[place], limits.connections_per_s, limits.connection_burst)
         # Users that are started slowly enough do not notice.
         seconds -= config.users / config.spawn_rate if config.spawn_rate else 0.0
         if seconds > 0:
@@ -226,6 +241,15 @@ def _held_back(config: RunConfig, targets: Sequence[Target], places: Sequence[st
 
 def _users_by_place(config: RunConfig, places: Sequence[str]) -> Counter[str]:
     return Counter(places[index] for index in config.dealt())
+
+
+def _probes_by_place(
+    config: RunConfig, targets: Sequence[Target], places: Sequence[str]
+) -> Counter[str]:
+    """The sessions that the consistency probes need: one for each endpoint."""
+    if config.consistency is None:
+        return Counter()
+    return Counter(places[index] for index, _ in endpoints_of(targets))
 
 
 @contextmanager
@@ -255,7 +279,7 @@ def _check_seeded(
         raise TargetError(
             f"{lead}table {table} is loaded only in part; run `{command}` again, it goes on from there"
         )
-    if found.key_source != wanted_source:
+    if found.key_source not in (None, wanted_source):
         remedy = "give the file it was seeded from, or none"
         if config.keys_from is None:
             remedy = "give the same file with --keys-from"
@@ -283,7 +307,7 @@ def _one_seed_each(found: Mapping[tuple[str, KeyType], Seeded]) -> dict[KeyType,
 
 def _check_connections(config: RunConfig, targets: Sequence[Target], places: Sequence[str]) -> None:
     """Users are dealt out to the targets; several targets may be one and the same server."""
-    users = _users_by_place(config, places)
+    users, probes = _users_by_place(config, places), _probes_by_place(config, targets, places)
     limits: dict[str, int] = {}
     for target, place in zip(targets, places, strict=True):
         with _asking(target):
@@ -291,10 +315,11 @@ def _check_connections(config: RunConfig, targets: Sequence[Target], places: Seq
         if limit is not None:
             limits[place] = limit
     for place, limit in limits.items():
-        if users[place] > limit:
-            of_all = config.users * limit // users[place]
+        if users[place] + probes[place] > limit:
+            of_all = config.users * (limit - probes[place]) // users[place]
             names = [t.name for t, where in zip(targets, places, strict=True) if where == place]
+            more = f" and {probes[place]} for --consistency" if probes[place] else ""
             raise InputError(
                 f"target {' and '.join(names)} has room for {limit:,} more connections, not for "
-                f"{users[place]:,} users; use at most --users {of_all}"
+                f"{users[place]:,} users{more}; use at most --users {of_all}"
             )

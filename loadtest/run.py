@@ -10,7 +10,9 @@ from loadtest import runfolder
 from loadtest.errors import OccbenchError
 from loadtest.keyspace import KeyType
 from loadtest.preflight import Plan
+from loadtest.probe_table import remove_rows
 from loadtest.targets import Target
+from loadtest.targets.registry import without_secrets
 
 # Locust's own timer runs from before the users are there.
 _STOPPED_EARLY_NS = 1_000_000_000
@@ -60,6 +62,8 @@ class Run:
             self.measured_from_ns = min(self.measured_from_ns, self.measured_until_ns)
         ended_ns = time_ns()
         runfolder.write_run_file(self.folder, self._facts(ended_ns, self._invariants()))
+        if self.plan.first_probe_row is not None:
+            remove_rows(self.plan.open_targets(), self.plan.first_probe_row)
 
     def _facts(self, ended_ns: int | None, invariant: list[dict[str, Any]]) -> dict[str, Any]:
         config = self.plan.config.model_dump(mode="json")
@@ -70,7 +74,10 @@ class Run:
             "format": runfolder.FORMAT,
             "label": config["label"],
             "config": config,
-            "targets": self.plan.targets,
+            "targets": [
+                {**target, "place": without_secrets(place)}
+                for target, place in zip(self.plan.targets, self.plan.places, strict=True)
+            ],
             "versions": runfolder.versions(),
             "machine": runfolder.machine(),
             "accounts": self.plan.accounts,
@@ -105,7 +112,7 @@ def _invariant(plan: Plan, target: Target, key_type: KeyType) -> dict[str, Any]:
         "target": target.name,
         "key_type": str(key_type),
         "what": wanted.what,
-        "expected": str(expected),
+        "expected": None if expected is None else str(expected),
     }
     try:
         standing = target.check(wanted)

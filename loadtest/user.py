@@ -40,7 +40,10 @@ def run_user(  # noqa: C901 - see the head of the file
     record, request = engine.record, engine.request
     chance = random.Random(f"{engine.config.seed}/{number}").random  # noqa: S311 - jitter
     alarm = Alarm()
-    door = Door(engine, place, chance, alarm, is_running)
+    door = Door(
+        engine.targets[place], engine.statements[place], engine.budgets[place],
+        chance, alarm, is_running,
+    )  # fmt: skip
     session: Session | None = None
     intended = monotonic_ns()
     try:

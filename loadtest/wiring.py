@@ -6,6 +6,7 @@ a finished folder when the test has stopped. `locustfile.py` and `occbench run` 
 """
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ import gevent
 from locust import User, task
 from locust.env import Environment
 from locust.exception import StopUser
-from locust.runners import LocalRunner, MasterRunner, WorkerRunner
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, LocalRunner, MasterRunner, WorkerRunner
 
 from loadtest.config import RunConfig
 from loadtest.engine import Engine
@@ -33,7 +34,7 @@ REQUEST_TYPE = "TXN"
 
 _PLAN, _FOLDER = LOCUST_PREFIX + "plan", LOCUST_PREFIX + "folder"
 _WORKERS = LOCUST_PREFIX + "workers"
-_MEASURE, _ACCOUNT, _TALLY = "occ_measure_from", "occ_account", "occ_tally"
+_MEASURE, _ACCOUNT, _TALLY, _STOP = "occ_measure_from", "occ_account", "occ_tally", "occ_stop"
 _STOP_TIMEOUT_S = 5.0
 _COUNT_EVERY_S = 0.5
 
@@ -95,6 +96,7 @@ class Wiring:
         runner = environment.runner
         if isinstance(runner, WorkerRunner):
             runner.register_message(_MEASURE, self._on_measure)
+            runner.register_message(_STOP, self._on_stop, concurrent=True)
         elif isinstance(runner, MasterRunner):
             runner.register_message(_ACCOUNT, self._on_account)
             runner.register_message(_TALLY, self._on_tally)
@@ -136,7 +138,11 @@ class Wiring:
     def _on_test_start(self, **_: object) -> None:
         self.engine, self._measuring, self.error = None, False, None
         if isinstance(self.environment.runner, WorkerRunner):
-            self._start_engine(*self._plan_from_master())
+            part = self._part_from_master()
+            if part is None:
+                sys.stderr.write("this process came after the run had begun and takes no part in it\n")
+            else:
+                self._start_engine(*part)
             return
         try:
             options = self.environment.parsed_options
@@ -251,20 +257,35 @@ class Wiring:
         # Locust sends its parsed options along with the order to spawn.
         vars(options)[_PLAN] = plan.to_json()
         vars(options)[_FOLDER] = str(folder.resolve())
-        vars(options)[_WORKERS] = len(runner.clients.ready)
+        vars(options)[_WORKERS] = _in_order([client.id for client in runner.clients.ready])
 
-    def _plan_from_master(self) -> tuple[Plan, Path, int, int]:
+    def _part_from_master(self) -> tuple[Plan, Path, int, int] | None:
+        """Plan, folder, and this process's place among how many; None where it has none."""
         runner, options = self.environment.runner, vars(self.environment.parsed_options)
         assert isinstance(runner, WorkerRunner)  # noqa: S101 - asked by the caller
+        workers = options[_WORKERS]
+        if runner.client_id not in workers:
+            return None
         plan = Plan.from_json(options[_PLAN])
-        return plan, Path(options[_FOLDER]), runner.worker_index, options[_WORKERS]
+        return plan, Path(options[_FOLDER]), workers.index(runner.client_id), len(workers)
 
     def _wait_for_accounts(self, run: Run) -> None:
         """Every worker's comes after it has written its record; one that died sends none."""
-        workers = vars(self.environment.parsed_options).get(_WORKERS, 0)
-        deadline = monotonic() + _STOP_TIMEOUT_S
-        while len(run.generators) < workers and monotonic() < deadline:
+        runner = self.environment.runner
+        assert isinstance(runner, MasterRunner)  # noqa: S101 - asked by the caller
+        workers = vars(self.environment.parsed_options).get(_WORKERS, [])
+        if len(run.generators) < len(workers):
+            # A master that is to quit, as at the end of --run-time, calls the test ended before it
+            # has told the workers to stop. Those that have stopped already pay no attention.
+            runner.send_message(_STOP)
+        deadline = monotonic() + 2 * _STOP_TIMEOUT_S
+        while len(run.generators) < len(workers) and monotonic() < deadline:
             gevent.sleep(0.05)
+
+    def _on_stop(self, **_: object) -> None:
+        runner = self.environment.runner
+        if runner is not None and runner.state in (STATE_RUNNING, STATE_SPAWNING):
+            runner.stop()
 
     def _on_measure(self, msg: Any, **_: object) -> None:
         if self.engine is not None:
@@ -306,6 +327,21 @@ class Wiring:
         runner = self.environment.runner
         if runner is not None:
             gevent.spawn(runner.quit if self.environment.web_ui is None else runner.stop)
+
+
+def _in_order(workers: list[str]) -> list[str]:
+    """Workers' identifiers in the order in which Locust gives them users, one each in turn.
+
+    The users are divided by this order and not by Locust's own index, which counts workers that have
+    gone: whoever gets one user more is to be who was dealt one more.
+    """
+    on_host: Counter[str] = Counter()
+    found = []
+    for worker in sorted(workers):
+        host = worker.split("_")[0]
+        found.append((on_host[host], worker))
+        on_host[host] += 1
+    return [worker for _, worker in sorted(found)]
 
 
 def _say(error: OccbenchError) -> None:

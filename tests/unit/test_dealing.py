@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.dealing import deal
+from loadtest.dealing import deal, hand_out
 
 WEIGHTS = st.lists(st.floats(0.01, 100), min_size=1, max_size=6)
 
@@ -29,3 +29,34 @@ def test_fewer_users_are_the_first_of_more(users: int, weights: list[float]) -> 
 
 def test_three_to_one() -> None:
     assert deal(8, [3, 1]) == [0, 0, 1, 0, 0, 0, 1, 0]
+
+
+@given(st.integers(1, 300), WEIGHTS, st.integers(1, 40))
+def test_every_process_has_its_share_of_every_target(
+    users: int, weights: list[float], workers: int
+) -> None:
+    dealt = deal(users, weights)
+    counts = Counter(dealt)
+    hands = [hand_out(dealt, worker, workers) for worker in range(workers)]
+    numbers = [number for hand in hands for number in hand]
+    assert len(set(numbers)) == len(numbers), "no number twice"
+    assert set(range(users)) <= set(numbers), "none is left over"
+    for hand in hands:
+        assert hand, "none is empty-handed"
+        assert hand == sorted(hand)
+    if workers > users:
+        # Whoever is started first: the first processes have the users that were asked for.
+        assert [min(hand) < users for hand in hands] == [True] * users + [False] * (workers - users)
+        return
+    for hand in hands:
+        own = Counter(dealt[number] for number in hand)
+        assert abs(len(hand) - users / workers) < 1
+        for place, count in counts.items():
+            assert abs(own[place] - count / workers) < 1
+
+
+def test_two_processes_of_two_targets() -> None:
+    dealt = deal(8, [1, 1])
+    assert hand_out(dealt, 0, 2) == [0, 1, 4, 5]
+    assert hand_out(dealt, 1, 2) == [2, 3, 6, 7]
+    assert hand_out(dealt, 0, 1) == list(range(8))

@@ -132,3 +132,31 @@ def test_on_a_terminal_it_is_one_line_written_anew() -> None:
     live.end()
     assert "\n" not in stream.getvalue()
     assert stream.getvalue().count("\r\x1b[K") == 4
+
+
+@given(ROWS, ROWS)
+def test_each_target_is_counted(one: Rows, other: Rows) -> None:
+    east, west = packed(one), packed(other)
+    west["target"] = 1
+    tally = Tally.of(east)
+    tally.add(Tally.from_message(json.loads(as_text(Tally.of(west)))))
+    for place, rows in enumerate((one, other)):
+        assert tally.by_target[place] == sum(row[0] == "committed" for row in rows)
+
+
+def test_several_targets_are_named_in_the_line() -> None:
+    rows = packed([(Outcome.COMMITTED, 1, True, 4.0)] * 40 + [(Outcome.CONFLICT_DATA, 1, False, 4.0)])
+    rows["target"][:10] = 1
+    tally = Tally.of(rows)
+    assert line("measuring", 2, 8, tally, 2.0, ["east", "west", "down"]).endswith(
+        "east 15/s, west 5/s, down 0/s"
+    )
+    assert "east" not in line("measuring", 2, 8, tally, 2.0, ["east"])
+
+
+def test_the_line_keeps_to_one_row_of_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    stream = Terminal()
+    live = LiveLine(stream, targets=[f"region-{n}" for n in range(20)])
+    live.show("measuring", 1, 4, Tally())
+    assert len(stream.getvalue().removeprefix("\r\x1b[K")) == 59
