@@ -1,12 +1,14 @@
 """The answer in words: what the run found, for someone who will read one sentence."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports.figures import Figures
 from reports.model import Model
 from reports.pairs import NOT_COMPARABLE, TOO_FEW_PAIRS, Comparison, Ratio
 from reports.style import about, count, milliseconds, number, percent, plural, seconds
 
+_MOST_COMPARED = 2
+"""Of targets: the table by target has the rest."""
 _PHRASES = {
     "throughput_tps": ("throughput", "higher", "lower"),
     "conflict_rate": ("conflicts", "more frequent", "rarer"),
@@ -28,8 +30,29 @@ def answer(model: Model) -> Answer:
     if not model.overall.committed:
         return Answer("Nothing was committed.", _nothing(model))
     if model.comparisons:
-        return Answer(_compared(model.comparisons), _both(model))
-    return Answer(_single(model.overall), _context(model))
+        return Answer(_compared(model.comparisons), f"{_both(model)}{_by_target(model)}")
+    return Answer(_single(model.overall), f"{_context(model)}{_by_target(model)}")
+
+
+def _by_target(model: Model) -> str:
+    """How the targets differ, where they are few enough to say it in passing."""
+    few = model.regions is not None and len(model.regions.comparisons) <= _MOST_COMPARED
+    return f" {between_targets(model)}" if few else ""
+
+
+def between_targets(model: Model) -> str:
+    """Every target against the first. Throughput is left to the table where the targets had different
+    numbers of users, for it follows them.
+    """
+    if model.regions is None:
+        return ""
+    sentences = []
+    users = model.regions.users
+    for c in model.regions.comparisons:
+        alike = users.get(c.base) == users.get(c.other)
+        said = tuple(r for r in c.ratios if alike or r.metric != "throughput_tps")
+        sentences.append(one_comparison(replace(c, ratios=said), "{} compared with {}"))
+    return " ".join(sentences)
 
 
 def _nothing(model: Model) -> str:
@@ -62,18 +85,19 @@ def _single(f: Figures) -> str:
 
 
 def _compared(comparisons: list[Comparison]) -> str:
-    return " ".join(_one_comparison(c) for c in comparisons)
+    return " ".join(one_comparison(c) for c in comparisons)
 
 
-def _one_comparison(c: Comparison) -> str:
+def one_comparison(c: Comparison, subject: str = "{} keys instead of {}") -> str:
+    """What differs and what does not, in a sentence or two; `subject` takes the two names."""
     judged = [r for r in c.ratios if r.verdict not in (TOO_FEW_PAIRS, NOT_COMPARABLE)]
     if not judged:
         return f"{c.other} against {c.base}: too little data to tell them apart."
     order = list(_PHRASES)
     different = sorted((r for r in judged if r.differs), key=lambda r: order.index(r.metric))
     if not different:
-        return f"{c.other} or {c.base} keys: no difference shown."
-    text = f"{c.other} keys instead of {c.base}: {_listed(_phrases(different))}."
+        return f"{subject.format(c.other, c.base)}: no difference shown."
+    text = f"{subject.format(c.other, c.base)}: {_listed(_phrases(different))}."
     same = [_PHRASES[r.metric][0] for r in judged if not r.differs]
     if same:
         text += f" No difference shown in {_listed(same)}."

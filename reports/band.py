@@ -11,6 +11,7 @@ from reports.blocks import Blocks
 from reports.figures import Tally
 from reports.load import Attempts
 from reports.run_file import Run
+from reports.systems import databases
 
 
 class Band:
@@ -19,21 +20,22 @@ class Band:
     def __init__(self, run: Run, attempts: Attempts, blocks: Blocks, counts: Tally) -> None:
         overlap = [overlap_of(run, name) for name in attempts.scenarios]
         most_attempts = 1 if run.config.retry == "none" else run.config.max_attempts
-        commits = counts.final_outcomes[..., OUTCOME_CODE[Outcome.COMMITTED]].sum(axis=1)
-        # A user waits for its own transaction, so only the other users' commits can fail it.
-        others = (run.config.users - 1) / run.config.users if run.config.users else 1.0
+        commits = counts.final_outcomes[..., OUTCOME_CODE[Outcome.COMMITTED]]
+        system = np.array(databases(run, attempts.targets))
         shape = counts.reached_commit.shape
         self._weights = counts.outcomes.sum(axis=-1)
         self._reached = counts.reached_commit > 0
+        self._hidden = (commits > 0) & ~self._reached
         self._bounds = {bound: np.full(shape, np.nan) for bound in ("low", "high")}
         for cell in zip(*np.nonzero(counts.reached_commit), strict=True):
-            key, _, scenario = cell
+            key, target, scenario = cell
             overlapping = overlap[scenario]
             seconds = blocks.duration_of(key)
             if overlapping is None or seconds <= 0:
                 continue
-            # The targets serve the same tables: whichever one committed, it can fail an attempt.
-            rate = others * float(commits[key, scenario]) / seconds
+            # Whichever endpoint of the same database committed, it can fail an attempt.
+            same = system == system[target]
+            rate = _others(run, attempts, same) * float(commits[key, same, scenario].sum()) / seconds
             for bound, values in self._bounds.items():
                 window_s = counts.sums_ms[f"window_{bound}"][cell] / counts.reached_commit[cell] / 1e3
                 if isinstance(overlapping, AccessLaw):
@@ -51,12 +53,23 @@ class Band:
 
     def of(self, chosen: tuple[slice | int, slice | int, slice | int]) -> tuple[float, float] | None:
         """(low, high) of the chosen cells, None where one of them cannot be predicted."""
+        # A target that commits without showing when has no window, and no prediction.
+        if np.any(self._hidden[chosen]):
+            return None
         weights = np.ravel(self._weights[chosen])
         # A cell whose attempts never came as far as COMMIT has no window to predict from.
         used = np.ravel(self._reached[chosen])
         low = _mean(np.ravel(self._bounds["low"][chosen])[used], weights[used])
         high = _mean(np.ravel(self._bounds["high"][chosen])[used], weights[used])
         return None if low is None or high is None else (low, high)
+
+
+def _others(run: Run, attempts: Attempts, same: NDArray[np.bool_]) -> float:
+    """The share of commits that other users make: none waits for, or can fail, its own."""
+    users = run.config.users
+    if not same.all():
+        users = sum(attempts.users.get(attempts.targets[t], 0) for t in np.flatnonzero(same))
+    return (users - 1) / users if users else 1.0
 
 
 def _mean(values: NDArray[np.float64], weights: NDArray[np.int64]) -> float | None:

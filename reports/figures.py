@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from loadtest.attempt import CONFLICTS, OUTCOME_CODE, OUTCOMES, RETRYABLE, Outcome
 from reports.load import Attempts, Columns
 from reports.percentiles import Distribution, describe
+from reports.remote import Capacity, Remote, Said
 
 _MAX_RETRIES = 1 << 16
 
@@ -27,14 +28,25 @@ class Parts:
 
     waiting: float
     statements: float
-    commit: float
+    """All of an attempt's time where its COMMIT cannot be told apart."""
+    commit: float | None
+    """None where no attempt shows one."""
     backoff: float
     other: float
+
+    @property
+    def total(self) -> float:
+        """The mean latency, as far as the parts account for it."""
+        return self.waiting + self.statements + (self.commit or 0.0) + self.backoff + self.other
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is known of one slice; rates are shares from 0 to 1, None where nothing was counted."""
+    """What is known of one slice; rates are shares from 0 to 1, None where nothing was counted.
+
+    `commit`, the prediction, `remote` and `capacity` are None where the slice's targets cannot show
+    or do not say it.
+    """
 
     attempts: int
     transactions: int
@@ -54,10 +66,12 @@ class Figures:
     give_ups: int
     throughput_tps: float | None
     latency: Distribution
-    commit: Distribution
+    commit: Distribution | None
     parts: Parts | None
     predicted_low: float | None
     predicted_high: float | None
+    remote: Remote | None
+    capacity: Capacity | None
     duration_s: float
 
 
@@ -133,6 +147,7 @@ def _unfinished(rows: Columns, cells: NDArray[np.int32], size: int) -> NDArray[n
 
 def figures(
     counts: Tally,
+    said: Said,
     chosen: tuple[slice | int, slice | int, slice | int],
     latency_ns: NDArray[np.int64],
     commit_ns: NDArray[np.int64],
@@ -176,18 +191,22 @@ def figures(
         give_ups=int(ended[RETRYABLE_CODES].sum()),
         throughput_tps=committed / duration_s if duration_s > 0 else None,
         latency=describe(latency_ns),
-        commit=describe(commit_ns),
-        parts=_parts(sums, transactions),
+        commit=describe(commit_ns) if len(commit_ns) else None,
+        parts=_parts(sums, transactions, shows_commit=bool(len(commit_ns))),
         predicted_low=predicted[0] if predicted else None,
         predicted_high=predicted[1] if predicted else None,
+        remote=said.remote(chosen),
+        capacity=said.capacity(chosen, counts.final_outcomes[..., OUTCOME_CODE[Outcome.COMMITTED]]),
         duration_s=duration_s,
     )
 
 
-def _parts(sums: dict[str, float], transactions: int) -> Parts | None:
+def _parts(sums: dict[str, float], transactions: int, *, shows_commit: bool) -> Parts | None:
     if not transactions:
         return None
     named = {part: sums[part] / transactions for part in ("waiting", "statements", "commit", "backoff")}
     # What no column accounts for: the client's own time between two attempts.
     other = max(0.0, sums["latency"] / transactions - sum(named.values()))
+    if not shows_commit:
+        return Parts(named["waiting"], named["statements"], None, named["backoff"], other)
     return Parts(**named, other=other)

@@ -33,6 +33,17 @@ _NUMBERS: dict[str, type[np.generic]] = {
 }
 _WORDS = ("target", "scenario", "key_type")
 _COLUMNS = (*_NUMBERS, *_WORDS, "outcome", "accounts", "sqlstate")
+_MOST_USERS = 1 << 20
+_REMOTE: dict[str, tuple[type[np.generic], float]] = {
+    "remote_ns": (np.int64, -1),
+    "remote_retries": (np.int16, -1),
+    "read_units": (np.float32, np.nan),
+    "write_units": (np.float32, np.nan),
+}
+"""What the other side said of attempts: column → (type, what stands for "it said nothing").
+
+Most runs have none of it, and older files not even the columns: nothing is read or kept then.
+"""
 
 
 @dataclass(slots=True)
@@ -42,7 +53,8 @@ class Columns:
     `*_ns` are int64 nanoseconds (`start_ns`, `intended_start_ns` since the epoch). `target`,
     `scenario`, `key_type` are int8 codes into the tuples of names in `Attempts`; `outcome` is an
     int8 code into `loadtest.attempt.OUTCOMES`. Attempt *i* touched `touched[i]` accounts; they lie
-    in `accounts`, one attempt's after another's.
+    in `accounts`, one attempt's after another's. `remote` holds the columns in which the other side
+    said anything of any attempt: −1 or NaN where it said nothing of this one.
     """
 
     transaction: NDArray[np.int64]
@@ -62,6 +74,7 @@ class Columns:
     outcome: NDArray[np.int8]
     touched: NDArray[np.int16]
     accounts: NDArray[np.int64]
+    remote: dict[str, NDArray[Any]]
 
     def __len__(self) -> int:
         return len(self.attempt)
@@ -91,6 +104,8 @@ class Attempts:
     key_types: tuple[str, ...]
     sqlstates: dict[tuple[str, str], int] = field(default_factory=dict)
     """Measured attempts by (outcome, SQLSTATE), where there was a SQLSTATE."""
+    users: dict[str, int] = field(default_factory=dict)
+    """How many users worked on each target, where the record says who did."""
 
 
 class _Vocabulary:
@@ -134,7 +149,8 @@ def _open(path: Path) -> pq.ParquetFile:
         raise InputError(
             f"{path} has no column {missing[0]!r}; docs/results-format.md lists the columns"
         )
-    for name in _COLUMNS:
+    optional = [name for name in ("user", *_REMOTE) if name in names]
+    for name in (*_COLUMNS, *optional):
         if not _readable(file.schema_arrow.field(name).type, ATTEMPT_SCHEMA.field(name).type):
             raise InputError(
                 f"{path}: column {name!r} is {file.schema_arrow.field(name).type}, "
@@ -155,16 +171,36 @@ def _readable(found: pa.DataType, wanted: pa.DataType) -> bool:
     return bool(found.equals(wanted))
 
 
+def _optional(file: pq.ParquetFile) -> list[str]:
+    """The columns that a file need not have, as far as it has something in them."""
+    footer = file.metadata
+    found = [name for name in ("user",) if name in file.schema_arrow.names]
+    for place in range(footer.num_columns if footer.num_row_groups else 0):
+        parts = [footer.row_group(group).column(place) for group in range(footer.num_row_groups)]
+        if parts[0].path_in_schema not in _REMOTE:
+            continue
+        # The footer counts the nulls; where it does not, the column itself has to be looked at.
+        nulls = [
+            part.statistics.null_count
+            if part.statistics is not None and part.statistics.has_null_count
+            else -1
+            for part in parts
+        ]
+        if -1 in nulls or sum(nulls) < footer.num_rows:
+            found.append(parts[0].path_in_schema)
+    return found
+
+
 def _tables(files: list[tuple[Path, pq.ParquetFile]]) -> Iterator[tuple[Path, pa.Table]]:
     for path, file in files:
         try:
-            table = file.read(columns=list(_COLUMNS))
+            table = file.read(columns=[*_COLUMNS, *_optional(file)])
         except (pa.ArrowException, OSError) as error:
             raise InputError(
                 f"{path} is damaged; delete that one file to report on the rest of the run"
             ) from error
-        for name in _COLUMNS[:-1]:
-            if table.column(name).null_count:
+        for name in table.column_names:
+            if name != "sqlstate" and name not in _REMOTE and table.column(name).null_count:
                 raise InputError(f"{path}: column {name!r} has empty values")
         yield path, table
 
@@ -177,11 +213,19 @@ class _Store:
     """Arrays of the size that the files' footers announce, filled file by file."""
 
     def __init__(self, rows: int) -> None:
-        self.rows = 0
+        self.rows, self._size = 0, rows
         self.numbers = {name: np.empty(rows, kind) for name, kind in _NUMBERS.items()}
         self.codes = {name: np.empty(rows, np.int8) for name in (*_WORDS, "outcome")}
         self.touched = np.empty(rows, np.int16)
         self.accounts: list[NDArray[np.int64]] = []
+        self.remote: dict[str, NDArray[Any]] = {}
+
+    def remote_column(self, name: str) -> NDArray[Any]:
+        """The column of what the other side said; made when the first file has something in it."""
+        if name not in self.remote:
+            kind, absent = _REMOTE[name]
+            self.remote[name] = np.full(self._size, absent, kind)
+        return self.remote[name]
 
     def columns(self) -> Columns:
         """The filled part; shrinks without copying."""
@@ -193,6 +237,7 @@ class _Store:
             **{name: array[:n] for name, array in arrays.items()},
             touched=self.touched[:n],
             accounts=accounts,
+            remote={name: array[:n] for name, array in self.remote.items()},
         )
 
 
@@ -205,6 +250,11 @@ def _put(
     for name, array in store.numbers.items():
         values = _numpy(table.column(name))
         array[start:stop] = values if everything else values[measured]
+    for name in _REMOTE:
+        if name in table.column_names and (column := table.column(name)).null_count < len(column):
+            kind, absent = _REMOTE[name]
+            said = column.fill_null(pa.scalar(absent, column.type)).to_numpy().astype(kind, copy=False)
+            store.remote_column(name)[start:stop] = said if everything else said[measured]
     for name, codes_of_file in codes.items():
         store.codes[name][start:stop] = codes_of_file if everything else codes_of_file[measured]
     lists = table.column("accounts").combine_chunks()
@@ -243,6 +293,7 @@ def load_attempts(
     words["key_type"] = _Vocabulary(tuple(str(k) for k in KeyType))
     words["outcome"] = _Vocabulary(tuple(OUTCOMES), closed=True)
     sqlstates: dict[tuple[str, str], int] = {}
+    users = _Users()
     warm_ends: list[NDArray[np.int64]] = []
     warm_outcomes: list[NDArray[np.int8]] = []
     warm_first: int | None = None
@@ -254,6 +305,8 @@ def load_attempts(
             measured &= _numpy(table.column("intended_start_ns")) < until_ns
         _put(store, table, codes, measured)
         _count_sqlstates(sqlstates, table, codes["outcome"], measured)
+        if "user" in table.column_names:
+            users.add(codes["target"][measured], _numpy(table.column("user"))[measured])
         if measured_from_ns is not None:
             # What began when measuring had ended has no block either.
             warm &= _numpy(table.column("start_ns")) < measured_from_ns
@@ -279,7 +332,26 @@ def load_attempts(
         scenarios=tuple(words["scenario"].words),
         key_types=tuple(words["key_type"].words),
         sqlstates=dict(sorted(sqlstates.items())),
+        users=users.by_target(words["target"].words),
     )
+
+
+class _Users:
+    """Which users worked on which target."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, NDArray[np.bool_]] = {}
+
+    def add(self, target: NDArray[np.int8], user: NDArray[np.int32]) -> None:
+        for code in np.flatnonzero(np.bincount(target)):
+            own = user[target == code]
+            seen = self._seen.get(int(code), np.zeros(0, np.bool_))
+            there = np.bincount(np.clip(own, 0, _MOST_USERS), minlength=len(seen)) > 0
+            there[: len(seen)] |= seen
+            self._seen[int(code)] = there
+
+    def by_target(self, names: list[str]) -> dict[str, int]:
+        return {names[code]: int(np.count_nonzero(seen)) for code, seen in self._seen.items()}
 
 
 def _count_sqlstates(

@@ -9,12 +9,17 @@ from numpy.typing import NDArray
 
 from reports.band import Band
 from reports.blocks import Blocks, find_blocks
+from reports.consistency import Consistency, find_consistency
 from reports.figures import Figures, Tally, figures, tally
+from reports.gaps import Gap, find_gaps
 from reports.hot import Heat, heat
 from reports.load import Attempts, load_attempts
-from reports.pairs import Comparison, compare_key_types
+from reports.opponents import Opponents, find_opponents
+from reports.pairs import Comparison, compare_key_types, compare_targets
+from reports.remote import Said
 from reports.run_file import Run, read_run
 from reports.series import Series, WarmupSeries, over_time, warmup_over_time
+from reports.systems import databases
 
 CURVE_POINTS = 400
 LATE_NS = 10_000_000
@@ -29,6 +34,21 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
+class Regions:
+    """What there is to say of targets beside one another; by the target's name."""
+
+    databases: dict[str, int]
+    """Equal numbers are endpoints of one database."""
+    users: dict[str, int]
+    comparisons: list[Comparison]
+    series: dict[str, Series]
+    curves: dict[str, Curve]
+    opponents: Opponents | None
+    codes: dict[str, int]
+    """The target's place in the arrays of `opponents`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """All of a report's content, before words and drawing."""
 
@@ -39,6 +59,9 @@ class Model:
     scenarios: dict[str, Figures]
     by_target_and_key: dict[tuple[str, str], Figures]
     comparisons: list[Comparison]
+    regions: Regions | None
+    """None where the run has one target."""
+    gaps: list[Gap]
     series: dict[str, Series]
     warmup: WarmupSeries | None
     warmup_s: float
@@ -51,32 +74,50 @@ class Model:
     """Transactions that started more than LATE_NS after they should have (open loop)."""
     started: int
     """Transactions that started at all."""
+    consistency: Consistency | None
+    """None where the run kept no consistency probes."""
 
 
 class _Times:
-    """Latency and COMMIT times of any slice, in ascending order."""
+    """Latency and COMMIT times of any slice, in ascending order.
+
+    Each cell is sorted once; a slice of several cells merges what is in order already.
+    """
 
     def __init__(
         self, attempts: Attempts, cells: NDArray[np.int32], latency_ns: NDArray[np.int64]
     ) -> None:
         rows = attempts.measured
         self._shape = (len(attempts.key_types), len(attempts.targets), len(attempts.scenarios))
-        self._latency = latency_ns, cells[rows.final]
         committed = rows.commit_ns > 0
-        self._commit = rows.commit_ns[committed], cells[committed]
+        self._latency = self._sorted(latency_ns, cells[rows.final])
+        self._commit = self._sorted(rows.commit_ns[committed], cells[committed])
+
+    def _sorted(self, values: NDArray[np.int64], cells: NDArray[np.int32]) -> list[NDArray[np.int64]]:
+        size = int(np.prod(self._shape))
+        used = np.bincount(cells, minlength=size)
+        found = [values[cells == cell] if used[cell] else values[:0] for cell in range(size)]
+        for one in found:
+            one.sort()
+        return found
 
     def of(self, chosen: tuple[slice | int, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(latencies, COMMIT times) of the chosen cells, sorted."""
+        """(latencies, COMMIT times) of the chosen cells, sorted; not to be written to."""
         member = np.zeros(self._shape, bool)
         member[chosen] = True
-        wanted = member.ravel()
-        everything = bool(wanted.all())
-        sorted_times = []
-        for values, where in (self._latency, self._commit):
-            kept = values.copy() if everything else values[wanted[where]]
-            kept.sort()
-            sorted_times.append(kept)
-        return sorted_times[0], sorted_times[1]
+        wanted = np.flatnonzero(member.ravel())
+        return _merged([self._latency[w] for w in wanted]), _merged([self._commit[w] for w in wanted])
+
+
+def _merged(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Sorted parts as one sorted array."""
+    parts = [part for part in parts if len(part)]
+    if len(parts) == 1:
+        return parts[0]
+    together = np.concatenate(parts) if parts else np.empty(0, np.int64)
+    # The stable sort finds the parts' order and merges them, in time that grows with their length.
+    together.sort(kind="stable")
+    return together
 
 
 def build_model(folder: Path) -> Model:
@@ -96,18 +137,26 @@ def build_model(folder: Path) -> Model:
     by_key = counts.outcomes.sum(axis=(1, 2, 3))
     # A key type that had its blocks and started nothing in them is a result, too.
     present = [int(k) for k in np.flatnonzero((by_key > 0) | blocks.present.any(axis=0))]
+    alternating = len(present) > 1 and blocks.paired
     series = {
         attempts.key_types[k]: over_time(
-            attempts, blocks, k, end_ns, latency_ns, len(present) > 1 and blocks.paired
+            attempts, blocks, end_ns, latency_ns, key_type=k, alternating=alternating
         )
         for k in present
     }
+    order = _target_order(run, attempts)
+    regions = None
+    if len(order) > 1:
+        regions = _regions(run, attempts, blocks, order, end_ns, latency_ns)
+    gaps = find_gaps(attempts, blocks, end_ns)
     comparisons = compare_key_types(attempts, blocks, latency_ns, present, run.config.seed)
     hot = heat(attempts, blocks, present, even=run.config.skew == "uniform")
     del end_ns
     first = rows.attempt == 1
     wait_ns = rows.start_ns[first] - rows.intended_start_ns[first]
-    slices = _Slices(run, attempts, blocks, counts, _Times(attempts, cells, latency_ns))
+    slices = _Slices(
+        run, attempts, blocks, counts, _Times(attempts, cells, latency_ns), Said(attempts, cells)
+    )
     everything = slice(None)
     key_types = {}
     curves = {}
@@ -116,20 +165,30 @@ def build_model(folder: Path) -> Model:
         key_types[name], curves[name] = slices.with_curve((k, everything, everything))
     if len(present) == 1:
         slices.whole_is(key_types[attempts.key_types[present[0]]])
-    targets = dict(slices.along(1, attempts.targets))
+    targets = {}
+    if regions is None:
+        targets = {attempts.targets[t]: slices.whole() for t in order}
+    else:
+        for t in order:
+            name = attempts.targets[t]
+            targets[name], curve = slices.with_curve((everything, t, everything))
+            if curve is not None:
+                regions.curves[name] = curve
     return Model(
         run=run,
         overall=slices.whole(),
         key_types=key_types,
         targets=targets,
-        scenarios=dict(slices.along(2, attempts.scenarios)),
+        scenarios=dict(slices.by_scenario(attempts.scenarios)),
         by_target_and_key={
             (name, attempts.key_types[k]): slices.figures((k, t, everything))
-            for t, name in enumerate(attempts.targets)
+            for t, name in ((t, attempts.targets[t]) for t in order)
             for k in present
-            if len(targets) > 1 and counts.outcomes[k, t].any()
+            if regions is not None and counts.outcomes[k, t].any()
         },
         comparisons=comparisons,
+        regions=regions,
+        gaps=gaps,
         series=series,
         warmup=warmup_over_time(attempts.warmup, blocks.from_ns),
         warmup_s=_warmup_seconds(run, attempts, blocks),
@@ -140,6 +199,41 @@ def build_model(folder: Path) -> Model:
         blocks=len(blocks.numbers),
         late_starts=int(np.count_nonzero(wait_ns > LATE_NS)),
         started=len(wait_ns),
+        consistency=find_consistency(folder),
+    )
+
+
+def _target_order(run: Run, attempts: Attempts) -> list[int]:
+    """Codes of the targets that have attempts, in the order in which they were asked for."""
+    used = np.flatnonzero(np.bincount(attempts.measured.target, minlength=len(attempts.targets)))
+    asked = {target.name: place for place, target in enumerate(run.targets)}
+
+    def place(code: int) -> tuple[int, str]:
+        name = attempts.targets[code]
+        return asked.get(name, len(asked)), name
+
+    return sorted(used.tolist(), key=place)
+
+
+def _regions(
+    run: Run,
+    attempts: Attempts,
+    blocks: Blocks,
+    order: list[int],
+    end_ns: NDArray[np.int64],
+    latency_ns: NDArray[np.int64],
+) -> Regions:
+    """Everything about several targets but their figures and curves, which are slices like others."""
+    names = attempts.targets
+    system = databases(run, names)
+    return Regions(
+        databases={names[t]: system[t] for t in order},
+        users={names[t]: attempts.users[names[t]] for t in order if names[t] in attempts.users},
+        comparisons=compare_targets(attempts, blocks, latency_ns, order, run.config.seed),
+        series={names[t]: over_time(attempts, blocks, end_ns, latency_ns, target=t) for t in order},
+        curves={},
+        opponents=find_opponents(attempts, system),
+        codes={names[t]: t for t in order},
     )
 
 
@@ -166,9 +260,15 @@ class _Slices:
     """Makes the figures of any slice, each time-consuming one once."""
 
     def __init__(
-        self, run: Run, attempts: Attempts, blocks: Blocks, counts: Tally, times: _Times
+        self,
+        run: Run,
+        attempts: Attempts,
+        blocks: Blocks,
+        counts: Tally,
+        times: _Times,
+        said: Said,
     ) -> None:
-        self._blocks, self._counts, self._times = blocks, counts, times
+        self._blocks, self._counts, self._times, self._said = blocks, counts, times, said
         self._band = Band(run, attempts, blocks, counts)
         self._whole: Figures | None = None
 
@@ -193,22 +293,19 @@ class _Slices:
         latency, commit = self._times.of(chosen)
         key = chosen[0]
         duration = self._blocks.duration_of(key) if isinstance(key, int) else self._blocks.duration_s
-        made = figures(self._counts, chosen, latency, commit, self._band.of(chosen), duration)
+        made = figures(
+            self._counts, self._said, chosen, latency, commit, self._band.of(chosen), duration
+        )
         return made, _curve(latency)
 
-    def along(self, axis: int, names: tuple[str, ...]) -> Iterator[tuple[str, Figures]]:
-        """The figures of each target (axis 1) or scenario (axis 2) that has attempts."""
+    def by_scenario(self, names: tuple[str, ...]) -> Iterator[tuple[str, Figures]]:
+        """The figures of each scenario that has attempts."""
         everything = slice(None)
-        totals = self._counts.outcomes.sum(axis=tuple(a for a in range(4) if a != axis))
-        present = [index for index in range(len(names)) if totals[index]]
-        for index in present:
-            if len(present) == 1:
-                # The only one is the whole run; nothing is sorted twice for it.
-                yield names[index], self.whole()
-            elif axis == 1:
-                yield names[index], self.figures((everything, index, everything))
-            else:
-                yield names[index], self.figures((everything, everything, index))
+        present = [s for s in range(len(names)) if self._counts.outcomes[:, :, s].any()]
+        for s in present:
+            # The only one is the whole run; nothing is sorted twice for it.
+            only = len(present) == 1
+            yield names[s], self.whole() if only else self.figures((everything, everything, s))
 
 
 def _curve(sorted_ns: NDArray[np.int64]) -> Curve | None:

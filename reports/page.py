@@ -5,14 +5,17 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import style, tables
+from reports import regions, style, tables
 from reports.answer import answer
-from reports.charts import draw_all, draw_ratios
+from reports.charts import draw_all, draw_ratios, draw_target_ratios, draw_targets
+from reports.consistency import reading
 from reports.model import Model
+from reports.service import Service
+from reports.service_section import section
 from reports.verdicts import verdicts
 
 
-def render(model: Model) -> str:
+def render(model: Model, service: Service | None = None) -> str:
     """The whole report as HTML text: no script, nothing loaded from elsewhere."""
     environment = Environment(
         loader=PackageLoader("reports"),
@@ -34,11 +37,23 @@ def render(model: Model) -> str:
         verdicts=verdicts(model),
         charts=draw_all(model),
         conflict_free=not model.overall.conflicts,
+        relation=regions.relation(model),
+        regions=tables.region_table(model),
+        region_ratios=draw_target_ratios(model),
+        region_charts=draw_targets(model),
+        matrix=regions.matrix(model),
         targets=tables.target_table(model),
+        consistency=tables.consistency_table(model),
+        consistency_reading=reading(model.consistency) if model.consistency else "",
+        service=section(service),
         course=tables.course(model),
         settings=tables.settings(model),
         target_facts=tables.target_facts(model),
         environment=tables.environment(model),
         keys=[(name, style.look(name).css) for name in model.key_types],
+        places=[(name, style.target_look(i).css) for i, name in enumerate(model.targets)],
+        percent=style.percent,
+        short=style.shortened,
+        name_room=regions.NAME_ROOM,
         safe=Markup,
     )

@@ -1,7 +1,8 @@
-"""Two key types compared over pairs of blocks, with a bootstrap interval.
+"""Key types, or targets, compared over pairs of blocks, with a bootstrap interval.
 
-The blocks of a pair ran one after the other in random order, so whatever drifts slowly falls on
-both. Pairs, not attempts, are drawn again: attempts within a block are not independent.
+Two key types' blocks of a pair ran one after the other in random order, two targets were measured
+side by side in one block: whatever drifts slowly falls on both. Pairs, not attempts, are drawn
+again: attempts within a block are not independent.
 """
 
 import math
@@ -15,6 +16,8 @@ from reports.blocks import Blocks
 from reports.figures import CONFLICT_CODES
 from reports.load import Attempts
 
+_MOST_PAIRS = 200
+"""Of targets: more blocks than these are taken together, for each holds a histogram."""
 MIN_PAIRS = 5
 """With fewer pairs, redrawing them cannot reach far enough for a 95 % interval."""
 
@@ -53,7 +56,7 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Key type `other` against key type `base`."""
+    """Key type, or target, `other` against `base`."""
 
     base: str
     other: str
@@ -67,7 +70,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One key type in each pair: sums (P,) and latency histograms (P, bins)."""
+    """One side of each pair: sums (P,) and latency histograms (P, bins)."""
 
     attempts: NDArray[np.float64]
     conflicts: NDArray[np.float64]
@@ -93,7 +96,8 @@ def compare_key_types(
         return []
     kinds = blocks.present[:, present].argmax(axis=1)
     groups = blocks.numbers // len(present)
-    table = _Table(attempts, blocks, latency_ns)
+    where = blocks.index[attempts.measured.block].astype(np.int32)
+    table = _Table(attempts, where, blocks.seconds, latency_ns)
     found = []
     for place in range(1, len(present)):
         base_of = {g: b for b, g in enumerate(groups) if kinds[b] == 0}
@@ -106,13 +110,49 @@ def compare_key_types(
     return found
 
 
-class _Table:
-    """Counts and latency histograms by block."""
+def compare_targets(
+    attempts: Attempts, blocks: Blocks, latency_ns: NDArray[np.int64], present: list[int], seed: int
+) -> list[Comparison]:
+    """Every target against the first, over all blocks: targets are measured at the same time.
 
-    def __init__(self, attempts: Attempts, blocks: Blocks, latency_ns: NDArray[np.int64]) -> None:
-        rows, size = attempts.measured, len(blocks.numbers)
-        where = blocks.index[rows.block].astype(np.int32)
-        self._blocks = blocks
+    The arguments are those of `compare_key_types`, with codes of targets in `present`.
+    """
+    if len(present) < 2:
+        return []
+    size, many = len(blocks.numbers), len(attempts.targets)
+    pairs = min(size, _MOST_PAIRS)
+    pair_of = np.arange(size) * pairs // size
+    where = pair_of[blocks.index[attempts.measured.block]].astype(np.int32)
+    where *= np.int32(many)
+    where += attempts.measured.target
+    seconds = np.repeat(np.bincount(pair_of, blocks.seconds).astype(np.float64), many)
+    table = _Table(attempts, where, seconds, latency_ns)
+
+    def side(target: int) -> tuple[_Side, NDArray[np.float64]]:
+        return table.side([pair * many + target for pair in range(pairs)])
+
+    base, found = side(present[0]), []
+    for target in present[1:]:
+        names = attempts.targets[present[0]], attempts.targets[target]
+        found.append(Comparison(*names, pairs, _ratios(names, base, side(target), seed)))
+    return found
+
+
+class _Table:
+    """Counts and latency histograms by unit: a block, or one target's part of it.
+
+    `where` is the unit of each attempt, `seconds` has each unit's length.
+    """
+
+    def __init__(
+        self,
+        attempts: Attempts,
+        where: NDArray[np.int32],
+        seconds: NDArray[np.float64],
+        latency_ns: NDArray[np.int64],
+    ) -> None:
+        rows, size = attempts.measured, len(seconds)
+        self._seconds = seconds
         self._attempts = np.bincount(where, minlength=size)
         self._conflicts = np.bincount(where[CONFLICT_CODES[rows.outcome]], minlength=size)
         self._ended_in = where[rows.final]
@@ -137,7 +177,7 @@ class _Table:
             self._attempts[chosen].astype(float),
             self._conflicts[chosen].astype(float),
             self._committed[chosen].astype(float),
-            self._blocks.seconds[chosen],
+            self._seconds[chosen],
             self._histogram[chosen].astype(float),
             np.sort(self._latency_ns[member[self._ended_in]]),
         ), self.edges

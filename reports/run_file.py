@@ -54,6 +54,8 @@ class Config(_Lenient):
     max_attempts: int = 0
     seed: int = 0
     processes: int | None = None
+    dpu_price: float | None = None
+    consistency: Seconds | None = None
 
 
 class Target(_Lenient):
@@ -62,6 +64,7 @@ class Target(_Lenient):
     name: str
     url: str | None = None
     family: str | None = None
+    place: str | None = None
     version: str | None = None
     regime: str | None = None
     isolation: str | None = None

@@ -26,7 +26,7 @@ DRAWN = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One key type over time, one element a bin; NaN where a bin has too little to show.
+    """One key type, or target, over time, one element a bin; NaN where a bin has too little to show.
 
     `middle_s` counts from the start of measuring; `seconds` is how long the key type ran within the
     bin. `joined[i]` says whether bin i follows bin i - 1 directly, with no other key type's block
@@ -94,8 +94,8 @@ class _Bins:
         return middles, np.add.reduceat(lengths, heads) / 1e9, np.zeros(len(heads), bool)
 
 
-def _bins(blocks: Blocks, key_type: int, alternating: bool) -> _Bins:
-    if not alternating:
+def _bins(blocks: Blocks, key_type: int | None, alternating: bool) -> _Bins:
+    if key_type is None or not alternating:
         width = next((w for w in _NICE_S if blocks.duration_s / w <= _MOST_BINS), _NICE_S[-1])
         parts = max(1, min(round(blocks.duration_s / width), 4 * _MOST_BINS))
         nowhere = np.zeros(len(blocks.numbers), np.int64)
@@ -118,24 +118,27 @@ def _bins(blocks: Blocks, key_type: int, alternating: bool) -> _Bins:
 def over_time(
     attempts: Attempts,
     blocks: Blocks,
-    key_type: int,
     end_ns: NDArray[np.int64],
     latency_ns: NDArray[np.int64],
-    alternating: bool,
+    *,
+    key_type: int | None = None,
+    target: int | None = None,
+    alternating: bool = False,
 ) -> Series:
-    """A key type's throughput, conflict rate and latency percentiles over time.
+    """Throughput, conflict rate and latency percentiles of a key type or a target over time.
 
     Args:
         attempts: the run's attempts.
         blocks: its blocks.
-        key_type: the key type's code.
         end_ns: end of each attempt.
         latency_ns: latency of each final attempt, in the order of the attempts.
+        key_type: the key type's code.
+        target: the target's code, instead.
         alternating: whether other key types had blocks of their own between.
     """
     rows = attempts.measured
     bins = _bins(blocks, key_type, alternating)
-    mine = rows.key_type == key_type
+    mine = rows.target == target if key_type is None else rows.key_type == key_type
     place = bins.place(blocks.index[rows.block[mine]], end_ns[mine])
     outcome, final = rows.outcome[mine], rows.final[mine]
     size = bins.size

@@ -36,14 +36,21 @@ PART_2 = Colour("--part-2", "#1c1d1e", "#8596ab", "#5d7089")
 PART_3 = Colour("--part-3", "#1f2021", "#c2ccd8", "#424f60")
 PART_4 = Colour("--part-4", "#222324", "#e3e8ee", "#2b343f")
 
+# Targets: hues that no key type has, dark to light, so that they stay apart in grey, too.
+TARGET_1 = Colour("--target-1", "#252627", "#3b2a8c", "#a79af5")
+TARGET_2 = Colour("--target-2", "#28292a", "#a08a00", "#e3d04a")
+TARGET_3 = Colour("--target-3", "#2b2c2d", "#b8358f", "#f288cd")
+TARGET_4 = Colour("--target-4", "#2e2f30", "#7a4a2b", "#c79a76")
+
 COLOURS = (
     INK, MUTED, GRID, PAPER, FAINT, INT, UUID, UUID7, PART_1, PART_2, PART_3, PART_4,
+    TARGET_1, TARGET_2, TARGET_3, TARGET_4,
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a key type is drawn, in every chart: colour, marker and line tell it apart."""
+    """How a key type or a target is drawn, in every chart: colour, marker and line tell it apart."""
 
     colour: str
     marker: str
@@ -63,6 +70,24 @@ _OTHER = Look(INK.sentinel, "D", ":", INK.variable, None)
 def look(key_type: str) -> Look:
     """How this key type is drawn."""
     return _LOOKS.get(key_type, _OTHER)
+
+
+_TARGET_COLOURS = (TARGET_1, TARGET_2, TARGET_3, TARGET_4)
+_TARGET_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_TARGET_LINES: tuple[Literal["-", "--", "-.", ":"], ...] = ("-", "--", "-.", ":")
+_TARGET_HATCHES = (None, "////", "....", "xxxx")
+
+
+def target_look(place: int) -> Look:
+    """How the target at this place of the report's list is drawn; colours recur after the fourth."""
+    colour = _TARGET_COLOURS[place % len(_TARGET_COLOURS)]
+    return Look(
+        colour.sentinel,
+        _TARGET_MARKERS[place % len(_TARGET_MARKERS)],
+        _TARGET_LINES[place % len(_TARGET_LINES)],
+        colour.variable,
+        _TARGET_HATCHES[place % len(_TARGET_HATCHES)],
+    )
 
 
 def variables(dark: bool) -> str:
@@ -134,6 +159,14 @@ def about(share: float) -> str:
         return f"0{THIN}%"
     digits = max(0, 1 - math.floor(math.log10(value)))
     return f"{value:.{digits}f}{THIN}%"
+
+
+def shortened(name: str, most: int) -> str:
+    """A name that has room for `most` characters, cut in the middle: both ends tell names apart."""
+    if len(name) <= most:
+        return name
+    head = (most - 1) // 2
+    return f"{name[:head]}…{name[len(name) - (most - 1 - head) :]}"
 
 
 def milliseconds(value: float | None) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.answer import answer
+from reports.consistency import Consistency, Probes
 from reports.figures import Figures
 from reports.model import Model
 from reports.pairs import METRICS, Comparison
@@ -37,6 +38,9 @@ def to_summary(model: Model) -> dict[str, Any]:
         "scenarios": {name: _slice(figures) for name, figures in model.scenarios.items()},
         "targets_by_key_type": _nested(model),
         "comparisons": [_comparison(comparison) for comparison in model.comparisons],
+        **_regions(model),
+        **_consistency(model.consistency),
+        "gaps": [dataclasses.asdict(gap) for gap in model.gaps],
         "errors_by_sqlstate": [
             {"outcome": outcome, "sqlstate": state, "attempts": attempts}
             for (outcome, state), attempts in model.sqlstates.items()
@@ -78,8 +82,9 @@ def _nested(model: Model) -> dict[str, dict[str, Any]]:
 
 
 def _slice(figures: Figures) -> dict[str, Any]:
+    """A slice; what its targets cannot show is left out, so it is never taken for zero."""
     f = figures
-    return {
+    found: dict[str, Any] = {
         "attempts": f.attempts,
         "transactions": f.transactions,
         "unfinished": f.unfinished,
@@ -96,11 +101,75 @@ def _slice(figures: Figures) -> dict[str, Any]:
         "errors_by_outcome": f.errors_by_outcome,
         "throughput_tps": f.throughput_tps,
         "latency_ms": _distribution(f.latency),
-        "commit_ms": _distribution(f.commit),
-        "time_ms": dataclasses.asdict(f.parts) if f.parts else None,
-        "predicted_conflict_rate": {"low": f.predicted_low, "high": f.predicted_high},
+        "time_ms": _known(dataclasses.asdict(f.parts)) if f.parts else None,
         "duration_s": f.duration_s,
     }
+    if f.commit is not None:
+        found["commit_ms"] = _distribution(f.commit)
+    if f.predicted_low is not None:
+        found["predicted_conflict_rate"] = {"low": f.predicted_low, "high": f.predicted_high}
+    if f.remote is not None:
+        said = _known(dataclasses.asdict(f.remote))
+        if "duration" in said:
+            said = {"duration_ms": said.pop("duration"), **said}
+        found["remote"] = said
+    if f.capacity is not None:
+        found["capacity"] = _known(dataclasses.asdict(f.capacity))
+    return found
+
+
+def _known(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _regions(model: Model) -> dict[str, Any]:
+    """What several targets have beside their slices; nothing where there is one target."""
+    if model.regions is None:
+        return {}
+    regions = model.regions
+    names = list(model.targets)
+    found: dict[str, Any] = {
+        "target_comparisons": [
+            {**_comparison(c), "one_database": regions.databases[c.base] == regions.databases[c.other]}
+            for c in regions.comparisons
+        ],
+    }
+    if (met := regions.opponents) is not None:
+        places = [regions.codes[name] for name in names]
+        found["conflict_matrix"] = {
+            "known": int(met.counts.sum()),
+            "unknown": int(met.unknown.sum()),
+            "ambiguous": int(met.ambiguous.sum()),
+            "pairs": [
+                {
+                    "failed": names[i],
+                    "won": names[j],
+                    "conflicts": int(met.counts[places[i], places[j]]),
+                    "expected_share": float(met.expected[places[i], places[j]]),
+                }
+                for i in range(len(names))
+                for j in range(len(names))
+                if regions.databases[names[i]] == regions.databases[names[j]]
+            ],
+        }
+    return found
+
+
+def _consistency(found: Consistency | None) -> dict[str, Any]:
+    """What the consistency probes found; nothing where there were none."""
+    if found is None:
+        return {}
+    pairs = [
+        {"writer": writer, "reader": reader, **_probes(probes)}
+        for (writer, reader), probes in found.pairs.items()
+    ]
+    return {"consistency": {**_probes(found.overall), "pairs": pairs}}
+
+
+def _probes(probes: Probes) -> dict[str, Any]:
+    """`made` is called `probes` here; how long the longest was stale is absent where none was."""
+    values = _known(dataclasses.asdict(probes))
+    return {"probes": values.pop("made"), **values}
 
 
 def _distribution(distribution: Distribution) -> dict[str, Any]:

@@ -1,31 +1,56 @@
 """The report's tables: figures as text, row by row."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from reports.consistency import longest
 from reports.figures import Figures
-from reports.model import Model
-from reports.pairs import Ratio
+from reports.model import Model, Regions
+from reports.pairs import Comparison, Ratio
 from reports.style import between, count, interval, milliseconds, number, percent, seconds
 
 Row = tuple[str, Callable[[Figures], str], str | None]
 
 
+_ABSENT = "—"
+"""What a target cannot show, or what there was nothing to count of."""
+
+
 def _band(f: Figures) -> str:
     if f.predicted_low is None or f.predicted_high is None:
-        return "—"
+        return _ABSENT
     return between(f.predicted_low, f.predicted_high)
 
 
 def _share(value: float | None) -> str:
-    return "—" if value is None else percent(value)
+    return _ABSENT if value is None else percent(value)
 
 
 def _maybe(value: float | None) -> str:
-    return "—" if value is None else number(value)
+    return _ABSENT if value is None else number(value)
+
+
+def _function(f: Figures, name: str) -> str:
+    """A percentile of a function's own time."""
+    duration = f.remote.duration if f.remote else None
+    return milliseconds(getattr(duration, name)) if duration else _ABSENT
+
+
+def _own_retries(f: Figures) -> str:
+    return percent(f.remote.retry_rate) if f.remote and f.remote.retry_rate is not None else _ABSENT
+
+
+def _units(f: Figures, name: str) -> str:
+    value = getattr(f.capacity, name) if f.capacity else None
+    return number(value) if value is not None else _ABSENT
+
+
+def _dollars(f: Figures) -> str:
+    cost = f.capacity.cost_usd_per_million if f.capacity else None
+    return f"${cost:,.2f}" if cost is not None else _ABSENT
 
 
 ROWS: tuple[Row, ...] = (
@@ -36,10 +61,20 @@ ROWS: tuple[Row, ...] = (
     ("Latency p95", lambda f: milliseconds(f.latency.p95), None),
     ("Latency p99", lambda f: milliseconds(f.latency.p99), "latency_p99_ms"),
     ("Latency p99.9", lambda f: milliseconds(f.latency.p999), None),
-    ("COMMIT p50", lambda f: milliseconds(f.commit.p50), None),
+    ("COMMIT p50", lambda f: milliseconds(f.commit.p50) if f.commit else _ABSENT, None),
     ("Transactions retried", lambda f: _share(f.retry_rate), None),
     ("Gave up", lambda f: count(f.give_ups), None),
     ("Committed", lambda f: count(f.committed), None),
+)
+
+
+_REMOTE_ROWS: tuple[Row, ...] = (
+    ("Function's own time p50", lambda f: _function(f, "p50"), None),
+    ("Function's own time p99", lambda f: _function(f, "p99"), None),
+    ("Calls that the function retried", _own_retries, None),
+    ("Read units a committed transaction", lambda f: _units(f, "read_units_per_committed"), None),
+    ("Write units a committed transaction", lambda f: _units(f, "write_units_per_committed"), None),
+    ("Cost of a million committed (USD)", _dollars, None),
 )
 
 
@@ -62,18 +97,48 @@ class Table:
 
 def answer_table(model: Model) -> Table:
     """Key types side by side, with each comparison's ratio and interval."""
-    columns = [*model.key_types, *(f"{c.other} / {c.base}" for c in model.comparisons)]
-    rows = []
-    for head, text, metric in ROWS:
-        cells = [Cell(text(f)) for f in model.key_types.values()]
-        cells += [_ratio_cell(c.of(metric)) if metric else Cell("") for c in model.comparisons]
-        rows.append((head, tuple(cells)))
-    return Table(tuple(columns), tuple(rows))
+    return _side_by_side(model.key_types, model.comparisons, ROWS)
+
+
+def region_table(model: Model) -> Table | None:
+    """Targets side by side in the same way, None where there is one.
+
+    Ratios are left to the chart where there would be too many columns to read.
+    """
+    if model.regions is None:
+        return None
+    comparisons = model.regions.comparisons if len(model.targets) <= _MOST_COMPARED else []
+    table = _side_by_side(model.targets, comparisons, ROWS)
+    users = [Cell(_users(model.regions, name)) for name in model.targets]
+    users += [Cell("")] * len(comparisons)
+    return Table(table.columns, (("Users", tuple(users)), *table.rows))
+
+
+_MOST_COMPARED = 3
+
+
+def _users(regions: Regions, name: str) -> str:
+    return count(regions.users[name]) if name in regions.users else "—"
+
+
+def _side_by_side(
+    slices: Mapping[str, Figures], comparisons: Sequence[Comparison], rows: Sequence[Row]
+) -> Table:
+    """A column for each slice, then one for each ratio; what no slice can show has no row."""
+    columns = [*slices, *(f"{c.other} / {c.base}" for c in comparisons)]
+    found = []
+    for head, text, metric in (*rows, *_REMOTE_ROWS):
+        cells = [Cell(text(f)) for f in slices.values()]
+        if all(cell.text == _ABSENT for cell in cells):
+            continue
+        cells += [_ratio_cell(c.of(metric)) if metric else Cell("") for c in comparisons]
+        found.append((head, tuple(cells)))
+    return Table(tuple(columns), tuple(found))
 
 
 def _ratio_cell(ratio: Ratio) -> Cell:
     if ratio.ratio is None:
-        return Cell("—", ratio.verdict)
+        return Cell(_ABSENT, ratio.verdict)
     if ratio.low is None or ratio.high is None:
         return Cell(f"{ratio.ratio:.2f}", ratio.verdict)
     text = interval(ratio.ratio, ratio.low, ratio.high)
@@ -81,8 +146,8 @@ def _ratio_cell(ratio: Ratio) -> Cell:
 
 
 def target_table(model: Model) -> Table | None:
-    """The figures by target and key type, None where there is one target."""
-    if not model.by_target_and_key:
+    """The figures by target and key type, None where there is but one of either."""
+    if not model.by_target_and_key or len(model.key_types) < 2:
         return None
     columns = tuple(head for head, _, _ in ROWS)
     rows = tuple(
@@ -90,6 +155,22 @@ def target_table(model: Model) -> Table | None:
         for (target, key_type), f in model.by_target_and_key.items()
     )
     return Table(columns, rows)
+
+
+def consistency_table(model: Model) -> Table | None:
+    """The consistency probes by pair of endpoints, None where there were none."""
+    if model.consistency is None or not model.consistency.pairs:
+        return None
+    columns = (
+        "Probes", "Stale", "Longest staleness", "COMMIT to first read p50", "p99", "longest", "Failed",
+    )  # fmt: skip
+    rows = []
+    for (writer, reader), probes in model.consistency.pairs.items():
+        read = probes.read_ms
+        times = [milliseconds(ms) if read.samples else "—" for ms in (read.p50, read.p99, read.max)]
+        texts = (count(probes.made), count(probes.stale), longest(probes), *times, count(probes.failed))
+        rows.append((f"{writer} → {reader}", tuple(Cell(text) for text in texts)))
+    return Table(columns, tuple(rows))
 
 
 _PASSWORD = re.compile(r"(://[^:/@\s]*):[^@\s]*@|((?:password|token|secret)=)[^&\s]+", re.IGNORECASE)
@@ -131,7 +212,7 @@ def target_facts(model: Model) -> tuple[tuple[str, Pairs], ...]:
             t.name,
             tuple(
                 (name.replace("_", " "), _plain(value))
-                for name, value in t.model_dump(exclude={"name"}).items()
+                for name, value in t.model_dump(exclude={"name", "place"}).items()
                 if value is not None
             ),
         )

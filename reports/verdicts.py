@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from loadtest.attempt import Outcome
+from reports.consistency import reading
 from reports.figures import Figures
 from reports.model import Model
-from reports.style import about, count, milliseconds, number, percent, plural, seconds
+from reports.style import THIN, about, count, milliseconds, number, percent, plural, seconds
 
 State = Literal["good", "bad", "note"]
 
@@ -75,9 +76,10 @@ def generator_check(model: Model) -> GeneratorCheck:
 def verdicts(model: Model) -> list[Verdict]:
     """Every verdict of a run, in the order of the report."""
     found = [_invariant(model)]
-    found += [_band(name, figures, model) for name, figures in model.key_types.items()]
+    found += [_band(name, figures, regimes(model)) for name, figures in model.key_types.items()]
+    found += [*_bands_by_target(model), *_gaps(model)]
     found += [_generator(model), *_reports(model), _pacing(model)]
-    found += _failures(model)
+    found += [*_consistency(model), *_failures(model)]
     not_durable = [t.name for t in model.run.targets if t.durable is False]
     if not_durable:
         found.append(
@@ -134,7 +136,47 @@ def regimes(model: Model) -> set[str]:
     return {t.regime for t in model.run.targets if t.regime}
 
 
-def _band(name: str, figures: Figures, model: Model) -> Verdict:
+def _bands_by_target(model: Model) -> list[Verdict]:
+    """Targets whose conflict rate is out of their own band; those inside need no line each."""
+    if model.regions is None:
+        return []
+    regime = {t.name: {t.regime} if t.regime else set() for t in model.run.targets}
+    found = [_band(name, f, regime.get(name, set())) for name, f in model.targets.items()]
+    return [verdict for verdict in found if verdict.state == "bad"]
+
+
+def _gaps(model: Model) -> list[Verdict]:
+    """When a target answered nothing, what it cost, and whether the others went on."""
+    found = []
+    for gap in model.gaps:
+        until = (
+            f"from {_at(gap.from_s)} to {_at(gap.until_s)}"
+            if gap.came_back
+            else f"from {_at(gap.from_s)} to the end"
+        )
+        failed = {said: gap.failed[o] for o, said in _LOST.items() if o in gap.failed}
+        cost = ", ".join(said.format(plural(n, "attempt")) for said, n in failed.items())
+        parts = [f"{gap.target} answered nothing {until}: {cost}"]
+        parts += [
+            f"{name} went on with {about(share)} of its rate" for name, share in gap.others.items()
+        ]
+        found.append(Verdict("gap", "bad", f"{'; '.join(parts)}."))
+    return found
+
+
+_LOST = {
+    Outcome.CONNECT_FAILED: "{} failed to connect",
+    Outcome.CONNECTION_LOST: "{} lost the connection before COMMIT",
+    Outcome.AMBIGUOUS: "{} ended ambiguous",
+}
+
+
+def _at(moment_s: float) -> str:
+    """A moment of the run, to a tenth of a second."""
+    return f"{moment_s:,.1f}{THIN}s"
+
+
+def _band(name: str, figures: Figures, regimes: set[str]) -> Verdict:
     subject = f"prediction, {name}"
     low, high, rate = figures.predicted_low, figures.predicted_high, figures.conflict_rate
     if low is None or high is None or rate is None:
@@ -142,11 +184,11 @@ def _band(name: str, figures: Figures, model: Model) -> Verdict:
             subject,
             "note",
             f"{name}: no conflict rate could be predicted (it needs a scenario whose accesses are "
-            "known, and attempts that reached COMMIT).",
+            "known, and a target that shows when COMMIT was sent).",
         )
     band = f"{percent(low)} to {percent(high)} predicted"
     text = f"{name}: {percent(rate)} of attempts conflicted, {band}"
-    if "locking" in regimes(model):
+    if "locking" in regimes:
         return Verdict(
             subject,
             "note",
@@ -253,6 +295,18 @@ def schedule_kept(model: Model) -> tuple[int, int, int]:
     scheduled = scheduled or pacing.scheduled or model.started
     late = pacing.late if pacing.late is not None else model.late_starts
     return min(late, scheduled), max(1, scheduled), never
+
+
+def _consistency(model: Model) -> list[Verdict]:
+    """Whether endpoints of one database showed what was committed through the others."""
+    found = model.consistency
+    if found is None:
+        if model.run.config.consistency is None:
+            return []
+        text = "The endpoints were to be probed for consistency, but no record of that is there."
+        return [Verdict("consistency", "bad", text)]
+    good = found.overall.made > 0 and not found.overall.stale
+    return [Verdict("consistency", "good" if good else "bad", reading(found))]
 
 
 def _failures(model: Model) -> list[Verdict]:

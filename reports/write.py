@@ -6,6 +6,7 @@ from typing import Any
 
 from loadtest.errors import OccbenchError
 from reports.model import build_model
+from reports.service import read_service, to_summary_part
 from reports.summary import to_summary, write_atomically, write_summary
 
 
@@ -15,11 +16,14 @@ def summarise(run_folder: Path) -> dict[str, Any]:
     Raises:
         InputError: if the folder is not a run's, or a file in it is broken.
     """
-    return to_summary(build_model(run_folder))
+    model = build_model(run_folder)
+    return {**to_summary(model), **to_summary_part(read_service(run_folder, model))}
 
 
-def write_report(run_folder: Path) -> Path:
+def write_report(run_folder: Path, dpu_price: float | None = None) -> Path:
     """Write `summary.json` and `report.html` into the run's folder; returns the page's path.
+
+    `dpu_price` is USD a million DPU; without it that of the run's options holds.
 
     Raises:
         InputError: if the folder is not a run's, or a file in it is broken.
@@ -29,8 +33,9 @@ def write_report(run_folder: Path) -> Path:
     from reports.page import render
 
     model = build_model(run_folder)
-    summary = to_summary(model)
-    page = render(model)
+    service = read_service(run_folder, model, dpu_price)
+    summary = {**to_summary(model), **to_summary_part(service)}
+    page = render(model, service)
     path = run_folder / "report.html"
     try:
         write_summary(run_folder, summary)

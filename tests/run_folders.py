@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from loadtest.access import parse_access
 from loadtest.attempt import ATTEMPT_SCHEMA, OUTCOME_CODE, OUTCOMES, Outcome
+from loadtest.dealing import deal
 from loadtest.schedule import key_of_block
 
 BEGIN_NS = 1_767_225_600_000_000_000
@@ -41,6 +42,18 @@ class FakeRun:
     latency_ms: float = 6.0
     slower: dict[str, float] = field(default_factory=dict)
     more_conflicts: dict[str, float] = field(default_factory=dict)
+    commit_ms: dict[str, float] = field(default_factory=dict)
+    """By target: what its way adds to each COMMIT."""
+    weights: dict[str, int] = field(default_factory=dict)
+    """By target: its share of the users; 1 where it is not named."""
+    down: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """By target: from when to when, in seconds of the measured time, nobody gets an answer."""
+    functions: tuple[str, ...] = ()
+    """Targets that are functions: they show no COMMIT, but say their own time and retries."""
+    charged: tuple[str, ...] = ()
+    """Targets that show no COMMIT, but say what capacity they charged for."""
+    systems: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By target: what `run.json` says of it, where it is not the embedded database."""
     noise: float = 0.03
     seed: int = 1
     rows_a_file: int = 200_000
@@ -87,7 +100,7 @@ def run_json(fake: FakeRun, **changes: Any) -> dict[str, Any]:
             {
                 "name": name, "url": "embedded", "family": "embedded", "version": "PostgreSQL 18.1",
                 "regime": "optimistic", "isolation": "repeatable read", "commit_delay_ms": 0,
-                "durable": True,
+                "durable": True, **fake.systems.get(name, {}),
             }
             for name in fake.targets
         ],
@@ -268,7 +281,68 @@ def _words(codes: NDArray[np.int8], words: tuple[str, ...]) -> pa.DictionaryArra
     return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8()), pa.array(words, pa.string()))
 
 
+def _go_down(fake: FakeRun, rows: Rows, target: NDArray[np.int8]) -> None:
+    """Nobody starts anything on a target that is down but a try to connect now and then."""
+    begin = BEGIN_NS + round(fake.warmup_s * 1e9)
+    end = rows["start_ns"] + rows["statements_ns"] + rows["commit_ns"]
+    stays = np.ones(len(target), bool)
+    for name, (since_s, until_s) in fake.down.items():
+        since, until = begin + round(since_s * 1e9), begin + round(until_s * 1e9)
+        hit = (target == fake.targets.index(name)) & (end > since) & (rows["start_ns"] < until)
+        cut = hit & (rows["start_ns"] < since)
+        tried = hit & ~cut & (rows["transaction"] % 19 == 0)
+        stays &= ~hit | cut | tried
+        in_commit = cut & (rows["start_ns"] + rows["statements_ns"] < since) & (rows["commit_ns"] > 0)
+        rows["outcome"][cut] = OUTCOME_CODE[Outcome.CONNECTION_LOST]
+        rows["outcome"][in_commit] = OUTCOME_CODE[Outcome.AMBIGUOUS]
+        rows["outcome"][tried] = OUTCOME_CODE[Outcome.CONNECT_FAILED]
+        rows["statements_ns"][tried] = 200_000
+        for column in ("commit_ns", "window_low_ns", "window_high_ns"):
+            rows[column][cut & ~in_commit | tried] = 0
+        rows["final"][cut | tried] = True
+    for column in rows:
+        rows[column] = rows[column][stays]
+
+
+def _said(fake: FakeRun, rows: Rows, target: NDArray[np.int8], rng: np.random.Generator) -> Rows:
+    """What the other sides said of the attempts; without it no column is written."""
+    found: Rows = {}
+    total = len(target)
+    function = np.isin(target, [fake.targets.index(name) for name in fake.functions])
+    charged = np.isin(target, [fake.targets.index(name) for name in fake.charged])
+    if fake.functions:
+        own = (rows["statements_ns"] * 0.8).astype(np.int64)
+        retries = np.minimum(rng.geometric(0.9, total) - 1, 9).astype(np.int16)
+        found["remote_ns"] = pa.array(own, pa.int64(), mask=~function)
+        found["remote_retries"] = pa.array(retries, pa.int16(), mask=~function)
+    if fake.charged:
+        for name, units in (("read_units", 2.0), ("write_units", 4.0)):
+            found[name] = pa.array(np.full(total, units, np.float32), pa.float32(), mask=~charged)
+    return found
+
+
+def _targets_of_users(fake: FakeRun) -> NDArray[np.int8]:
+    return np.array(deal(fake.users, [fake.weights.get(t, 1) for t in fake.targets]), np.int8)
+
+
 def _table(fake: FakeRun, rows: Rows, key: str, rng: np.random.Generator) -> pa.Table:
+    target = _targets_of_users(fake)[rows["transaction"] % fake.users]
+    if fake.commit_ms:
+        more = np.array([round(fake.commit_ms.get(name, 0.0) * 1e6) for name in fake.targets])
+        added = np.where(rows["commit_ns"] > 0, more[target], 0)
+        rows["commit_ns"] += added
+        rows["window_high_ns"] += added
+        # What takes longer puts off the attempts after it.
+        before = np.cumsum(added) - added
+        first = np.maximum.accumulate(np.where(rows["attempt"] == 1, np.arange(len(added)), 0))
+        rows["start_ns"] += before - before[first]
+    hidden = np.isin(target, [fake.targets.index(t) for t in (*fake.functions, *fake.charged)])
+    rows["statements_ns"][hidden] += rows["commit_ns"][hidden]
+    for column in ("commit_ns", "window_low_ns", "window_high_ns"):
+        rows[column][hidden] = 0
+    if fake.down:
+        _go_down(fake, rows, target)
+        target = _targets_of_users(fake)[rows["transaction"] % fake.users]
     total = len(rows["attempt"])
     user = (rows["transaction"] % fake.users).astype(np.int32)
     zero = np.zeros(total, np.int8)
@@ -281,7 +355,8 @@ def _table(fake: FakeRun, rows: Rows, key: str, rng: np.random.Generator) -> pa.
         **{f.name: rows[f.name] for f in ATTEMPT_SCHEMA if f.name in rows and f.name != "outcome"},
         "user": user,
         "worker": zero.astype(np.int16),
-        "target": _words((user % len(fake.targets)).astype(np.int8), fake.targets),
+        "target": _words(target, fake.targets),
+        **_said(fake, rows, target, rng),
         "scenario": _words(zero, ("transfer",)),
         "key_type": _words(zero, (key,)),
         "accounts": pa.ListArray.from_arrays(

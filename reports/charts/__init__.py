@@ -14,6 +14,9 @@ from reports.charts import (
     popularity,
     ratios,
     retries,
+    target_conflicts,
+    target_distribution,
+    target_throughput,
     throughput,
 )
 from reports.charts.draw import SETTINGS, Chart
@@ -36,6 +39,21 @@ def draw_all(model: Model) -> list[Chart]:
     """Every chart that the run has data for, in the order of the report."""
     with mpl.rc_context(SETTINGS):
         return [chart for draw in _IN_ORDER if (chart := draw(model)) is not None]
+
+
+_BY_TARGET = (target_throughput.draw, target_distribution.draw, target_conflicts.draw)
+
+
+def draw_targets(model: Model) -> list[Chart]:
+    """The charts by target; none where there is one."""
+    with mpl.rc_context(SETTINGS):
+        return [chart for draw in _BY_TARGET if (chart := draw(model)) is not None]
+
+
+def draw_target_ratios(model: Model) -> Chart | None:
+    """The targets' comparison, which stands beside its table."""
+    with mpl.rc_context(SETTINGS):
+        return ratios.draw_targets(model)
 
 
 def draw_ratios(model: Model) -> Chart | None:

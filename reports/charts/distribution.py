@@ -1,12 +1,19 @@
 """Latency distribution."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from reports import percentiles
 from reports.charts.draw import Chart, canvas, finish, legend, thousands_axis, unit_label
-from reports.model import Model
-from reports.style import look, milliseconds, number
+from reports.figures import Figures
+from reports.model import Curve, Model
+from reports.style import Look, look, milliseconds, number
+
+UNIT = "% of transactions"
 
 _TICKS = {
     0.0: "0",
@@ -25,9 +32,17 @@ def draw(model: Model) -> Chart | None:
     if not model.curves:
         return None
     figure, axes = canvas()
+    handles = plot(axes, [(name, look(name), curve) for name, curve in model.curves.items()])
+    unit_label(figure, UNIT)
+    legend(figure, axes, handles)
+    return finish(figure, "distribution", "Latency distribution", reading(model.key_types))
+
+
+def plot(axes: Axes, curves: Sequence[tuple[str, Look, Curve]]) -> list[Line2D]:
+    """Draw each (name, look, curve) and label both axes; returns the legend's handles."""
     top = 0.0
-    for key_type, curve in model.curves.items():
-        style = look(key_type)
+    handles = []
+    for name, style, curve in curves:
         nines = -np.log10(1 - curve.quantiles)
         ms = np.maximum(curve.ms, 1e-4)
         top = max(top, float(nines[-1]))
@@ -43,14 +58,16 @@ def draw(model: Model) -> Chart | None:
             markeredgewidth=0,
             zorder=4,
         )
-        axes.plot(
-            [],
-            [],
-            color=style.colour,
-            linestyle=style.line,
-            marker=style.marker,
-            markersize=5,
-            label=key_type,
+        handles.append(
+            Line2D(
+                [],
+                [],
+                color=style.colour,
+                linestyle=style.line,
+                marker=style.marker,
+                markersize=5,
+                label=name,
+            )
         )
     axes.set_xscale("log")
     shown = {q: text for q, text in _TICKS.items() if -np.log10(1 - q) <= top + 0.05}
@@ -63,20 +80,19 @@ def draw(model: Model) -> Chart | None:
         axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
     thousands_axis(axes.xaxis)
     axes.set_xlabel("latency of a transaction, with its retries (ms, log scale)")
-    unit_label(figure, "% of transactions")
-    legend(figure, axes)
-    return finish(figure, "distribution", "Latency distribution", _reading(model))
+    return handles
 
 
-def _reading(model: Model) -> str:
+def reading(slices: Mapping[str, Figures]) -> str:
+    """The percentiles of each slice in a sentence."""
     sentences = []
-    for key_type, f in model.key_types.items():
+    for name, f in slices.items():
         latency = f.latency
         marks = {"p50": latency.p50, "p90": latency.p90, "p99": latency.p99, "p99.9": latency.p999}
-        known = [f"{name} {milliseconds(value)}" for name, value in marks.items() if value is not None]
+        known = [f"{mark} {milliseconds(value)}" for mark, value in marks.items() if value is not None]
         if not known:
             continue
-        text = f"{key_type}: {', '.join(known)}"
+        text = f"{name}: {', '.join(known)}"
         if latency.p99 is not None and latency.p50:
             slow = number(latency.p99 / latency.p50)
             text += f"; the slowest hundredth takes {slow} times the median or more"

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reports import style
 from reports.model import Model
-from reports.style import FAINT, FONT_SIZE, GRID, HEIGHT, INK, MUTED, SMALL_SIZE, WIDTH
+from reports.style import FAINT, FONT_SIZE, GRID, HEIGHT, INK, MUTED, PAPER, SMALL_SIZE, WIDTH
 
 # Any: the stubs want each name as a literal.
 SETTINGS: Any = {
@@ -50,6 +50,14 @@ SETTINGS: Any = {
     "lines.solid_capstyle": "round",
     "hatch.linewidth": 0.6,
 }
+
+
+_ROOM_FOR_A_WORD, _ROOM_LEVEL = 0.03, 0.2
+"""Shares of the width from which a shaded stretch is named: upright, and level."""
+_LETTER = 7.0
+_HANDLE = 46
+_ROW = 19
+"""Pixels of a letter, of a legend's sample with its gaps, and of a legend's row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +99,12 @@ def canvas(
     return figure, axes
 
 
-def unit_label(figure: Figure, text: str) -> None:
-    """What the vertical axis measures, written level above it."""
+def unit_label(figure: Figure, text: str, *, below: int = 0) -> None:
+    """What the vertical axis measures, written level above it, `below` pixels from the usual place."""
     height = figure.get_figheight() * 72
     figure.text(
         0.004,
-        1 - 14 / height,
+        1 - (14 + below) / height,
         text,
         ha="left",
         va="center",
@@ -128,6 +136,52 @@ def legend(figure: Figure, axes: Axes, handles: Sequence[Any] | None = None) -> 
         text.set_color(INK.sentinel)
 
 
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """Where a legend of names from outside goes, which may be long: `rows` of `columns` each."""
+
+    columns: int
+    rows: int
+
+    @property
+    def height(self) -> int:
+        """Pixels that the legend needs above everything else; none where it fits beside the unit."""
+        return _ROW * self.rows
+
+
+def legend_for(labels: Sequence[str], unit: str, width: int = WIDTH) -> Legend:
+    """A row beside the unit's label if the labels fit there, otherwise rows of their own."""
+    widest = max((len(label) for label in labels), default=0) * _LETTER + _HANDLE
+    if len(labels) * widest + len(unit) * _LETTER <= width:
+        return Legend(len(labels), 0)
+    columns = max(1, min(len(labels), int(width // widest)))
+    return Legend(columns, -(-len(labels) // columns))
+
+
+def place_legend(figure: Figure, axes: Axes, where: Legend, handles: Sequence[Any]) -> None:
+    """Draw the legend where `legend_for` found room for it."""
+    if not where.rows:
+        legend(figure, axes, handles)
+        return
+    # matplotlib fills column by column; the names are to be read row by row.
+    by_row = [h for column in range(where.columns) for h in list(handles)[column :: where.columns]]
+    made = figure.legend(
+        handles=by_row,
+        loc="upper left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=where.columns,
+        frameon=False,
+        fontsize=SMALL_SIZE,
+        handlelength=1.9,
+        handletextpad=0.5,
+        columnspacing=1.3,
+        borderaxespad=0.1,
+        labelspacing=0.3,
+    )
+    for text in made.get_texts():
+        text.set_color(INK.sentinel)
+
+
 def time_axis(axes: Axes, model: Model) -> float:
     """Label the time axis, shade the warm-up; returns what to multiply seconds with."""
     minutes = model.measured_s > 300
@@ -153,6 +207,35 @@ def time_axis(axes: Axes, model: Model) -> float:
     axes.set_xlabel(f"time since measuring began ({'min' if minutes else 's'})")
     axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
     return scale
+
+
+def shade_gaps(axes: Axes, model: Model, scale: float, colours: Mapping[str, str]) -> None:
+    """Shade the time in which a target answered nothing, and name it where there is room."""
+    from_s, until_s = (edge / scale for edge in axes.get_xlim())
+    for gap in model.gaps:
+        edges = gap.from_s * scale, gap.until_s * scale
+        colour = colours.get(gap.target, FAINT.sentinel)
+        axes.axvspan(*edges, facecolor=colour, alpha=0.13, edgecolor="none", zorder=0)
+        share = (gap.until_s - gap.from_s) / (until_s - from_s)
+        if share < _ROOM_FOR_A_WORD:
+            continue
+        text = "no answer"
+        if model.regions is not None:
+            text = style.shortened(gap.target, 16) + ("\n" if share > _ROOM_LEVEL else ": ") + text
+        axes.text(
+            sum(edges) / 2,
+            0.97,
+            text,
+            transform=axes.get_xaxis_transform(),
+            ha="center",
+            va="top",
+            fontsize=SMALL_SIZE - 1,
+            color=MUTED.sentinel,
+            rotation=0 if share > _ROOM_LEVEL else 90,
+            # Another target's line goes on behind it.
+            bbox={"facecolor": PAPER.sentinel, "alpha": 0.8, "edgecolor": "none", "pad": 1.5},
+            zorder=5,
+        )
 
 
 def from_zero(axes: Axes, top: float, *, room: float = 1.12) -> None:
@@ -221,12 +304,16 @@ __all__ = [
     "SETTINGS",
     "SMALL_SIZE",
     "Chart",
+    "Legend",
     "Margins",
     "canvas",
     "finish",
     "from_zero",
     "legend",
+    "legend_for",
     "percent_axis",
+    "place_legend",
+    "shade_gaps",
     "spread_out",
     "thousands_axis",
     "time_axis",

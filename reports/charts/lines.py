@@ -1,4 +1,4 @@
-"""A key type's line over time: firm where bins touch, faint across other key types' blocks."""
+"""A key type's or target's line over time: firm where bins touch, faint across others' blocks."""
 
 from typing import Any
 
@@ -8,27 +8,33 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from reports.model import Model
-from reports.style import FAINT, look
+from reports.style import FAINT, Look, look
 
 _MOST_MARKERS = 60
 
 
 def over_time(
     axes: Axes,
-    key_type: str,
+    name: str,
     x: NDArray[np.float64],
     values: NDArray[np.float64],
     joined: NDArray[np.bool_],
+    *,
+    drawn: Look | None = None,
     **more: Any,
 ) -> Line2D:
-    """Draw `values` (one a bin) at `x`; returns a legend handle."""
-    style = look(key_type)
+    """Draw `values` (one a bin) at `x`; returns a legend handle.
+
+    `name` is a key type, or what the legend says of the line that looks as `drawn`.
+    """
+    style = drawn or look(name)
     blocks = int(np.count_nonzero(~joined))
     marked = len(x) <= _MOST_MARKERS
     size = 4.6 if marked else 2.6
     settings: dict[str, Any] = {"color": style.colour, "linewidth": 1.7, "zorder": 3, **more}
     if blocks <= 1:
-        axes.plot(x, values, linestyle="-", **settings)
+        settings["linestyle"] = style.line if drawn else "-"
+        axes.plot(x, values, **settings)
         if marked:
             every = max(1, len(x) // 12)
             axes.plot(
@@ -39,7 +45,7 @@ def over_time(
                 markersize=size,
                 zorder=4,
             )
-        return Line2D([], [], marker=style.marker, label=key_type, markersize=5, **settings)
+        return Line2D([], [], marker=style.marker, label=name, markersize=5, **settings)
     faint = {**settings, "linewidth": 0.9, "alpha": 0.45, "linestyle": style.line}
     shown = np.isfinite(values)
     axes.plot(x[shown], values[shown], **faint)
@@ -56,7 +62,7 @@ def over_time(
         markersize=5,
         linestyle=style.line,
         linewidth=1.2,
-        label=key_type,
+        label=name,
     )
 
 

@@ -30,7 +30,7 @@ _WORTH_SHOWING = 0.01
 def draw(model: Model) -> Chart | None:
     """Mean milliseconds of a finished transaction, all its attempts together, as stacked bars."""
     known = {k: f.parts for k, f in model.key_types.items() if f.parts is not None}
-    totals = {k: p.statements + p.commit + p.backoff + p.waiting + p.other for k, p in known.items()}
+    totals = {k: p.total for k, p in known.items()}
     longest = max(totals.values(), default=0.0)
     if not longest:
         return None
@@ -39,7 +39,7 @@ def draw(model: Model) -> Chart | None:
     for row, (key_type, parts) in enumerate(known.items()):
         begin = 0.0
         for name, _, colour, text_colour in _PARTS:
-            value = getattr(parts, name)
+            value = getattr(parts, name) or 0.0
             axes.barh(
                 row,
                 value,
@@ -80,11 +80,9 @@ def draw(model: Model) -> Chart | None:
     axes.set_xlabel("mean time of a transaction (ms)")
     handles = []
     for name, label, colour, _ in _PARTS:
-        if any(getattr(p, name) >= _WORTH_SHOWING * longest for p in known.values()) or name in (
-            "statements",
-            "commit",
-            "backoff",
-        ):
+        worth = any((getattr(p, name) or 0.0) >= _WORTH_SHOWING * longest for p in known.values())
+        measured = any(getattr(p, name) is not None for p in known.values())
+        if worth or (measured and name in ("statements", "commit", "backoff")):
             handles.append(Patch(facecolor=colour, label=label))
     legend(figure, axes, handles)
     return finish(figure, "parts", "Where the time goes", _reading(model))
@@ -96,14 +94,15 @@ def _reading(model: Model) -> str:
         if f.parts is None:
             continue
         p = f.parts
-        total = p.statements + p.commit + p.backoff + p.waiting + p.other
+        total = p.total
         if total <= 0:
             continue
         text = (
-            f"{key_type}: of {milliseconds(total)}, statements take "
-            f"{percent(p.statements / total)}, COMMIT {percent(p.commit / total)}, "
-            f"backoff {percent(p.backoff / total)}"
+            f"{key_type}: of {milliseconds(total)}, statements take {percent(p.statements / total)}, "
         )
+        if p.commit is not None:
+            text += f"COMMIT {percent(p.commit / total)}, "
+        text += f"backoff {percent(p.backoff / total)}"
         if p.waiting > _WORTH_SHOWING * total:
             text += f", waiting for a free user {percent(p.waiting / total)}"
         sentences.append(f"{text}.")

@@ -1,14 +1,27 @@
-"""The comparison of key types: each figure's ratio with its interval."""
+"""The comparison of key types, or of targets: each figure's ratio with its interval."""
 
 import math
+from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from reports.charts.draw import Chart, Margins, canvas, finish, legend
+from reports.answer import between_targets
+from reports.charts.draw import Chart, Margins, canvas, finish, legend_for, place_legend
 from reports.model import Model
 from reports.pairs import Comparison, Ratio
-from reports.style import INK, MUTED, interval, look, number, percent
+from reports.style import (
+    INK,
+    MUTED,
+    Look,
+    interval,
+    look,
+    number,
+    percent,
+    shortened,
+    target_look,
+)
 
 NAMES = {
     "conflict_rate": "conflict rate",
@@ -20,26 +33,62 @@ _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25)
 
 
 def draw(model: Model) -> Chart | None:
+    """Each key type against the first."""
+    reading = " ".join(_reading(c) for c in model.comparisons)
+    return _draw(model.comparisons, look, "ratios", "Difference between key types", reading)
+
+
+def draw_targets(model: Model) -> Chart | None:
+    """Each target against the first."""
+    if model.regions is None:
+        return None
+    looks = {name: target_look(place) for place, name in enumerate(model.targets)}
+    title = "Difference between targets"
+    comparisons = model.regions.comparisons
+    reading = _reading(comparisons[0]) if len(comparisons) == 1 else between_targets(model)
+    return _draw(comparisons, looks.__getitem__, "target-ratios", title, reading)
+
+
+def _draw(
+    comparisons: Sequence[Comparison],
+    look_of: Callable[[str], Look],
+    name: str,
+    title: str,
+    reading: str,
+) -> Chart | None:
     """Ratios on a logarithmic axis, so that half and double lie equally far from 1."""
-    drawn = [
-        (c, r) for c in model.comparisons for r in c.ratios if r.low is not None and r.high is not None
-    ]
+    drawn = [(c, r) for c in comparisons for r in c.ratios if r.low is not None and r.high is not None]
     if not drawn:
         return None
-    count = len(model.comparisons)
+    count = len(comparisons)
+    labels = {c.other: f"{shortened(c.other, 24)} / {shortened(c.base, 24)}" for c in comparisons}
+    where = legend_for(list(labels.values()), "")
     figure, axes = canvas(
-        Margins(left=100, right=140, top=34 if count > 1 else 12),
-        height=(92 if count > 1 else 70) + 4 * (22 + 16 * count),
+        Margins(left=100, right=140, top=34 + where.height if count > 1 else 12),
+        height=(92 + where.height if count > 1 else 70) + 4 * (22 + 16 * count),
     )
     reach = max(max(abs(math.log(r.low or 1)), abs(math.log(r.high or 1))) for _, r in drawn)
     reach = max(reach * 1.1, math.log(1.02))
-    for place, comparison in enumerate(model.comparisons):
-        style = look(comparison.other)
+    handles = []
+    for place, comparison in enumerate(comparisons):
+        style = look_of(comparison.other)
+        handles.append(
+            Line2D(
+                [],
+                [],
+                color=style.colour,
+                marker=style.marker,
+                markersize=8,
+                markeredgewidth=0,
+                linestyle="",
+                label=labels[comparison.other],
+            )
+        )
         for row, metric in enumerate(NAMES):
             ratio = comparison.of(metric)
             if ratio.low is None or ratio.high is None or ratio.ratio is None:
                 continue
-            y = row + (place - (count - 1) / 2) * 0.34
+            y = row + (place - (count - 1) / 2) * min(0.34, 0.8 / count)
             axes.plot(
                 [ratio.low, ratio.high],
                 [y, y],
@@ -56,7 +105,6 @@ def draw(model: Model) -> Chart | None:
                 markersize=8,
                 markeredgewidth=0,
                 zorder=4,
-                label=f"{comparison.other} / {comparison.base}" if row == 0 else None,
             )
             axes.annotate(
                 interval(ratio.ratio, ratio.low, ratio.high),
@@ -78,20 +126,15 @@ def draw(model: Model) -> Chart | None:
     axes.set_ylim(len(NAMES) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     axes.grid(axis="x")
-    first = model.comparisons[0]
+    first = comparisons[0]
     axes.set_xlabel(
-        f"{first.other} / {first.base}, with 95 % interval"
+        f"{labels[first.other]}, with 95 % interval"
         if count == 1
-        else f"ratio to {first.base}, with 95 % interval"
+        else f"ratio to {shortened(first.base, 24)}, with 95 % interval"
     )
     if count > 1:
-        legend(figure, axes)
-    return finish(
-        figure,
-        "ratios",
-        "Difference between key types",
-        " ".join(_reading(c) for c in model.comparisons),
-    )
+        place_legend(figure, axes, where, handles)
+    return finish(figure, name, title, reading)
 
 
 def _ticks(axes: Axes, reach: float) -> None:

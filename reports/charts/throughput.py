@@ -6,6 +6,7 @@ from reports.charts.draw import (
     finish,
     from_zero,
     legend,
+    shade_gaps,
     thousands_axis,
     time_axis,
     unit_label,
@@ -26,6 +27,7 @@ def draw(model: Model) -> Chart:
     tops = [s.throughput_tps for s in model.series.values()]
     if model.warmup is not None:
         warmup_line(axes, model, model.warmup.throughput_tps, scale)
+    shade_gaps(axes, model, scale, {})
     from_zero(axes, largest(*tops))
     thousands_axis(axes.yaxis)
     unit_label(figure, "committed transactions / s")

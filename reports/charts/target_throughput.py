@@ -1,0 +1,57 @@
+"""Throughput over time, by target."""
+
+from reports.charts.draw import (
+    Chart,
+    Margins,
+    canvas,
+    finish,
+    from_zero,
+    legend_for,
+    place_legend,
+    shade_gaps,
+    thousands_axis,
+    time_axis,
+    unit_label,
+)
+from reports.charts.lines import largest, over_time
+from reports.model import Model
+from reports.style import number, seconds, shortened, target_look
+
+_UNIT = "committed transactions / s"
+
+
+def draw(model: Model) -> Chart | None:
+    """Committed transactions a second of each target; the time that one did not answer is shaded."""
+    if model.regions is None:
+        return None
+    names = [shortened(name, 32) for name in model.targets]
+    where = legend_for(names, _UNIT)
+    figure, axes = canvas(Margins(top=34 + where.height))
+    scale = time_axis(axes, model)
+    looks = [target_look(place) for place in range(len(names))]
+    series = model.regions.series
+    handles = [
+        over_time(axes, label, s.middle_s * scale, s.throughput_tps, s.joined, drawn=style)
+        for label, style, s in zip(names, looks, series.values(), strict=True)
+    ]
+    colours = {name: style.colour for name, style in zip(model.targets, looks, strict=True)}
+    shade_gaps(axes, model, scale, colours)
+    from_zero(axes, largest(*(s.throughput_tps for s in series.values())))
+    thousands_axis(axes.yaxis)
+    unit_label(figure, _UNIT, below=where.height)
+    place_legend(figure, axes, where, handles)
+    return finish(figure, "target-throughput", "Throughput over time, by target", _reading(model))
+
+
+def _reading(model: Model) -> str:
+    sentences = []
+    users = model.regions.users if model.regions else {}
+    for name, f in model.targets.items():
+        text = f"{name}: {number(f.throughput_tps)} transactions/s"
+        if users.get(name):
+            text += f" from {users[name]} user{'s' if users[name] > 1 else ''}"
+        silent = sum(gap.until_s - gap.from_s for gap in model.gaps if gap.target == name)
+        if silent:
+            text += f", nothing for {seconds(silent)} in all"
+        sentences.append(f"{text}.")
+    return " ".join(sentences)

@@ -1,0 +1,174 @@
+"""Which target's commit failed which target's attempt, as far as the record can tell.
+
+The database does not say who won. But a winner is a committed attempt on one of the same accounts,
+and its commit was decided between COMMIT sent and COMMIT answered, which must overlap the failed
+attempt's life. Where all attempts that fit are of one target, the winner's target is known.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtest.attempt import OUTCOME_CODE, Outcome
+from reports.figures import CONFLICT_CODES
+from reports.load import Attempts, Columns
+
+_NOBODY = -1
+_SEVERAL = -2
+_DENSE = 50_000_000
+_ROOM = 1 << 62
+"""How far accounts times nanoseconds may reach in one number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opponents:
+    """The conflicts of a run by the targets of both sides; arrays are by the target's code."""
+
+    counts: NDArray[np.int64]
+    """(failed, won): conflicts whose winner's target is known."""
+    unknown: NDArray[np.int64]
+    """(failed,): no commit in the record fits, such as one made by another client."""
+    ambiguous: NDArray[np.int64]
+    """(failed,): commits of several targets fit."""
+    expected: NDArray[np.float64]
+    """(failed, won): the share that each winner would have by its share of the commits."""
+
+
+def find_opponents(attempts: Attempts, databases: tuple[int, ...]) -> Opponents | None:
+    """The matrix of conflicts by pair of targets; None where no two share a database, or no attempt
+    conflicted there.
+
+    Args:
+        attempts: the run's attempts.
+        databases: a number for each target's database; only attempts on the same one can meet.
+    """
+    rows, many = attempts.measured, len(attempts.targets)
+    system = np.array(databases)
+    shared = np.bincount(system)[system] > 1
+    failed = CONFLICT_CODES[rows.outcome] & shared[rows.target]
+    # A change of the schema fails attempts whatever they touched.
+    failed &= rows.outcome != OUTCOME_CODE[Outcome.CONFLICT_SCHEMA]
+    if not failed.any():
+        return None
+    committed = rows.outcome == OUTCOME_CODE[Outcome.COMMITTED]
+    winner = winners(rows, np.flatnonzero(failed), committed, system, len(attempts.key_types))
+    loser = rows.target[failed].astype(np.int64)
+    known = winner >= 0
+    pairs = np.bincount(loser[known] * many + winner[known], minlength=many * many)
+    commits = np.bincount(rows.target[committed], minlength=many).astype(float)
+    fitting = np.where(system[:, None] == system[None, :], commits[None, :], 0.0)
+    totals = fitting.sum(axis=1, keepdims=True)
+    return Opponents(
+        counts=pairs.reshape(many, many),
+        unknown=np.bincount(loser[winner == _NOBODY], minlength=many),
+        ambiguous=np.bincount(loser[winner == _SEVERAL], minlength=many),
+        expected=np.divide(fitting, totals, out=np.zeros_like(fitting), where=totals > 0),
+    )
+
+
+def winners(
+    rows: Columns,
+    failed: NDArray[np.int64],
+    committed: NDArray[np.bool_],
+    system: NDArray[np.int64],
+    key_types: int,
+) -> NDArray[np.int64]:
+    """For each of the `failed` rows the winner's target; −1 if nobody fits, −2 if several targets do.
+
+    A committed row fits if it has the key type and the database of the failed one, touched one of its
+    accounts, and its time from COMMIT sent to its end overlaps the failed one's from start to end.
+    Ends that touch overlap. A commit whose COMMIT time is not known may have been decided at any time
+    from its start on.
+
+    How many commits of a target overlap [start, end] is the number that began up to `end` less the
+    number that ended before `start`: two sorted lists for each account, and no pairs are formed.
+    """
+    offsets = np.concatenate(([0], np.cumsum(rows.touched, dtype=np.int64)))
+    origin = int(rows.start_ns.min(initial=1 << 62))
+    begin_ns = rows.start_ns[failed] - origin
+    end_ns = begin_ns + rows.statements_ns[failed] + rows.commit_ns[failed]
+    found = np.full(len(failed), _NOBODY, np.int64)
+    for key in range(key_types):
+        losers = np.flatnonzero(rows.key_type[failed] == key)
+        if not len(losers):
+            continue
+        owner, accounts = _accesses(rows, failed[losers], offsets)
+        owner = losers[owner]
+        place_of = _Places(accounts)
+        place = place_of(accounts)
+        loser_system = system[rows.target[failed[owner]]]
+        for target in range(len(system)):
+            meets = np.flatnonzero(loser_system == system[target])
+            winning = np.flatnonzero(committed & (rows.key_type == key) & (rows.target == target))
+            if not len(meets) or not len(winning):
+                continue
+            winner, theirs = _accesses(rows, winning, offsets)
+            where = place_of(theirs)
+            # Most commits are on accounts that no conflict was about.
+            winner, where = winning[winner[where >= 0]], where[where >= 0]
+            took = np.where(
+                rows.commit_ns[winner] > 0, rows.commit_ns[winner], rows.statements_ns[winner]
+            )
+            ends = rows.start_ns[winner] + rows.statements_ns[winner] + rows.commit_ns[winner] - origin
+            asking = owner[meets]
+            fits = overlaps(where, ends - took, ends, place[meets], begin_ns[asking], end_ns[asking])
+            own = np.unique(asking[fits > 0])
+            found[own] = np.where(found[own] == _NOBODY, target, _SEVERAL)
+    return found
+
+
+def _accesses(
+    rows: Columns, chosen: NDArray[np.int64], offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(place in `chosen`, account) of each account that the chosen rows touched."""
+    touched = rows.touched[chosen].astype(np.int64)
+    owner = np.repeat(np.arange(len(chosen)), touched)
+    within = np.arange(len(owner)) - np.repeat(np.cumsum(touched) - touched, touched)
+    return owner, rows.accounts[offsets[chosen][owner] + within]
+
+
+class _Places:
+    """Account number → a small number, −1 for one that is not among those given."""
+
+    def __init__(self, accounts: NDArray[np.int64]) -> None:
+        self._names = np.unique(accounts)
+        self._table: NDArray[np.int32] | None = None
+        if len(self._names) and self._names[0] >= 0 and self._names[-1] < _DENSE:
+            self._table = np.full(int(self._names[-1]) + 2, -1, np.int32)
+            self._table[self._names] = np.arange(len(self._names), dtype=np.int32)
+
+    def __call__(self, accounts: NDArray[np.int64]) -> NDArray[np.int64]:
+        if self._table is not None:
+            # Looking a number up is far cheaper than searching for it, among millions.
+            inside = np.where((accounts < 0) | (accounts >= len(self._table)), -1, accounts)
+            return self._table[inside].astype(np.int64)
+        place = np.minimum(np.searchsorted(self._names, accounts), len(self._names) - 1)
+        return np.where(self._names[place] == accounts, place, -1)
+
+
+def overlaps(
+    where: NDArray[np.int64],
+    begins: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    place: NDArray[np.int64],
+    since: NDArray[np.int64],
+    until: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """How many of the intervals [begins, ends] at the same place overlap each [since, until].
+
+    Places and times are not negative. The cost is that of sorting the intervals.
+    """
+    span = int(max(ends.max(initial=0), until.max(initial=0))) + 1
+    # Place and time go into one number; where they do not fit, some places after the others.
+    together = max(1, _ROOM // span)
+    found = np.zeros(len(place), np.int64)
+    for first in range(0, int(place.max(initial=-1)) + 1, together):
+        there = (where >= first) & (where < first + together)
+        asked = (place >= first) & (place < first + together)
+        base, origin = (where[there] - first) * span, (place[asked] - first) * span
+        # At earlier places all that began has ended, so the two counts differ at this one alone.
+        begun = np.searchsorted(np.sort(base + begins[there]), origin + until[asked], "right")
+        over = np.searchsorted(np.sort(base + ends[there]), origin + since[asked], "left")
+        found[asked] = begun - over
+    return found

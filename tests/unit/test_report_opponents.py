@@ -1,0 +1,177 @@
+"""Who failed whom: against a plain double loop, and against histories whose truth is known."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loadtest.attempt import CONFLICTS, OUTCOME_CODE, Outcome
+from reports import opponents, summarise
+from reports.load import Columns, load_attempts
+from tests.occ_history import simulate
+from tests.run_folders import hand_made
+
+NOBODY, SEVERAL = -1, -2
+
+attempts_of_a_run = st.lists(
+    st.fixed_dictionaries(
+        {
+            "target": st.integers(0, 2),
+            "key_type": st.integers(0, 1),
+            "outcome": st.sampled_from([Outcome.COMMITTED, Outcome.CONFLICT_DATA, Outcome.REFUSED]),
+            "accounts": st.lists(st.integers(0, 4), min_size=0, max_size=3),
+            "start_ns": st.integers(0, 20),
+            "statements_ns": st.integers(0, 6),
+            "commit_ns": st.integers(0, 6),
+        }
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+def columns(rows: list[dict[str, Any]], shift: int = 0) -> Columns:
+    """These attempts as columns; what the matrix does not read is left at zero."""
+    zeros = np.zeros(len(rows), np.int64)
+
+    def of(name: str, kind: Any) -> np.ndarray[Any, Any]:
+        return np.array([row[name] for row in rows], kind)
+
+    return Columns(
+        transaction=zeros, attempt=zeros.astype(np.int32), final=zeros.astype(bool),
+        block=zeros.astype(np.int32), intended_start_ns=zeros, start_ns=of("start_ns", np.int64),
+        statements_ns=of("statements_ns", np.int64), commit_ns=of("commit_ns", np.int64),
+        window_low_ns=zeros, window_high_ns=zeros, backoff_ns=zeros, target=of("target", np.int8),
+        scenario=zeros.astype(np.int8), key_type=of("key_type", np.int8),
+        outcome=np.array([OUTCOME_CODE[row["outcome"]] for row in rows], np.int8),
+        touched=np.array([len(row["accounts"]) for row in rows], np.int16),
+        accounts=np.array([a + shift for row in rows for a in row["accounts"]], np.int64), remote={},
+    )  # fmt: skip
+
+
+def by_hand(rows: list[dict[str, Any]], system: list[int]) -> list[int]:
+    """Every failed attempt against every committed one."""
+    found = []
+    for loser in rows:
+        if loser["outcome"] not in CONFLICTS:
+            continue
+        end = loser["start_ns"] + loser["statements_ns"] + loser["commit_ns"]
+        fits = set()
+        for winner in rows:
+            ended = winner["start_ns"] + winner["statements_ns"] + winner["commit_ns"]
+            sent = winner["start_ns"] + (winner["statements_ns"] if winner["commit_ns"] else 0)
+            if (
+                winner["outcome"] is Outcome.COMMITTED
+                and winner["key_type"] == loser["key_type"]
+                and system[winner["target"]] == system[loser["target"]]
+                and set(winner["accounts"]) & set(loser["accounts"])
+                and sent <= end
+                and ended >= loser["start_ns"]
+            ):
+                fits.add(winner["target"])
+        found.append(NOBODY if not fits else SEVERAL if len(fits) > 1 else fits.pop())
+    return found
+
+
+@pytest.mark.parametrize("room", [1 << 62, 64], ids=["in one", "some accounts after the other"])
+@pytest.mark.parametrize("shift", [0, 10**12], ids=["small numbers", "huge numbers"])
+@settings(max_examples=150, deadline=None)
+@given(rows=attempts_of_a_run, system=st.sampled_from([(0, 0, 0), (0, 1, 0), (0, 1, 2)]))
+def test_winners_are_those_of_a_double_loop(
+    rows: list[dict[str, Any]], system: tuple[int, ...], shift: int, room: int
+) -> None:
+    made = columns(rows, shift)
+    failed = np.flatnonzero(made.outcome == OUTCOME_CODE[Outcome.CONFLICT_DATA])
+    committed = made.outcome == OUTCOME_CODE[Outcome.COMMITTED]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(opponents, "_ROOM", room)
+        found = opponents.winners(made, failed, committed, np.array(system), 2)
+    assert found.tolist() == by_hand(rows, list(system))
+
+
+@pytest.mark.parametrize("accounts", [200, 5000])
+def test_a_known_winner_is_the_true_one(tmp_path: Path, accounts: int) -> None:
+    """And in a whole record every loser has a winner."""
+    history = simulate({"east": 12, "west": 35}, users=24, accounts=accounts, seconds=8)
+    folder = hand_made(tmp_path, history.rows)
+    rows = load_attempts(folder).measured
+    targets = load_attempts(folder).targets
+    failed = np.flatnonzero(rows.outcome == OUTCOME_CODE[Outcome.CONFLICT_DATA])
+    committed = rows.outcome == OUTCOME_CODE[Outcome.COMMITTED]
+    found = opponents.winners(rows, failed, committed, np.zeros(2, np.int64), 3)
+    assert len(found) > 20
+    truths = [history.failed_by[place] for place in failed]
+    for winner, truth in zip(found.tolist(), truths, strict=True):
+        assert truth
+        assert winner != NOBODY
+        if winner != SEVERAL:
+            assert truth == {targets[winner]}
+    known = float(np.mean(found >= 0))
+    assert known > (0.9 if accounts == 5000 else 0.5), "less contention, fewer that fit"
+
+
+def test_the_matrix_counts_every_conflict_once(tmp_path: Path) -> None:
+    history = simulate({"east": 12, "west": 35}, users=24, accounts=500, seconds=8)
+    summary = summarise(hand_made(tmp_path, history.rows))
+    found = summary["conflict_matrix"]
+    known = sum(pair["conflicts"] for pair in found["pairs"])
+    assert known == found["known"] > 0
+    assert found["known"] + found["unknown"] + found["ambiguous"] == summary["overall"]["conflicts"]
+    assert [(pair["failed"], pair["won"]) for pair in found["pairs"]] == [
+        ("east", "east"), ("east", "west"), ("west", "east"), ("west", "west")
+    ]  # fmt: skip
+    commits = {name: part["committed"] for name, part in summary["targets"].items()}
+    share = commits["east"] / sum(commits.values())
+    assert found["pairs"][0]["expected_share"] == pytest.approx(share, abs=0.001)
+    assert sum(pair["expected_share"] for pair in found["pairs"][:2]) == pytest.approx(1)
+
+
+def lost_to_west(**more: Any) -> list[dict[str, Any]]:
+    return [
+        {"target": "west", "outcome": "committed"},
+        {"target": "east", "outcome": "conflict_data", "sqlstate": "40001", **more},
+    ]
+
+
+def test_one_conflict(tmp_path: Path) -> None:
+    found = summarise(hand_made(tmp_path, lost_to_west()))["conflict_matrix"]
+    assert {"failed": "east", "won": "west", "conflicts": 1, "expected_share": 1.0} in found["pairs"]
+    assert (found["known"], found["unknown"], found["ambiguous"]) == (1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        [{"name": "east", "family": "embedded"}, {"name": "west", "family": "dynamodb"}],
+        [
+            {"name": "east", "family": "embedded", "place": "a"},
+            {"name": "west", "family": "embedded", "place": "b"},
+        ],
+    ],
+    ids=["other systems", "other servers"],
+)
+def test_targets_that_share_nothing_have_no_matrix(
+    tmp_path: Path, targets: list[dict[str, Any]]
+) -> None:
+    assert "conflict_matrix" not in summarise(hand_made(tmp_path, lost_to_west(), targets=targets))
+
+
+def test_endpoints_of_a_database_of_many_places_share_it(tmp_path: Path) -> None:
+    targets = [{"name": n, "family": "dsql", "place": n} for n in ("east", "west")]
+    assert summarise(hand_made(tmp_path, lost_to_west(), targets=targets))["conflict_matrix"]["known"]
+
+
+def test_without_conflicts_or_targets_there_is_no_matrix(tmp_path: Path) -> None:
+    none = [{"target": name, "outcome": "committed"} for name in ("east", "west")]
+    assert "conflict_matrix" not in summarise(hand_made(tmp_path / "a", none))
+    one = [{**row, "target": "east"} for row in lost_to_west()]
+    summary = summarise(hand_made(tmp_path / "b", one))
+    assert not {"conflict_matrix", "target_comparisons"} & set(summary)
+
+
+def test_a_change_of_the_schema_has_no_winner(tmp_path: Path) -> None:
+    rows = lost_to_west(outcome="conflict_schema")
+    assert "conflict_matrix" not in summarise(hand_made(tmp_path, rows))

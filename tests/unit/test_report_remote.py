@@ -1,0 +1,163 @@
+"""What the other side said of attempts, and what a target cannot show: absent, never zero."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from reports import summarise, write_report
+from reports.load import load_attempts
+from tests.run_folders import (
+    FakeRun,
+    hand_made,
+    run_json,
+    table_of,
+    write_attempts,
+    write_fake_run,
+    write_run_json,
+)
+
+MS = 1_000_000
+SMALL: dict[str, Any] = {"keys": ("int",), "tps": 400.0, "duration_s": 6.0, "block_s": 1.0}
+REMOTE = ("remote_ns", "remote_retries", "read_units", "write_units")
+NO_COMMIT: dict[str, Any] = {"commit_ns": 0, "window_low_ns": 0, "window_high_ns": 0}
+
+
+def without(table: pa.Table) -> pa.Table:
+    """The table as it was before these columns existed."""
+    return table.drop_columns(list(REMOTE))
+
+
+def one_second(folder: Path, *tables: pa.Table) -> Path:
+    write_run_json(folder, run_json(FakeRun(keys=("int",), duration_s=1.0, warmup_s=0.0, block_s=1.0)))
+    write_attempts(folder, *tables)
+    return folder
+
+
+def test_files_without_the_columns_are_read(tmp_path: Path) -> None:
+    old = one_second(tmp_path / "old", without(table_of([{}, {}])))
+    new = one_second(tmp_path / "new", table_of([{}, {}]))
+    assert summarise(old) == summarise(new)
+    assert load_attempts(old).measured.remote == {}, "no memory for what nobody said"
+    assert load_attempts(new).measured.remote == {}
+
+
+def test_files_with_and_without_them_go_together(tmp_path: Path) -> None:
+    """In any order, and with attempts in the warm-up before those that count."""
+    said = table_of(
+        [{"block": -1, "remote_ns": 9 * MS}, {"remote_ns": 5 * MS, "remote_retries": 2}, {}]
+    )
+    for name, tables in (
+        ("a", [without(table_of([{}])), said]),
+        ("b", [said, without(table_of([{}]))]),
+    ):
+        folder = one_second(tmp_path / name, *tables)
+        rows = load_attempts(folder).measured
+        assert set(rows.remote) == {"remote_ns", "remote_retries"}
+        assert sorted(rows.remote["remote_ns"].tolist()) == [-1, -1, 5 * MS]
+        remote = summarise(folder)["overall"]["remote"]
+        assert remote["duration_ms"]["samples"] == 1
+        assert remote["duration_ms"]["mean"] == pytest.approx(5)
+        assert remote["retries_mean"] == 2
+
+
+def test_a_column_of_another_type_is_said(tmp_path: Path) -> None:
+    table = table_of([{}])
+    broken = table.set_column(
+        table.column_names.index("read_units"), "read_units", pa.array(["many"], pa.string())
+    )
+    with pytest.raises(Exception, match="column 'read_units' is string, not float"):
+        summarise(one_second(tmp_path, broken))
+
+
+def test_a_functions_time_and_retries(tmp_path: Path) -> None:
+    rows = [
+        {**NO_COMMIT, "remote_ns": n * MS, "remote_retries": retries}
+        for n, retries in ((1, 0), (2, 0), (3, 1), (6, 3))
+    ]
+    overall = summarise(hand_made(tmp_path, rows))["overall"]
+    assert overall["remote"] == {
+        "duration_ms": {
+            "samples": 4, "mean": 3.0, "p50": None, "p90": None, "p95": None, "p99": None,
+            "p999": None, "max": 6.0,
+        },
+        "retries_mean": 1.0, "retry_rate": 0.5, "retries_max": 3,
+    }  # fmt: skip
+    assert "capacity" not in overall
+
+
+def test_a_functions_time_alone(tmp_path: Path) -> None:
+    remote = summarise(hand_made(tmp_path, [{"remote_ns": MS}]))["overall"]["remote"]
+    assert set(remote) == {"duration_ms"}
+
+
+def test_capacity_and_its_cost(tmp_path: Path) -> None:
+    """Failed attempts are charged for; what a million committed cost holds them."""
+    units = {"read_units": 1.5, "write_units": 4.0}
+    rows = [
+        {**NO_COMMIT, **units},
+        {**NO_COMMIT, **units},
+        {**NO_COMMIT, **units, "outcome": "conflict_data", "sqlstate": "40001"},
+    ]
+    capacity = summarise(hand_made(tmp_path, rows))["overall"]["capacity"]
+    assert capacity["read_units"] == 4.5
+    assert capacity["write_units"] == 12.0
+    assert capacity["write_units_per_committed"] == 6.0
+    # 0.125 USD a million read units, 0.625 a million write units.
+    assert capacity["cost_usd"] == pytest.approx((4.5 * 0.125 + 12 * 0.625) / 1e6)
+    assert capacity["cost_usd_per_million"] == pytest.approx((4.5 * 0.125 + 12 * 0.625) / 2)
+
+
+def test_capacity_is_of_the_targets_that_have_it(tmp_path: Path) -> None:
+    """The embedded database's commits do not make the other's cheaper."""
+    rows = [
+        {"target": "items", "write_units": 4.0, **NO_COMMIT},
+        {"target": "embedded"},
+        {"target": "embedded"},
+    ]
+    summary = summarise(hand_made(tmp_path, rows))
+    assert "capacity" not in summary["targets"]["embedded"]
+    for one in (summary["overall"], summary["targets"]["items"]):
+        assert one["capacity"]["write_units_per_committed"] == 4.0
+        assert "read_units" not in one["capacity"], "not said is not zero"
+
+
+def test_what_cannot_be_measured_is_absent(tmp_path: Path) -> None:
+    """No COMMIT time: no COMMIT figures and no window to predict from, for the whole run either."""
+    rows = [{"target": "function", **NO_COMMIT}, {"target": "embedded"}]
+    summary = summarise(hand_made(tmp_path, rows))
+    function, embedded = (summary["targets"][name] for name in ("function", "embedded"))
+    assert not {"commit_ms", "predicted_conflict_rate"} & set(function)
+    assert {"commit_ms", "predicted_conflict_rate"} <= set(embedded)
+    assert "commit" not in function["time_ms"]
+    assert embedded["time_ms"]["commit"] == 1.0
+    assert "predicted_conflict_rate" not in summary["overall"], "a part of it has no prediction"
+    assert summary["overall"]["commit_ms"]["samples"] == 1
+
+
+def test_the_page_of_a_target_that_shows_little(tmp_path: Path) -> None:
+    fake = FakeRun(**SMALL, targets=("fn",), functions=("fn",))
+    page = write_report(write_fake_run(tmp_path, fake)).read_text()
+    table = page.split('class="answer"', 1)[1].split("</table>", 1)[0]
+    assert "Function&#39;s own time p50" in table
+    assert "Calls that the function retried" in table
+    assert "COMMIT" not in table
+    assert "predicted" not in table
+    assert "COMMIT" not in page.split('<figure id="parts"', 1)[1].split("</figure>", 1)[0]
+
+
+def test_different_systems_side_by_side(tmp_path: Path) -> None:
+    fake = FakeRun(
+        **SMALL,
+        targets=("embedded", "items", "fn"),
+        charged=("items",),
+        functions=("fn",),
+        systems={"items": {"family": "dynamodb"}, "fn": {"family": "lambda"}},
+    )
+    page = write_report(write_fake_run(tmp_path, fake)).read_text()
+    section = page.split('id="targets"', 1)[1].split("<section", 1)[0]
+    assert "are different systems" in section
+    for head in ("COMMIT p50", "Write units a committed transaction", "Cost of a million committed"):
+        assert head in section
+    assert "conflict-matrix" not in section
