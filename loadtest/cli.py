@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from loadtest.config import RunConfig, SeedConfig
-from loadtest.errors import InputError, OccbenchError
+from loadtest.errors import InputError, OccbenchError, TargetError
 from loadtest.options import as_command
 
 if TYPE_CHECKING:
@@ -30,6 +30,12 @@ db = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(db, name="db")
+cluster = typer.Typer(
+    help="Clusters of Aurora DSQL: make them, list them, delete those that this tool made.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+app.add_typer(cluster, name="cluster")
 
 INTERRUPTED = 130
 
@@ -127,6 +133,10 @@ def _run_load(**options: Any) -> None:
     from seed import contents, key_source
 
     folder, interrupted = run_headless(config, contents, key_source)
+    from loadtest import service_metrics
+
+    if (missing := service_metrics.after_run(folder)) is not None:
+        print(f"occbench: {missing}", file=sys.stderr)
     try:
         _write_report(folder)
     except InputError as error:
@@ -142,10 +152,10 @@ def _run_load(**options: Any) -> None:
         raise typer.Exit(OccbenchError.exit_code)
 
 
-def _write_report(folder: Path) -> None:
+def _write_report(folder: Path, dpu_price: float | None = None) -> None:
     from reports import answer_of, write_report
 
-    path = write_report(folder)
+    path = write_report(folder, dpu_price)
     print(answer_of(folder))
     print(path)
 
@@ -208,13 +218,42 @@ app.command("ui")(as_command(RunConfig, _ui, (_HOST, _PORT)))
 @app.command("report")
 def _report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Folders of runs.")],
+    refresh: Annotated[
+        bool,
+        typer.Option("--refresh", help="First fetch what Aurora DSQL counted, from CloudWatch."),
+    ] = False,
+    dpu_price: Annotated[
+        str | None,
+        typer.Option(
+            help=RunConfig.model_fields["dpu_price"].description,
+            show_default="the run's own",
+            metavar="USD",
+        ),
+    ] = None,
 ) -> None:
     """Write the report of a run again, from its record.
 
-    Example: `occbench report results/*`
+    Examples:
+
+    `occbench report results/*`
+
+    `occbench report --refresh results/20260101-120000-transfer`
     """
+    from loadtest import service_metrics
+
+    price = None if dpu_price is None else RunConfig.read(dpu_price=dpu_price).dpu_price
+    failed = False
     for run in runs:
-        _write_report(run)
+        if refresh:
+            try:
+                print(f"{run}: {service_metrics.refresh(run)}", file=sys.stderr)
+            except TargetError as error:
+                # What can be reported without it is.
+                print(f"occbench: {error}", file=sys.stderr)
+                failed = True
+        _write_report(run, price)
+    if failed:
+        raise typer.Exit(TargetError.exit_code)
 
 
 @app.command("predict")
@@ -331,6 +370,97 @@ def _db_url(
     target = _embedded(regime, data)
     target.start()
     print(target.server.url(target.regime))
+
+
+_REGIONS = typer.Option(
+    "--region", help="Where: one Region, or several with commas between.", metavar="REGION"
+)
+_PROFILE = typer.Option(
+    help="The profile of the AWS configuration whose credentials are used.", metavar="NAME"
+)
+
+
+@cluster.command("create")
+def _cluster_create(
+    region: Annotated[str, typer.Option(help="Where: us-east-1.", metavar="REGION")],
+    name: Annotated[str | None, typer.Option(help="Its tag Name.", metavar="NAME")] = None,
+    profile: Annotated[str | None, _PROFILE] = None,
+    deletion_protection: Annotated[
+        bool, typer.Option(help="Whether deleting it takes --lift-protection as well.")
+    ] = False,
+    peer_region: Annotated[
+        str | None, typer.Option(help="Make a linked pair, the other half here.", metavar="REGION")
+    ] = None,
+    witness_region: Annotated[
+        str | None,
+        typer.Option(help="The third Region of a linked pair, without an endpoint.", metavar="REGION"),
+    ] = None,
+) -> None:
+    """Make a cluster, or a linked pair, wait until it is active, and print its `--target`.
+
+    A cluster costs what is done with it and what it stores, until it is deleted. Ctrl-C while waiting
+    leaves it there and says how to delete it.
+
+    Examples:
+
+    `occbench cluster create --region us-east-1 --name contention`
+
+    `occbench cluster create --region us-east-1 --peer-region us-east-2 --witness-region us-west-2`
+    """
+    from loadtest import clusters
+
+    wish = clusters.Wish(region, name, deletion_protection, peer_region, witness_region)
+    made = clusters.create(clusters.ControlPlane(profile), wish, _progress)
+    print("\n".join(clusters.how_to_use(made, profile)))
+
+
+@cluster.command("list")
+def _cluster_list(
+    region: Annotated[str, _REGIONS],
+    profile: Annotated[str | None, _PROFILE] = None,
+) -> None:
+    """List the clusters of one or more Regions, and say which of them this tool made.
+
+    Example: `occbench cluster list --region us-east-1,us-east-2`
+    """
+    from loadtest import clusters
+
+    control = clusters.ControlPlane(profile)
+    regions = clusters.read_regions("--region", region)
+    found = [one for where in regions for one in control.all(where)]
+    print("\n".join(clusters.listing(found)) if found else f"no clusters in {', '.join(regions)}")
+
+
+@cluster.command("delete")
+def _cluster_delete(
+    identifiers: Annotated[list[str], typer.Argument(metavar="ID…", help="Clusters to delete.")],
+    region: Annotated[str, _REGIONS],
+    profile: Annotated[str | None, _PROFILE] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    lift_protection: Annotated[
+        bool, typer.Option("--lift-protection", help="Delete it even if deletion protection is on.")
+    ] = False,
+) -> None:
+    """Delete clusters that this tool made, with all their data, after showing them and asking.
+
+    A cluster without the tag `occbench` is never deleted. Of a linked pair both halves go. Deletion
+    protection is lifted only with --lift-protection.
+
+    Example: `occbench cluster delete 4qabtsb7zhyjwvo2pmhqx4l5ny --region us-east-1`
+    """
+    from loadtest import clusters
+
+    control = clusters.ControlPlane(profile)
+    found = clusters.find(control, identifiers, clusters.read_regions("--region", region))
+    clusters.check_deletable(found, lift_protection=lift_protection)
+    print("\n".join(clusters.listing(found)), flush=True)
+    if not yes:
+        clusters.confirm(found)
+    clusters.delete(control, found, _progress)
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _say(status: "ServerStatus") -> None:

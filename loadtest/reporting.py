@@ -4,13 +4,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+from loadtest.service_metrics import counted_elsewhere
+
 
 def report_in_process(run_folder: Path) -> None:
     """Write the report of this run in another process, and say where it is.
 
-    Drawing takes seconds of pure computing, in which Locust's page would not answer.
+    Drawing takes seconds of pure computing, in which Locust's page would not answer. What the service
+    counted is asked for as well, where it counts.
     """
-    command = [sys.executable, "-m", "loadtest.cli", "report", str(run_folder)]
+    refresh = ["--refresh"] if counted_elsewhere(run_folder) else []
+    command = [sys.executable, "-m", "loadtest.cli", "report", *refresh, str(run_folder)]
     wait_for(command)
 
 
