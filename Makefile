@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format bench transcripts clean
 
 help:  ## List the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.run  ## Seed the embedded database, run transfers, write a report (about two minutes).
 	@$(BIN)/occbench demo
@@ -28,8 +28,11 @@ format: $(VENV)/.dev  ## Put the code into shape.
 bench: $(VENV)/.dev  ## Compare with pgbench and \copy, side by side (about five minutes).
 	$(BIN)/python -m tests.bench
 
+transcripts: $(VENV)/.dev  ## Run the commands that docs/targets.md shows, and write down what they print.
+	$(BIN)/python -m tests.transcripts
+
 clean:  ## Remove the virtual environment and what tools left behind.
-	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/.cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("occbench needs Python 3.11 or newer, this is %s; name another, as in: make PYTHON=python3.12 demo" % sys.version.split()[0])'

@@ -14,8 +14,9 @@ from loadtest.keyspace import KeySpace, KeyType
 from loadtest.table import Table
 from loadtest.targets.base import Language
 from loadtest.targets.calls import CallSession
+from loadtest.targets.dialect import Dialect, Statement
 from loadtest.targets.items import ItemSession
-from loadtest.targets.sql import Dialect, SqlSession, Statement
+from loadtest.targets.sql import SqlSession
 
 
 class Work(NamedTuple):

@@ -6,8 +6,9 @@ sessions understand is its *language*: SQL (`sql.py`, with a dialect), items (`i
 """
 
 from loadtest.targets.base import Language, Limits, Session, StatementFailed, Target, TargetSpec
+from loadtest.targets.dialect import Dialect, Statement
 from loadtest.targets.registry import FAMILIES, open_target, parse_target
-from loadtest.targets.sql import Dialect, SqlSession, SqlTarget, Statement
+from loadtest.targets.sql import SqlSession, SqlTarget
 
 __all__ = [
     "FAMILIES",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from loadtest.invariant import Invariant, Standing
-    from loadtest.targets.sql import Statement
+    from loadtest.targets.dialect import Statement
 
 
 class Language(StrEnum):

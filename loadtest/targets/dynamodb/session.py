@@ -1,0 +1,146 @@
+"""The hot path: one user's way to the items, over a connection of its own."""
+
+import json
+from collections.abc import Sequence
+from math import isnan
+from time import monotonic_ns
+from typing import Any
+
+from botocore.exceptions import BotoCoreError
+
+from loadtest.targets import aws
+from loadtest.targets.base import ABSENT, Remote, StatementFailed
+from loadtest.targets.dynamodb import reasons, requests
+from loadtest.targets.dynamodb.wire import Lost, NotSent, Wire
+from loadtest.targets.items import Change, Item, Refused
+
+
+class DynamoSession:
+    """See `items.ItemSession` for the verbs and `base.Session` for the times.
+
+    A transaction has no COMMIT of its own: the write is the commit. Done in one request, its window
+    is that request and may be arbitrarily short within it; done in two, it is what lies between the
+    read and the write.
+    """
+
+    def __init__(self, wire: Wire, *, optimistic: bool, prefix: str) -> None:
+        self.optimistic = optimistic
+        self.first_sent_ns = self.first_answered_ns = 0
+        self.commit_sent_ns = self.ended_ns = 0
+        self.closed = False
+        self.remote = ABSENT
+        self._wire = wire
+        self._prefix = prefix
+        try:
+            wire.connect()
+        except NotSent as why:
+            raise StatementFailed(
+                reasons.CANNOT_CONNECT, str(why), commit_sent=False, connected=False
+            ) from None
+
+    def begin(self) -> None:
+        """Forget the last attempt's times; nothing is sent."""
+        self.first_sent_ns = self.first_answered_ns = self.commit_sent_ns = 0
+        self.remote = ABSENT
+
+    def read(self, table: str, keys: Sequence[bytes]) -> list[Item | None]:
+        """Read items in one request, each consistently; None for one that is not there.
+
+        Not `TransactGetItems`: it costs twice as much and fails where somebody writes. What is read
+        here need not belong together, for a write on condition of all the versions finds out.
+        """
+        name = self._prefix + table
+        sent = monotonic_ns()
+        self.first_sent_ns = self.first_sent_ns or sent
+        status, body = self._send("BatchGetItem", requests.batch_get(name, keys))
+        self.first_answered_ns = self.first_answered_ns or self.ended_ns
+        answer = self._understood(status, body)
+        if status != 200:
+            raise self._failed(reasons.meaning_of(status, answer))
+        units = requests.units_of(answer)
+        self.remote = Remote(read_units=_plus(self.remote.read_units, units))
+        if answer.get("UnprocessedKeys"):
+            raise self._failed(reasons.Meaning(reasons.THROTTLED, "some items were not read"))
+        try:
+            return requests.items_of(answer, name, keys)
+        except (KeyError, ValueError):
+            raise self._failed(
+                reasons.Meaning(reasons.WRONG_INPUT, "an item has no balance or no version")
+            ) from None
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """All changes or none; raises Refused, or StatementFailed for whatever else.
+
+        There is no ClientRequestToken in it: a write whose answer was lost is not sent again, here or
+        by anybody, so there is nothing for DynamoDB to recognise.
+        """
+        body = requests.transact_write(changes, self._prefix)
+        self.commit_sent_ns = monotonic_ns()
+        if not self.first_sent_ns:
+            # One request is the whole transaction: nothing was read before it left.
+            self.first_sent_ns = self.first_answered_ns = self.commit_sent_ns
+        status, answered = self._send("TransactWriteItems", body)
+        answer = self._understood(status, answered)
+        if status == 200:
+            units = requests.units_of(answer)
+            self.remote = self.remote._replace(write_units=_plus(self.remote.write_units, units))
+            return
+        meaning = reasons.meaning_of(status, answer, changes)
+        if meaning.refused:
+            raise Refused
+        raise self._failed(meaning)
+
+    def rollback(self) -> None:
+        """There is nothing to take back."""
+        self.ended_ns = monotonic_ns()
+
+    def close(self) -> None:
+        """Close the connection; never raises."""
+        self.closed = True
+        self._wire.close()
+
+    def _send(self, operation: str, body: bytes) -> tuple[int, bytes]:
+        try:
+            answer = self._wire.request(operation, body)
+        except NotSent as why:
+            # Not even a part of it has left: nothing happened.
+            self.commit_sent_ns = 0
+            raise self._broken(reasons.CANNOT_CONNECT, str(why)) from None
+        except Lost as why:
+            raise self._broken(reasons.LOST, str(why)) from None
+        except BotoCoreError as error:
+            self.commit_sent_ns = 0
+            raise self._failed(reasons.Meaning(reasons.NOT_KNOWN, aws.explain(error)[0])) from None
+        self.ended_ns = monotonic_ns()
+        return answer
+
+    def _understood(self, status: int, body: bytes) -> Any:
+        """The answer as an object; None where something else than DynamoDB failed in its place."""
+        try:
+            answer = json.loads(body)
+        except ValueError:
+            answer = None
+        if status == 200 and not isinstance(answer, dict):
+            raise self._broken(reasons.LOST, "the answer is not DynamoDB's")
+        return answer
+
+    def _failed(self, meaning: reasons.Meaning) -> StatementFailed:
+        self.ended_ns = monotonic_ns()
+        return StatementFailed(
+            meaning.sqlstate,
+            meaning.text,
+            commit_sent=self.commit_sent_ns != 0,
+            # What became of the request nobody can say, as when the connection is lost.
+            connected=not meaning.unknown,
+        )
+
+    def _broken(self, sqlstate: str, why: str) -> StatementFailed:
+        self.ended_ns = monotonic_ns()
+        return StatementFailed(sqlstate, why, commit_sent=self.commit_sent_ns != 0, connected=False)
+
+
+def _plus(before: float, units: float | None) -> float:
+    """The units so far, absent (NaN) until some are known."""
+    if units is None:
+        return before
+    return units if isnan(before) else before + units

@@ -1,0 +1,201 @@
+"""What is sent to DynamoDB: addresses, bodies, signatures."""
+
+import json
+import uuid
+from typing import Any
+
+import botocore.loaders
+import botocore.model
+import botocore.validate
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from loadtest.errors import InputError
+from loadtest.targets import parse_target
+from loadtest.targets.dynamodb import requests
+from loadtest.targets.dynamodb.address import Address, read_address
+from loadtest.targets.dynamodb.signing import Signer
+from loadtest.targets.dynamodb.wire import host_header
+from loadtest.targets.items import Change, Item
+
+UUID = uuid.UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
+NUMBER = (12).to_bytes(8)
+
+
+def address(text: str) -> Address:
+    return read_address(parse_target(text))
+
+
+def test_an_address() -> None:
+    assert address("dynamodb://eu-west-1") == Address("eu-west-1")
+    assert address(
+        "east=dynamodb://us-east-1?endpoint_url=http%3A%2F%2F127.0.0.1%3A8000&transfer=optimistic"
+        "&profile=me&prefix=t1_&weight=2"
+    ) == Address("us-east-1", "http://127.0.0.1:8000", True, "me", "t1_")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("dynamodb://", "does not name a Region"),
+        ("dynamodb", "does not name a Region"),
+        ("dynamodb://us-east-1/table", "does not name a Region"),
+        ("dynamodb://us-east-1:8000", "does not name a Region"),
+        ("dynamodb://us_east_1", "does not name a Region"),
+        ("dynamodb://us-east-1?transfer=both", "transfer=both is neither atomic nor optimistic"),
+        ("dynamodb://us-east-1?endpoint=x", "no option 'endpoint'; there is endpoint_url"),
+        ("dynamodb://us-east-1?prefix=a/b", "prefix=a/b cannot begin"),
+        ("dynamodb://us-east-1?endpoint_url=localhost:8000", "endpoint_url must be a scheme"),
+        ("dynamodb://us-east-1?endpoint_url=http://h:99999", "endpoint_url must be a scheme"),
+        ("dynamodb://us-east-1?endpoint_url=http://h/path", "endpoint_url must be a scheme"),
+        ("dynamodb://us-east-1?endpoint_url=http://me@h", "endpoint_url must be a scheme"),
+    ],
+)
+def test_a_wrong_address_is_said(text: str, said: str) -> None:
+    with pytest.raises(InputError, match="target ") as caught:
+        address(text)
+    assert said in str(caught.value)
+
+
+def test_a_password_in_the_endpoint_is_not_repeated() -> None:
+    with pytest.raises(InputError) as caught:
+        address("dynamodb://us-east-1?endpoint_url=http://me:geheim@host")
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://dynamodb.us-east-1.amazonaws.com", "dynamodb.us-east-1.amazonaws.com"),
+        ("https://x:443", "x"),
+        ("http://x:443", "x:443"),
+        ("http://127.0.0.1:8000", "127.0.0.1:8000"),
+        ("http://[::1]:8000", "[::1]:8000"),
+    ],
+)
+def test_the_host_header(url: str, host: str) -> None:
+    assert host_header(url) == host
+
+
+@pytest.mark.parametrize("token", [None, "a-session/token+with=signs"])
+@pytest.mark.parametrize("url", ["https://dynamodb.us-east-1.amazonaws.com/", "http://x:8000/"])
+def test_a_signature_is_botocores(token: str | None, url: str) -> None:
+    """Twice, for what a signer keeps between two requests must not change the second."""
+    credentials = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", token)
+    signer = Signer(credentials, host_header(url), "us-east-1")
+    for body, operation in ((b'{"a":1}', "Scan"), (b"{}", "TransactWriteItems")):
+        request = AWSRequest(
+            "POST",
+            url,
+            headers={
+                "Content-Type": "application/x-amz-json-1.0",
+                "X-Amz-Target": f"DynamoDB_20120810.{operation}",
+            },
+            data=body,
+        )
+        SigV4Auth(credentials, "dynamodb", "us-east-1").add_auth(request)
+        head = signer.head_at(request.headers["X-Amz-Date"], operation, body).decode()
+        first, *lines = head.removesuffix("\r\n\r\n").split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        assert first == "POST / HTTP/1.1"
+        assert headers["Content-Length"] == str(len(body))
+        for name, value in request.headers.items():
+            assert headers[name] == value
+
+
+def test_renewed_credentials_are_used() -> None:
+    credentials = Credentials("FIRST", "one")
+    signer = Signer(credentials, "x", "us-east-1")
+    before = signer.head_at("20260131T000000Z", "Scan", b"{}")
+    credentials.access_key, credentials.secret_key, credentials.token = "SECOND", "two", "t"
+    after = signer.head_at("20260131T000000Z", "Scan", b"{}")
+    fresh = Signer(Credentials("SECOND", "two", "t"), "x", "us-east-1")
+    assert before != after == fresh.head_at("20260131T000000Z", "Scan", b"{}")
+
+
+def test_a_signature_is_of_its_day() -> None:
+    signer = Signer(Credentials("A", "b"), "x", "us-east-1")
+    signer.head_at("20260131T235959Z", "Scan", b"{}")
+    fresh = Signer(Credentials("A", "b"), "x", "us-east-1")
+    later = "20260201T000000Z"
+    assert signer.head_at(later, "Scan", b"{}") == fresh.head_at(later, "Scan", b"{}")
+
+
+def test_keys() -> None:
+    assert json.loads(requests.key_value(NUMBER)) == {"N": "12"}
+    assert json.loads(requests.key_value((-3).to_bytes(8, signed=True))) == {"N": "-3"}
+    assert json.loads(requests.key_value(UUID.bytes)) == {"S": str(UUID)}
+
+
+def check_shape(operation: str, body: bytes) -> dict[str, Any]:
+    """The body, if botocore finds that the operation takes it."""
+    model = botocore.model.ServiceModel(
+        botocore.loaders.Loader().load_service_model("dynamodb", "service-2")
+    )
+    request: dict[str, Any] = json.loads(body)
+    shape = model.operation_model(operation).input_shape
+    report = botocore.validate.ParamValidator().validate(request, shape)
+    assert not report.has_errors(), report.generate_report()
+    return request
+
+
+def test_a_transfer_in_one_request() -> None:
+    changes = [
+        Change("accounts_uuid", UUID.bytes, -7, at_least=7),
+        Change("accounts_uuid", UUID.bytes, 7),
+    ]
+    request = check_shape("TransactWriteItems", requests.transact_write(changes, "t1_"))
+    debit, credit = (one["Update"] for one in request["TransactItems"])
+    assert request["ReturnConsumedCapacity"] == "TOTAL"
+    assert debit["TableName"] == credit["TableName"] == "t1_accounts_uuid"
+    assert debit["ConditionExpression"] == "attribute_exists(id) AND balance >= :m"
+    assert debit["ExpressionAttributeValues"] == {
+        ":a": {"N": "-7"}, ":o": {"N": "1"}, ":m": {"N": "7"},
+    }  # fmt: skip
+    assert credit["ConditionExpression"] == "attribute_exists(id)"
+    assert credit["ExpressionAttributeValues"] == {":a": {"N": "7"}, ":o": {"N": "1"}}
+    for update in (debit, credit):
+        assert update["Key"] == {"id": {"S": str(UUID)}}
+        assert "version = version + :o" in update["UpdateExpression"]
+        assert update["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
+
+
+def test_a_transfer_on_condition_of_versions() -> None:
+    body = requests.transact_write([Change("accounts_int", NUMBER, 1, version=4)], "")
+    [only] = check_shape("TransactWriteItems", body)["TransactItems"]
+    assert only["Update"]["ConditionExpression"] == "attribute_exists(id) AND version = :v"
+    assert only["Update"]["ExpressionAttributeValues"][":v"] == {"N": "4"}
+
+
+def test_other_bodies() -> None:
+    asked = check_shape("BatchGetItem", requests.batch_get("t", [NUMBER, NUMBER]))
+    assert asked["RequestItems"]["t"]["ConsistentRead"] is True
+    check_shape("BatchWriteItem", requests.batch_write("t", ['"id":{"N":"1"}', '"id":{"N":"2"}']))
+    page = check_shape("Scan", requests.scan("t", "balance", 1, 8, '{"id": {"N": "1"}}'))
+    assert page["ConsistentRead"] is True
+    assert (page["Segment"], page["TotalSegments"]) == (1, 8)
+    check_shape("Scan", requests.scan("t", "balance", 0, 8, None))
+
+
+def test_items_come_in_the_order_that_was_asked_for() -> None:
+    answer = {
+        "Responses": {
+            "t": [
+                {"id": {"N": "2"}, "balance": {"N": "20"}, "version": {"N": "1"}},
+                {"id": {"N": "1"}, "balance": {"N": "10"}, "version": {"N": "0"}},
+            ]
+        }
+    }
+    keys = [number.to_bytes(8) for number in (1, 3, 2)]
+    assert requests.items_of(answer, "t", keys) == [Item(10, 0), None, Item(20, 1)]
+
+
+def test_units() -> None:
+    assert requests.units_of({}) is None
+    assert requests.units_of({"ConsumedCapacity": []}) is None
+    assert requests.units_of({"ConsumedCapacity": [{"CapacityUnits": 4.0}]}) == 4.0
+    both = [{"CapacityUnits": 4.0}, {"CapacityUnits": 0.5}]
+    assert requests.units_of({"ConsumedCapacity": both}) == 4.5
+    assert requests.units_of({"ConsumedCapacity": {"CapacityUnits": 2.0}}) == 2.0
