@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any, Protocol
 
 import numpy as np
@@ -269,9 +270,8 @@ def _check_seeded(
     found: Seeded | None,
     wanted_source: str,
 ) -> None:
-    command = (
-        f"occbench seed --target {target.spec.shown} --scenario {config.scenario} --keys {key_type}"
-    )
+    where = quote(target.spec.shown)
+    command = f"occbench seed --target {where} --scenario {config.scenario} --keys {key_type}"
     lead = f"{target.called}: "
     if found is None:
         raise TargetError(f"{lead}table {table} is not seeded; run `{command}` first")

@@ -73,15 +73,20 @@ def one_in(rate: float) -> str:
 
 
 def _single(f: Figures) -> str:
-    rate = f.conflict_rate or 0.0
-    if not f.conflicts:
-        said = "No attempt conflicted"
-    else:
-        said = f"{one_in(rate).capitalize()} attempts conflicted"
-    text = f"{said} at {number(f.throughput_tps)} transactions a second"
+    said = _conflicted(f)
+    text = f"{said[:1].upper()}{said[1:]} at {number(f.throughput_tps)} transactions a second"
     if f.latency.p99 is not None:
         text += f"; 99 in 100 of these took at most {milliseconds(f.latency.p99)}"
     return f"{text}."
+
+
+def _conflicted(f: Figures) -> str:
+    """How often attempts conflicted, where a function tried again by itself too."""
+    outside = f"{one_in(f.conflict_rate or 0.0)} attempts" if f.conflicts else "no attempt"
+    if f.remote is None or not f.remote.retry_rate:
+        return f"{outside} conflicted"
+    inside = f"the function tried again in {one_in(f.remote.retry_rate)} calls"
+    return f"{inside}, and {outside} conflicted for its caller," if f.conflicts else inside
 
 
 def _compared(comparisons: list[Comparison]) -> str:
@@ -132,10 +137,9 @@ def _listed(parts: list[str]) -> str:
 def _both(model: Model) -> str:
     sentences = []
     for name, f in model.key_types.items():
-        rate = f.conflict_rate or 0.0
-        conflicted = "no attempt" if not f.conflicts else f"{one_in(rate)} attempts"
+        rate = f" ({percent(f.conflict_rate or 0.0)})" if f.conflicts else ""
         text = (
-            f"with {name} keys {conflicted} conflicted ({percent(rate)}), "
+            f"with {name} keys {_conflicted(f)}{rate}, "
             f"at {number(f.throughput_tps)} transactions a second"
         )
         if f.latency.p50 is not None:

@@ -33,8 +33,8 @@ class Remote:
 class Capacity:
     """The units that a service charged for, and how many of them a committed transaction took.
 
-    Failed attempts are charged for, too. Where only a part of a slice's targets say their units, the
-    committed transactions are those of that part.
+    Failed attempts are charged for, too, but a service may not say how much. Where only a part of a
+    slice's targets say their units, the committed transactions are those of that part.
     """
 
     read_units: float | None
@@ -45,6 +45,8 @@ class Capacity:
     """On demand, at the prices in `loadtest.pricing`."""
     cost_usd_per_million: float | None
     """For a million committed transactions."""
+    unsaid: int
+    """Attempts on the same targets of which the service did not say what they were charged."""
 
 
 class Said:
@@ -53,6 +55,8 @@ class Said:
     def __init__(self, attempts: Attempts, cells: NDArray[np.int32]) -> None:
         self._shape = (len(attempts.key_types), len(attempts.targets), len(attempts.scenarios))
         said = attempts.measured.remote
+        size = int(np.prod(self._shape))
+        self._attempts = np.bincount(cells, minlength=size).reshape(self._shape)
         self._times = _known(said.get("remote_ns"), cells)
         self._retries = _known(said.get("remote_retries"), cells)
         self._units = {
@@ -83,8 +87,11 @@ class Said:
         """The units charged for in these cells; `commits` has each cell's committed transactions."""
         found: dict[str, float] = {}
         charged = np.zeros(self._shape, bool)
+        most_said = 0
         for name, (sums, counts) in self._units.items():
             charged |= counts > 0
+            # What is said last of an attempt is what it wrote.
+            most_said = int(counts[chosen].sum()) or most_said
             if counts[chosen].sum():
                 found[name] = float(sums[chosen].sum())
         if not found:
@@ -99,6 +106,7 @@ class Said:
             write_units_per_committed=_each(write, committed),
             cost_usd=cost,
             cost_usd_per_million=a_million(cost, committed),
+            unsaid=max(0, int((self._attempts * charged)[chosen].sum()) - most_said),
         )
 
     def _wanted(self, chosen: Chosen) -> NDArray[np.bool_]:

@@ -79,7 +79,7 @@ def verdicts(model: Model) -> list[Verdict]:
     found += [_band(name, figures, regimes(model)) for name, figures in model.key_types.items()]
     found += [*_bands_by_target(model), *_gaps(model)]
     found += [_generator(model), *_reports(model), _pacing(model)]
-    found += [*_consistency(model), *_failures(model)]
+    found += [*_consistency(model), *_failures(model), *_capacity(model)]
     not_durable = [t.name for t in model.run.targets if t.durable is False]
     if not_durable:
         found.append(
@@ -113,7 +113,9 @@ def _invariant(model: Model) -> Verdict:
     what = ", ".join(dict.fromkeys(check.what for check in checks))
     if not broken and unknown:
         why = f" ({unknown[0].why})" if unknown[0].why else ""
-        return Verdict("invariant", "bad", f"{_sentence(what)}: could not be checked{why}.")
+        # Nobody was asked to keep a total that nobody knows.
+        state: State = "note" if all(check.expected is None for check in unknown) else "bad"
+        return Verdict("invariant", state, f"{_sentence(what)}: could not be checked{why}.")
     if not broken:
         return Verdict("invariant", "good", f"{_sentence(what)}: checked on every table, it holds.")
     first = broken[0]
@@ -307,6 +309,21 @@ def _consistency(model: Model) -> list[Verdict]:
         return [Verdict("consistency", "bad", text)]
     good = found.overall.made > 0 and not found.overall.stale
     return [Verdict("consistency", "good" if good else "bad", reading(found))]
+
+
+def _capacity(model: Model) -> list[Verdict]:
+    """Capacity that was charged for and is in no figure."""
+    capacity = model.overall.capacity
+    if capacity is None or not capacity.unsaid:
+        return []
+    return [
+        Verdict(
+            "capacity",
+            "note",
+            f"Of {plural(capacity.unsaid, 'failed attempt')} the service did not say the capacity, and "
+            "DynamoDB charges for failed writes as well: the real cost is higher than the one given.",
+        )
+    ]
 
 
 def _failures(model: Model) -> list[Verdict]:

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -85,7 +86,7 @@ def test_a_database_that_is_not_seeded_or_not_all_of_it(empty: EmbeddedServer, t
     text = f"embedded?data={empty.data_folder}"
     line = refused(text, tmp_path, status=3)
     assert "accounts_int is not seeded" in line
-    assert f"occbench seed --target {text}" in line
+    assert f"occbench seed --target {quote(text)}" in line
     target = sql_target(text)
     plan = SeedPlan((KeyType.INT,), 100)
     seed(plan, target, find_scenario("transfer"), SilentProgress())

@@ -109,6 +109,42 @@ def test_capacity_and_its_cost(tmp_path: Path) -> None:
     assert capacity["cost_usd_per_million"] == pytest.approx((4.5 * 0.125 + 12 * 0.625) / 2)
 
 
+def test_failed_attempts_whose_capacity_nobody_said(tmp_path: Path) -> None:
+    """They cost something all the same, and the report must not hide it."""
+    failed = {"outcome": "conflict_data", "sqlstate": "40001"}
+    rows = [
+        {**NO_COMMIT, "write_units": 4.0},
+        {**NO_COMMIT, **failed, "read_units": 1.0},
+        {**NO_COMMIT, **failed, "read_units": 1.0},
+    ]
+    summary = summarise(hand_made(tmp_path, rows))
+    assert summary["overall"]["capacity"]["unsaid"] == 2
+    (line,) = [v["text"] for v in summary["verdicts"] if v["about"] == "capacity"]
+    assert "2 failed attempts" in line
+    complete = summarise(hand_made(tmp_path / "other", [{**NO_COMMIT, "write_units": 4.0}]))
+    assert complete["overall"]["capacity"]["unsaid"] == 0
+    assert not [v for v in complete["verdicts"] if v["about"] == "capacity"]
+
+
+def test_a_function_that_tries_again_is_no_run_without_conflicts(tmp_path: Path) -> None:
+    rows = [{**NO_COMMIT, "remote_ns": MS, "remote_retries": int(n == 0)} for n in range(4)]
+    said = summarise(hand_made(tmp_path, rows))["answer"]["headline"]
+    assert said.startswith("The function tried again in 1 in 4 calls at ")
+    quiet = [{**NO_COMMIT, "remote_ns": MS, "remote_retries": 0}]
+    assert summarise(hand_made(tmp_path / "quiet", quiet))["answer"]["headline"].startswith(
+        "No attempt conflicted at "
+    )
+
+
+def test_a_total_that_nobody_knows_is_no_broken_promise(tmp_path: Path) -> None:
+    check = {"target": "f", "key_type": "int", "what": "money conserved", "holds": None, "why": "x"}
+    for expected, state in ((None, "note"), ("100", "bad")):
+        folder = tmp_path / state
+        run = hand_made(folder, [NO_COMMIT], invariant=[{**check, "expected": expected}])
+        verdicts = {v["about"]: v["state"] for v in summarise(run)["verdicts"]}
+        assert verdicts["invariant"] == state
+
+
 def test_capacity_is_of_the_targets_that_have_it(tmp_path: Path) -> None:
     """The embedded database's commits do not make the other's cheaper."""
     rows = [
