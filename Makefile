@@ -13,13 +13,14 @@ help:  ## List the targets.
 demo: $(VENV)/.run  ## Seed the embedded database, run transfers, write a report (about two minutes).
 	@$(BIN)/occbench demo
 
-test: $(VENV)/.dev  ## Run all tests (under ten minutes).
+test: $(VENV)/.dev  ## Run all tests (about fifteen minutes).
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev  ## Check style and types.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy examples/lambda/handler.py
 
 format: $(VENV)/.dev  ## Put the code into shape.
 	$(BIN)/ruff check --fix .

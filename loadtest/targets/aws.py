@@ -2,7 +2,7 @@
 
 Sessions and clients are kept for the life of the process. A token is signed here, without a call to
 AWS: 0.1 ms with a client that is kept, and 36 ms with a boto3 session for each, 500 times as long
-(`python -m loadtest.targets.aws` measures both). Under gevent no user of the process moves meanwhile.
+(`python -m tests.bench.signing` measures both). Under gevent no user of the process moves meanwhile.
 
 boto3 must not be imported before gevent has patched the standard library, so nothing that is read
 before a run starts may import this module.
@@ -201,37 +201,3 @@ def _one_line(text: object) -> str:
     """The first line, without what may be a secret, and without a full stop."""
     lines = str(text).strip().splitlines() or ["no reason given"]
     return without_secrets(lines[0]).rstrip(".")
-
-
-def _measure() -> None:
-    """Print what a token costs with a client that is kept, and with a session for each."""
-    from time import perf_counter_ns
-
-    host, rounds = "measured.dsql.us-east-1.on.aws", 20
-
-    def median_ms(once: Any) -> float:
-        once()
-        taken = []
-        for _ in range(rounds):
-            before = perf_counter_ns()
-            once()
-            taken.append(perf_counter_ns() - before)
-        return sorted(taken)[rounds // 2] / 1e6
-
-    def kept() -> None:
-        dsql_token(host, "admin", "us-east-1")
-
-    def anew() -> None:
-        boto3.Session().client("dsql", region_name="us-east-1").generate_db_connect_admin_auth_token(
-            Hostname=host, Region="us-east-1"
-        )
-
-    one, other = median_ms(kept), median_ms(anew)
-    print(  # noqa: T201
-        f"a token, median of {rounds}: {one:.2f} ms with the client that is kept, {other:.1f} ms with "
-        f"a boto3 session for each, {other / one:.0f} times as long"
-    )
-
-
-if __name__ == "__main__":
-    _measure()
