@@ -1,6 +1,6 @@
 """Which user works on which target."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 _NOTHING = 1e-10
 """What rounding leaves of a debt that is paid, as a share of the weights' sum."""
@@ -43,3 +43,16 @@ def hand_out(dealt: Sequence[int], worker: int, workers: int) -> list[int]:
     rounds = -(-workers // users)
     by_target = sorted(range(rounds * users), key=lambda n: (n // users, dealt[n % users], n))
     return sorted(by_target[worker::workers])
+
+
+def share_of(dealt: Sequence[int], places: Collection[int], worker: int, workers: int) -> float:
+    """Which part of a server's budget is a process's: in proportion to its users of that server.
+
+    `places` are the targets that are this server. The parts of all processes add up to one, and none
+    is nothing: a process that has no such user now may get one later, from Locust's page.
+    """
+    counts = [
+        max(1, sum(dealt[user % len(dealt)] in places for user in hand_out(dealt, one, workers)))
+        for one in range(workers)
+    ]
+    return counts[worker] / sum(counts)

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic_ns, process_time, time_ns
@@ -13,7 +12,7 @@ import numpy as np
 from gevent import get_hub
 
 from loadtest.consistency import write_probes
-from loadtest.dealing import hand_out
+from loadtest.dealing import hand_out, share_of
 from loadtest.live import Tally
 from loadtest.pacing import ClosedLoop, ConnectionBudget, OpenLoop, Pacing
 from loadtest.preflight import Plan, statements_for
@@ -26,6 +25,8 @@ from loadtest.targets import StatementFailed
 Request = Callable[[int, float, StatementFailed | None, int], None]
 """(place of the key type, latency in ms, failure, attempts): a transaction is done."""
 
+_USED: dict[str, ConnectionBudget] = {}
+"""Server → the budget of this process's last run: from Locust's page the next may follow at once."""
 _FLUSH_S = 5.0
 _LAG_PROBE_S = 0.05
 
@@ -108,18 +109,18 @@ class Engine:
 
     def _budgets(self) -> list[ConnectionBudget | None]:
         """One budget for each server, of which this process has a share by its users."""
-        all_users = Counter(self.plan.places[place] for place in self._dealt)
-        own = [user for user in self._own if user < len(self._dealt)]
-        mine = Counter(self.plan.places[self._dealt[user]] for user in own)
-        made: dict[str, ConnectionBudget | None] = {}
+        made: dict[str, ConnectionBudget] = {}
         for target, server in zip(self.targets, self.plan.places, strict=True):
             limits = target.limits
             if server not in made and limits.connections_per_s is not None:
-                # A worker that has no user of a server now may get one later, from Locust's page.
-                share = max(mine[server], 1) / max(all_users[server], self._workers)
-                made[server] = ConnectionBudget(
+                here = {n for n, place in enumerate(self.plan.places) if place == server}
+                share = share_of(self._dealt, here, self.worker, self._workers)
+                budget = ConnectionBudget(
                     limits.connections_per_s * share, limits.connection_burst * share
                 )
+                if server in _USED:
+                    budget.goes_on_from(_USED[server])
+                made[server] = _USED[server] = budget
         return [made.get(server) for server in self.plan.places]
 
     def stream(self, key: int, user: int) -> Stream:

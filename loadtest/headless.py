@@ -69,6 +69,7 @@ def run_headless(config: RunConfig, read_seeded: ReadSeeded, source_of: KeySourc
             runner.stop()
             was_interrupted = interrupted.is_set()
     finally:
+        wiring.abandon()
         runner.quit()
     if wiring.error is not None:
         raise wiring.error

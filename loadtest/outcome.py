@@ -57,6 +57,9 @@ def outcome_of(sqlstate: str, message: str, *, commit_sent: bool, connected: boo
     known = _OUTCOME_OF_SQLSTATE.get(sqlstate)
     if known is not None:
         return known
+    if sqlstate.startswith("28") and not commit_sent:
+        # Credentials that are no longer, or not yet, accepted: nothing was begun with them.
+        return Outcome.CONNECT_FAILED
     # 08: connection exceptions. 57P01 … 57P05: the server ended the session.
     if not connected or sqlstate.startswith(("08", "57P0")):
         return Outcome.AMBIGUOUS if commit_sent else Outcome.CONNECTION_LOST

@@ -86,6 +86,10 @@ class ConnectionBudget:
         self._burst_ns = (max(burst, 1.0) - 1.0) * self._interval_ns
         self._next_ns = -math.inf
 
+    def goes_on_from(self, earlier: "ConnectionBudget") -> None:
+        """Take over what an earlier run of this process has used up of the same budget."""
+        self._next_ns = earlier._next_ns
+
     def admit(self, now_ns: int) -> int:
         """Take a place; returns the moment at which the connection may be opened."""
         start_ns = max(self._next_ns, now_ns - self._burst_ns)

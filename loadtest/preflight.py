@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shlex import quote
 from typing import Any, Protocol
+from uuid import UUID
 
 import numpy as np
 
@@ -51,6 +52,10 @@ class Seeded(Protocol):
     @property
     def accounts(self) -> int:
         """How many accounts it holds."""
+
+    @property
+    def load_id(self) -> UUID | None:
+        """The mark that seeding gave the table; None where nobody can look."""
 
     @property
     def total(self) -> int | None:
@@ -114,6 +119,13 @@ class Plan:
         """The same plan for the number of processes that there really are."""
         return replace(self, config=self.config.model_copy(update={"processes": processes}))
 
+    def with_duration(self, duration: float) -> "Plan":
+        """The same plan for another measured time, in seconds."""
+        block = blocks_for(duration, self.config.block, len(self.config.keys))
+        return replace(
+            self, config=self.config.model_copy(update={"duration": duration, "block": block})
+        )
+
     def law(self) -> AccessLaw:
         """The distribution of accesses over the accounts."""
         return parse_access(self.config.skew, self.accounts)
@@ -172,7 +184,10 @@ def make_plan(config: RunConfig, read_seeded: ReadSeeded, source_of: KeySource) 
         accounts=config.accounts or min(one.accounts for one in found.values()),
         key_seeds=_one_seed_each(found),
         totals={where: one.total for where, one in found.items()},
-        targets=described,
+        targets=[
+            {**said, "data": _data(config, target, found)}
+            for said, target in zip(described, targets, strict=True)
+        ],
         places=places,
         held_back=_held_back(config, targets, places),
     )
@@ -191,6 +206,12 @@ def make_plan(config: RunConfig, read_seeded: ReadSeeded, source_of: KeySource) 
     if config.consistency is None:
         return plan
     return replace(plan, first_probe_row=prepare(targets))
+
+
+def _data(config: RunConfig, target: Target, found: Mapping[tuple[str, KeyType], Seeded]) -> str | None:
+    """What tells the target's data from any other: endpoints with the same are one database."""
+    load_id = found[target.name, config.keys[0]].load_id
+    return None if load_id is None else str(load_id)
 
 
 def _rehearse(plan: Plan, target: Target, law: AccessLaw, keys: Sequence[KeySpace]) -> None:
@@ -317,9 +338,12 @@ def _check_connections(config: RunConfig, targets: Sequence[Target], places: Seq
     for place, limit in limits.items():
         if users[place] + probes[place] > limit:
             of_all = config.users * (limit - probes[place]) // users[place]
+            remedy = f"use at most --users {of_all}"
+            if of_all < len(targets):
+                remedy = "close other connections, or raise its limit"
             names = [t.name for t, where in zip(targets, places, strict=True) if where == place]
             more = f" and {probes[place]} for --consistency" if probes[place] else ""
             raise InputError(
                 f"target {' and '.join(names)} has room for {limit:,} more connections, not for "
-                f"{users[place]:,} users{more}; use at most --users {of_all}"
+                f"{users[place]:,} users{more}; {remedy}"
             )

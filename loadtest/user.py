@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _COMMITTED = OUTCOME_CODE[Outcome.COMMITTED]
 _REFUSED = OUTCOME_CODE[Outcome.REFUSED]
+_AMBIGUOUS = OUTCOME_CODE[Outcome.AMBIGUOUS]
+_CONNECTION_LOST = OUTCOME_CODE[Outcome.CONNECTION_LOST]
+_CONNECT_FAILED = OUTCOME_CODE[Outcome.CONNECT_FAILED]
 
 
 class TransactionFailed(Exception):  # noqa: N818 - what Locust's page lists, not a program error
@@ -49,10 +52,11 @@ def run_user(  # noqa: C901 - see the head of the file
     try:
         while is_running():
             now = monotonic_ns()
-            if now >= door.until_ns and session is not None:
+            intended = pacing.next_start_ns(now)
+            if session is not None and max(now, intended) >= door.until_ns:
+                # Before a long pause rather than after it: by then the target may have closed it.
                 session = door.renew(session)
                 now = monotonic_ns()
-            intended = pacing.next_start_ns(now)
             if intended > now and not sleep_until(alarm, intended, is_running):
                 break
             now = monotonic_ns()
@@ -87,8 +91,9 @@ def run_user(  # noqa: C901 - see the head of the file
                 except gevent.GreenletExit:
                     # Stopped for good within an attempt: what became of it nobody will know.
                     ended = monotonic_ns()
-                    commit_sent = session.commit_sent_ns if session else 0
-                    code = OUTCOME_CODE[Outcome.AMBIGUOUS if commit_sent else Outcome.CONNECTION_LOST]
+                    code = _CONNECT_FAILED
+                    if session is not None:
+                        code = _AMBIGUOUS if session.commit_sent_ns else _CONNECTION_LOST
                     record(
                         work.accounts, transaction, intended, started, ended - started, 0, 0, 0,
                         backoff_ns, attempt, number, block, place, key, code, False, b"",
@@ -112,7 +117,16 @@ def run_user(  # noqa: C901 - see the head of the file
                         first_answered = session.first_answered_ns
                         remote = session.remote
                         if error.connected and not commit_sent:
-                            session.rollback()
+                            try:
+                                session.rollback()
+                            except gevent.GreenletExit:
+                                # Stopped for good while it was taken back; how it ended is known.
+                                record(
+                                    work.accounts, transaction, intended, started, ended - started,
+                                    0, 0, 0, backoff_ns, attempt, number, block, place, key,
+                                    OUTCOME_CODE[outcome], False, error.sqlstate.encode(), remote,
+                                )  # fmt: skip
+                                raise
                             ended = session.ended_ns
                         if not error.connected:
                             session.close()
@@ -135,8 +149,9 @@ def run_user(  # noqa: C901 - see the head of the file
                 )  # fmt: skip
                 if wait_s is None:
                     request(key, (ended - intended) * 1e-6, failure, attempt)
-                    if failure is not None and session is None:
-                        gevent.sleep(door.wait_s())
+                    if failure is not None:
+                        # What fails here, without asking the target, would keep all others waiting.
+                        gevent.sleep(door.wait_s() if session is None else 0)
                     break
                 if not is_running():
                     break
@@ -171,10 +186,8 @@ def describe_failure(failure: StatementFailed, attempts: int) -> TransactionFail
 
 def _without_session(failure: StatementFailed) -> Outcome:
     """A connection that did not come about: turned away for now, or not to be had."""
-    if failure.sqlstate in ("53300", "53400"):
-        return Outcome.REJECTED
     # 08 connection, 28 authorization, 3D no such database, 57 the server stops or starts. Anything
-    # else is an answer to what the session prepares, and will be the same next time.
+    # else is an answer to what the session prepares, and means there what it means elsewhere.
     if not failure.sqlstate or failure.sqlstate[:2] in ("08", "28", "3D", "57"):
         return Outcome.CONNECT_FAILED
-    return Outcome.ERROR
+    return outcome_of(failure.sqlstate, failure.message, commit_sent=False, connected=True)

@@ -21,10 +21,11 @@ from locust.runners import STATE_RUNNING, STATE_SPAWNING, LocalRunner, MasterRun
 
 from loadtest.config import RunConfig
 from loadtest.engine import Engine
-from loadtest.errors import OccbenchError
+from loadtest.errors import InputError, OccbenchError
 from loadtest.live import Tally
 from loadtest.options import LOCUST_PREFIX, config_from_locust
 from loadtest.preflight import KeySource, Plan, ReadSeeded, make_plan
+from loadtest.probe_table import remove_rows
 from loadtest.run import Run
 from loadtest.targets import StatementFailed
 from loadtest.user import describe_failure, run_user
@@ -109,8 +110,33 @@ class Wiring:
 
     def prepare(self, config: RunConfig) -> Plan:
         """Check that this run can be done; the next test that starts is it."""
+        self.abandon()
         self._ready = make_plan(config, self._read_seeded, self._source_of)
         return self._ready
+
+    def abandon(self) -> None:
+        """Leave nothing behind of a run that was prepared and is not going to start."""
+        plan, self._ready = self._ready, None
+        if plan is not None and plan.first_probe_row is not None:
+            remove_rows(plan.open_targets(), plan.first_probe_row)
+
+    def _prepare_from_locust(self) -> Plan:
+        """The run that Locust's options ask for, whose time is Locust's to end."""
+        options = self.environment.parsed_options
+        assert options is not None  # noqa: S101 - Locust always has them by now
+        plan = self.prepare(config_from_locust(options))
+        held_back_s = max(plan.held_back.values(), default=0.0)
+        duration = plan.config.duration
+        if held_back_s and duration is not None:
+            if duration <= held_back_s:
+                self.abandon()
+                raise InputError(
+                    f"a run time of {options.run_time:g} s leaves nothing after the warm-up and "
+                    f"{held_back_s:.0f} s in which a target's limit of new connections holds the users "
+                    "back; give more"
+                )
+            plan = self._ready = plan.with_duration(duration - held_back_s)
+        return plan
 
     def check_at_once(self) -> None:
         """Where nobody can correct the options in a form: say what is wrong with them, and exit."""
@@ -119,9 +145,8 @@ class Wiring:
         # when the test starts, and they are sent home.
         if environment.web_ui is not None or not isinstance(environment.runner, LocalRunner):
             return
-        assert environment.parsed_options is not None  # noqa: S101 - Locust has them by now
         try:
-            self.prepare(config_from_locust(environment.parsed_options))
+            self._prepare_from_locust()
         except OccbenchError as error:
             _say(error)
             sys.exit(error.exit_code)
@@ -145,18 +170,15 @@ class Wiring:
                 self._start_engine(*part)
             return
         try:
-            options = self.environment.parsed_options
-            plan = self._ready
-            if plan is None:
-                assert options is not None  # noqa: S101 - Locust always has them by now
-                plan = self.prepare(config_from_locust(options))
-            self._ready = None
+            plan = self._ready or self._prepare_from_locust()
             if isinstance(self.environment.runner, MasterRunner):
                 processes = len(self.environment.runner.clients.ready)
                 plan = plan.with_processes(processes)
             self.counts = {str(key_type): Tally() for key_type in plan.config.keys}
             self.run = Run.begin(plan, datetime.now().astimezone())
+            self._ready = None
         except OccbenchError as error:
+            self.abandon()
             self.error = error
             self._give_up(error)
             return
@@ -243,6 +265,13 @@ class Wiring:
             why = next(a["why_lost"] for a in run.generators if "why_lost" in a)
             self.error = OccbenchError(
                 f"{lost:,} attempts could not be written to {run.folder}: {why}; the rest is there"
+            )
+        probes = sum(account.get("lost_probes", 0) for account in run.generators)
+        if probes and self.error is None:
+            why = next(a["why_lost"] for a in run.generators if "why_lost" in a)
+            self.error = OccbenchError(
+                f"{probes:,} consistency probes could not be written to {run.folder}: {why}; the rest "
+                "is there"
             )
         if self.error is not None and self._say_errors:
             _say(self.error)

@@ -90,7 +90,7 @@ def make_tables(connection: Connection, dialect: Dialect) -> None:
             for statement in dialect.create_table(table):
                 # Another seeding may make it at the same moment; PostgreSQL reports that as a
                 # doubled row in its own catalogue.
-                with suppress(errors.DuplicateTable, errors.UniqueViolation):
+                with suppress(errors.DuplicateTable, errors.DuplicateObject, errors.UniqueViolation):
                     execute(connection, statement)
 
 

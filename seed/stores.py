@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
 from loadtest.errors import InputError
 from loadtest.keyspace import KeyType
@@ -75,6 +76,7 @@ class _Declared:
     total: int | None
     complete: bool = True
     key_source: str | None = None
+    load_id: UUID | None = None
 
 
 def _as_declared(declared: Declared) -> list[Seeded]:

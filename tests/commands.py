@@ -48,6 +48,20 @@ def occbench(*words: object, cwd: Path, **more: str) -> Done:
     )
 
 
+def locust(*words: object, cwd: Path, **more: str) -> Done:
+    """`locust -f locustfile.py`, Locust's own program."""
+    program = [sys.executable, "-m", "locust", "-f", str(REPOSITORY / "locustfile.py")]
+    return subprocess.run(
+        [*program, *map(str, words)],
+        cwd=cwd,
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+
+
 def start(*words: object, cwd: Path) -> subprocess.Popen[str]:
     """The same, to be waited for; the caller ends it."""
     return subprocess.Popen(

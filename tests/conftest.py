@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,10 @@ from loadtest.scenarios import find_scenario
 from loadtest.targets import SqlTarget, open_target, parse_target
 from loadtest.targets.embedded.server import EmbeddedServer
 from seed import SeedPlan, SilentProgress, seed
+
+# Whoever runs the tests in the background of a shell has Ctrl-C ignored, and so have the commands that
+# tests start, unless it is handled here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SEEDED = 10_000
 """How many accounts of each key type the `seeded` target has."""
@@ -57,6 +63,16 @@ def closed_port() -> Iterator[int]:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield held.getsockname()[1]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_credentials() -> Iterator[None]:
+    """AWS clients that one test's environment has made are not the next one's."""
+    yield
+    aws = sys.modules.get("loadtest.targets.aws")
+    if aws is not None:
+        aws._sessions.clear()
+        aws._clients.clear()
 
 
 @pytest.fixture

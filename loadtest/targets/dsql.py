@@ -18,7 +18,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from loadtest.errors import InputError, TargetError
-from loadtest.targets import aws, trust
+from loadtest.targets import aws, libpq, trust
 from loadtest.targets.base import Limits, StatementFailed, TargetSpec
 from loadtest.targets.dialect import Dialect, Statement
 from loadtest.targets.dsql_dialect import DsqlDialect
@@ -227,7 +227,7 @@ class DsqlTarget(PostgresTarget):
             try:
                 return open_one(self._conninfo(address, connect_s))
             except (psycopg.Error, StatementFailed) as error:
-                if refused_sqlstate(str(error)):
+                if error.sqlstate or refused_sqlstate(str(error)):
                     raise
         return open_one(self._conninfo(addresses[-1], connect_s))
 
@@ -264,6 +264,7 @@ class DsqlTarget(PostgresTarget):
             gssencmode="disable",
             connect_timeout=connect_s,
             application_name="occbench",
+            **libpq.PATIENCE,
         )
 
     def _roots(self) -> str:

@@ -5,6 +5,15 @@ from collections.abc import Mapping
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+PATIENCE: Mapping[str, str] = {
+    "tcp_user_timeout": "30000",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "4",
+}
+"""How long a connection may be silent before it counts as lost: half a minute. The kernel sees to it.
+Its own defaults are a quarter of an hour for what was sent and two hours for what is awaited."""
+
 
 def named(conninfo: str) -> dict[str, str]:
     """Every option in force: of the string, of the environment, of the service file in PGSERVICE.

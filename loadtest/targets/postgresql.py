@@ -227,6 +227,7 @@ class PostgresTarget(SqlTarget):
         defaults = {} if self.default_port is None else {"port": self.default_port}
         if "service" not in named:  # which may name it, out of sight
             defaults["connect_timeout"] = str(connect_s)
+            defaults.update(libpq.PATIENCE)
         root = self.spec.sslrootcert
         if root is not None and "sslrootcert" not in named:
             # Who names an authority wants the server's certificate checked against it.

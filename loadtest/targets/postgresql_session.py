@@ -53,10 +53,14 @@ class PostgresSession:
         self._either = hub.loop.io(self._pgconn.socket, _READ | _WRITE)
         # Name → (name on the wire, format of each parameter).
         self._prepared: dict[str, tuple[bytes, list[int] | None]] = {}
-        self._prepare(Statement("begin", dialect.begin))
-        self._prepare(Statement("commit", "COMMIT"))
-        for statement in statements:
-            self._prepare(statement)
+        try:
+            for statement in (Statement("begin", dialect.begin), Statement("commit", "COMMIT")):
+                self._prepare(statement)
+            for statement in statements:
+                self._prepare(statement)
+        except BaseException:
+            self.close()
+            raise
 
     def _prepare(self, statement: Statement) -> None:
         name = statement.name.encode()

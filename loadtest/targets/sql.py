@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[tuple[Any, ...]]
 
 
+_CONFLICT = "40"
+_REHEARSALS = 4
+
+
 class SqlSession(Session, Protocol):
     """One connection, used by one user."""
 
@@ -96,19 +100,29 @@ class SqlTarget(Target):
         self, statements: Sequence[Statement], attempt: Callable[[SqlSession], object]
     ) -> None:
         """Run one attempt that ends in ROLLBACK."""
-        try:
-            session = self.open_session(statements)
-        except StatementFailed as failure:
-            raise self.explain_failed(failure) from None
+        session = self._open_to_rehearse(statements)
         try:
             attempt(_Rehearsal(session))  # type: ignore[arg-type]
         except StatementFailed as failure:
             # Somebody else may be at work on the same rows: that is what the run is to measure.
-            if not failure.sqlstate.startswith("40"):
+            if not failure.sqlstate.startswith(_CONFLICT):
                 raise self.explain_failed(failure) from None
         finally:
             session.rollback()
             session.close()
+
+    def _open_to_rehearse(self, statements: Sequence[Statement]) -> SqlSession:
+        """A session, asked for again where it only met a change of the schema."""
+        for _ in range(_REHEARSALS - 1):
+            try:
+                return self.open_session(statements)
+            except StatementFailed as failure:
+                if not failure.sqlstate.startswith(_CONFLICT):
+                    raise self.explain_failed(failure) from None
+        try:
+            return self.open_session(statements)
+        except StatementFailed as failure:
+            raise self.explain_failed(failure) from None
 
 
 class _Rehearsal:

@@ -1,25 +1,9 @@
 """`locust -f locustfile.py`, Locust's own program."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.commands import REPOSITORY, Done, check_conserved, environment, results_in
-
-
-def locust(*words: object, cwd: Path) -> Done:
-    command = [
-        sys.executable,
-        "-m",
-        "locust",
-        "-f",
-        str(REPOSITORY / "locustfile.py"),
-        *map(str, words),
-    ]
-    return subprocess.run(
-        command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False, timeout=90
-    )
+from tests.commands import check_conserved, locust, results_in
 
 
 def test_a_headless_run(seeded: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.commands import Done, RunResult, check_conserved, occbench, results_in
+from tests.commands import Done, RunResult, check_conserved, locust, occbench, results_in
 from tests.rigs.dsql import Database, DsqlRig, dsql_database, dsql_gate
 from tests.rigs.gate import Gate
 
@@ -184,6 +184,30 @@ def test_two_processes_share_the_budget(database: Database, tmp_path: Path) -> N
     assert {one["answer"] for one in connections} == {""}
     assert len(connections) > 40
     assert {row["worker"] for row in result.rows} == {0, 1}
+
+
+def test_locust_s_own_timer_has_the_ramp_up_in_it(database: Database, tmp_path: Path) -> None:
+    """Its run time is the whole test: what the limit takes of it is not measured, and that is said."""
+    out = tmp_path / "results"
+    with dsql_gate(database) as rig:
+        target = rig.url(connection_rate=10, connection_burst=10)
+        words = (
+            "--headless", "--users", 30, "--spawn-rate", 1000, f"--occ-target={target}",
+            "--occ-keys=int", "--occ-warmup=0", f"--occ-out={out}",
+        )  # fmt: skip
+        done = locust(*words, "--run-time", "5s", cwd=tmp_path, **rig.environment)
+        assert done.returncode == 0, done.stderr
+        assert "the ramp-up takes 2.0 s longer" in done.stderr
+        (result,) = results_in(out)
+        assert result.run["config"]["duration"] == 3
+        assert result.run["interrupted"] is False
+        assert result.summary["measured_s"] == 3
+        check_conserved(result)
+        refused = locust(*words, "--run-time", "2s", cwd=tmp_path, **rig.environment)
+    assert refused.returncode == 2
+    (line,) = [one for one in refused.stderr.splitlines() if one.startswith("occbench: ")]
+    assert "nothing after the warm-up and 2 s" in line
+    assert len(results_in(out)) == 1
 
 
 def test_a_cluster_that_lets_fewer_in(database: Database, tmp_path: Path) -> None:

@@ -110,3 +110,11 @@ def test_the_packed_row_is_the_record() -> None:
     values = (*range(1, 9), *range(9, 12), *range(12, 16), b"40001", *range(16, 19), 0.5, 1.5)
     row = np.frombuffer(struct.pack(RECORD_FORMAT, *values), RECORD_DTYPE)[0]
     assert tuple(row.tolist()) == values
+
+
+def test_credentials_that_are_not_accepted_are_a_connection_that_failed() -> None:
+    for connected in (True, False):
+        found = outcome_of("28000", "expired", commit_sent=False, connected=connected)
+        assert found is Outcome.CONNECT_FAILED
+    lost = outcome_of("28000", "expired", commit_sent=True, connected=False)
+    assert lost is Outcome.AMBIGUOUS, "nobody knows what became of the COMMIT"

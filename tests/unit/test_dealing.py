@@ -1,9 +1,10 @@
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.dealing import deal, hand_out
+from loadtest.dealing import deal, hand_out, share_of
 
 WEIGHTS = st.lists(st.floats(0.01, 100), min_size=1, max_size=6)
 
@@ -60,3 +61,19 @@ def test_two_processes_of_two_targets() -> None:
     assert hand_out(dealt, 0, 2) == [0, 1, 4, 5]
     assert hand_out(dealt, 1, 2) == [2, 3, 6, 7]
     assert hand_out(dealt, 0, 1) == list(range(8))
+
+
+@given(
+    st.lists(st.integers(0, 2), min_size=1, max_size=60),
+    st.sets(st.integers(0, 2), min_size=1),
+    st.integers(1, 9),
+)
+def test_the_shares_of_a_budget_add_up_to_one(dealt: list[int], places: set[int], workers: int) -> None:
+    shares = [share_of(dealt, places, worker, workers) for worker in range(workers)]
+    assert sum(shares) == pytest.approx(1)
+    assert min(shares) > 0
+
+
+def test_a_process_has_as_much_of_a_budget_as_it_has_users() -> None:
+    assert [share_of(deal(8, [3, 1]), {0}, worker, 2) for worker in range(2)] == [0.5, 0.5]
+    assert share_of([0] * 10, {0}, 0, 1) == 1

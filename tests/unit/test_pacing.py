@@ -95,3 +95,12 @@ def test_how_long_the_last_one_waits() -> None:
     budget = ConnectionBudget(100, 1000)
     last = [budget.admit(0) for _ in range(1500)][-1]
     assert last / 1e9 == held_back_s(1500, 100, 1000)
+
+
+def test_a_budget_goes_on_where_the_last_run_left_it() -> None:
+    earlier = ConnectionBudget(10, 3)
+    for _ in range(5):
+        earlier.admit(0)
+    budget = ConnectionBudget(10, 3)
+    budget.goes_on_from(earlier)
+    assert budget.admit(0) == 300_000_000

@@ -188,6 +188,16 @@ def test_a_session_that_is_turned_away_for_now_is_told_apart() -> None:
         assert _without_session(failure) is outcome
 
 
+def test_what_a_session_is_told_while_it_prepares_means_what_it_means_elsewhere() -> None:
+    for sqlstate, message, outcome in (
+        ("40001", "schema has been updated (OC001)", Outcome.CONFLICT_SCHEMA),
+        ("42P01", "no such table", Outcome.ERROR),
+        ("53400", "too fast", Outcome.REJECTED),
+    ):
+        failure = StatementFailed(sqlstate, message, commit_sent=False, connected=True)
+        assert _without_session(failure) is outcome
+
+
 # Secrets
 
 
