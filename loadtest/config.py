@@ -285,8 +285,8 @@ class RunConfig(_Options):
             raise ValueError("--think-time belongs to the closed loop and cannot go with --rate")
         if self.consistency is not None and len(self.target) < 2:
             raise ValueError(
-                "--consistency compares endpoints of one database, and needs at least two targets; "
-                "name another with --target, or leave it out"
+                "--consistency compares endpoints of one database that speak SQL, and needs at least "
+                "two such targets; name another with --target, or leave it out"
             )
         if self.users < len(self.target):
             raise ValueError(f"--users {self.users} is fewer than the {len(self.target)} targets")

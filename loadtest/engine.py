@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic_ns, process_time, time_ns
 from typing import Any
@@ -13,6 +14,7 @@ from gevent import get_hub
 
 from loadtest.consistency import write_probes
 from loadtest.dealing import hand_out, share_of
+from loadtest.errors import OccbenchError
 from loadtest.live import Tally
 from loadtest.pacing import ClosedLoop, ConnectionBudget, OpenLoop, Pacing
 from loadtest.preflight import Plan, statements_for
@@ -50,6 +52,10 @@ class Engine:
         self.request = request
         self.scenario = plan.scenario()
         self.targets = plan.open_targets()
+        for target in self.targets:
+            # What is wrong will be said, and recorded, when sessions are opened.
+            with suppress(OccbenchError, *target.errors):
+                target.warm()
         self.statements = [
             statements_for(self.scenario, target, config.keys) for target in self.targets
         ]

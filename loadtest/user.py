@@ -53,13 +53,16 @@ def run_user(  # noqa: C901 - see the head of the file
         while is_running():
             now = monotonic_ns()
             intended = pacing.next_start_ns(now)
-            if session is not None and max(now, intended) >= door.until_ns:
-                # Before a long pause rather than after it: by then the target may have closed it.
+            if session is not None and intended >= door.until_ns:
+                # In the pause before it rather than when it is due.
                 session = door.renew(session)
                 now = monotonic_ns()
             if intended > now and not sleep_until(alarm, intended, is_running):
                 break
             now = monotonic_ns()
+            if session is not None and now >= door.until_ns:
+                session = door.renew(session)
+                now = monotonic_ns()
             if pacing.rate is None:
                 intended = now
             if now >= schedule.until_ns:

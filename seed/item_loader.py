@@ -198,7 +198,7 @@ class ItemLoader:
         """Write items until DynamoDB has taken all of them."""
         body, left = requests.batch_write(self._name, items), len(items)
         while True:
-            answer = patience.request("BatchWriteItem", body)
+            answer = patience.request(requests.BATCH_WRITE, body)
             unprocessed = answer.get("UnprocessedItems") or {}
             remaining = len(unprocessed.get(self._name, ()))
             if not remaining:
@@ -208,4 +208,4 @@ class ItemLoader:
                 patience.progress()
             left = remaining
             body = json.dumps({"RequestItems": unprocessed}).encode()
-            patience.pause("BatchWriteItem")
+            patience.pause(requests.BATCH_WRITE)

@@ -10,6 +10,7 @@ before a run starts may import this module.
 
 from __future__ import annotations
 
+import logging
 import re
 from threading import RLock
 from typing import Any
@@ -23,9 +24,19 @@ from loadtest.errors import InputError
 ERRORS: tuple[type[Exception], ...] = (failures.BotoCoreError, failures.ClientError)
 """What boto3 raises; `explain` says what each means."""
 
+
+class BehindProxy(failures.BotoCoreError):  # type: ignore[misc]
+    """boto3 would go through a proxy to this `host`; load does not, for it would be measured too."""
+
+    fmt = "{host} would be reached through a proxy"
+
+
 _CREDENTIALS = "check AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or `aws configure`"
 _LOG_IN = "log in again, as with `aws sso login`, or renew AWS_SESSION_TOKEN"
 _REGION = "give ?region=, or set AWS_REGION"
+
+# botocore logs a traceback when credentials cannot be renewed; what fails is said and recorded here.
+logging.getLogger("botocore").setLevel(logging.CRITICAL)
 
 # boto3's sessions are not safe between threads while they make a client.
 _lock = RLock()
@@ -40,26 +51,41 @@ def client(
     endpoint_url: str | None = None,
     *,
     attempts: int = 1,
+    sslrootcert: str | None = None,
     **config: Any,
 ) -> Any:
     """The client of a service (`dsql`, `dynamodb`, …) in a Region; the same one for the same asking.
 
     Credentials come from boto3's chain: the profile, the environment, files, the machine's role.
     `attempts` is how often boto3 may ask in all; 1 turns its own retries off, which would hide
-    conflicts and throttling. `config` are more of `botocore.config.Config`'s options. Raises one of
-    ERRORS, and InputError where `endpoint_url` is no URL.
+    conflicts and throttling. `sslrootcert` is as `authorities` takes it. `config` are more of
+    `botocore.config.Config`'s options. Raises one of ERRORS, and InputError where `endpoint_url` is
+    no URL.
     """
-    asked = (service, region, profile, endpoint_url, attempts, repr(sorted(config.items())))
+    verify = authorities(sslrootcert)
+    asked = (service, region, profile, endpoint_url, attempts, verify, repr(sorted(config.items())))
     with _lock:
         if asked not in _clients:
             options = Config(retries={"total_max_attempts": attempts}, **config)
             try:
                 _clients[asked] = _session(profile).client(
-                    service, region_name=region, endpoint_url=endpoint_url, config=options
+                    service,
+                    region_name=region,
+                    endpoint_url=endpoint_url,
+                    verify=verify,
+                    config=options,
                 )
             except ValueError as error:
                 raise InputError(f"{_one_line(error)}; give an endpoint as http://host:port") from None
         return _clients[asked]
+
+
+def authorities(sslrootcert: str | None) -> str | None:
+    """The file that `--sslrootcert` names, None for those whom boto3 trusts by itself.
+
+    `system` is libpq's word for the authorities of this machine; boto3 brings its own along.
+    """
+    return None if sslrootcert == "system" else sslrootcert
 
 
 def _session(profile: str | None) -> boto3.Session:
@@ -100,6 +126,9 @@ def explain(error: Exception) -> tuple[str, str]:
     """(cause, remedy) of one of ERRORS, each a part of a line, without any secret."""
     if isinstance(error, failures.ClientError):
         return _explain_answer(error)
+    if isinstance(error, BehindProxy):
+        host = error.kwargs["host"]
+        return f"{error}, and load does not go through one", f"add {host} to NO_PROXY"
     for kinds, cause, remedy in _MEANINGS:
         if isinstance(error, kinds):
             return cause or _one_line(error), remedy

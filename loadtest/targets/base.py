@@ -143,6 +143,14 @@ class Target(ABC):
     def start(self) -> None:
         """Make sure the target answers; raises TargetError with the cause and the remedy."""
 
+    def warm(self) -> None:
+        """Have ready what all sessions of this process share, without a connection of its own.
+
+        It is called before the first user of a process starts, who would keep the others waiting.
+        May raise TargetError, InputError or one of `errors`.
+        """
+        return
+
     @abstractmethod
     def open_session(self, statements: Sequence[Statement]) -> Session:
         """A session for one user; raises StatementFailed.

@@ -25,6 +25,7 @@ from loadtest.targets.dsql_dialect import DsqlDialect
 from loadtest.targets.postgresql import PostgresTarget
 from loadtest.targets.postgresql_errors import REMEDIES, refused_sqlstate
 from loadtest.targets.sql import SqlSession
+from loadtest.targets.url import check_options
 
 ADMIN, DATABASE, PORT = "admin", "postgres", 5432
 MOST_CONNECTIONS = 10_000
@@ -83,9 +84,7 @@ class DsqlTarget(PostgresTarget):
     """What may stand behind `?`."""
 
     def __init__(self, spec: TargetSpec) -> None:
-        if unknown := set(spec.options) - set(self.known_options):
-            known = ", ".join(self.known_options)
-            raise InputError(f"target {spec.shown}: no option {min(unknown)!r}; there is {known}")
+        check_options(spec, self.known_options)
         super().__init__(spec)
         parts = urlsplit(spec.url)
         if parts.password is not None:
@@ -151,6 +150,10 @@ class DsqlTarget(PostgresTarget):
             )
         except psycopg.Error as error:
             raise self.explain(error) from None
+
+    def warm(self) -> None:
+        """Find the cluster and sign a first token."""
+        self.conninfo()
 
     def open_session(self, statements: Sequence[Statement]) -> SqlSession:
         """A session for one user on a connection of its own."""

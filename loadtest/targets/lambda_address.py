@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from loadtest.errors import InputError
 from loadtest.targets.calls import Declared
 from loadtest.targets.registry import parse_target
+from loadtest.targets.url import check_options
 
 if TYPE_CHECKING:
     from loadtest.targets.base import TargetSpec
@@ -54,11 +55,7 @@ class LambdaAddress:
                 "lambda://us-east-1/transfer or lambda://us-east-1/transfer:live"
             )
         options = spec.options
-        if unknown := set(options) - set(_OPTIONS):
-            raise InputError(
-                f"{lead}: no option {min(unknown)!r}; there is {', '.join(_OPTIONS)}, and the value "
-                "of database= must be percent-encoded"
-            )
+        check_options(spec, _OPTIONS, ", and the value of database= must be percent-encoded")
         retry = options.get("retry", "function")
         if retry not in ("function", "caller"):
             raise InputError(f"{lead}: retry={retry} is neither function nor caller")

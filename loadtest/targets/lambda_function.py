@@ -9,7 +9,6 @@ own policy decides.
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from threading import RLock
 from time import monotonic_ns, sleep
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -25,6 +24,7 @@ from loadtest.targets.dialect import Statement
 from loadtest.targets.lambda_address import LambdaAddress
 from loadtest.targets.lambda_answers import (
     FUNCTION_FAILED,
+    NO_SUCH_ACCOUNT,
     NO_SUCH_FUNCTION,
     THROTTLED,
     WRONG_CREDENTIALS,
@@ -37,12 +37,12 @@ from loadtest.targets.lambda_answers import (
     service_failed,
 )
 from loadtest.targets.registry import open_target
-from loadtest.targets.signed_http import Answer, Connection, Endpoint, Lost, NotSent
+from loadtest.targets.signed_http.endpoint import Endpoint, FoundOnce, find_endpoint
+from loadtest.targets.signed_http.signing import Operation
+from loadtest.targets.signed_http.wire import Answer, Lost, NotSent, Wire
 
 # Longer than a transfer may take; a function may be allowed to run for 15 minutes.
 _ANSWER_TIMEOUT_S = 60.0
-_CALL = {"Content-Type": "application/json"}
-_DRY_RUN = {**_CALL, "X-Amz-Invocation-Type": "DryRun"}
 _REHEARSAL_PAUSES_S = (0.3, 0.6, 1.2)
 
 
@@ -57,8 +57,9 @@ class LambdaTarget(CallTarget):
         self._address = LambdaAddress.of(spec)
         behind = self._address.database
         self._database = None if behind is None else open_target(behind)
-        self._lock = RLock()
-        self._endpoint: Endpoint | None = None
+        self._endpoint = FoundOnce(self._find_endpoint)
+        self._call = _invoke(self._address.function)
+        self._dry_run = _invoke(self._address.function, {"X-Amz-Invocation-Type": "DryRun"})
         self._version: str | None = None
 
     @property
@@ -75,7 +76,7 @@ class LambdaTarget(CallTarget):
         """Ask whether the function may be called, without calling it; the same of its database."""
         connection = self._connect()
         try:
-            answer = connection.ask(_DRY_RUN, b"{}")
+            answer = connection.ask(self._dry_run, b"{}")
         except StatementFailed as failure:
             raise self.explain_failed(failure) from None
         finally:
@@ -85,17 +86,19 @@ class LambdaTarget(CallTarget):
             with self._asking_database(self._database):
                 self._database.start()
 
+    def warm(self) -> None:
+        """Find endpoint and credentials."""
+        self._endpoint.get()
+
     def open_session(self, statements: Sequence[Statement]) -> "LambdaSession":  # noqa: ARG002
         """A session for one user, on a connection of its own."""
         try:
-            endpoint = self._reach()
+            endpoint = self._endpoint.get()
         except aws.ERRORS as error:
             raise StatementFailed(
                 WRONG_CREDENTIALS, aws.explain(error)[0], commit_sent=False, connected=False
             ) from None
-        return LambdaSession(
-            endpoint, self._address.function, retry_here=self._address.retry == "caller"
-        )
+        return LambdaSession(_Calling(endpoint), self._call, retry_here=self._address.retry == "caller")
 
     def describe(self) -> dict[str, Any]:
         """The function, and what is known of the database behind it."""
@@ -188,6 +191,12 @@ class LambdaTarget(CallTarget):
                 )
             answered = {"Error": {"Code": failure.kind, "Message": failure.words}}
             return self.explain(ClientError(answered, "Invoke"))
+        if state == NO_SUCH_ACCOUNT and (declared := self.declared) is not None:
+            return TargetError(
+                f"{self.called} knows other accounts than those asked for: {message} ({state}); check "
+                f"accounts= and key_seed= in the target, here {declared.accounts} and "
+                f"{declared.key_seed}: they must be what its table was seeded with"
+            )
         said = message if state == FUNCTION_FAILED else f"{message} ({state})"
         return TargetError(
             f"{self.called} fails when it is called: {said}; check its log, its table and its way to "
@@ -196,25 +205,20 @@ class LambdaTarget(CallTarget):
 
     def _connect(self) -> "_Calling":
         try:
-            return _Calling(self._reach(), self._address.function)
+            return _Calling(self._endpoint.get())
         except aws.ERRORS as error:
             raise self.explain(error) from None
         except StatementFailed as failure:
             raise self.explain_failed(failure) from None
 
-    def _reach(self) -> Endpoint:
-        # All users of a process come at the same moment, and finding credentials may take a while.
-        with self._lock:
-            if self._endpoint is None:
-                self._endpoint = Endpoint(
-                    "lambda",
-                    self._address.region,
-                    profile=self._address.profile,
-                    endpoint_url=self._address.endpoint_url,
-                    sslrootcert=self.spec.sslrootcert,
-                    timeout_s=_ANSWER_TIMEOUT_S,
-                )
-            return self._endpoint
+    def _find_endpoint(self) -> Endpoint:
+        at = self._address
+        return find_endpoint(
+            aws.client("lambda", at.region, at.profile, at.endpoint_url),
+            profile=at.profile,
+            sslrootcert=self.spec.sslrootcert,
+            timeout_s=_ANSWER_TIMEOUT_S,
+        )
 
     @contextmanager
     def _asking_database(self, database: Target) -> Iterator[None]:
@@ -225,28 +229,35 @@ class LambdaTarget(CallTarget):
             raise database.explain(error) from None
 
 
-class _Calling:
-    """Lambda's Invoke operation on one connection: what failed there comes as StatementFailed."""
+def _invoke(function: str, more: Mapping[str, str] | None = None) -> Operation:
+    """Lambda's Invoke of this function, with `more` headers."""
+    # Every character that is not plain: a version's colon, an ARN's, the $ of $LATEST.
+    path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
+    return Operation("Invoke", path, {"Content-Type": "application/json", **(more or {})})
 
-    def __init__(self, endpoint: Endpoint, function: str) -> None:
-        # Every character that is not plain: a version's colon, an ARN's, the $ of $LATEST.
-        self._path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
+
+class _Calling:
+    """Lambda's Invoke on one connection: what failed there comes as StatementFailed."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._wire = Wire(endpoint)
         try:
-            self._connection = Connection(endpoint)
+            self._wire.connect()
         except NotSent as why:
             raise NotReached(str(why), sent=False) from None
 
-    def ask(self, headers: Mapping[str, str], body: bytes) -> Answer:
+    def ask(self, invoke: Operation, body: bytes) -> Answer:
         """One request; the answer is the function's, or that of a dry run."""
         try:
-            answer = self._connection.post(self._path, body, headers)
+            answer = self._wire.post(invoke, body)
         except NotSent as why:
             raise NotReached(str(why), sent=False) from None
         except Lost as why:
             raise NotReached(str(why), sent=True) from None
         except aws.ERRORS as error:
+            # As if there were no connection: who tries again at once would keep all others waiting.
             raise StatementFailed(
-                WRONG_CREDENTIALS, aws.explain(error)[0], commit_sent=False, connected=True
+                WRONG_CREDENTIALS, aws.explain(error)[0], commit_sent=False, connected=False
             ) from None
         if answer.status >= 300:
             raise service_failed(answer.status, answer.headers.get("x-amzn-errortype", ""), answer.body)
@@ -255,7 +266,7 @@ class _Calling:
         return answer
 
     def close(self) -> None:
-        self._connection.close()
+        self._wire.close()
 
 
 class LambdaSession:
@@ -264,13 +275,13 @@ class LambdaSession:
     There is no COMMIT to be seen from outside: `commit_sent_ns` stays 0.
     """
 
-    def __init__(self, endpoint: Endpoint, function: str, *, retry_here: bool) -> None:
+    def __init__(self, calling: _Calling, invoke: Operation, *, retry_here: bool) -> None:
         self.first_sent_ns = self.first_answered_ns = 0
         self.commit_sent_ns = self.ended_ns = 0
         self.closed = False
         self.remote = ABSENT
         self._retry_here = retry_here
-        self._calling = _Calling(endpoint, function)
+        self._calling, self._invoke = calling, invoke
 
     def call(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         """Call the function and return its answer; raises StatementFailed where it failed."""
@@ -280,7 +291,7 @@ class LambdaSession:
         body = json.dumps(payload).encode()
         self.first_sent_ns = monotonic_ns()
         try:
-            answer = read_answer(self._calling.ask(_CALL, body).body)
+            answer = read_answer(self._calling.ask(self._invoke, body).body)
         except StatementFailed:
             raise
         except BaseException:

@@ -117,6 +117,10 @@ class PostgresTarget(SqlTarget):
         except psycopg.Error as error:
             raise self.explain(error) from None
 
+    def warm(self) -> None:
+        """Sign a first token, where there are any."""
+        self.conninfo()
+
     def open_session(self, statements: Sequence[Statement]) -> SqlSession:
         """A session for one user on a connection of its own."""
         # Imported here because it needs gevent, which loading and reporting do without.

@@ -1,12 +1,13 @@
 """From the text behind `--target` to a target."""
 
 import re
+from difflib import get_close_matches
 from importlib import import_module
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from loadtest.errors import InputError
 from loadtest.targets.base import Target, TargetSpec
-from loadtest.targets.url import without_options
+from loadtest.targets.url import COMMON_OPTIONS, without_options
 
 FAMILIES: dict[str, tuple[str, str]] = {
     "embedded": (
@@ -58,19 +59,33 @@ FAMILIES: dict[str, tuple[str, str]] = {
 """Family → (where its class is, what to type for it)."""
 
 _ALIASES = {"postgres": "postgresql"}
+_GIVE = (
+    f"give one of {', '.join(FAMILIES)}, as in --target embedded or "
+    "--target postgresql://user@host/database"
+)
 _NAMED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9_.-]*)=(.*)$", re.DOTALL)
+_MISNAMED = re.compile(r"^([^=:/?@]*)=", re.DOTALL)
 # A password as it should be, up to the @ of a plain host; else, for it may hold what it should not,
 # up to the last @, unless what follows the colon is a port.
 _CREDENTIALS = re.compile(
     r"(://(?!\[)[^/?@:]*):([^\s/?#\[\]@]*(?=@[^@/?]*(?:[/?]|$))|(?!\d*(?:[/?,]|$)).*)@", re.DOTALL
 )
+# Whatever is called so, even where no target has such an option: an error would quote it.
+_SECRET_NAME = (
+    r"[a-z_-]*(?:password|secret|token(?!_expires))[a-z_-]*"
+    r"|(?:aws_?)?access_?key(?:_?id)?"
+)
 _SECRET_OPTION = re.compile(
-    r"((?:^|[?&\s])(?:password|sslpassword|token)\s*=\s*)('(?:[^'\\]|\\.)*'|[^&]*)", re.IGNORECASE
+    rf"((?:^|[?&\s])(?:{_SECRET_NAME})\s*=\s*)('(?:[^'\\]|\\.)*'|[^&]*)", re.IGNORECASE
 )
 _DSQL_HOST = re.compile(r"^[a-z0-9-]+\.dsql(?:-[a-z0-9]+)?\.[a-z0-9-]+\.on\.aws(?:[:?]|$)")
+# What a URL's begin would be if its scheme were not forgotten.
+_FORGOTTEN_SCHEME = re.compile(r"^((?:[A-Za-z0-9_.-]+=)?[^/?@:&=]*:)[^/@][^@]*@")
 _ENCODED_OPTION = re.compile(r"(?<=[?&])([^\s?=&]+=)([^\s&]*%[0-9A-Fa-f]{2}[^\s&]*)")
 _ENCODED_URL = re.compile(r"%(?:25)*3A%(?:25)*2F%(?:25)*2F", re.IGNORECASE)
 _LARGEST_WEIGHT = 1e6
+_ALIKE = 0.7
+"""How much of two words must be the same, of 1, for one to be meant by the other."""
 _NOT_IN_CREDENTIALS = re.compile(r"[\s/?#\[\]@]|%(?![0-9A-Fa-f]{2})")
 _NOT_IN_OPTION = re.compile(r"\s|%(?![0-9A-Fa-f]{2})")
 
@@ -80,8 +95,20 @@ def parse_target(text: str, sslrootcert: str | None = None) -> TargetSpec:
 
     `sslrootcert` is the file of authorities to trust where the URL names none.
     """
+    if not text.strip():
+        raise InputError(f"the target is empty; {_GIVE}")
     named = _NAMED.match(text)
+    if named is None and (misnamed := _MISNAMED.match(text)) is not None:
+        wrong = "is empty"
+        if misnamed[1]:
+            wrong = "holds a blank" if re.search(r"\s", misnamed[1]) else "is not one"
+        raise InputError(
+            f"target {without_secrets(text)!r}: the name {misnamed[1]!r} {wrong}; a name is made of "
+            "letters, digits, dot, dash and underscore, as in --target east=URL"
+        )
     name, url = (named[1], named[2]) if named else ("", text)
+    if not url.strip():
+        raise InputError(f"target {text!r} has a name and nothing behind it; {_GIVE}")
     if _DSQL_HOST.match(url):
         url = f"dsql://{url}"
     scheme, separator, _ = url.partition("://")
@@ -89,11 +116,9 @@ def parse_target(text: str, sslrootcert: str | None = None) -> TargetSpec:
         scheme = url.partition("?")[0]
     family = _ALIASES.get(scheme, scheme)
     if family not in FAMILIES:
-        known = ", ".join(FAMILIES)
-        raise InputError(
-            f"target {without_secrets(text)!r} is of no known family; give one of {known}, "
-            "as in --target embedded or --target postgresql://user@host/database"
-        )
+        like = get_close_matches(scheme.lower(), [*FAMILIES, *_ALIASES], n=1, cutoff=_ALIKE)
+        remedy = f"did you mean {like[0]}? There is {', '.join(FAMILIES)}" if like else _GIVE
+        raise InputError(f"target {without_secrets(text)!r} is of no known family; {remedy}")
     _check_secrets(url)
     try:
         parts = urlsplit(url if separator else url.replace(scheme, f"{scheme}://", 1))
@@ -104,8 +129,8 @@ def parse_target(text: str, sslrootcert: str | None = None) -> TargetSpec:
     return TargetSpec(
         name=name or parts.hostname or family,
         family=family,
-        url=without_options(url, ("weight",)),
-        options={key: value for key, value in options.items() if key != "weight"},
+        url=without_options(url, COMMON_OPTIONS),
+        options={key: value for key, value in options.items() if key not in COMMON_OPTIONS},
         shown=shown,
         weight=_weight(options.get("weight", "1"), shown),
         sslrootcert=sslrootcert,
@@ -132,6 +157,7 @@ def without_secrets(text: str) -> str:
     """
     if "://" not in text and _ENCODED_URL.search(text):
         return _encoded_without_secrets(text)
+    text = _FORGOTTEN_SCHEME.sub(r"\1***@", text)
     text = _ENCODED_OPTION.sub(lambda found: found[1] + _encoded_without_secrets(found[2]), text)
     text = _CREDENTIALS.sub(r"\1@", text)
     return _SECRET_OPTION.sub(r"\1***", text)

@@ -24,9 +24,10 @@ from botocore.credentials import Credentials  # noqa: E402
 from gevent.server import StreamServer  # noqa: E402
 
 from loadtest.targets.dynamodb.session import DynamoSession  # noqa: E402
-from loadtest.targets.dynamodb.signing import Signer  # noqa: E402
-from loadtest.targets.dynamodb.wire import Endpoint, Wire  # noqa: E402
 from loadtest.targets.items import Change  # noqa: E402
+from loadtest.targets.signed_http.endpoint import Endpoint  # noqa: E402
+from loadtest.targets.signed_http.signing import Signer  # noqa: E402
+from loadtest.targets.signed_http.wire import Wire  # noqa: E402
 
 USERS = 32
 SECONDS = 5.0
@@ -118,8 +119,9 @@ def with_boto3(port: int) -> Callable[[], Transfer]:
 
 def with_sessions(port: int) -> Callable[[], Transfer]:
     """The target's own sessions."""
-    signer = Signer(Credentials("AKIAOCCBENCHBENCH", "made-up"), f"127.0.0.1:{port}", _REGION)
-    endpoint = Endpoint("127.0.0.1", port, None, signer)
+    credentials = Credentials("AKIAOCCBENCHBENCH", "made-up")
+    signer = Signer(credentials, service="dynamodb", region=_REGION, host=f"127.0.0.1:{port}")
+    endpoint = Endpoint("127.0.0.1", port, None, signer, timeout_s=30)
     payer, payee = (bytes.fromhex(key.replace("-", "")) for key in (_PAYER, _PAYEE))
 
     def open_one() -> Transfer:

@@ -199,11 +199,11 @@ def test_locust_s_own_timer_has_the_ramp_up_in_it(database: Database, tmp_path: 
         assert done.returncode == 0, done.stderr
         assert "the ramp-up takes 2.0 s longer" in done.stderr
         (result,) = results_in(out)
-        assert result.run["config"]["duration"] == 3
+        assert result.run["config"]["duration"] == pytest.approx(3, abs=0.1)
         assert result.run["interrupted"] is False
-        assert result.summary["measured_s"] == 3
+        assert result.summary["measured_s"] == pytest.approx(3, abs=0.1)
         check_conserved(result)
-        refused = locust(*words, "--run-time", "2s", cwd=tmp_path, **rig.environment)
+        refused = locust(*words, "--run-time", "1s", cwd=tmp_path, **rig.environment)
     assert refused.returncode == 2
     (line,) = [one for one in refused.stderr.splitlines() if one.startswith("occbench: ")]
     assert "nothing after the warm-up and 2 s" in line

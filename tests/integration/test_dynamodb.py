@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -25,6 +26,7 @@ from loadtest.scenarios import find_scenario
 from loadtest.targets import open_target, parse_target
 from loadtest.targets.dialect import Statement
 from loadtest.targets.dynamodb.target import SEEDED, DynamoTarget
+from loadtest.targets.items import Change
 from seed import SeedInterrupted, SeedPlan, SilentProgress, contents, key_source, seed
 from tests import commands
 from tests.commands import Done, RunResult, check_conserved, occbench, one_line
@@ -174,8 +176,9 @@ def test_transfers_in_one_request(place: Place, tmp_path: Path) -> None:
     assert set(outcomes) == {"committed"}
     assert {row["key_type"] for row in result.rows} == {"int", "uuid"}
     for row in result.rows:
-        assert row["window_low_ns"] == 0
-        assert row["window_high_ns"] == row["commit_ns"] > 0
+        # One request is the whole transaction: there is no COMMIT in it to time, and no window.
+        assert row["commit_ns"] == row["window_low_ns"] == row["window_high_ns"] == 0
+        assert row["statements_ns"] > 0
         assert row["write_units"] > 0
         assert row["read_units"] is None
         assert row["remote_ns"] is None
@@ -186,6 +189,8 @@ def test_transfers_in_one_request(place: Place, tmp_path: Path) -> None:
     assert described["version"] == "DynamoDB Local"
     assert described["durable"] is False
     assert described["transfer"] == "atomic"
+    assert not {"commit_ms", "predicted_conflict_rate"} & set(result.summary["overall"])
+    assert "commit" not in result.summary["overall"]["time_ms"]
 
 
 def test_transfers_that_read_first_conflict(place: Place, tmp_path: Path) -> None:
@@ -207,6 +212,8 @@ def test_transfers_that_read_first_conflict(place: Place, tmp_path: Path) -> Non
     assert all(row["write_units"] is None for row in conflicts)
     assert place.sums("version")[1] == 2 * len(committed)
     assert result.summary["overall"]["conflicts_by_outcome"] == {"conflict_data": len(conflicts)}
+    assert result.summary["overall"]["commit_ms"]["samples"] == len(result.rows)
+    assert "predicted_conflict_rate" in result.summary["overall"]
 
 
 @pytest.mark.parametrize("transfer", ["atomic", "optimistic"])
@@ -264,8 +271,36 @@ def test_what_goes_wrong_in_a_run_is_told_apart(place: Place, faults: Faults, tm
     assert found["committed", None] == hits[0] + hits[11]
     assert all(hits[kind] for kind in range(len(kinds)))
     assert all(row["final"] for row in result.of_outcome("ambiguous", "error"))
+    assert {row["commit_ns"] for row in result.rows} == {0}
     applied = found["committed", None] + hits[5]
     assert place.sums("version")[1] == 2 * applied
+
+
+def test_who_is_stopped_while_it_waits_may_have_written(place: Place) -> None:
+    """The user's loop calls an attempt ambiguous, if it is stopped for good, by `commit_sent_ns`."""
+
+    class Stopped(BaseException):
+        pass
+
+    def stop(*_: object) -> None:
+        raise Stopped
+
+    change = Change("accounts_int", (1).to_bytes(8, "big"), 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        session = place.at(f"http://127.0.0.1:{port}").target().open_session([])
+        before = signal.signal(signal.SIGALRM, stop)
+        try:
+            session.begin()
+            assert session.commit_sent_ns == 0
+            signal.setitimer(signal.ITIMER_REAL, 0.3)
+            with pytest.raises(Stopped):
+                session.write([change])
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+            session.close()
+    assert session.commit_sent_ns
 
 
 def test_a_read_without_an_answer_is_tried_again(place: Place, faults: Faults, tmp_path: Path) -> None:
@@ -297,16 +332,35 @@ def test_a_read_without_an_answer_is_tried_again(place: Place, faults: Faults, t
 def test_tls_and_whom_it_trusts(place: Place, upstream: str, tmp_path: Path) -> None:
     place.load(100)
     authority = Authority(tmp_path)
+    stranger = Authority(tmp_path, "a stranger")
+    words = ("--keys", "int", "--users", 4, "--duration", "1s", "--warmup", "0s")
     with faults_before(upstream, authority.issue("localhost")) as server:
         target = place.at(server.url).text()
         done = command("run", "--target", target, "--keys", "int", cwd=tmp_path)
-        assert "cannot be reached: certificate verify failed" in one_line(done, 3)
-        result = run(
-            target, "--keys", "int", "--users", 4, "--duration", "1s", "--warmup", "0s",
-            out=tmp_path / "out", AWS_CA_BUNDLE=str(authority.root),
-        )  # fmt: skip
-    assert {row["outcome"] for row in result.rows} == {"committed"}
-    assert place.sums("version")[1] == 2 * len(result.rows)
+        line = one_line(done, 3)
+        assert "cannot be reached: certificate verify failed" in line
+        assert "--sslrootcert" in line
+        results = [
+            run(target, *words, out=tmp_path / "environment", AWS_CA_BUNDLE=str(authority.root)),
+            run(
+                target, *words, "--sslrootcert", authority.root, out=tmp_path / "option",
+                AWS_CA_BUNDLE=str(stranger.root),
+            ),
+        ]  # fmt: skip
+    rows = [row for result in results for row in result.rows]
+    assert {row["outcome"] for row in rows} == {"committed"}
+    assert place.sums("version")[1] == 2 * len(rows)
+
+
+def test_seeding_trusts_whom_it_is_told_to(place: Place, upstream: str, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with faults_before(upstream, authority.issue("localhost")) as server:
+        words = ("seed", "--target", place.at(server.url).text(), "--keys", "int", "--accounts", 30)
+        line = one_line(command(*words, "--sslrootcert", tmp_path / "absent.pem", cwd=tmp_path), 2)
+        assert "--sslrootcert: no certificates can be read from" in line
+        done = command(*words, "--sslrootcert", authority.root, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert place.sums("balance") == (30, 30 * BALANCE, 0)
 
 
 def test_two_systems_in_one_run(place: Place, seeded: str, tmp_path: Path) -> None:

@@ -362,6 +362,19 @@ def test_a_database_that_is_not_named_cannot_be_seeded(rig: LambdaRig, tmp_path:
     assert found["accounts_uuid"].total is None
 
 
+def test_other_accounts_than_those_that_are_there(rig: LambdaRig, seeded: str, tmp_path: Path) -> None:
+    """Nobody can look behind the function: what the user said of its table is what may be wrong."""
+
+    def line(**options: Any) -> str:
+        words = ("--target", rig.function("transfer", **options), "--keys", "uuid", "--users", 2)
+        return one_line(occbench("run", *words, cwd=tmp_path, **rig.environment), 3)
+
+    said = line(accounts=ACCOUNTS, key_seed=9)
+    assert "no account" in said
+    assert f"check accounts= and key_seed= in the target, here {ACCOUNTS} and 9" in said
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_database_behind_it_that_does_not_answer(rig: LambdaRig) -> None:
     broken = f"postgresql://u:{SECRET}@127.0.0.1:1/db"
     with pytest.raises(TargetError, match="target transfer's database") as caught:
@@ -382,6 +395,13 @@ def test_a_certificate_is_verified(server: EmbeddedServer, monkeypatch: pytest.M
             trusting.rehearse((), transfer(1, 2, 5))
             with pytest.raises(TargetError, match="certificate verify failed"):
                 open_lambda(text).start()
+            names = ("REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")
+            for name in names:
+                with monkeypatch.context() as trusted:
+                    for other in names:
+                        trusted.delenv(other, raising=False)
+                    trusted.setenv(name, str(authority.root))
+                    open_lambda(text).start()
 
 
 def test_a_function_in_front_of_aurora_dsql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

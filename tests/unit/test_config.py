@@ -129,6 +129,14 @@ def test_any_text_is_understood_or_refused_in_one_line(field: str, text: str) ->
     assert len(refusal.splitlines()) == 1
 
 
+@pytest.mark.parametrize("target", ["embedded", "dynamodb://us-east-1"])
+def test_what_consistency_compares_is_said_at_once(target: str) -> None:
+    with pytest.raises(InputError) as caught:
+        RunConfig.read(target=target, consistency="1s")
+    assert "endpoints of one database that speak SQL" in str(caught.value)
+    assert "needs at least two such targets" in str(caught.value)
+
+
 def test_the_defaults_are_a_run() -> None:
     config = RunConfig.read()
     assert config.target == ("embedded",)

@@ -1,4 +1,4 @@
-"""What is sent to DynamoDB: addresses, bodies, signatures."""
+"""What is sent to DynamoDB: addresses and bodies."""
 
 import json
 import uuid
@@ -8,16 +8,11 @@ import botocore.loaders
 import botocore.model
 import botocore.validate
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 from loadtest.errors import InputError
 from loadtest.targets import parse_target
 from loadtest.targets.dynamodb import requests
 from loadtest.targets.dynamodb.address import Address, read_address
-from loadtest.targets.dynamodb.signing import Signer
-from loadtest.targets.dynamodb.wire import host_header
 from loadtest.targets.items import Change, Item
 
 UUID = uuid.UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
@@ -63,64 +58,6 @@ def test_a_password_in_the_endpoint_is_not_repeated() -> None:
     with pytest.raises(InputError) as caught:
         address("dynamodb://us-east-1?endpoint_url=http://me:geheim@host")
     assert "geheim" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("url", "host"),
-    [
-        ("https://dynamodb.us-east-1.amazonaws.com", "dynamodb.us-east-1.amazonaws.com"),
-        ("https://x:443", "x"),
-        ("http://x:443", "x:443"),
-        ("http://127.0.0.1:8000", "127.0.0.1:8000"),
-        ("http://[::1]:8000", "[::1]:8000"),
-    ],
-)
-def test_the_host_header(url: str, host: str) -> None:
-    assert host_header(url) == host
-
-
-@pytest.mark.parametrize("token", [None, "a-session/token+with=signs"])
-@pytest.mark.parametrize("url", ["https://dynamodb.us-east-1.amazonaws.com/", "http://x:8000/"])
-def test_a_signature_is_botocores(token: str | None, url: str) -> None:
-    """Twice, for what a signer keeps between two requests must not change the second."""
-    credentials = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", token)
-    signer = Signer(credentials, host_header(url), "us-east-1")
-    for body, operation in ((b'{"a":1}', "Scan"), (b"{}", "TransactWriteItems")):
-        request = AWSRequest(
-            "POST",
-            url,
-            headers={
-                "Content-Type": "application/x-amz-json-1.0",
-                "X-Amz-Target": f"DynamoDB_20120810.{operation}",
-            },
-            data=body,
-        )
-        SigV4Auth(credentials, "dynamodb", "us-east-1").add_auth(request)
-        head = signer.head_at(request.headers["X-Amz-Date"], operation, body).decode()
-        first, *lines = head.removesuffix("\r\n\r\n").split("\r\n")
-        headers = dict(line.split(": ", 1) for line in lines)
-        assert first == "POST / HTTP/1.1"
-        assert headers["Content-Length"] == str(len(body))
-        for name, value in request.headers.items():
-            assert headers[name] == value
-
-
-def test_renewed_credentials_are_used() -> None:
-    credentials = Credentials("FIRST", "one")
-    signer = Signer(credentials, "x", "us-east-1")
-    before = signer.head_at("20260131T000000Z", "Scan", b"{}")
-    credentials.access_key, credentials.secret_key, credentials.token = "SECOND", "two", "t"
-    after = signer.head_at("20260131T000000Z", "Scan", b"{}")
-    fresh = Signer(Credentials("SECOND", "two", "t"), "x", "us-east-1")
-    assert before != after == fresh.head_at("20260131T000000Z", "Scan", b"{}")
-
-
-def test_a_signature_is_of_its_day() -> None:
-    signer = Signer(Credentials("A", "b"), "x", "us-east-1")
-    signer.head_at("20260131T235959Z", "Scan", b"{}")
-    fresh = Signer(Credentials("A", "b"), "x", "us-east-1")
-    later = "20260201T000000Z"
-    assert signer.head_at(later, "Scan", b"{}") == fresh.head_at(later, "Scan", b"{}")
 
 
 def test_keys() -> None:

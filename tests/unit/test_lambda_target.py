@@ -5,10 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from time import sleep
 from types import ModuleType
 from typing import Any
 from urllib.parse import quote
@@ -33,7 +30,6 @@ from loadtest.targets.lambda_answers import (
     service_failed,
 )
 from loadtest.targets.registry import without_secrets
-from loadtest.targets.signed_http import Connection, Endpoint
 from tests.rigs.lambda_endpoint import EXAMPLE, PACKAGED, package
 
 SECRET = "hunter2"
@@ -179,7 +175,7 @@ def test_what_is_no_secret_stays_as_it_is(text: str) -> None:
         (502, "EC2ThrottledException", "53400", Outcome.REJECTED),
         (404, "ResourceNotFoundException", "42883", Outcome.ERROR),
         (403, "AccessDeniedException", "42501", Outcome.ERROR),
-        (403, "UnrecognizedClientException", "28000", Outcome.ERROR),
+        (403, "UnrecognizedClientException", "28000", Outcome.CONNECT_FAILED),
         (409, "ResourceConflictException", "57P03", Outcome.CONNECTION_LOST),
         (502, "ResourceNotReadyException", "57P03", Outcome.CONNECTION_LOST),
         (502, "KMSDisabledException", "39000", Outcome.ERROR),
@@ -423,48 +419,3 @@ def test_the_package_of_the_example_is_small(tmp_path: Path) -> None:
     file, *modules = done.stdout.split()
     assert Path(file).is_relative_to(tmp_path)
     assert not {"numpy", "pyarrow", "pydantic", "gevent", "locust", "boto3"} & set(modules)
-
-
-# The connection
-
-
-class _Impatient(BaseHTTPRequestHandler):
-    """Answers, and closes a connection that is idle for a moment."""
-
-    protocol_version = "HTTP/1.1"
-    timeout = 0.2
-    seen: list[str]
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
-
-
-def test_a_connection_that_was_closed_while_idle_is_opened_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Impatient) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        endpoint = Endpoint(
-            "lambda",
-            "us-east-1",
-            profile=None,
-            endpoint_url=f"http://127.0.0.1:{server.server_port}",
-            sslrootcert=None,
-            timeout_s=20,
-        )
-        connection = Connection(endpoint)
-        for _ in range(2):
-            assert connection.post("/", b"{}", {}).status == 200
-            sleep(1.2)
-        assert connection.post("/", b"{}", {}).status == 200
-        connection.close()
-        server.shutdown()

@@ -58,7 +58,7 @@ def test_options_are_read() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "=", "mysql://h/db", "oracle", "embeded", "http://x", "x=", "a=b=c", "://", "embedded:/x"],
+    ["mysql://h/db", "oracle", "embeded", "dsq://h", "http://x", "a=b=c", "://", "embedded:/x"],
 )
 def test_an_unknown_family_is_refused_with_those_there_are(text: str) -> None:
     with pytest.raises(InputError, match="is of no known family") as caught:
@@ -66,6 +66,64 @@ def test_an_unknown_family_is_refused_with_those_there_are(text: str) -> None:
     for family in FAMILIES:
         assert family in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("dsq://host", "dsql"),
+        ("embeded", "embedded"),
+        ("east=Embedded", "embedded"),
+        ("embedded:/x", "embedded"),
+        ("postgers://u@h/db", "postgres"),
+        ("dynamdb://us-east-1", "dynamodb"),
+        ("cockroach://h/db", "cockroachdb"),
+        ("lamda://us-east-1/f", "lambda"),
+        ("oracle", None),
+        ("mysql://h/db", None),
+    ],
+)
+def test_a_slip_of_the_pen_is_put_right(text: str, meant: str | None) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_target(text)
+    found = re.search(r"did you mean (\S+)\?", str(caught.value))
+    assert (found and found[1]) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "the target is empty; give one of embedded, "),
+        (" ", "the target is empty; give one of embedded, "),
+        ("east=", "target 'east=' has a name and nothing behind it; give one of"),
+        ("us east=embedded", "the name 'us east' holds a blank; a name is made of letters, digits"),
+        ("=embedded", "the name '' is empty"),
+        ("ost\u00fc=embedded", "the name 'ost\u00fc' is not one; a name is made of"),
+    ],
+)
+def test_what_is_wrong_with_a_name_is_said(text: str, words: str) -> None:
+    with pytest.raises(InputError, match=re.escape(words)) as caught:
+        parse_target(text)
+    assert "no known family" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "embedded",
+        f"dsql://{'c' * 26}.dsql.us-east-1.on.aws",
+        f"dsql-cluster://{'c' * 26}?region=us-east-1",
+        "dynamodb://us-east-1",
+        "lambda://us-east-1/f?accounts=10",
+    ],
+)
+def test_every_list_of_options_has_those_that_all_have(url: str) -> None:
+    """And each of these is taken."""
+    wrong = f"{url}{'&' if '?' in url else '?'}colour=red"
+    with pytest.raises(InputError, match=r"no option 'colour'; there is .*\bweight\b"):
+        open_target(parse_target(wrong))
+    assert open_target(parse_target(wrong.replace("colour=red", "weight=3"))).spec.weight == 3
 
 
 @pytest.mark.parametrize(
@@ -198,3 +256,33 @@ def test_a_failure_says_no_more_than_the_target_did() -> None:
         str(StatementFailed("40001", "x (OC000)", commit_sent=True, connected=True))
         == "40001: x (OC000)"
     )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "dynamodb://us-east-1?aws_secret_access_key=HUNTER2&prefix=x",
+        "dynamodb://us-east-1?AWS_ACCESS_KEY_ID=HUNTER2",
+        "dsql://h?aws_session_token=HUNTER2",
+        "dsql://h?client_secret=HUNTER2",
+        "lambda://us-east-1/f?database=u%3AHUNTER2%40h",
+        "u:HUNTER2@h/d",
+        "east=u:HUNTER2@h/d",
+    ],
+)
+def test_a_secret_is_hidden_where_no_target_takes_one(url: str) -> None:
+    """It is refused, and the refusal must not quote it."""
+    with pytest.raises(InputError) as caught:
+        open_target(parse_target(url))
+    assert "HUNTER2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "dsql://h.dsql.us-east-1.on.aws?token_expires_s=900",
+        "lambda://us-east-1/f?accounts=2&key_seed=1",
+    ],
+)
+def test_what_is_no_secret_is_shown(url: str) -> None:
+    assert parse_target(url).shown == url

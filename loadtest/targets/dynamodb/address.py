@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from loadtest.errors import InputError
 from loadtest.targets.base import TargetSpec
+from loadtest.targets.url import check_options
 
 _OPTIONS = ("endpoint_url", "transfer", "profile", "prefix")
 _TRANSFERS = ("atomic", "optimistic")
@@ -36,9 +37,7 @@ def read_address(spec: TargetSpec) -> Address:
     region = parts.hostname or ""
     if not _REGION.fullmatch(region) or parts.netloc.lower() != region or parts.path not in ("", "/"):
         raise InputError(f"{lead} does not name a Region; give it as dynamodb://us-east-1")
-    for name in spec.options:
-        if name not in _OPTIONS:
-            raise InputError(f"{lead}: there is no option {name!r}; there is {', '.join(_OPTIONS)}")
+    check_options(spec, _OPTIONS)
     transfer = spec.options.get("transfer", "atomic")
     if transfer not in _TRANSFERS:
         raise InputError(f"{lead}: transfer={transfer} is neither {' nor '.join(_TRANSFERS)}")

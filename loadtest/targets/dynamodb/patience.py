@@ -9,7 +9,8 @@ from typing import Any
 from botocore.exceptions import ClientError, HTTPClientError
 
 from loadtest.targets.dynamodb import reasons
-from loadtest.targets.dynamodb.wire import Lost, NotSent, Wire
+from loadtest.targets.signed_http.signing import Operation
+from loadtest.targets.signed_http.wire import Lost, NotSent, Wire
 
 PATIENCE_S = 60.0
 _FIRST_S, _LONGEST_S = 0.05, 5.0
@@ -31,18 +32,18 @@ class Patience:
         self._waits = 0
         self._since = monotonic()
 
-    def request(self, operation: str, body: bytes) -> Any:
+    def request(self, operation: Operation, body: bytes) -> Any:
         """The answer to a request; raises botocore's errors for one that is not to be had."""
         while True:
             try:
-                status, answered = self._wire.request(operation, body)
+                status, _, answered = self._wire.post(operation, body)
                 answer = json.loads(answered) if status == 200 or answered[:1] == b"{" else None
             except (NotSent, Lost, ValueError) as why:
                 self._pause(NotAnswered(why=why))
                 continue
             if status == 200:
                 return answer
-            error = ClientError(_error_of(status, answer), operation)
+            error = ClientError(_error_of(status, answer), operation.name)
             if reasons.meaning_of(status, answer).sqlstate not in _AGAIN:
                 raise error
             self._pause(error)
@@ -56,12 +57,12 @@ class Patience:
         self._waits = 0
         self._since = monotonic()
 
-    def pause(self, operation: str) -> None:
+    def pause(self, operation: Operation) -> None:
         """Wait because DynamoDB took only a part; raises ClientError after a minute of nothing."""
         self._pause(
             ClientError(
                 {"Error": {"Code": "ThrottlingException", "Message": "nothing more is taken"}},
-                operation,
+                operation.name,
             )
         )
 

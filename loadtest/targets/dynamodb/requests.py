@@ -1,4 +1,4 @@
-"""What is sent: the bodies of requests, as text that is put together without going through objects.
+"""What is sent: operations, and bodies as text that is put together without going through objects.
 
 Names of tables are checked before (`address.py`), keys are numbers and UUIDs, and all else is a
 number: nothing here needs escaping.
@@ -8,6 +8,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from loadtest.targets.items import Change, Item
+from loadtest.targets.signed_http.signing import Operation
+
+
+def _operation(name: str) -> Operation:
+    return Operation(
+        name,
+        headers={
+            "Content-Type": "application/x-amz-json-1.0",
+            "X-Amz-Target": f"DynamoDB_20120810.{name}",
+        },
+    )
+
+
+TRANSACT_WRITE = _operation("TransactWriteItems")
+BATCH_GET = _operation("BatchGetItem")
+BATCH_WRITE = _operation("BatchWriteItem")
+SCAN = _operation("Scan")
 
 _UPDATE = (
     '{"Update":{"TableName":"%s","Key":{"id":%s},'

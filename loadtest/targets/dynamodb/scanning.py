@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from loadtest.targets.dynamodb import requests
 from loadtest.targets.dynamodb.patience import Patience
-from loadtest.targets.dynamodb.wire import Wire
+from loadtest.targets.signed_http.wire import Wire
 
 SEGMENTS = 8
 
@@ -39,7 +39,7 @@ def _sum_segment(wires: Callable[[], Wire], table: str, attribute: str, segment:
     try:
         while True:
             body = requests.scan(table, attribute, segment, SEGMENTS, after)
-            answer = Patience(wire).request("Scan", body)
+            answer = Patience(wire).request(requests.SCAN, body)
             values = [int(item[attribute]["N"]) for item in answer["Items"]]
             count += len(values)
             total += sum(values)

@@ -6,21 +6,20 @@ from math import isnan
 from time import monotonic_ns
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
-
 from loadtest.targets import aws
 from loadtest.targets.base import ABSENT, Remote, StatementFailed
 from loadtest.targets.dynamodb import reasons, requests
-from loadtest.targets.dynamodb.wire import Lost, NotSent, Wire
 from loadtest.targets.items import Change, Item, Refused
+from loadtest.targets.signed_http.signing import Operation
+from loadtest.targets.signed_http.wire import Lost, NotSent, Wire
 
 
 class DynamoSession:
     """See `items.ItemSession` for the verbs and `base.Session` for the times.
 
-    A transaction has no COMMIT of its own: the write is the commit. Done in one request, its window
-    is that request and may be arbitrarily short within it; done in two, it is what lies between the
-    read and the write.
+    The write is the commit. After a read it is the COMMIT that is timed, and what lies between the two
+    is the window. Where it is the only request there is no COMMIT to tell apart from the rest of the
+    attempt, and no window: `commit_sent_ns` stays 0, as it does for a function.
     """
 
     def __init__(self, wire: Wire, *, optimistic: bool, prefix: str) -> None:
@@ -29,6 +28,7 @@ class DynamoSession:
         self.commit_sent_ns = self.ended_ns = 0
         self.closed = False
         self.remote = ABSENT
+        self._write_left = False
         self._wire = wire
         self._prefix = prefix
         try:
@@ -41,6 +41,7 @@ class DynamoSession:
     def begin(self) -> None:
         """Forget the last attempt's times; nothing is sent."""
         self.first_sent_ns = self.first_answered_ns = self.commit_sent_ns = 0
+        self._write_left = False
         self.remote = ABSENT
 
     def read(self, table: str, keys: Sequence[bytes]) -> list[Item | None]:
@@ -52,7 +53,7 @@ class DynamoSession:
         name = self._prefix + table
         sent = monotonic_ns()
         self.first_sent_ns = self.first_sent_ns or sent
-        status, body = self._send("BatchGetItem", requests.batch_get(name, keys))
+        status, body = self._send(requests.BATCH_GET, requests.batch_get(name, keys))
         self.first_answered_ns = self.first_answered_ns or self.ended_ns
         answer = self._understood(status, body)
         if status != 200:
@@ -75,11 +76,21 @@ class DynamoSession:
         by anybody, so there is nothing for DynamoDB to recognise.
         """
         body = requests.transact_write(changes, self._prefix)
-        self.commit_sent_ns = monotonic_ns()
-        if not self.first_sent_ns:
-            # One request is the whole transaction: nothing was read before it left.
-            self.first_sent_ns = self.first_answered_ns = self.commit_sent_ns
-        status, answered = self._send("TransactWriteItems", body)
+        self._write_left = True
+        sent = monotonic_ns()
+        if self.first_sent_ns:
+            self.commit_sent_ns = sent
+        else:
+            self.first_sent_ns = sent
+        try:
+            status, answered = self._send(requests.TRANSACT_WRITE, body)
+        except StatementFailed:
+            raise
+        except BaseException:
+            # Stopped while it waited: the write may have been done.
+            self.commit_sent_ns = sent
+            raise
+        self.first_answered_ns = self.first_answered_ns or self.ended_ns
         answer = self._understood(status, answered)
         if status == 200:
             units = requests.units_of(answer)
@@ -92,27 +103,32 @@ class DynamoSession:
 
     def rollback(self) -> None:
         """There is nothing to take back."""
-        self.ended_ns = monotonic_ns()
 
     def close(self) -> None:
         """Close the connection; never raises."""
         self.closed = True
         self._wire.close()
 
-    def _send(self, operation: str, body: bytes) -> tuple[int, bytes]:
+    def _send(self, operation: Operation, body: bytes) -> tuple[int, bytes]:
         try:
-            answer = self._wire.request(operation, body)
+            status, _, answered = self._wire.post(operation, body)
         except NotSent as why:
             # Not even a part of it has left: nothing happened.
-            self.commit_sent_ns = 0
+            self._nothing_left()
             raise self._broken(reasons.CANNOT_CONNECT, str(why)) from None
         except Lost as why:
             raise self._broken(reasons.LOST, str(why)) from None
-        except BotoCoreError as error:
-            self.commit_sent_ns = 0
-            raise self._failed(reasons.Meaning(reasons.NOT_KNOWN, aws.explain(error)[0])) from None
+        except aws.ERRORS as error:
+            self._nothing_left()
+            # As if there were no connection: who tries again at once would keep all others waiting.
+            raise self._broken(reasons.NOT_KNOWN, aws.explain(error)[0]) from None
         self.ended_ns = monotonic_ns()
-        return answer
+        return status, answered
+
+    def _nothing_left(self) -> None:
+        """The write did not leave after all."""
+        self.commit_sent_ns = 0
+        self._write_left = False
 
     def _understood(self, status: int, body: bytes) -> Any:
         """The answer as an object; None where something else than DynamoDB failed in its place."""
@@ -129,14 +145,14 @@ class DynamoSession:
         return StatementFailed(
             meaning.sqlstate,
             meaning.text,
-            commit_sent=self.commit_sent_ns != 0,
+            commit_sent=self._write_left,
             # What became of the request nobody can say, as when the connection is lost.
             connected=not meaning.unknown,
         )
 
     def _broken(self, sqlstate: str, why: str) -> StatementFailed:
         self.ended_ns = monotonic_ns()
-        return StatementFailed(sqlstate, why, commit_sent=self.commit_sent_ns != 0, connected=False)
+        return StatementFailed(sqlstate, why, commit_sent=self._write_left, connected=False)
 
 
 def _plus(before: float, units: float | None) -> float:

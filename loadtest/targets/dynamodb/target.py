@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NoReturn
-from urllib.parse import urlsplit
 
 import botocore.session
 from botocore import exceptions as failures
@@ -13,12 +12,12 @@ from loadtest.targets import aws
 from loadtest.targets.base import Language, StatementFailed, Target, TargetSpec
 from loadtest.targets.dialect import Statement
 from loadtest.targets.dynamodb import reasons
-from loadtest.targets.dynamodb.access import BehindProxy, find_endpoint
 from loadtest.targets.dynamodb.address import read_address
 from loadtest.targets.dynamodb.scanning import Sums, sum_up
 from loadtest.targets.dynamodb.session import DynamoSession
-from loadtest.targets.dynamodb.wire import NotSent, Wire
 from loadtest.targets.items import Change, ItemSession
+from loadtest.targets.signed_http.endpoint import Endpoint, FoundOnce, find_endpoint
+from loadtest.targets.signed_http.wire import NotSent, Wire
 
 SEEDED = "occbench_tables"
 """The table in which is written what the others hold."""
@@ -28,6 +27,7 @@ MISSING = "ResourceNotFoundException"
 
 # For what is not load; load is never repeated behind its back.
 _ATTEMPTS = 3
+_ANSWER_TIMEOUT_S = 30.0
 # What stands in place of the Region in the names that DynamoDB Local gives.
 _LOCAL_REGION = ":ddblocal:"
 
@@ -42,6 +42,7 @@ class DynamoTarget(Target):
     def __init__(self, spec: TargetSpec) -> None:
         super().__init__(spec)
         self.address = read_address(spec)
+        self._endpoint = FoundOnce(self._find_endpoint)
 
     @property
     def client(self) -> Any:
@@ -52,8 +53,9 @@ class DynamoTarget(Target):
             self.address.profile,
             self.address.endpoint_url,
             attempts=_ATTEMPTS,
+            sslrootcert=self.spec.sslrootcert,
             connect_timeout=5,
-            read_timeout=30,
+            read_timeout=_ANSWER_TIMEOUT_S,
         )
 
     def table_name(self, name: str) -> str:
@@ -73,9 +75,17 @@ class DynamoTarget(Target):
     def wire(self) -> Wire:
         """A connection for one user or one thread; it opens when it is first used.
 
-        Raises one of `errors` where there are no credentials.
+        Raises InputError, and one of `errors` where there are no credentials.
         """
-        return Wire(find_endpoint(self.address, str(self.client.meta.endpoint_url)))
+        return Wire(self._endpoint.get())
+
+    def _find_endpoint(self) -> Endpoint:
+        return find_endpoint(
+            self.client,
+            profile=self.address.profile,
+            sslrootcert=self.spec.sslrootcert,
+            timeout_s=_ANSWER_TIMEOUT_S,
+        )
 
     def start(self) -> None:
         """Find credentials, connect and ask once, so that what is wrong shows before any load."""
@@ -90,6 +100,10 @@ class DynamoTarget(Target):
             raise TargetError(f"{self.called} cannot be reached: {why}; {self._where()}") from None
         except aws.ERRORS as error:
             raise self.explain(error) from None
+
+    def warm(self) -> None:
+        """Find endpoint and credentials."""
+        self._endpoint.get()
 
     def open_session(self, statements: Sequence[Statement]) -> ItemSession:
         """A session for one user, on a connection of its own."""
@@ -149,12 +163,6 @@ class DynamoTarget(Target):
 
     def explain(self, error: Exception) -> TargetError:
         """One line for what boto3 raised."""
-        if isinstance(error, BehindProxy):
-            host = urlsplit(str(self.client.meta.endpoint_url)).hostname
-            return TargetError(
-                f"{self.called} would be reached through a proxy, and load does not go through one; "
-                f"add {host} to NO_PROXY"
-            )
         cause, remedy = aws.explain(error)
         return TargetError(f"{self.called}: {cause}; {remedy}")
 

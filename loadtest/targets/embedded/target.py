@@ -13,6 +13,7 @@ from loadtest.targets.base import TargetSpec
 from loadtest.targets.embedded import optimistic
 from loadtest.targets.embedded.server import EmbeddedServer, Regime, libpq_options
 from loadtest.targets.postgresql import PostgresTarget
+from loadtest.targets.url import check_options
 
 _OPTIONS = ("commit_delay_ms", "data", "isolation")
 _LONGEST_DELAY_MS = 10_000.0
@@ -33,10 +34,7 @@ class EmbeddedTarget(PostgresTarget):
                 "(the default) and embedded://locking"
             )
         self.regime = cast("Regime", regime)
-        if unknown := set(spec.options) - set(_OPTIONS):
-            raise InputError(
-                f"target {spec.shown}: no option {min(unknown)!r}; there is {', '.join(_OPTIONS)}"
-            )
+        check_options(spec, _OPTIONS)
         self.commit_delay_ms = _delay(spec)
         if self.commit_delay_ms and regime == "locking":
             raise InputError(
