@@ -192,7 +192,7 @@ def fetch(folder: Path, patience_s: float = 0.0) -> Fetched | None:
     known = _known(folder)
     deadline = monotonic() + patience_s
     while True:
-        failed: dict[str, TargetError] = {}
+        failed: dict[tuple[str, str], str] = {}
         for one in clusters:
             points = known.setdefault((one.cluster, one.region), {})
             try:
@@ -200,11 +200,11 @@ def fetch(folder: Path, patience_s: float = 0.0) -> Fetched | None:
                     points.setdefault(name, {}).update(values)
             except TargetError as error:
                 # What the other clusters say is kept.
-                failed[one.cluster] = error
+                failed[one.cluster, one.region] = str(error)
         if len(failed) < len(clusters):
             _write(folder, _content(clusters, known, minutes, time(), failed))
         if failed:
-            raise next(iter(failed.values()))
+            raise TargetError(_unasked(failed))
         there = [known[one.cluster, one.region] for one in clusters]
         fetched = Fetched(
             len(minutes),
@@ -226,12 +226,24 @@ def _complete(points: Points, minutes: range, now: float) -> bool:
     )
 
 
+def _unasked(failed: Mapping[tuple[str, str], str]) -> str:
+    """Every cluster and Region that gave no answer; those with one reason together."""
+    parts = []
+    for reason in dict.fromkeys(failed.values()):
+        places = [place for place, why in failed.items() if why == reason]
+        clusters, regions = (list(dict.fromkeys(names)) for names in zip(*places, strict=True))
+        parts.append(
+            f"what cluster{'s' if len(clusters) > 1 else ''} {' and '.join(clusters)} counted cannot "
+            f"be fetched from CloudWatch in {' and '.join(regions)}: {reason}"
+        )
+    return "; ".join(parts)
+
+
 def _ask(one: Counted, minutes: range) -> Points:
-    """What CloudWatch has of a cluster's minutes."""
+    """What CloudWatch has of a cluster's minutes; raises TargetError with the cause and the remedy."""
     # Imported here: boto3 must not be imported before gevent has patched the standard library.
     from loadtest.targets import aws
 
-    lead = f"what cluster {one.cluster} counted cannot be fetched from CloudWatch in {one.region}"
     try:
         client = aws.client("cloudwatch", one.region, profile=one.profile, **_ASKING)
         pages = client.get_paginator("get_metric_data").paginate(
@@ -245,7 +257,7 @@ def _ask(one: Counted, minutes: range) -> Points:
         return _points(result for page in pages for result in page["MetricDataResults"])
     except aws.ERRORS as error:
         cause, remedy = aws.explain(error)
-        raise TargetError(f"{lead}: {cause}; {remedy}") from None
+        raise TargetError(f"{cause}; {remedy}") from None
 
 
 def _query(identifier: str, metric: Metric, cluster: str) -> dict[str, Any]:
@@ -278,7 +290,7 @@ def _content(
     known: Mapping[tuple[str, str], Points],
     minutes: range,
     now: float,
-    failed: Collection[str],
+    failed: Collection[tuple[str, str]],
 ) -> dict[str, Any]:
     """What `service.json` holds; who failed to answer is not complete."""
     return {
@@ -293,7 +305,7 @@ def _content(
                 "cluster": one.cluster,
                 "region": one.region,
                 "targets": list(one.targets),
-                "complete": one.cluster not in failed
+                "complete": (one.cluster, one.region) not in failed
                 and _complete(known[one.cluster, one.region], minutes, now),
                 "metrics": {
                     metric.name: {

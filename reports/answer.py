@@ -1,19 +1,25 @@
 """The answer in words: what the run found, for someone who will read one sentence."""
 
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from reports.figures import Figures
 from reports.model import Model
-from reports.pairs import NOT_COMPARABLE, TOO_FEW_PAIRS, Comparison, Ratio
+from reports.pairs import MIN_PAIRS, TOO_FEW_PAIRS, Comparison, Ratio
 from reports.style import about, count, milliseconds, number, percent, plural, seconds
 
+_MOST_NAMED = 3
+"""Targets that a sentence names; of more it gives the range, and the table has the rest."""
 _MOST_COMPARED = 2
-"""Of targets: the table by target has the rest."""
+"""Comparisons of targets that a sentence has room for."""
+_WORTH_SAYING = 0.01
+"""Share of transactions that gave up from which the headline says so."""
 _PHRASES = {
-    "throughput_tps": ("throughput", "higher", "lower"),
-    "conflict_rate": ("conflicts", "more frequent", "rarer"),
-    "latency_p50_ms": ("median latency", "higher", "lower"),
-    "latency_p99_ms": ("p99 latency", "higher", "lower"),
+    "throughput_tps": "throughput",
+    "conflict_rate": "conflict rate",
+    "latency_p50_ms": "median latency",
+    "latency_p99_ms": "p99 latency",
 }
 
 
@@ -29,30 +35,32 @@ def answer(model: Model) -> Answer:
     """What the run found, best known first."""
     if not model.overall.committed:
         return Answer("Nothing was committed.", _nothing(model))
+    if model.regions is not None:
+        said = [_by_target(model), _key_types_by_target(model), _context(model)]
+        return Answer(_targets(model.targets), " ".join(text for text in said if text))
     if model.comparisons:
-        return Answer(_compared(model.comparisons), f"{_both(model)}{_by_target(model)}")
-    return Answer(_single(model.overall), f"{_context(model)}{_by_target(model)}")
+        return Answer(_compared(model.comparisons), f"{_both(model)} {_context(model)}")
+    return Answer(_single(model.overall), _context(model))
 
 
 def _by_target(model: Model) -> str:
     """How the targets differ, where they are few enough to say it in passing."""
     few = model.regions is not None and len(model.regions.comparisons) <= _MOST_COMPARED
-    return f" {between_targets(model)}" if few else ""
+    return between_targets(model) if few else ""
 
 
 def between_targets(model: Model) -> str:
-    """Every target against the first. Throughput is left to the table where the targets had different
-    numbers of users, for it follows them.
-    """
+    """Every target against the first."""
     if model.regions is None:
         return ""
-    sentences = []
-    users = model.regions.users
-    for c in model.regions.comparisons:
-        alike = users.get(c.base) == users.get(c.other)
-        said = tuple(r for r in c.ratios if alike or r.metric != "throughput_tps")
-        sentences.append(one_comparison(replace(c, ratios=said), "{} compared with {}"))
-    return " ".join(sentences)
+    return " ".join(one_comparison(c, "{} compared with {}") for c in model.regions.comparisons)
+
+
+def _key_types_by_target(model: Model) -> str:
+    """How the key types differ on each target, where these are few enough."""
+    if len(model.targets) > _MOST_NAMED:
+        return ""
+    return _compared(model.comparisons)
 
 
 def _nothing(model: Model) -> str:
@@ -61,32 +69,92 @@ def _nothing(model: Model) -> str:
     return f"{plural(o.attempts, 'attempt')} in {seconds(model.measured_s)}: {kinds}."
 
 
-def one_in(rate: float) -> str:
-    """A rate as a person says it: `1 in 15`, `none`, `nearly all`."""
+def one_in(rate: float, noun: str) -> str:
+    """A share of many as a person says it: `1 in 15 attempts`, `nearly half of all attempts`; without
+    a noun `1 in 15`, `nearly half`.
+    """
     if rate <= 0:
-        return "none"
-    if rate > 0.95:
-        return "nearly all"
-    if rate > 0.4:
-        return f"{round(rate * 10)} in 10"
-    return f"1 in {count(round(1 / rate)) if rate > 0.005 else number(1 / rate)}"
+        return f"no {noun.removesuffix('s')}" if noun else "none"
+    if 0.45 <= rate < 0.55:
+        half = f"{'nearly' if rate < 0.5 else 'about'} half"
+        return f"{half} of all {noun}" if noun else half
+    if rate >= 0.95:
+        share = "nearly all"
+    elif rate >= 0.35:
+        share = f"{round(rate * 10)} in 10"
+    else:
+        share = f"1 in {count(round(1 / rate)) if rate > 0.005 else number(1 / rate)}"
+    return f"{share} {noun}".rstrip()
 
 
 def _single(f: Figures) -> str:
-    said = _conflicted(f)
-    text = f"{said[:1].upper()}{said[1:]} at {number(f.throughput_tps)} transactions a second"
+    text = f"{_capital(_conflicted(f))} at {number(f.throughput_tps)} transactions a second"
     if f.latency.p99 is not None:
-        text += f"; 99 in 100 of these took at most {milliseconds(f.latency.p99)}"
-    return f"{text}."
+        text += f"; 99 in 100 transactions took at most {milliseconds(f.latency.p99)}"
+    return f"{text}{_gave_up(f, '; ')}."
+
+
+def _gave_up(f: Figures, before: str) -> str:
+    """The share that gave up, where it is worth a word."""
+    if not f.transactions or f.give_ups <= _WORTH_SAYING * f.transactions:
+        return ""
+    return f"{before}{about(f.give_ups / f.transactions)} gave up"
 
 
 def _conflicted(f: Figures) -> str:
     """How often attempts conflicted, where a function tried again by itself too."""
-    outside = f"{one_in(f.conflict_rate or 0.0)} attempts" if f.conflicts else "no attempt"
+    outside = one_in(f.conflict_rate or 0.0, "attempts")
     if f.remote is None or not f.remote.retry_rate:
         return f"{outside} conflicted"
-    inside = f"the function tried again in {one_in(f.remote.retry_rate)} calls"
+    inside = f"the function tried again in {one_in(f.remote.retry_rate, 'calls')}"
     return f"{inside}, and {outside} conflicted for its caller," if f.conflicts else inside
+
+
+def _targets(targets: dict[str, Figures]) -> str:
+    """Each target by name, or the range where they are too many for one sentence."""
+    if len(targets) > _MOST_NAMED:
+        return _range(list(targets.values()))
+    # What the figures are is said once, if the same can be said of all.
+    alike = all(f.conflicts and not (f.remote and f.remote.retry_rate) for f in targets.values())
+    said = [
+        f"{name}: {_one_target(f, brief=alike and place > 0)}"
+        for place, (name, f) in enumerate(targets.items())
+    ]
+    return f"{'; '.join(said)}."
+
+
+def _one_target(f: Figures, *, brief: bool) -> str:
+    if not f.committed:
+        return "nothing was committed"
+    if brief:
+        text = f"{one_in(f.conflict_rate or 0.0, '')} at {number(f.throughput_tps)}"
+    else:
+        text = f"{_conflicted(f)} at {number(f.throughput_tps)} transactions a second"
+    if f.latency.p99 is not None:
+        text += f", p99 {milliseconds(f.latency.p99)}"
+    return f"{text}{_gave_up(f, ', ')}"
+
+
+def _range(figures: list[Figures]) -> str:
+    """From the least to the most of several targets, figure by figure."""
+    conflicts = _from_to((f.conflict_rate for f in figures), percent)
+    speed = _from_to((f.throughput_tps for f in figures), number)
+    text = f"{len(figures)} targets: {conflicts} of attempts conflicted at {speed} transactions/s"
+    tails = [f.latency.p99 for f in figures if f.latency.p99 is not None]
+    if tails:
+        text += f", p99 {_from_to(tails, milliseconds)}"
+    given_up = [f for f in figures if _gave_up(f, "")]
+    if given_up:
+        shares = (f.give_ups / f.transactions for f in given_up)
+        text += f"; on {len(given_up)} of them {_from_to(shares, about)} gave up"
+    return f"{text}."
+
+
+def _from_to(values: Iterable[float | None], said: Callable[[float], str]) -> str:
+    """`2 % to 5 %`, or the one value that all have in words."""
+    known = [value for value in values if value is not None]
+    ends = [said(min(known, default=0.0)), said(max(known, default=0.0))]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
 
 
 def _compared(comparisons: list[Comparison]) -> str:
@@ -95,26 +163,46 @@ def _compared(comparisons: list[Comparison]) -> str:
 
 def one_comparison(c: Comparison, subject: str = "{} keys instead of {}") -> str:
     """What differs and what does not, in a sentence or two; `subject` takes the two names."""
-    judged = [r for r in c.ratios if r.verdict not in (TOO_FEW_PAIRS, NOT_COMPARABLE)]
+    named = subject.format(c.other, c.base)
+    if c.target is not None:
+        named = f"On {c.target}, {named}"
+    judged = [r for r in c.ratios if r.judged]
     if not judged:
-        return f"{c.other} against {c.base}: too little data to tell them apart."
+        return f"{named}: {_unknown(c)}."
     order = list(_PHRASES)
     different = sorted((r for r in judged if r.differs), key=lambda r: order.index(r.metric))
+    same = [_PHRASES[r.metric] for r in judged if not r.differs]
     if not different:
-        return f"{subject.format(c.other, c.base)}: no difference shown."
-    text = f"{subject.format(c.other, c.base)}: {_listed(_phrases(different))}."
-    same = [_PHRASES[r.metric][0] for r in judged if not r.differs]
+        said = "no difference shown"
+        # What could not be compared is not among what was found alike.
+        if len(same) < len(c.ratios):
+            said += f" in {_listed(same)}"
+        return f"{named}: {said}."
+    text = f"{named}: {_listed(_phrases(different))}."
     if same:
         text += f" No difference shown in {_listed(same)}."
     return text
 
 
+def _unknown(c: Comparison) -> str:
+    """Why two cannot be told apart, and what would help."""
+    if all(r.verdict != TOO_FEW_PAIRS for r in c.ratios):
+        return "too few transactions to tell them apart"
+    needed = seconds(math.ceil(MIN_PAIRS * c.pair_s))
+    if not c.in_blocks:
+        return f"too short to tell them apart; measure for at least {needed}"
+    return (
+        f"{plural(c.pairs, 'pair')} of blocks {'is' if c.pairs == 1 else 'are'} too few for an "
+        f"interval; measure for at least {needed}, or use a shorter --block"
+    )
+
+
 def _phrase(ratio: Ratio) -> str:
-    name, more, less = _PHRASES[ratio.metric]
+    name = _PHRASES[ratio.metric]
     value = ratio.ratio or 1.0
     if value >= 2:
-        return f"{name} {number(value)} times as {'frequent' if more == 'more frequent' else 'high'}"
-    return f"{name} {about(abs(value - 1))} {more if value > 1 else less}"
+        return f"{name} {number(value)} times as high"
+    return f"{name} {about(abs(value - 1))} {'higher' if value > 1 else 'lower'}"
 
 
 def _phrases(different: list[Ratio]) -> list[str]:
@@ -134,6 +222,10 @@ def _listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _both(model: Model) -> str:
     sentences = []
     for name, f in model.key_types.items():
@@ -145,8 +237,7 @@ def _both(model: Model) -> str:
         if f.latency.p50 is not None:
             text += f" and a median of {milliseconds(f.latency.p50)}"
         sentences.append(text)
-    text = "; ".join(sentences)
-    return f"{text[:1].upper()}{text[1:]}. {_context(model)}"
+    return f"{_capital('; '.join(sentences))}."
 
 
 def _context(model: Model) -> str:
@@ -161,5 +252,6 @@ def _context(model: Model) -> str:
     if model.warmup_s:
         measured += f" after {seconds(model.warmup_s)} of warm-up"
     o = model.overall
-    gave_up = f"{plural(o.give_ups, 'transaction')} gave up" if o.give_ups else "no transaction gave up"
-    return f"{', '.join(parts)}; {measured}; {gave_up} of {count(o.transactions)}."
+    gave_up = count(o.give_ups) if o.give_ups else "none"
+    ended = plural(o.transactions, "transaction")
+    return f"{', '.join(parts)}; {measured}; {gave_up} of {ended} gave up."

@@ -11,27 +11,35 @@ from reports.blocks import Blocks
 from reports.figures import Tally
 from reports.load import Attempts
 from reports.run_file import Run
-from reports.systems import databases
+from reports.systems import Databases
 
 
 class Band:
-    """Predicts the conflict rate of each cell; a slice is the mean of its cells by attempts."""
+    """Predicts the conflict rate of each cell; a slice is the mean of its cells by attempts.
 
-    def __init__(self, run: Run, attempts: Attempts, blocks: Blocks, counts: Tally) -> None:
+    Nothing is predicted for a target that may share its database with another without anybody
+    knowing, nor for a slice of different databases: their mean would be a band of nothing.
+    """
+
+    def __init__(
+        self, run: Run, attempts: Attempts, blocks: Blocks, counts: Tally, databases: Databases
+    ) -> None:
         overlap = [overlap_of(run, name) for name in attempts.scenarios]
         most_attempts = 1 if run.config.retry == "none" else run.config.max_attempts
         commits = counts.final_outcomes[..., OUTCOME_CODE[Outcome.COMMITTED]]
-        system = np.array(databases(run, attempts.targets))
+        system = np.array(databases.numbers)
+        settled = np.array([databases.settled(t) for t in range(len(system))])
         shape = counts.reached_commit.shape
         self._weights = counts.outcomes.sum(axis=-1)
         self._reached = counts.reached_commit > 0
         self._hidden = (commits > 0) & ~self._reached
+        self._system = np.broadcast_to(system[:, None], shape)
         self._bounds = {bound: np.full(shape, np.nan) for bound in ("low", "high")}
         for cell in zip(*np.nonzero(counts.reached_commit), strict=True):
             key, target, scenario = cell
             overlapping = overlap[scenario]
             seconds = blocks.duration_of(key)
-            if overlapping is None or seconds <= 0:
+            if overlapping is None or seconds <= 0 or not settled[target]:
                 continue
             # Whichever endpoint of the same database committed, it can fail an attempt.
             same = system == system[target]
@@ -55,6 +63,9 @@ class Band:
         """(low, high) of the chosen cells, None where one of them cannot be predicted."""
         # A target that commits without showing when has no window, and no prediction.
         if np.any(self._hidden[chosen]):
+            return None
+        attempted = self._weights[chosen] > 0
+        if len(np.unique(self._system[chosen][attempted])) > 1:
             return None
         weights = np.ravel(self._weights[chosen])
         # A cell whose attempts never came as far as COMMIT has no window to predict from.

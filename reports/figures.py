@@ -86,7 +86,8 @@ class Tally:
     retries: NDArray[np.int64]
     """(K, T, S, retries): transactions by their number of retries."""
     sums_ms: dict[str, NDArray[np.float64]]
-    """(K, T, S) each: milliseconds summed over attempts."""
+    """(K, T, S) each: milliseconds summed over attempts; but for the windows, only over those of
+    transactions that ended, which alone have a latency."""
     reached_commit: NDArray[np.int64]
     """(K, T, S): attempts that sent COMMIT."""
     unfinished: NDArray[np.int64]
@@ -114,13 +115,18 @@ def tally(attempts: Attempts, cells: NDArray[np.int32], latency_ns: NDArray[np.i
     histogram = np.bincount(final_cells.astype(np.int64) * width + retries, minlength=size * width)
 
     first = rows.attempt == 1
+    cut_off = _cut_off(rows)
+
+    def of_ended(values: NDArray[np.int64]) -> NDArray[np.float64]:
+        return by_cell(values, cells) - by_cell(values[cut_off], cells[cut_off])
+
     sums = {
-        "statements": by_cell(rows.statements_ns, cells),
-        "commit": by_cell(rows.commit_ns, cells),
-        "backoff": by_cell(rows.backoff_ns, cells),
+        "statements": of_ended(rows.statements_ns),
+        "commit": of_ended(rows.commit_ns),
+        "backoff": of_ended(rows.backoff_ns),
         "window_low": by_cell(rows.window_low_ns, cells),
         "window_high": by_cell(rows.window_high_ns, cells),
-        "waiting": by_cell((rows.start_ns - rows.intended_start_ns)[first], cells[first]),
+        "waiting": of_ended((rows.start_ns - rows.intended_start_ns) * first),
         "latency": by_cell(latency_ns, final_cells),
     }
     reached = np.bincount(cells[rows.window_high_ns > 0], minlength=size).reshape(shape)
@@ -130,19 +136,27 @@ def tally(attempts: Attempts, cells: NDArray[np.int32], latency_ns: NDArray[np.i
         retries=histogram.reshape(*shape, width),
         sums_ms=sums,
         reached_commit=reached,
-        unfinished=_unfinished(rows, cells, size).reshape(shape),
+        unfinished=_unfinished(rows, cells, cut_off, size).reshape(shape),
     )
 
 
-def _unfinished(rows: Columns, cells: NDArray[np.int32], size: int) -> NDArray[np.int64]:
-    """Transactions whose last attempt is missing: stopped in the middle, or their file was lost."""
+def _cut_off(rows: Columns) -> NDArray[np.int64]:
+    """Attempts of transactions whose last one is missing: stopped in the middle, or a file was lost."""
     # Nothing missing is the usual case, and seen without sorting ten million numbers.
     if int(rows.attempt[rows.final].sum(dtype=np.int64)) == len(rows):
-        return np.zeros(size, np.int64)
+        return np.empty(0, np.int64)
     open_rows = np.flatnonzero(~rows.final)
-    numbers, where = np.unique(rows.transaction[open_rows], return_index=True)
+    numbers, which = np.unique(rows.transaction[open_rows], return_inverse=True)
     lost = ~np.isin(numbers, rows.transaction[rows.final])
-    return np.bincount(cells[open_rows[where[lost]]], minlength=size)
+    return open_rows[lost[which]]
+
+
+def _unfinished(
+    rows: Columns, cells: NDArray[np.int32], cut_off: NDArray[np.int64], size: int
+) -> NDArray[np.int64]:
+    """How many transactions of each cell were cut off."""
+    _, one_each = np.unique(rows.transaction[cut_off], return_index=True)
+    return np.bincount(cells[cut_off[one_each]], minlength=size)
 
 
 def figures(
@@ -205,7 +219,8 @@ def _parts(sums: dict[str, float], transactions: int, *, shows_commit: bool) -> 
     if not transactions:
         return None
     named = {part: sums[part] / transactions for part in ("waiting", "statements", "commit", "backoff")}
-    # What no column accounts for: the client's own time between two attempts.
+    # What no column accounts for: the client's own time between two attempts. Never less than
+    # nothing, whatever rounding makes of it.
     other = max(0.0, sums["latency"] / transactions - sum(named.values()))
     if not shows_commit:
         return Parts(named["waiting"], named["statements"], None, named["backoff"], other)

@@ -1,6 +1,7 @@
 """Which accounts were hot, and what popularity does to the conflict rate."""
 
 from dataclasses import dataclass
+from heapq import nsmallest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from reports.blocks import Blocks
 from reports.figures import CONFLICT_CODES
 from reports.load import Attempts
+from reports.systems import Databases
 
 TOP = 15
 _POPULARITY_BINS = 14
@@ -17,11 +19,19 @@ _DENSE = 50_000_000
 
 @dataclass(frozen=True, slots=True)
 class HotAccount:
-    """An account and the attempts that touched it; a conflict counts for each account touched."""
+    """An account and the attempts that touched it; a conflict counts for each account touched.
 
+    The same number in another database, or of another key type, is another account.
+    """
+
+    targets: tuple[str, ...]
+    """The endpoints of its database."""
+    key_type: str
     number: int
     accesses: int
     conflicts: int
+    times_mean: float
+    """How often it was touched, in units of the mean account of its table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,53 +46,87 @@ class Popularity:
 class Heat:
     """Accesses and conflicts by account."""
 
-    accounts: int
-    accesses: int
     conflicts: int
+    """Of all accounts together."""
     top: tuple[HotAccount, ...]
     popularity: dict[str, Popularity]
+    """By key type; empty where the targets are not known to be one database."""
 
 
-def heat(attempts: Attempts, blocks: Blocks, key_types: list[int], *, even: bool) -> Heat:
-    """Count accesses and conflicts of every account; no popularity where accesses are `even`."""
+def heat(
+    attempts: Attempts,
+    blocks: Blocks,
+    key_types: list[int],
+    databases: Databases,
+    size: int | None,
+    *,
+    even: bool,
+) -> Heat:
+    """Count accesses and conflicts of every account.
+
+    Args:
+        attempts: the run's attempts.
+        blocks: its blocks.
+        key_types: codes of the key types that ran.
+        databases: those of the attempts' targets; where nothing is known of two, each counts for
+            itself.
+        size: how many accounts a table has, None where the record does not say.
+        even: whether accesses are; then no account is popular.
+    """
     rows = attempts.measured
-    numbers, size, names = _compact(rows.accounts)
+    numbers, room, names = _compact(rows.accounts)
     conflicted = CONFLICT_CODES[rows.outcome]
     each_attempt = _Spread(rows.touched, len(numbers))
-    accesses, conflicts = {}, {}
-    for k in key_types:
-        mine = each_attempt(rows.key_type == k) if len(key_types) > 1 else slice(None)
-        accesses[k] = np.bincount(numbers[mine], minlength=size)
-        failed = each_attempt(conflicted if len(key_types) == 1 else conflicted & (rows.key_type == k))
-        conflicts[k] = np.bincount(numbers[failed], minlength=size)
-    all_accesses = np.add.reduce(list(accesses.values()))
-    all_conflicts = np.add.reduce(list(conflicts.values()))
+    system = np.array(databases.numbers)
     popularity = {}
-    for k in key_types:
-        if even:
-            break
-        # By transactions, not attempts: a conflict brings its own second access, and would make
-        # every account that had one look popular.
-        wanted = np.bincount(numbers[each_attempt(rows.final & (rows.key_type == k))], minlength=size)
-        curve = _popularity(wanted, accesses[k], conflicts[k], blocks.duration_of(k))
-        if curve is not None:
-            popularity[attempts.key_types[k]] = curve
-    order = np.lexsort((-all_accesses, -all_conflicts))[:TOP]
-    return Heat(
-        accounts=int(np.count_nonzero(all_accesses)),
-        accesses=int(all_accesses.sum()),
-        conflicts=int(all_conflicts.sum()),
-        top=tuple(
-            HotAccount(
-                int(names[i]) if names is not None else int(i),
-                int(all_accesses[i]),
-                int(all_conflicts[i]),
-            )
-            for i in order
-            if all_accesses[i]
-        ),
-        popularity=popularity,
-    )
+    found: list[HotAccount] = []
+    total = 0
+    for database in np.unique(system):
+        served = tuple(np.array(attempts.targets)[system == database].tolist())
+        for k in key_types:
+            mine = _mine(attempts, key_types, k, None if databases.whole else system == database)
+            where = slice(None) if mine is None else each_attempt(mine)
+            accesses = np.bincount(numbers[where], minlength=room)
+            failed = each_attempt(conflicted if mine is None else conflicted & mine)
+            conflicts = np.bincount(numbers[failed], minlength=room)
+            if not accesses.any():
+                continue
+            total += int(conflicts.sum())
+            mean = int(accesses.sum()) / max(size or 0, int(np.count_nonzero(accesses)))
+            found += [
+                HotAccount(
+                    served,
+                    attempts.key_types[k],
+                    int(names[i]) if names is not None else int(i),
+                    int(accesses[i]),
+                    int(conflicts[i]),
+                    int(accesses[i]) / mean,
+                )
+                for i in np.lexsort((-accesses, -conflicts))[:TOP]
+                if accesses[i]
+            ]
+            if even or not databases.whole:
+                continue
+            # By transactions, not attempts: a conflict brings its own second access, and would make
+            # every account that had one look popular.
+            ended = rows.final if mine is None else rows.final & mine
+            wanted = np.bincount(numbers[each_attempt(ended)], minlength=room)
+            curve = _popularity(wanted, accesses, conflicts, blocks.duration_of(k))
+            if curve is not None:
+                popularity[attempts.key_types[k]] = curve
+    top = nsmallest(TOP, found, key=lambda account: (-account.conflicts, -account.accesses))
+    return Heat(conflicts=total, top=tuple(top), popularity=popularity)
+
+
+def _mine(
+    attempts: Attempts, key_types: list[int], key_type: int, there: NDArray[np.bool_] | None
+) -> NDArray[np.bool_] | None:
+    """The attempts of a key type on the targets `there`; None where that is all of them."""
+    mine = attempts.measured.key_type == key_type if len(key_types) > 1 else None
+    if there is None:
+        return mine
+    on = there[attempts.measured.target]
+    return on if mine is None else on & mine
 
 
 def _compact(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], int, NDArray[np.int64] | None]:

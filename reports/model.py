@@ -19,7 +19,7 @@ from reports.pairs import Comparison, compare_key_types, compare_targets
 from reports.remote import Said
 from reports.run_file import Run, read_run
 from reports.series import Series, WarmupSeries, over_time, warmup_over_time
-from reports.systems import databases
+from reports.systems import Databases, find_databases
 
 CURVE_POINTS = 400
 LATE_NS = 10_000_000
@@ -37,15 +37,24 @@ class Curve:
 class Regions:
     """What there is to say of targets beside one another; by the target's name."""
 
-    databases: dict[str, int]
-    """Equal numbers are endpoints of one database."""
+    databases: Databases
+    """By the target's place in the arrays of `opponents`, as the record has them."""
     users: dict[str, int]
     comparisons: list[Comparison]
     series: dict[str, Series]
     curves: dict[str, Curve]
     opponents: Opponents | None
     codes: dict[str, int]
-    """The target's place in the arrays of `opponents`."""
+    """The target's place in `databases` and in the arrays of `opponents`."""
+
+    def one_database(self, a: str, b: str) -> bool | None:
+        """Whether these two targets are one database; None where nobody knows."""
+        return self.databases.one(self.codes[a], self.codes[b])
+
+    @property
+    def pooled(self) -> bool:
+        """Whether figures of all targets together are of one database, and so mean anything."""
+        return self.databases.whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +154,22 @@ def build_model(folder: Path) -> Model:
         for k in present
     }
     order = _target_order(run, attempts)
+    databases = find_databases(run, attempts.targets)
     regions = None
     if len(order) > 1:
-        regions = _regions(run, attempts, blocks, order, end_ns, latency_ns)
+        regions = _regions(run, attempts, blocks, order, end_ns, latency_ns, databases)
     gaps = find_gaps(attempts, blocks, end_ns)
-    comparisons = compare_key_types(attempts, blocks, latency_ns, present, run.config.seed)
-    hot = heat(attempts, blocks, present, even=run.config.skew == "uniform")
+    comparisons = compare_key_types(attempts, blocks, latency_ns, present, order, run.config.seed)
+    hot = heat(attempts, blocks, present, databases, run.size, even=run.config.skew == "uniform")
     del end_ns
     first = rows.attempt == 1
     wait_ns = rows.start_ns[first] - rows.intended_start_ns[first]
     slices = _Slices(
-        run, attempts, blocks, counts, _Times(attempts, cells, latency_ns), Said(attempts, cells)
+        blocks,
+        counts,
+        _Times(attempts, cells, latency_ns),
+        Said(run, attempts, cells),
+        Band(run, attempts, blocks, counts, databases),
     )
     everything = slice(None)
     key_types = {}
@@ -181,7 +195,9 @@ def build_model(folder: Path) -> Model:
         targets=targets,
         scenarios=dict(slices.by_scenario(attempts.scenarios)),
         by_target_and_key={
-            (name, attempts.key_types[k]): slices.figures((k, t, everything))
+            (name, attempts.key_types[k]): (
+                slices.figures((k, t, everything)) if len(present) > 1 else targets[name]
+            )
             for t, name in ((t, attempts.targets[t]) for t in order)
             for k in present
             if regions is not None and counts.outcomes[k, t].any()
@@ -222,17 +238,17 @@ def _regions(
     order: list[int],
     end_ns: NDArray[np.int64],
     latency_ns: NDArray[np.int64],
+    databases: Databases,
 ) -> Regions:
     """Everything about several targets but their figures and curves, which are slices like others."""
     names = attempts.targets
-    system = databases(run, names)
     return Regions(
-        databases={names[t]: system[t] for t in order},
+        databases=databases,
         users={names[t]: attempts.users[names[t]] for t in order if names[t] in attempts.users},
         comparisons=compare_targets(attempts, blocks, latency_ns, order, run.config.seed),
         series={names[t]: over_time(attempts, blocks, end_ns, latency_ns, target=t) for t in order},
         curves={},
-        opponents=find_opponents(attempts, system),
+        opponents=find_opponents(attempts, databases),
         codes={names[t]: t for t in order},
     )
 
@@ -259,17 +275,9 @@ def _warmup_seconds(run: Run, attempts: Attempts, blocks: Blocks) -> float:
 class _Slices:
     """Makes the figures of any slice, each time-consuming one once."""
 
-    def __init__(
-        self,
-        run: Run,
-        attempts: Attempts,
-        blocks: Blocks,
-        counts: Tally,
-        times: _Times,
-        said: Said,
-    ) -> None:
+    def __init__(self, blocks: Blocks, counts: Tally, times: _Times, said: Said, band: Band) -> None:
         self._blocks, self._counts, self._times, self._said = blocks, counts, times, said
-        self._band = Band(run, attempts, blocks, counts)
+        self._band = band
         self._whole: Figures | None = None
 
     def whole(self) -> Figures:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from loadtest.attempt import OUTCOME_CODE, Outcome
 from reports.figures import CONFLICT_CODES
 from reports.load import Attempts, Columns
+from reports.systems import Databases
 
 _NOBODY = -1
 _SEVERAL = -2
@@ -32,20 +33,24 @@ class Opponents:
     ambiguous: NDArray[np.int64]
     """(failed,): commits of several targets fit."""
     expected: NDArray[np.float64]
-    """(failed, won): the share that each winner would have by its share of the commits."""
+    """(failed, won): the share that each winner would have if every commit of another user were as
+    likely to win."""
+    asked: NDArray[np.bool_]
+    """Targets that share a database with another, and of which that is known of every other."""
 
 
-def find_opponents(attempts: Attempts, databases: tuple[int, ...]) -> Opponents | None:
+def find_opponents(attempts: Attempts, databases: Databases) -> Opponents | None:
     """The matrix of conflicts by pair of targets; None where no two share a database, or no attempt
     conflicted there.
 
     Args:
         attempts: the run's attempts.
-        databases: a number for each target's database; only attempts on the same one can meet.
+        databases: those of the attempts' targets; only attempts on the same one can meet.
     """
     rows, many = attempts.measured, len(attempts.targets)
-    system = np.array(databases)
+    system = np.array(databases.numbers)
     shared = np.bincount(system)[system] > 1
+    shared &= np.array([databases.settled(target) for target in range(many)])
     failed = CONFLICT_CODES[rows.outcome] & shared[rows.target]
     # A change of the schema fails attempts whatever they touched.
     failed &= rows.outcome != OUTCOME_CODE[Outcome.CONFLICT_SCHEMA]
@@ -57,14 +62,27 @@ def find_opponents(attempts: Attempts, databases: tuple[int, ...]) -> Opponents 
     known = winner >= 0
     pairs = np.bincount(loser[known] * many + winner[known], minlength=many * many)
     commits = np.bincount(rows.target[committed], minlength=many).astype(float)
-    fitting = np.where(system[:, None] == system[None, :], commits[None, :], 0.0)
-    totals = fitting.sum(axis=1, keepdims=True)
     return Opponents(
         counts=pairs.reshape(many, many),
         unknown=np.bincount(loser[winner == _NOBODY], minlength=many),
         ambiguous=np.bincount(loser[winner == _SEVERAL], minlength=many),
-        expected=np.divide(fitting, totals, out=np.zeros_like(fitting), where=totals > 0),
+        expected=_expected(commits, [attempts.users.get(t, 0) for t in attempts.targets], system),
+        asked=shared,
     )
+
+
+def _expected(
+    commits: NDArray[np.float64], users: list[int], system: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(failed, won): each winner's share of the commits that a user of the failed target can meet.
+
+    No user fails itself, so of a target's own commits only those of its other users count.
+    """
+    fitting = np.where(system[:, None] == system[None, :], commits[None, :], 0.0)
+    own = np.arange(len(users))
+    fitting[own, own] *= [(n - 1) / n if n else 1.0 for n in users]
+    totals = fitting.sum(axis=1, keepdims=True)
+    return np.asarray(np.divide(fitting, totals, out=np.zeros_like(fitting), where=totals > 0))
 
 
 def winners(

@@ -1,9 +1,10 @@
 """The model as one self-contained HTML page."""
 
+import re
 from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from reports import regions, style, tables
 from reports.answer import answer
@@ -27,19 +28,28 @@ def render(model: Model, service: Service | None = None) -> str:
     css = resources.files("reports").joinpath("templates/report.css").read_text(encoding="utf-8")
     css = css.replace("/* light */", style.variables(dark=False))
     css = css.replace("/* dark */", style.variables(dark=True))
+    region_table, ratios, region_ratios = (
+        tables.region_table(model),
+        draw_ratios(model),
+        draw_target_ratios(model),
+    )
+    if ratios is None and region_table is None:
+        # The targets are in the first table: what compares them stands beside it.
+        ratios, region_ratios = region_ratios, None
     return environment.get_template("report.html.j2").render(
         css=Markup(css),  # noqa: S704  (the package's own file)
         title=model.run.label or "run",
         scenario=model.run.config.scenario,
         answer=answer(model),
         table=tables.answer_table(model),
-        ratios=draw_ratios(model),
-        verdicts=verdicts(model),
+        ratios=ratios,
+        verdicts=verdicts(model, service),
         charts=draw_all(model),
         conflict_free=not model.overall.conflicts,
         relation=regions.relation(model),
-        regions=tables.region_table(model),
-        region_ratios=draw_target_ratios(model),
+        regions=region_table,
+        several=model.regions is not None,
+        region_ratios=region_ratios,
         region_charts=draw_targets(model),
         matrix=regions.matrix(model),
         targets=tables.target_table(model),
@@ -50,10 +60,27 @@ def render(model: Model, service: Service | None = None) -> str:
         settings=tables.settings(model),
         target_facts=tables.target_facts(model),
         environment=tables.environment(model),
-        keys=[(name, style.look(name).css) for name in model.key_types],
-        places=[(name, style.target_look(i).css) for i, name in enumerate(model.targets)],
+        dots=_dots(model),
         percent=style.percent,
         short=style.shortened,
         name_room=regions.NAME_ROOM,
         safe=Markup,
+        with_code=_with_code,
     )
+
+
+def _with_code(text: str) -> Markup:
+    """A sentence for the page; what stands between backticks is something to type."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
+
+
+def _dots(model: Model) -> list[tuple[str, str]]:
+    """(column's name, its colour's variable): a target's own colour wins where there are several."""
+    dots = [(name, style.look(name).css) for name in model.key_types]
+    if model.regions is None:
+        return dots
+    for place, target in enumerate(model.targets):
+        css = style.target_look(place).css
+        dots.append((target, css))
+        dots += [(tables.slice_name(target, key), css) for key in model.key_types]
+    return dots

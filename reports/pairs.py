@@ -6,7 +6,7 @@ again: attempts within a block are not independent.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,18 @@ from reports.load import Attempts
 
 _MOST_PAIRS = 200
 """Of targets: more blocks than these are taken together, for each holds a histogram."""
+_PIECES, _PIECE_S = 10, 0.5
+"""Where nothing alternates, the measured time has so many pieces for targets to be compared in, each
+of at least so many seconds, whatever its blocks are."""
+_ROUNDING = 1e-6
+"""A piece that is short by so little is whole."""
 MIN_PAIRS = 5
 """With fewer pairs, redrawing them cannot reach far enough for a 95 % interval."""
 
 NO_DIFFERENCE = "no difference shown"
 TOO_FEW_PAIRS = "too few pairs of blocks"
 NOT_COMPARABLE = "not comparable"
+"""May be followed by the reason."""
 
 _RATIOS = ("conflict_rate", "throughput_tps")
 _PERCENTILES = {"latency_p50_ms": 0.5, "latency_p99_ms": 0.99}
@@ -53,6 +59,11 @@ class Ratio:
         """Whether the interval leaves 1 out."""
         return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
 
+    @property
+    def judged(self) -> bool:
+        """Whether there is an interval to judge by."""
+        return self.low is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -62,6 +73,12 @@ class Comparison:
     other: str
     pairs: int
     ratios: tuple[Ratio, ...]
+    pair_s: float
+    """Seconds of measuring that a pair takes, of all that alternates together."""
+    in_blocks: bool
+    """Whether pairs are blocks, which the run may have shorter."""
+    target: str | None = None
+    """Where key types were compared, on which of several targets."""
 
     def of(self, metric: str) -> Ratio:
         """The ratio of one of METRICS."""
@@ -81,15 +98,25 @@ class _Side:
 
 
 def compare_key_types(
-    attempts: Attempts, blocks: Blocks, latency_ns: NDArray[np.int64], present: list[int], seed: int
+    attempts: Attempts,
+    blocks: Blocks,
+    latency_ns: NDArray[np.int64],
+    present: list[int],
+    targets: list[int],
+    seed: int,
 ) -> list[Comparison]:
-    """Every key type against the first; empty unless several ran in blocks of their own.
+    """Every key type against the first, on each target by itself; empty unless several ran in blocks
+    of their own.
+
+    Targets differ from one another more than key types do: together they would hide the difference,
+    or show one that is none.
 
     Args:
         attempts: the run's attempts.
         blocks: its blocks.
         latency_ns: latency of each final attempt, in the order of the attempts.
         present: codes of the key types that ran, in the order of the report.
+        targets: codes of the targets, likewise.
         seed: of the bootstrap's random numbers, so that a report can be made again.
     """
     if len(present) < 2 or not blocks.paired:
@@ -97,36 +124,42 @@ def compare_key_types(
     kinds = blocks.present[:, present].argmax(axis=1)
     groups = blocks.numbers // len(present)
     where = blocks.index[attempts.measured.block].astype(np.int32)
-    table = _Table(attempts, where, blocks.seconds, latency_ns)
+    pair_s = float(np.median(blocks.seconds)) * len(present)
     found = []
-    for place in range(1, len(present)):
-        base_of = {g: b for b, g in enumerate(groups) if kinds[b] == 0}
-        other_of = {g: b for b, g in enumerate(groups) if kinds[b] == place}
-        both = sorted(base_of.keys() & other_of.keys())
-        base = table.side([base_of[g] for g in both])
-        other = table.side([other_of[g] for g in both])
-        names = attempts.key_types[present[0]], attempts.key_types[present[place]]
-        found.append(Comparison(*names, len(both), _ratios(names, base, other, seed)))
+    for target in targets:
+        several = len(targets) > 1
+        mine = attempts.measured.target == target if several else None
+        table = _Table(attempts, where, blocks.seconds, latency_ns, mine)
+        for place in range(1, len(present)):
+            base_of = {g: b for b, g in enumerate(groups) if kinds[b] == 0}
+            other_of = {g: b for b, g in enumerate(groups) if kinds[b] == place}
+            both = sorted(base_of.keys() & other_of.keys())
+            base = table.side([base_of[g] for g in both])
+            other = table.side([other_of[g] for g in both])
+            names = attempts.key_types[present[0]], attempts.key_types[present[place]]
+            ratios = _ratios(names, base, other, seed)
+            on = attempts.targets[target] if several else None
+            found.append(Comparison(*names, len(both), ratios, pair_s, True, on))
     return found
 
 
 def compare_targets(
     attempts: Attempts, blocks: Blocks, latency_ns: NDArray[np.int64], present: list[int], seed: int
 ) -> list[Comparison]:
-    """Every target against the first, over all blocks: targets are measured at the same time.
+    """Every target against the first, over the whole time: targets are measured at the same time.
 
     The arguments are those of `compare_key_types`, with codes of targets in `present`.
     """
     if len(present) < 2:
         return []
-    size, many = len(blocks.numbers), len(attempts.targets)
-    pairs = min(size, _MOST_PAIRS)
-    pair_of = np.arange(size) * pairs // size
-    where = pair_of[blocks.index[attempts.measured.block]].astype(np.int32)
+    many = len(attempts.targets)
+    alone = int(blocks.present.any(axis=0).sum()) == 1
+    where, lengths = _pieces(attempts, blocks) if alone else _joined(attempts, blocks)
+    pairs = len(lengths)
+    pair_s = _PIECE_S if alone else float(np.median(lengths))
     where *= np.int32(many)
     where += attempts.measured.target
-    seconds = np.repeat(np.bincount(pair_of, blocks.seconds).astype(np.float64), many)
-    table = _Table(attempts, where, seconds, latency_ns)
+    table = _Table(attempts, where, np.repeat(lengths, many), latency_ns)
 
     def side(target: int) -> tuple[_Side, NDArray[np.float64]]:
         return table.side([pair * many + target for pair in range(pairs)])
@@ -134,14 +167,53 @@ def compare_targets(
     base, found = side(present[0]), []
     for target in present[1:]:
         names = attempts.targets[present[0]], attempts.targets[target]
-        found.append(Comparison(*names, pairs, _ratios(names, base, side(target), seed)))
+        ratios = _ratios(names, base, side(target), seed)
+        users = [attempts.users.get(name) for name in names]
+        found.append(Comparison(*names, pairs, _by_users(ratios, users), pair_s, not alone))
     return found
+
+
+def _pieces(attempts: Attempts, blocks: Blocks) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """(each attempt's piece, the pieces' seconds): the measured time in equal pieces.
+
+    An attempt is in the piece in which its transaction should have started.
+    """
+    wanted = max(_PIECES, len(blocks.numbers))
+    pieces = max(1, min(wanted, int(blocks.duration_s / _PIECE_S + _ROUNDING), _MOST_PAIRS))
+    since = attempts.measured.intended_start_ns - blocks.from_ns
+    since *= pieces
+    since //= max(1, blocks.until_ns - blocks.from_ns)
+    where = np.clip(since, 0, pieces - 1).astype(np.int32)
+    return where, np.full(pieces, blocks.duration_s / pieces)
+
+
+def _joined(attempts: Attempts, blocks: Blocks) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """The same of blocks, or of neighbouring ones taken together where they are too many."""
+    size = len(blocks.numbers)
+    pair_of = np.arange(size) * min(size, _MOST_PAIRS) // size
+    where = pair_of[blocks.index[attempts.measured.block]].astype(np.int32)
+    return where, np.bincount(pair_of, blocks.seconds).astype(np.float64)
+
+
+def _by_users(ratios: tuple[Ratio, ...], users: list[int | None]) -> tuple[Ratio, ...]:
+    """Without the ratio of the throughputs of different numbers of users: it follows them."""
+    base, other = users
+    if base == other:
+        return ratios
+    verdict = f"{NOT_COMPARABLE}: {base or 'unknown'} and {other or 'unknown'} users"
+    return tuple(
+        replace(r, ratio=None, low=None, high=None, verdict=verdict)
+        if r.metric == "throughput_tps"
+        else r
+        for r in ratios
+    )
 
 
 class _Table:
     """Counts and latency histograms by unit: a block, or one target's part of it.
 
-    `where` is the unit of each attempt, `seconds` has each unit's length.
+    `where` is the unit of each attempt, `seconds` has each unit's length; only attempts that are
+    `mine` count.
     """
 
     def __init__(
@@ -150,13 +222,18 @@ class _Table:
         where: NDArray[np.int32],
         seconds: NDArray[np.float64],
         latency_ns: NDArray[np.int64],
+        mine: NDArray[np.bool_] | None = None,
     ) -> None:
-        rows, size = attempts.measured, len(seconds)
+        size = len(seconds)
+        outcome, final = attempts.measured.outcome, attempts.measured.final
+        if mine is not None:
+            latency_ns = latency_ns[mine[final]]
+            where, outcome, final = where[mine], outcome[mine], final[mine]
         self._seconds = seconds
         self._attempts = np.bincount(where, minlength=size)
-        self._conflicts = np.bincount(where[CONFLICT_CODES[rows.outcome]], minlength=size)
-        self._ended_in = where[rows.final]
-        self._committed = np.bincount(self._ended_in[rows.outcome[rows.final] == 0], minlength=size)
+        self._conflicts = np.bincount(where[CONFLICT_CODES[outcome]], minlength=size)
+        self._ended_in = where[final]
+        self._committed = np.bincount(self._ended_in[outcome[final] == 0], minlength=size)
         self._latency_ns = latency_ns
         low = math.log(max(1, int(latency_ns.min(initial=1 << 62))))
         high = math.log(max(2, int(latency_ns.max(initial=2))))

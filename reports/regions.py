@@ -20,7 +20,8 @@ class MatrixCell:
     share: float | None
     """Of the row's conflicts whose winner is known."""
     expected: float | None
-    """What the share would be if winners were as frequent as commits; None: they cannot meet."""
+    """What the share would be if every commit of another user were as likely to win; None: the two
+    cannot meet, or nobody knows whether they can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +40,38 @@ class Matrix:
 
 
 def relation(model: Model) -> str:
-    """Whether the targets are endpoints of one database or systems of their own, and who used them."""
+    """Whether the targets are endpoints of one database, of different ones, or nobody knows; and who
+    used them.
+    """
     regions = model.regions
     if regions is None:
         return ""
     known = {target.name: target for target in model.run.targets}
     groups: dict[int, list[str]] = {}
     for name in model.targets:
-        groups.setdefault(regions.databases[name], []).append(name)
-    kinds = {number: _kind(known.get(names[0])) for number, names in groups.items()}
+        groups.setdefault(regions.databases.numbers[regions.codes[name]], []).append(name)
+    # Endpoints of one database may be of several families: a function, and what it calls.
+    kinds = {
+        number: " and ".join(dict.fromkeys(filter(None, (_kind(known.get(n)) for n in names))))
+        for number, names in groups.items()
+    }
+    unsure = [name for name in model.targets if not regions.databases.settled(regions.codes[name])]
     if len(groups) == 1:
         text = (
             f"{_listed(list(model.targets))} are endpoints of one database"
             f"{_bracketed(next(iter(kinds.values())))}, used at the same time: a commit through one "
             "can fail an attempt through another."
         )
+    elif unsure:
+        text = (
+            f"{_listed(list(model.targets))} were used at the same time. The record does not say of "
+            f"{'all' if len(unsure) > 2 else _listed(unsure)} whether they hold the same data, so no "
+            "conflict rate is predicted for them, and nobody can say who failed whom."
+        )
     else:
         parts = [f"{_listed(names)}{_bracketed(kinds[number])}" for number, names in groups.items()]
-        different = len(set(kinds.values())) > 1
-        what = "different systems" if different else "databases of their own, of one kind"
+        families = {t.family for t in known.values() if t.name in model.targets}
+        what = "different databases" + (" on different systems" if len(families) > 1 else "")
         text = (
             f"{_listed(parts)} are {what}, used at the same time: no commit in one can fail an attempt "
             "in another. The ratios compare them whole, as they were set up, with the way to each."
@@ -104,7 +118,7 @@ def matrix(model: Model) -> Matrix | None:
         for won in names:
             j = regions.codes[won]
             n = int(met.counts[i, j])
-            meet = regions.databases[failed] == regions.databases[won]
+            meet = met.asked[i] and met.asked[j] and regions.one_database(failed, won)
             cells.append(
                 MatrixCell(n, n / total if total else None, float(met.expected[i, j]) if meet else None)
             )
@@ -132,5 +146,6 @@ def _reading(regions: Regions, rows: list[tuple[str, tuple[MatrixCell, ...]]]) -
         expected += lost * sum(cell.expected or 0.0 for cell in others)
     return (
         f"{text} {percent(crossed / known)} of the known were lost to a commit through another target; "
-        f"if every commit were as likely to win, it would be {percent(expected / known)}."
+        "if every commit of another user were as likely to win, it would be "
+        f"{percent(expected / known)}."
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from loadtest.pricing import a_million, dynamodb_cost
 from reports.load import Attempts
 from reports.percentiles import Distribution, describe
+from reports.run_file import Run
 
 Chosen = tuple[slice | int, ...]
 """Which (key type, target, scenario) cells a slice takes."""
@@ -41,10 +42,11 @@ class Capacity:
     write_units: float | None
     read_units_per_committed: float | None
     write_units_per_committed: float | None
-    cost_usd: float
-    """On demand, at the prices in `loadtest.pricing`."""
+    cost_usd: float | None
+    """On demand, at the prices in `loadtest.pricing`; None where nobody sends a bill, as with DynamoDB
+    Local. In a slice of several targets it is that of those that do."""
     cost_usd_per_million: float | None
-    """For a million committed transactions."""
+    """For a million of those targets' committed transactions."""
     unsaid: int
     """Attempts on the same targets of which the service did not say what they were charged."""
 
@@ -52,7 +54,9 @@ class Capacity:
 class Said:
     """Everything that was said, by cell; asked for slice by slice."""
 
-    def __init__(self, attempts: Attempts, cells: NDArray[np.int32]) -> None:
+    def __init__(self, run: Run, attempts: Attempts, cells: NDArray[np.int32]) -> None:
+        local = {target.name for target in run.targets if target.is_stand_in}
+        self._billed = np.array([name not in local for name in attempts.targets])[:, None]
         self._shape = (len(attempts.key_types), len(attempts.targets), len(attempts.scenarios))
         said = attempts.measured.remote
         size = int(np.prod(self._shape))
@@ -86,6 +90,7 @@ class Said:
     def capacity(self, chosen: Chosen, commits: NDArray[np.int64]) -> Capacity | None:
         """The units charged for in these cells; `commits` has each cell's committed transactions."""
         found: dict[str, float] = {}
+        billed: dict[str, float] = {}
         charged = np.zeros(self._shape, bool)
         most_said = 0
         for name, (sums, counts) in self._units.items():
@@ -94,18 +99,24 @@ class Said:
             most_said = int(counts[chosen].sum()) or most_said
             if counts[chosen].sum():
                 found[name] = float(sums[chosen].sum())
+                billed[name] = float((sums * self._billed)[chosen].sum())
         if not found:
             return None
         committed = int((commits * charged)[chosen].sum())
         read, write = found.get("read_units"), found.get("write_units")
-        cost = dynamodb_cost(read or 0.0, write or 0.0)
+        paying = charged & self._billed
+        cost = None
+        if paying[chosen].any():
+            cost = dynamodb_cost(billed.get("read_units", 0.0), billed.get("write_units", 0.0))
         return Capacity(
             read_units=read,
             write_units=write,
             read_units_per_committed=_each(read, committed),
             write_units_per_committed=_each(write, committed),
             cost_usd=cost,
-            cost_usd_per_million=a_million(cost, committed),
+            cost_usd_per_million=(
+                None if cost is None else a_million(cost, int((commits * paying)[chosen].sum()))
+            ),
             unsaid=max(0, int((self._attempts * charged)[chosen].sum()) - most_said),
         )
 

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -65,11 +66,39 @@ class Target(_Lenient):
     url: str | None = None
     family: str | None = None
     place: str | None = None
+    data: str | None = None
+    """The same for targets that hold the same data; None where nobody can say."""
     version: str | None = None
     regime: str | None = None
     isolation: str | None = None
     commit_delay_ms: float | None = None
     durable: bool | None = None
+    endpoint: str | None = None
+    region: str | None = None
+    transfer: str | None = None
+    database: str | None = None
+    retry: str | None = None
+
+    @property
+    def is_counted_by_service(self) -> bool:
+        """Whether CloudWatch has figures of it: an Aurora DSQL cluster by its public name."""
+        if self.family == "dsql-cluster":
+            return True
+        host = self.endpoint or self.host or ""
+        return self.family == "dsql" and host.endswith(".on.aws")
+
+    @property
+    def host(self) -> str | None:
+        """What its URL names first, a host as a rule, after which it is called unless named."""
+        try:
+            return urlsplit(self.url or "").hostname
+        except ValueError:
+            return None
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether it is Amazon's DynamoDB for trying out: no service, and nobody sends a bill."""
+        return self.version == "DynamoDB Local"
 
 
 class Lag(_Lenient):

@@ -179,7 +179,9 @@ def milliseconds(value: float | None) -> str:
 
 
 def seconds(value: float) -> str:
-    """A length of time: seconds, minutes or hours."""
+    """A length of time: milliseconds, seconds, minutes or hours."""
+    if 0 < value < 1:
+        return f"{value * 1000:.3g}{THIN}ms"
     if value < 120:
         return f"{value:.3g}{THIN}s"
     if value < 7200:

@@ -14,12 +14,13 @@ from reports.model import Model
 from reports.pairs import METRICS, Comparison
 from reports.percentiles import Distribution
 from reports.run_file import Run
+from reports.service import Service
 from reports.verdicts import Verdict, generator_check, schedule_kept, verdicts
 
 FORMAT = 1
 
 
-def to_summary(model: Model) -> dict[str, Any]:
+def to_summary(model: Model, service: Service | None = None) -> dict[str, Any]:
     """The model under the names that docs/results-format.md promises."""
     run = model.run
     check = generator_check(model)
@@ -37,7 +38,7 @@ def to_summary(model: Model) -> dict[str, Any]:
         "targets": {name: _slice(figures) for name, figures in model.targets.items()},
         "scenarios": {name: _slice(figures) for name, figures in model.scenarios.items()},
         "targets_by_key_type": _nested(model),
-        "comparisons": [_comparison(comparison) for comparison in model.comparisons],
+        "comparisons": [{"target": c.target, **_comparison(c)} for c in model.comparisons],
         **_regions(model),
         **_consistency(model.consistency),
         "gaps": [dataclasses.asdict(gap) for gap in model.gaps],
@@ -62,7 +63,7 @@ def to_summary(model: Model) -> dict[str, Any]:
             "holds": _holds(run),
             "checks": [i.model_dump() for i in run.invariant],
         },
-        "verdicts": [_verdict(verdict) for verdict in verdicts(model)],
+        "verdicts": [_verdict(verdict) for verdict in verdicts(model, service)],
     }
 
 
@@ -130,7 +131,7 @@ def _regions(model: Model) -> dict[str, Any]:
     names = list(model.targets)
     found: dict[str, Any] = {
         "target_comparisons": [
-            {**_comparison(c), "one_database": regions.databases[c.base] == regions.databases[c.other]}
+            {**_comparison(c), "one_database": regions.one_database(c.base, c.other)}
             for c in regions.comparisons
         ],
     }
@@ -149,7 +150,9 @@ def _regions(model: Model) -> dict[str, Any]:
                 }
                 for i in range(len(names))
                 for j in range(len(names))
-                if regions.databases[names[i]] == regions.databases[names[j]]
+                if met.asked[places[i]]
+                and met.asked[places[j]]
+                and regions.one_database(names[i], names[j])
             ],
         }
     return found

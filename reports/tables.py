@@ -1,7 +1,7 @@
 """The report's tables: figures as text, row by row."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -43,6 +43,16 @@ def _own_retries(f: Figures) -> str:
     return percent(f.remote.retry_rate) if f.remote and f.remote.retry_rate is not None else _ABSENT
 
 
+def _mean_retries(f: Figures) -> str:
+    mean = f.remote.retries_mean if f.remote else None
+    return _ABSENT if mean is None else number(mean)
+
+
+def _most_retries(f: Figures) -> str:
+    most = f.remote.retries_max if f.remote else None
+    return _ABSENT if most is None else count(most)
+
+
 def _units(f: Figures, name: str) -> str:
     value = getattr(f.capacity, name) if f.capacity else None
     return number(value) if value is not None else _ABSENT
@@ -50,7 +60,9 @@ def _units(f: Figures, name: str) -> str:
 
 def _dollars(f: Figures) -> str:
     cost = f.capacity.cost_usd_per_million if f.capacity else None
-    return f"${cost:,.2f}" if cost is not None else _ABSENT
+    if cost is None:
+        return _ABSENT
+    return f"{'at least ' if f.capacity and f.capacity.unsaid else ''}${cost:,.2f}"
 
 
 ROWS: tuple[Row, ...] = (
@@ -72,6 +84,8 @@ _REMOTE_ROWS: tuple[Row, ...] = (
     ("Function's own time p50", lambda f: _function(f, "p50"), None),
     ("Function's own time p99", lambda f: _function(f, "p99"), None),
     ("Calls that the function retried", _own_retries, None),
+    ("Function's retries a call, mean", _mean_retries, None),
+    ("Function's retries a call, most", _most_retries, None),
     ("Read units a committed transaction", lambda f: _units(f, "read_units_per_committed"), None),
     ("Write units a committed transaction", lambda f: _units(f, "write_units_per_committed"), None),
     ("Cost of a million committed (USD)", _dollars, None),
@@ -95,45 +109,77 @@ class Table:
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
 
 
+_MOST_COMPARED = 3
+_MOST_COLUMNS = 6
+
+
 def answer_table(model: Model) -> Table:
-    """Key types side by side, with each comparison's ratio and interval."""
-    return _side_by_side(model.key_types, model.comparisons, ROWS)
+    """Key types side by side, with each comparison's ratio and interval; with several targets, those,
+    and never figures of all of them together.
+    """
+    if model.regions is None:
+        return _side_by_side(model.key_types, model.comparisons, ROWS)
+    if not _by_both(model):
+        return _by_target(model, model.regions)
+    slices = {slice_name(*both): f for both, f in model.by_target_and_key.items()}
+    room = len(slices) + len(model.comparisons) <= _MOST_COLUMNS
+    return _side_by_side(slices, model.comparisons if room else [], ROWS)
+
+
+def slice_name(target: str, key_type: str) -> str:
+    """What a column or row of one target and key type is called."""
+    return f"{target}, {key_type}"
 
 
 def region_table(model: Model) -> Table | None:
-    """Targets side by side in the same way, None where there is one.
-
-    Ratios are left to the chart where there would be too many columns to read.
-    """
-    if model.regions is None:
+    """Targets side by side in the same way, None where the first table does that already."""
+    if model.regions is None or not _by_both(model):
         return None
-    comparisons = model.regions.comparisons if len(model.targets) <= _MOST_COMPARED else []
+    return _by_target(model, model.regions)
+
+
+def _by_both(model: Model) -> bool:
+    """Whether there is room for a column for each target and key type."""
+    several = len(model.key_types) > 1
+    return several and len(model.by_target_and_key) <= _MOST_COLUMNS
+
+
+def _by_target(model: Model, regions: Regions) -> Table:
+    """A column for each target. Ratios are left to the chart where they would be too many to read."""
+    comparisons = regions.comparisons if len(model.targets) <= _MOST_COMPARED else []
     table = _side_by_side(model.targets, comparisons, ROWS)
-    users = [Cell(_users(model.regions, name)) for name in model.targets]
+    users = [Cell(_users(regions, name)) for name in model.targets]
     users += [Cell("")] * len(comparisons)
     return Table(table.columns, (("Users", tuple(users)), *table.rows))
 
 
-_MOST_COMPARED = 3
-
-
 def _users(regions: Regions, name: str) -> str:
-    return count(regions.users[name]) if name in regions.users else "—"
+    return count(regions.users[name]) if name in regions.users else _ABSENT
+
+
+def _head(name: str, slices: Iterable[Figures]) -> str:
+    """A row's name; a function retries conflicts by itself, and nobody may take the rest for all."""
+    called = any(f.remote is not None for f in slices)
+    return "Conflicts the caller saw" if called and name == ROWS[0][0] else name
 
 
 def _side_by_side(
     slices: Mapping[str, Figures], comparisons: Sequence[Comparison], rows: Sequence[Row]
 ) -> Table:
     """A column for each slice, then one for each ratio; what no slice can show has no row."""
-    columns = [*slices, *(f"{c.other} / {c.base}" for c in comparisons)]
+    columns = [*slices, *(_ratio_name(c) for c in comparisons)]
     found = []
     for head, text, metric in (*rows, *_REMOTE_ROWS):
         cells = [Cell(text(f)) for f in slices.values()]
         if all(cell.text == _ABSENT for cell in cells):
             continue
         cells += [_ratio_cell(c.of(metric)) if metric else Cell("") for c in comparisons]
-        found.append((head, tuple(cells)))
+        found.append((_head(head, slices.values()), tuple(cells)))
     return Table(tuple(columns), tuple(found))
+
+
+def _ratio_name(c: Comparison) -> str:
+    return f"{c.other} / {c.base}" if c.target is None else f"{c.target}, {c.other} / {c.base}"
 
 
 def _ratio_cell(ratio: Ratio) -> Cell:
@@ -146,13 +192,13 @@ def _ratio_cell(ratio: Ratio) -> Cell:
 
 
 def target_table(model: Model) -> Table | None:
-    """The figures by target and key type, None where there is but one of either."""
-    if not model.by_target_and_key or len(model.key_types) < 2:
+    """The figures by target and key type where they are too many for columns; else None."""
+    if not model.by_target_and_key or len(model.key_types) < 2 or _by_both(model):
         return None
-    columns = tuple(head for head, _, _ in ROWS)
+    slices = model.by_target_and_key
+    columns = tuple(_head(head, slices.values()) for head, _, _ in ROWS)
     rows = tuple(
-        (f"{target}, {key_type}", tuple(Cell(text(f)) for _, text, _ in ROWS))
-        for (target, key_type), f in model.by_target_and_key.items()
+        (slice_name(*both), tuple(Cell(text(f)) for _, text, _ in ROWS)) for both, f in slices.items()
     )
     return Table(columns, rows)
 
@@ -192,15 +238,55 @@ def _plain(value: Any) -> str:
 Pairs = tuple[tuple[str, str], ...]
 
 
+_UNITS: dict[str, Callable[[float], str]] = {
+    **dict.fromkeys(("duration", "warmup", "block", "consistency"), seconds),
+    "think_time": lambda value: seconds(value) if value else "none",
+    "rate": lambda value: f"{value:,.10g} transactions/s",
+    "spawn_rate": lambda value: f"{value:,.10g} users/s",
+    "dpu_price": lambda value: f"{value:,.10g} USD a million DPU",
+}
+"""Setting → how its number is said."""
+_BY_SUFFIX: dict[str, Callable[[float], str]] = {
+    "_ms": lambda value: seconds(value / 1000) if value else "none",
+    "_gb": lambda value: f"{value:,.10g} GB",
+}
+"""End of a name that is the number's unit → how the number is said without it."""
+
+
+def _setting(name: str, value: Any) -> tuple[str, str]:
+    """A setting's or fact's name and value as a reader takes them, numbers with their unit."""
+    said = _UNITS.get(name)
+    for suffix, of_suffix in _BY_SUFFIX.items():
+        if name.endswith(suffix):
+            name, said = name.removesuffix(suffix), of_suffix
+    number_given = isinstance(value, int | float) and not isinstance(value, bool)
+    return name.replace("_", " "), said(value) if said and number_given else _plain(value)
+
+
 def settings(model: Model) -> Pairs:
-    """Every setting of the run, as it was given."""
-    return tuple((name.replace("_", " "), _plain(value)) for name, value in model.run.settings.items())
+    """Every setting of the run, with its unit; targets one a line, under the names they had."""
+    given = dict(model.run.settings)
+    found = []
+    if "target" in given:
+        found.append(("targets", _targets(model, given.pop("target"))))
+    if not any(t.family in ("dsql", "dsql-cluster") for t in model.run.targets):
+        given.pop("dpu_price", None)
+    return (*found, *(_setting(name, value) for name, value in given.items()))
+
+
+def _targets(model: Model, given: Any) -> str:
+    """What stood behind each `--target`; what is called after its URL has no name before it."""
+    urls = [_plain(url) for url in given] if isinstance(given, list | tuple) else [_plain(given)]
+    if len(urls) == len(model.run.targets):
+        named = zip(model.run.targets, urls, strict=True)
+        urls = [url if t.name in (t.host, t.family) else f"{t.name}={url}" for t, url in named]
+    return "\n".join(urls)
 
 
 def environment(model: Model) -> Pairs:
     """Machine and versions."""
     run = model.run
-    found = [(name.replace("_", " "), _plain(value)) for name, value in run.machine.items()]
+    found = [_setting(name, value) for name, value in run.machine.items()]
     found += [(name, _plain(value)) for name, value in run.versions.items()]
     return tuple(found)
 
@@ -211,8 +297,8 @@ def target_facts(model: Model) -> tuple[tuple[str, Pairs], ...]:
         (
             t.name,
             tuple(
-                (name.replace("_", " "), _plain(value))
-                for name, value in t.model_dump(exclude={"name", "place"}).items()
+                _setting(name, value)
+                for name, value in t.model_dump(exclude={"name", "place", "data"}).items()
                 if value is not None
             ),
         )

@@ -1,5 +1,7 @@
 """What a reader must know before believing the figures, each in one line."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,6 +9,8 @@ from loadtest.attempt import Outcome
 from reports.consistency import reading
 from reports.figures import Figures
 from reports.model import Model
+from reports.run_file import Target
+from reports.service import Service
 from reports.style import THIN, about, count, milliseconds, number, percent, plural, seconds
 
 State = Literal["good", "bad", "note"]
@@ -21,6 +25,8 @@ LATE_LIMIT = 0.01
 """Share of an open loop's transactions that may start late before its rate counts as not kept."""
 BAND_MARGIN = 0.1
 """How far outside the band the measured rate may lie: the formula's own accuracy."""
+WIDEST_BAND = 20.0
+"""High end / low end from which a band holds so much that lying inside it says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,8 @@ def generator_check(model: Model) -> GeneratorCheck:
     reasons = []
     if share is not None and share >= CPU_NEAR_FULL:
         reasons.append(f"a process of its own used {about(share)} of a core")
-    latency = model.overall.latency
+    # Lag is the same for every target, and felt most where the least time is measured.
+    latency = min((f.latency for f in model.targets.values()), key=lambda d: d.p50 or math.inf)
     if half is not None and latency.p50 and half >= LAG_FELT_MS and half > LAG_SHARE * latency.p50:
         reasons.append(
             f"its event loop ran late by {milliseconds(half)}, against a latency of "
@@ -73,13 +80,17 @@ def generator_check(model: Model) -> GeneratorCheck:
     return GeneratorCheck(bool(reasons), share, tail, tuple(reasons), tail_share)
 
 
-def verdicts(model: Model) -> list[Verdict]:
-    """Every verdict of a run, in the order of the report."""
-    found = [_invariant(model)]
-    found += [_band(name, figures, regimes(model)) for name, figures in model.key_types.items()]
+def verdicts(model: Model, service: Service | None = None) -> list[Verdict]:
+    """Every verdict of a run, in the order of the report: what is bad comes first."""
+    found = [_invariant(model), *_stand_ins(model)]
+    if model.regions is None or model.regions.pooled:
+        found += [
+            _band(name, figures, regimes(model), model.run.targets)
+            for name, figures in model.key_types.items()
+        ]
     found += [*_bands_by_target(model), *_gaps(model)]
     found += [_generator(model), *_reports(model), _pacing(model)]
-    found += [*_consistency(model), *_failures(model), *_capacity(model)]
+    found += [*_consistency(model), *_failures(model), *_capacity(model), *_service(model, service)]
     not_durable = [t.name for t in model.run.targets if t.durable is False]
     if not_durable:
         found.append(
@@ -99,7 +110,7 @@ def verdicts(model: Model) -> list[Verdict]:
                 "the figures cover that time.",
             )
         )
-    return found
+    return sorted(found, key=lambda verdict: verdict.state != "bad")
 
 
 def _invariant(model: Model) -> Verdict:
@@ -129,6 +140,38 @@ def _invariant(model: Model) -> Verdict:
     return Verdict("invariant", "bad", f"Broken: {first.what}. {_sentence(''.join(parts))}.")
 
 
+def _stand_ins(model: Model) -> list[Verdict]:
+    """Targets that only stand for the system whose name they have."""
+    names = [target.name for target in model.run.targets if target.is_stand_in]
+    if not names:
+        return []
+    return [
+        Verdict(
+            "stand-in",
+            "note",
+            f"{', '.join(names)}: DynamoDB Local runs transactions one after another, so it never "
+            "answers TransactionConflict, and it counts capacity in its own way. Its figures say "
+            "little about DynamoDB, and no cost is computed from them.",
+        )
+    ]
+
+
+def _service(model: Model, service: Service | None) -> list[Verdict]:
+    """Figures of the service itself that are still to come."""
+    if not any(t.is_counted_by_service for t in model.run.targets):
+        return []
+    if service is not None and service.complete:
+        return []
+    return [
+        Verdict(
+            "service",
+            "note",
+            "CloudWatch's figures had not all arrived when this was written; "
+            "`occbench report --refresh RUN` fetches them.",
+        )
+    ]
+
+
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
@@ -139,12 +182,22 @@ def regimes(model: Model) -> set[str]:
 
 
 def _bands_by_target(model: Model) -> list[Verdict]:
-    """Targets whose conflict rate is out of their own band; those inside need no line each."""
-    if model.regions is None:
+    """Targets whose conflict rate is out of their own band. Those inside need no line each, unless
+    they are different databases, of which there is no line together.
+    """
+    regions = model.regions
+    if regions is None:
         return []
-    regime = {t.name: {t.regime} if t.regime else set() for t in model.run.targets}
-    found = [_band(name, f, regime.get(name, set())) for name, f in model.targets.items()]
-    return [verdict for verdict in found if verdict.state == "bad"]
+    known = {t.name: t for t in model.run.targets}
+    found = []
+    for name, figures in model.targets.items():
+        if not regions.databases.settled(regions.codes[name]):
+            text = f"{name}: no conflict rate is predicted, for it may share its data with another."
+            found.append(Verdict(f"prediction, {name}", "note", text))
+            continue
+        here = (known[name],) if name in known else ()
+        found.append(_band(name, figures, {t.regime for t in here if t.regime}, here))
+    return [verdict for verdict in found if verdict.state == "bad" or not regions.pooled]
 
 
 def _gaps(model: Model) -> list[Verdict]:
@@ -178,7 +231,7 @@ def _at(moment_s: float) -> str:
     return f"{moment_s:,.1f}{THIN}s"
 
 
-def _band(name: str, figures: Figures, regimes: set[str]) -> Verdict:
+def _band(name: str, figures: Figures, regimes: set[str], targets: Sequence[Target]) -> Verdict:
     subject = f"prediction, {name}"
     low, high, rate = figures.predicted_low, figures.predicted_high, figures.conflict_rate
     if low is None or high is None or rate is None:
@@ -201,8 +254,26 @@ def _band(name: str, figures: Figures, regimes: set[str]) -> Verdict:
         return Verdict(subject, "bad", f"{text}. {said}")
     if rate > high * (1 + BAND_MARGIN) + _chance(high, figures.attempts):
         return Verdict(subject, "bad", f"{text}. Above the band: something else contends.")
+    if high > WIDEST_BAND * low:
+        said = f"The band is too wide to test anything: {_why_wide(targets)}."
+        return Verdict(subject, "note", f"{text}. {said}")
     inside = low <= rate <= high
     return Verdict(subject, "good", f"{text}: {'inside' if inside else 'at the edge of'} the band.")
+
+
+def _why_wide(targets: Sequence[Target]) -> str:
+    """What hides the moment of the decision."""
+    if any(target.commit_delay_ms for target in targets):
+        return "when within the commit delay an attempt is decided cannot be seen from outside"
+    if any(target.family == "dynamodb" for target in targets):
+        return (
+            "an attempt is two requests, and when within each of them it is served cannot be seen "
+            "from outside"
+        )
+    return (
+        "an attempt begins somewhere within its first statement and is decided somewhere within "
+        "COMMIT, and where cannot be seen from outside"
+    )
 
 
 def _chance(rate: float, attempts: int) -> float:
@@ -314,7 +385,7 @@ def _consistency(model: Model) -> list[Verdict]:
 def _capacity(model: Model) -> list[Verdict]:
     """Capacity that was charged for and is in no figure."""
     capacity = model.overall.capacity
-    if capacity is None or not capacity.unsaid:
+    if capacity is None or not capacity.unsaid or capacity.cost_usd is None:
         return []
     return [
         Verdict(

@@ -17,7 +17,8 @@ def summarise(run_folder: Path) -> dict[str, Any]:
         InputError: if the folder is not a run's, or a file in it is broken.
     """
     model = build_model(run_folder)
-    return {**to_summary(model), **to_summary_part(read_service(run_folder, model))}
+    service = read_service(run_folder, model)
+    return {**to_summary(model, service), **to_summary_part(service)}
 
 
 def write_report(run_folder: Path, dpu_price: float | None = None) -> Path:
@@ -34,7 +35,7 @@ def write_report(run_folder: Path, dpu_price: float | None = None) -> Path:
 
     model = build_model(run_folder)
     service = read_service(run_folder, model, dpu_price)
-    summary = {**to_summary(model), **to_summary_part(service)}
+    summary = {**to_summary(model, service), **to_summary_part(service)}
     page = render(model, service)
     path = run_folder / "report.html"
     try:
@@ -46,9 +47,17 @@ def write_report(run_folder: Path, dpu_price: float | None = None) -> Path:
 
 
 def answer_of(run_folder: Path) -> str:
-    """What a run with a report found, in two lines."""
+    """What a run with a report found: two lines, one more for a broken invariant, and one for the
+    consistency probes if there were to be any.
+    """
     summary = json.loads((run_folder / "summary.json").read_text(encoding="utf-8"))
-    return f"{summary['answer']['headline']}\n{summary['answer']['lede']}"
+    said = {verdict["about"]: verdict["text"] for verdict in summary["verdicts"]}
+    lines = [summary["answer"]["headline"], summary["answer"]["lede"]]
+    if summary["invariant"]["holds"] is False:
+        lines.append(said["invariant"])
+    if "consistency" in said:
+        lines.append(f"Consistency: {said['consistency']}")
+    return "\n".join(lines)
 
 
 def invariant_holds(run_folder: Path) -> bool | None:

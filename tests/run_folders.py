@@ -100,7 +100,7 @@ def run_json(fake: FakeRun, **changes: Any) -> dict[str, Any]:
             {
                 "name": name, "url": "embedded", "family": "embedded", "version": "PostgreSQL 18.1",
                 "regime": "optimistic", "isolation": "repeatable read", "commit_delay_ms": 0,
-                "durable": True, **fake.systems.get(name, {}),
+                "durable": True, "data": "made up", **fake.systems.get(name, {}),
             }
             for name in fake.targets
         ],
@@ -147,7 +147,8 @@ def write_attempts(folder: Path, *tables: pa.Table) -> None:
 
 def hand_made(folder: Path, rows: list[dict[str, Any]], **changes: Any) -> Path:
     """A folder with these attempts and the `run.json` of one second's measuring of int keys."""
-    fake = FakeRun(keys=("int",), duration_s=1.0, warmup_s=0.0, block_s=1.0)
+    targets = tuple(sorted({row.get("target", "embedded") for row in rows} or {"embedded"}))
+    fake = FakeRun(keys=("int",), targets=targets, duration_s=1.0, warmup_s=0.0, block_s=1.0)
     write_run_json(folder, run_json(fake, **changes))
     write_attempts(folder, table_of(rows))
     return folder

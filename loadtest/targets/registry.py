@@ -71,7 +71,7 @@ _CREDENTIALS = re.compile(
     r"(://(?!\[)[^/?@:]*):([^\s/?#\[\]@]*(?=@[^@/?]*(?:[/?]|$))|(?!\d*(?:[/?,]|$)).*)@", re.DOTALL
 )
 # Whatever is called so, even where no target has such an option: an error would quote it.
-_SECRET_NAME = (
+_SECRET_NAME = (  # noqa: S105 - how secrets are called, and none
     r"[a-z_-]*(?:password|secret|token(?!_expires))[a-z_-]*"
     r"|(?:aws_?)?access_?key(?:_?id)?"
 )

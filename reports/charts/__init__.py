@@ -35,10 +35,24 @@ _IN_ORDER: tuple[Callable[[Model], Chart | None], ...] = (
 )
 
 
+_OF_ONE_TARGET = (latency.draw, distribution.draw, parts.draw)
+"""Times of several targets together are nobody's times."""
+_OF_ONE_DATABASE = (
+    throughput.draw, conflicts.draw, retries.draw, outcomes.draw, popularity.draw,
+)  # fmt: skip
+"""Nor are rates those of anything, unless all targets are known to be one database."""
+
+
 def draw_all(model: Model) -> list[Chart]:
-    """Every chart that the run has data for, in the order of the report."""
+    """Every chart that the run has data for, in the order of the report; with several targets, only
+    those that mean something for all of them together.
+    """
+    left_out: tuple[Callable[[Model], Chart | None], ...] = ()
+    if model.regions is not None:
+        left_out = _OF_ONE_TARGET + (() if model.regions.pooled else _OF_ONE_DATABASE)
     with mpl.rc_context(SETTINGS):
-        return [chart for draw in _IN_ORDER if (chart := draw(model)) is not None]
+        chosen = [draw for draw in _IN_ORDER if draw not in left_out]
+        return [chart for draw in chosen if (chart := draw(model)) is not None]
 
 
 _BY_TARGET = (target_throughput.draw, target_distribution.draw, target_conflicts.draw)

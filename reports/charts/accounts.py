@@ -3,16 +3,21 @@
 from matplotlib.ticker import MaxNLocator
 
 from reports.charts.draw import Chart, Margins, canvas, finish, thousands_axis
+from reports.hot import HotAccount
 from reports.model import Model
-from reports.style import INK, MUTED, PART_2, count, number, percent
+from reports.style import INK, MUTED, PART_2, count, number, percent, shortened
+
+_MOST_LETTERS = 22
 
 
 def draw(model: Model) -> Chart | None:
-    """Conflicts of the accounts that had most of them, all key types together."""
+    """Conflicts of the accounts that had most of them, in whichever table they are."""
     top = [account for account in model.heat.top if account.conflicts]
     if not top:
         return None
-    figure, axes = canvas(Margins(left=86, right=130, top=12), height=58 + 19 * max(len(top), 5))
+    names = [_name(model, account) for account in top]
+    left = max(86, 24 + round(6.4 * max(map(len, names))))
+    figure, axes = canvas(Margins(left=left, right=130, top=12), height=58 + 19 * max(len(top), 5))
     rows = range(len(top))
     axes.barh(rows, [a.conflicts for a in top], 0.66, color=PART_2.sentinel, zorder=3)
     for row, account in enumerate(top):
@@ -25,7 +30,7 @@ def draw(model: Model) -> Chart | None:
             fontsize=10.5,
             color=MUTED.sentinel,
         )
-    axes.set_yticks(rows, [count(a.number) for a in top])
+    axes.set_yticks(rows, names)
     for label in axes.get_yticklabels():
         label.set_color(INK.sentinel)
     axes.set_ylim(max(len(top), 5) - 0.4, -0.6)
@@ -38,17 +43,24 @@ def draw(model: Model) -> Chart | None:
     return finish(figure, "accounts", "Hottest accounts", _reading(model))
 
 
+def _name(model: Model, account: HotAccount) -> str:
+    """Its number, and what tells it from others of the same number in other tables."""
+    parts = [count(account.number)]
+    if len(model.key_types) > 1:
+        parts.append(account.key_type)
+    if len(account.targets) < len(model.targets):
+        parts.append(shortened("/".join(account.targets), _MOST_LETTERS))
+    return ", ".join(parts)
+
+
 def _reading(model: Model) -> str:
     heat = model.heat
     first = heat.top[0]
-    population = max(model.run.size or 0, heat.accounts)
-    even = heat.accesses / population if population else 0
     text = (
-        f"Account {count(first.number)} had most conflicts: {count(first.conflicts)} of "
-        f"{count(first.accesses)} attempts that touched it failed"
+        f"Account {_name(model, first)} had most conflicts: {count(first.conflicts)} of "
+        f"{count(first.accesses)} attempts that touched it failed; it was touched "
+        f"{number(first.times_mean)} times as often as the mean account"
     )
-    if even:
-        text += f"; it was touched {number(first.accesses / even)} times as often as the mean account"
     share = sum(a.conflicts for a in heat.top) / heat.conflicts
     return (
         f"{text}. These {len(heat.top)} accounts are {percent(share)} of all that "

@@ -182,12 +182,16 @@ def place_legend(figure: Figure, axes: Axes, where: Legend, handles: Sequence[An
         text.set_color(INK.sentinel)
 
 
-def time_axis(axes: Axes, model: Model) -> float:
-    """Label the time axis, shade the warm-up; returns what to multiply seconds with."""
+def time_axis(axes: Axes, model: Model, *, warmup: bool = True) -> float:
+    """Label the time axis, shade the warm-up; returns what to multiply seconds with.
+
+    `warmup` is False where the chart has nothing to draw in it: the axis then begins with the
+    measured time.
+    """
     minutes = model.measured_s > 300
     scale = 1 / 60 if minutes else 1.0
     begin = 0.0
-    if model.warmup is not None:
+    if warmup and model.warmup is not None:
         begin = -min(model.warmup_s, model.measured_s) * scale
         axes.axvspan(begin, 0, facecolor=FAINT.sentinel, alpha=0.18, edgecolor="none", zorder=0)
         share = -begin / (model.measured_s * scale - begin)

@@ -30,7 +30,7 @@ def draw(model: Model) -> Chart | None:
     if not highest:
         return None
     figure, axes = canvas(Margins(right=40))
-    scale = time_axis(axes, model)
+    scale = time_axis(axes, model, warmup=False)
     handles = []
     ends: dict[str, list[float]] = {name: [] for name in DRAWN}
     for key_type, series in model.series.items():

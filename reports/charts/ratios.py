@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -18,7 +19,6 @@ from reports.style import (
     interval,
     look,
     number,
-    percent,
     shortened,
     target_look,
 )
@@ -35,7 +35,14 @@ _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25)
 def draw(model: Model) -> Chart | None:
     """Each key type against the first."""
     reading = " ".join(_reading(c) for c in model.comparisons)
-    return _draw(model.comparisons, look, "ratios", "Difference between key types", reading)
+    places = {name: place for place, name in enumerate(model.targets)}
+
+    def of_key_type(c: Comparison) -> Look:
+        """By key type; where there are several targets, in the target's colour."""
+        own = look(c.other)
+        return own if c.target is None else replace(own, colour=target_look(places[c.target]).colour)
+
+    return _draw(model.comparisons, of_key_type, "ratios", "Difference between key types", reading)
 
 
 def draw_targets(model: Model) -> Chart | None:
@@ -46,12 +53,12 @@ def draw_targets(model: Model) -> Chart | None:
     title = "Difference between targets"
     comparisons = model.regions.comparisons
     reading = _reading(comparisons[0]) if len(comparisons) == 1 else between_targets(model)
-    return _draw(comparisons, looks.__getitem__, "target-ratios", title, reading)
+    return _draw(comparisons, lambda c: looks[c.other], "target-ratios", title, reading)
 
 
 def _draw(
     comparisons: Sequence[Comparison],
-    look_of: Callable[[str], Look],
+    look_of: Callable[[Comparison], Look],
     name: str,
     title: str,
     reading: str,
@@ -61,8 +68,8 @@ def _draw(
     if not drawn:
         return None
     count = len(comparisons)
-    labels = {c.other: f"{shortened(c.other, 24)} / {shortened(c.base, 24)}" for c in comparisons}
-    where = legend_for(list(labels.values()), "")
+    labels = [_label(c) for c in comparisons]
+    where = legend_for(labels, "")
     figure, axes = canvas(
         Margins(left=100, right=140, top=34 + where.height if count > 1 else 12),
         height=(92 + where.height if count > 1 else 70) + 4 * (22 + 16 * count),
@@ -71,7 +78,7 @@ def _draw(
     reach = max(reach * 1.1, math.log(1.02))
     handles = []
     for place, comparison in enumerate(comparisons):
-        style = look_of(comparison.other)
+        style = look_of(comparison)
         handles.append(
             Line2D(
                 [],
@@ -81,7 +88,7 @@ def _draw(
                 markersize=8,
                 markeredgewidth=0,
                 linestyle="",
-                label=labels[comparison.other],
+                label=labels[place],
             )
         )
         for row, metric in enumerate(NAMES):
@@ -128,7 +135,7 @@ def _draw(
     axes.grid(axis="x")
     first = comparisons[0]
     axes.set_xlabel(
-        f"{labels[first.other]}, with 95 % interval"
+        f"{labels[0]}, with 95 % interval"
         if count == 1
         else f"ratio to {shortened(first.base, 24)}, with 95 % interval"
     )
@@ -137,10 +144,15 @@ def _draw(
     return finish(figure, name, title, reading)
 
 
+def _label(c: Comparison) -> str:
+    names = f"{shortened(c.other, 24)} / {shortened(c.base, 24)}"
+    return names if c.target is None else f"{shortened(c.target, 24)}, {names}"
+
+
 def _ticks(axes: Axes, reach: float) -> None:
     """Round ratios, evenly spaced near 1, powers of two farther out."""
     if reach > math.log(2):
-        base = 2.0 if reach < math.log(9) else 10.0
+        base = 2.0 if reach < math.log(24) else 10.0
         places = [base**n for n in range(-4, 5) if abs(n) * math.log(base) <= reach]
     else:
         step = next(s for s in _STEPS if math.expm1(reach) / s < 4)
@@ -153,16 +165,15 @@ def _ticks(axes: Axes, reach: float) -> None:
 
 def _reading(comparison: Comparison) -> str:
     sentences = " ".join(f"{_sentence(r, comparison)}." for r in comparison.ratios)
-    return f"{comparison.other} against {comparison.base}. {sentences}"
+    where = f"On {comparison.target}: " if comparison.target is not None else ""
+    return f"{where}{comparison.other} against {comparison.base}. {sentences}"
 
 
 def _sentence(ratio: Ratio, comparison: Comparison) -> str:
     name = NAMES[ratio.metric].capitalize()
     if ratio.ratio is None or ratio.low is None or ratio.high is None:
         return f"{name}: {ratio.verdict}"
+    ends = f"({number(ratio.low)} to {number(ratio.high)})"
     if not ratio.differs:
-        return f"{name}: no difference shown ({number(ratio.low)} to {number(ratio.high)})"
-    return (
-        f"{name}: {comparison.other} {percent(abs(ratio.ratio - 1))} "
-        f"{'higher' if ratio.ratio > 1 else 'lower'} ({number(ratio.low)} to {number(ratio.high)})"
-    )
+        return f"{name}: no difference shown {ends}"
+    return f"{name}: {number(ratio.ratio)} times that of {comparison.base} {ends}"

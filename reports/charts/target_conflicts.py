@@ -60,7 +60,8 @@ def draw(model: Model) -> Chart | None:
     axes.grid(visible=False, axis="y")
     axes.grid(axis="x")
     percent_axis(axes.xaxis)
-    axes.set_xlabel("conflicts / attempts (bar: predicted)")
+    banded = any(f.predicted_low is not None for _, _, f in rows)
+    axes.set_xlabel(f"conflicts / attempts{' (bar: predicted)' if banded else ''}")
     return finish(figure, "target-conflicts", "Conflict rate by target", _reading(model))
 
 
@@ -90,7 +91,7 @@ def _reading(model: Model) -> str:
         if f.predicted_low is not None and f.predicted_high is not None:
             text += f" ({between(f.predicted_low, f.predicted_high)})"
         parts.append(text)
-    return (
-        "Attempts that conflicted, and what the formula predicts from each target's own window: "
-        f"{'; '.join(parts)}."
-    )
+    what = "Attempts that conflicted"
+    if any(f.predicted_low is not None for f in model.targets.values()):
+        what += ", and what the formula predicts from each target's own window"
+    return f"{what}: {'; '.join(parts)}."

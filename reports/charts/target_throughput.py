@@ -27,7 +27,7 @@ def draw(model: Model) -> Chart | None:
     names = [shortened(name, 32) for name in model.targets]
     where = legend_for(names, _UNIT)
     figure, axes = canvas(Margins(top=34 + where.height))
-    scale = time_axis(axes, model)
+    scale = time_axis(axes, model, warmup=False)
     looks = [target_look(place) for place in range(len(names))]
     series = model.regions.series
     handles = [

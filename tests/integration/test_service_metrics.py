@@ -186,6 +186,7 @@ def test_what_was_missing_is_fetched_later_and_nothing_is_lost(aws: MotoRig, tmp
     assert "no figures of this run yet" in report(aws, "--refresh", folder)
     assert "service" not in summary(folder)
     assert words_of(folder) == ""
+    assert "service" in [v["about"] for v in summary(folder)["verdicts"]]
 
     put(aws, begin, FIGURES)
     put(aws, begin + 60, {"TotalTransactions": 50.0})
@@ -209,6 +210,7 @@ def test_what_was_missing_is_fetched_later_and_nothing_is_lost(aws: MotoRig, tmp
     service = summary(folder)["service"]
     assert service["complete"] is True
     assert service["clusters"][0]["counted"]["total_transactions"] == 150.0
+    assert "service" not in [v["about"] for v in summary(folder)["verdicts"]]
 
 
 def test_the_latest_minutes_may_still_change(aws: MotoRig, tmp_path: Path) -> None:
@@ -278,6 +280,35 @@ def test_one_region_that_cannot_be_asked_does_not_silence_the_other(
     assert [c["complete"] for c in stored(folder)["clusters"]] == [False, True]
     assert "cost_usd" not in service, "half of the cost is not the cost"
     assert f"Of cluster {OTHER} nothing had arrived." in words_of(folder)
+
+
+@pytest.mark.parametrize("west", [OTHER, CLUSTER])
+def test_every_region_that_cannot_be_asked_is_named(aws: MotoRig, tmp_path: Path, west: str) -> None:
+    targets = [
+        {"name": "east", "url": endpoint(), "family": "dsql"},
+        {"name": "west", "url": endpoint(west, WEST), "family": "dsql"},
+    ]
+    folder = write_run(tmp_path / "run", minute_ago(20), targets=targets)
+    said = report(aws, "--refresh", folder, status=3, AWS_ACCESS_KEY_ID=NOTHING)
+    assert len(said.splitlines()) == 1
+    assert CLUSTER in said
+    assert west in said
+    assert f"cannot be fetched from CloudWatch in {EAST}" in said
+    assert re.search(rf"(in|and) {WEST}: ", said)
+
+
+def test_the_same_cluster_in_two_regions_is_two(aws: MotoRig, tmp_path: Path) -> None:
+    begin = minute_ago(100)
+    targets = [
+        {"name": "east", "url": endpoint(), "family": "dsql"},
+        {"name": "west", "url": endpoint(CLUSTER, WEST), "family": "dsql"},
+    ]
+    folder = write_run(tmp_path / "run", begin, targets=targets)
+    put(aws, begin, FIGURES)
+    said = report(aws, "--refresh", folder, status=3, **aws.as_key(ONLY_US_EAST_1))
+    assert f"in {WEST}: " in said
+    assert EAST not in said.replace(folder.name, "")
+    assert [c["complete"] for c in stored(folder)["clusters"]] == [True, False]
 
 
 def test_a_run_elsewhere_has_nothing_to_fetch(aws: MotoRig, tmp_path: Path) -> None:

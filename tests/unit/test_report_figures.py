@@ -89,6 +89,33 @@ def test_parts_of_the_time_add_up_to_the_latency(story: dict[str, Any]) -> None:
     assert sum(parts.values()) == pytest.approx(story["latency_ms"]["mean"])
 
 
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_parts_add_up_whatever_was_cut_off(data: st.DataObject, tmp_path_factory: Any) -> None:
+    """Attempts of transactions that never ended have no latency to be a part of."""
+    rows, total = [], 0
+    for number in range(data.draw(st.integers(1, 4))):
+        at = BEGIN_NS
+        tries = data.draw(st.integers(1, 3))
+        ends = number == 0 or data.draw(st.booleans())
+        for place in range(1, tries + 1):
+            waited, worked, sent = (data.draw(st.integers(0, 9)) * 10**6 for _ in range(3))
+            at += waited
+            last = ends and place == tries
+            rows.append({
+                "transaction": number, "attempt": place, "final": last, "start_ns": at,
+                "backoff_ns": waited if place > 1 else 0, "statements_ns": worked, "commit_ns": sent,
+                "outcome": "committed" if last else "conflict_data",
+            })  # fmt: skip
+            at += worked + sent
+        total += (at - BEGIN_NS) * ends
+    overall = summarise(hand_made(tmp_path_factory.mktemp("run"), rows))["overall"]
+    mean = total / overall["transactions"] / 1e6
+    assert overall["latency_ms"]["mean"] == pytest.approx(mean)
+    assert sum(overall["time_ms"].values()) == pytest.approx(mean, abs=1e-9)
+    assert overall["time_ms"]["other"] == pytest.approx(0, abs=1e-9), "nothing was left over"
+
+
 def test_the_predicted_band_is_the_formula(story: dict[str, Any]) -> None:
     # Two commits in one second, 32 users of whom 31 are others, 1,000 accounts, windows 2 and 4 ms.
     rate = 2 * 31 / 32

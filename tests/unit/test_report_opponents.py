@@ -124,7 +124,8 @@ def test_the_matrix_counts_every_conflict_once(tmp_path: Path) -> None:
         ("east", "east"), ("east", "west"), ("west", "east"), ("west", "west")
     ]  # fmt: skip
     commits = {name: part["committed"] for name, part in summary["targets"].items()}
-    share = commits["east"] / sum(commits.values())
+    # Twelve users here and twelve there: of one's own only those of eleven others can win.
+    share = commits["east"] * 11 / 12 / (commits["east"] * 11 / 12 + commits["west"])
     assert found["pairs"][0]["expected_share"] == pytest.approx(share, abs=0.001)
     assert sum(pair["expected_share"] for pair in found["pairs"][:2]) == pytest.approx(1)
 
@@ -145,13 +146,11 @@ def test_one_conflict(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "targets",
     [
-        [{"name": "east", "family": "embedded"}, {"name": "west", "family": "dynamodb"}],
-        [
-            {"name": "east", "family": "embedded", "place": "a"},
-            {"name": "west", "family": "embedded", "place": "b"},
-        ],
+        [{"name": "east", "data": "a"}, {"name": "west", "data": "b"}],
+        [{"name": "east", "data": "a"}, {"name": "west"}],
+        [{"name": "east"}, {"name": "west"}],
     ],
-    ids=["other systems", "other servers"],
+    ids=["others", "one unknown", "both unknown"],
 )
 def test_targets_that_share_nothing_have_no_matrix(
     tmp_path: Path, targets: list[dict[str, Any]]
@@ -159,9 +158,38 @@ def test_targets_that_share_nothing_have_no_matrix(
     assert "conflict_matrix" not in summarise(hand_made(tmp_path, lost_to_west(), targets=targets))
 
 
-def test_endpoints_of_a_database_of_many_places_share_it(tmp_path: Path) -> None:
-    targets = [{"name": n, "family": "dsql", "place": n} for n in ("east", "west")]
-    assert summarise(hand_made(tmp_path, lost_to_west(), targets=targets))["conflict_matrix"]["known"]
+def test_a_target_that_nobody_knows_takes_the_matrix_from_all(tmp_path: Path) -> None:
+    """The winner may have been its commit, which fits as well as the one found."""
+    rows = [*lost_to_west(), {"target": "fn", "outcome": "committed", "accounts": [8, 9]}]
+    known = [{"name": name, "data": "a"} for name in ("east", "west", "fn")]
+    assert summarise(hand_made(tmp_path / "a", rows, targets=known))["conflict_matrix"]["known"] == 1
+    unknown = [*known[:2], {"name": "fn"}]
+    assert "conflict_matrix" not in summarise(hand_made(tmp_path / "b", rows, targets=unknown))
+
+
+@pytest.mark.parametrize("users", [2, 3, 4, 24])
+def test_without_an_effect_of_the_region_winners_are_as_expected(tmp_path: Path, users: int) -> None:
+    """Equal ways, so that every commit of another user is as likely to win as any other."""
+    delays = {"east": 12.0, "west": 12.0}
+    accounts = max(12, 40 * (users - 2))
+    seconds = 60 if users < 5 else 8
+    history = simulate(delays, users=users, accounts=accounts, seconds=seconds)
+    end = {"config": {"duration": seconds, "accounts": accounts}, "measured_until_ns": None}
+    found = summarise(hand_made(tmp_path, history.rows, **end))["conflict_matrix"]
+    pairs = {(pair["failed"], pair["won"]): pair for pair in found["pairs"]}
+    for failed in ("east", "west"):
+        lost = sum(pairs[failed, won]["conflicts"] for won in ("east", "west"))
+        assert lost > 20
+        for won in ("east", "west"):
+            share, expected = (
+                pairs[failed, won]["conflicts"] / lost,
+                pairs[failed, won]["expected_share"],
+            )
+            chance = 4 * (expected * (1 - expected) / lost) ** 0.5
+            assert abs(share - expected) <= chance, (failed, won)
+    if users == 2:
+        assert pairs["east", "east"]["expected_share"] == 0, "nobody fails himself"
+        assert pairs["east", "west"]["expected_share"] == 1
 
 
 def test_without_conflicts_or_targets_there_is_no_matrix(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from reports import style, summarise, write_report
 from reports.model import build_model
 from reports.regions import relation
 from reports.run_file import Run
-from reports.systems import databases
+from reports.systems import Databases, find_databases
 from tests.run_folders import BEGIN_NS, FakeRun, hand_made, write_fake_run
 
 SMALL: dict[str, Any] = {
@@ -72,17 +72,17 @@ def test_the_first_asked_for_is_compared_with(tmp_path: Path) -> None:
     """Whatever order the record's own dictionaries have."""
     rows = [
         {
-            "target": name, "block": block, "start_ns": BEGIN_NS + block * 10**8,
-            "intended_start_ns": BEGIN_NS + block * 10**8, "statements_ns": 10**6 * (1 + place),
+            "target": name, "block": block, "start_ns": BEGIN_NS + block * 10**9,
+            "intended_start_ns": BEGIN_NS + block * 10**9, "statements_ns": 10**6 * (1 + place),
         }
         for block in range(10)
         for place, name in enumerate(("zone", "area"))
         for _ in range(20)
     ]  # fmt: skip
-    config = {"keys": ["int"], "duration": 1.0, "block": 0.1, "users": 4, "accounts": 1000}
-    targets = [{"name": "zone"}, {"name": "area"}]
-    first = summarise(hand_made(tmp_path / "a", rows, targets=targets, config=config))
-    again = summarise(hand_made(tmp_path / "b", rows[::-1], targets=targets, config=config))
+    config = {"keys": ["int"], "duration": 10.0, "block": 1.0, "users": 4, "accounts": 1000}
+    more = {"targets": [{"name": "zone"}, {"name": "area"}], "measured_until_ns": None}
+    first = summarise(hand_made(tmp_path / "a", rows, config=config, **more))
+    again = summarise(hand_made(tmp_path / "b", rows[::-1], config=config, **more))
     assert list(first["targets"]) == list(again["targets"]) == ["zone", "area"]
     assert json.dumps(first, sort_keys=True) == json.dumps(again, sort_keys=True)
     assert first["target_comparisons"][0]["latency_p50_ms"]["verdict"] == "area is higher"
@@ -91,7 +91,35 @@ def test_the_first_asked_for_is_compared_with(tmp_path: Path) -> None:
 def test_more_blocks_than_can_be_held_are_taken_together(tmp_path: Path) -> None:
     summary = made(tmp_path, targets=("east", "west"), duration_s=30.0, block_s=0.1, tps=300.0)
     assert summary["blocks"] == 300
-    assert summary["target_comparisons"][0]["pairs"] == 200
+    assert summary["target_comparisons"][0]["pairs"] == 60, "pieces of half a second"
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "block_s", "keys", "pairs"),
+    [
+        (8.0, 2.0, ("int",), 10),
+        (2.0, 1.0, ("int",), 4),
+        (40.0, 2.0, ("int",), 20),
+        (8.0, 2.0, ("int", "uuid"), 4),
+        (30.0, 0.1, ("int", "uuid"), 200),
+    ],
+    ids=["more than blocks", "none too short", "as many as blocks", "alternating", "joined"],
+)
+def test_pieces_that_targets_are_compared_in(
+    tmp_path: Path, duration_s: float, block_s: float, keys: tuple[str, ...], pairs: int
+) -> None:
+    fake = {"tps": 200.0, "duration_s": duration_s, "block_s": block_s, "keys": keys}
+    (found,) = made(tmp_path, targets=("east", "west"), **fake)["target_comparisons"]
+    assert found["pairs"] == pairs
+    assert (found["latency_p50_ms"]["low"] is not None) == (pairs >= 5)
+
+
+def test_pieces_hold_every_attempt_once(tmp_path: Path) -> None:
+    summary = made(tmp_path, targets=("east", "west"), duration_s=7.0, block_s=7.0, conflict=0.2)
+    (found,) = summary["target_comparisons"]
+    for side, name in (("base", "east"), ("other", "west")):
+        for metric in ("conflict_rate", "throughput_tps"):
+            assert found[metric][side] == pytest.approx(summary["targets"][name][metric])
 
 
 def test_databases_of_their_own_are_predicted_from_their_own_commits(tmp_path: Path) -> None:
@@ -101,46 +129,78 @@ def test_databases_of_their_own_are_predicted_from_their_own_commits(tmp_path: P
         {"target": "west", "user": 2}, {"target": "west", "user": 3, "outcome": "refused",
          "window_low_ns": 0, "window_high_ns": 0, "commit_ns": 0},
     ]  # fmt: skip
-    apart = [{"name": name, "family": "embedded", "place": name} for name in ("east", "west")]
+    apart = [{"name": name, "family": "embedded", "data": name} for name in ("east", "west")]
     targets = summarise(hand_made(tmp_path / "a", rows, targets=apart))["targets"]
     for name, commits in (("east", 2), ("west", 1)):
         expected = conflict_probability(commits / 2, 0.002, 4 / 1000)
         assert targets[name]["predicted_conflict_rate"]["low"] == pytest.approx(expected)
-    together = [{**target, "place": "one"} for target in apart]
+    together = [{**target, "data": "one"} for target in apart]
     targets = summarise(hand_made(tmp_path / "b", rows, targets=together))["targets"]
     expected = conflict_probability(3 * 31 / 32, 0.002, 4 / 1000)
     assert targets["west"]["predicted_conflict_rate"]["low"] == pytest.approx(expected)
 
 
+MARKED, PLACED, NEITHER = {"data": "m"}, {"place": "p"}, dict[str, str]()
+ONE, OTHER, UNKNOWN = True, False, None
+
+
 @pytest.mark.parametrize(
-    ("targets", "numbers"),
+    ("first", "second", "one"),
     [
-        ([{}, {}], (0, 0)),
-        ([{"family": "embedded"}, {"family": "embedded"}], (0, 0)),
-        ([{"family": "embedded", "place": "x"}, {"family": "embedded", "place": "y"}], (0, 1)),
-        ([{"family": "embedded", "place": "x"}, {"family": "postgresql", "place": "x"}], (0, 0)),
-        ([{"family": "dsql", "place": "x"}, {"family": "dsql-cluster", "place": "y"}], (0, 0)),
-        ([{"family": "embedded"}, {"family": "dynamodb"}, {"family": "embedded"}], (0, 1, 0)),
+        (MARKED, MARKED, ONE),
+        (MARKED, {"data": "n"}, OTHER),
+        (MARKED, NEITHER, UNKNOWN),
+        (NEITHER, MARKED, UNKNOWN),
+        # The family and the place say nothing where the marks do.
+        ({**MARKED, "family": "dsql"}, {"data": "n", "family": "dsql"}, OTHER),
+        ({**MARKED, "family": "embedded"}, {**MARKED, "family": "lambda"}, ONE),
+        ({**MARKED, **PLACED}, {"data": "n", **PLACED}, OTHER),
+        ({**MARKED, **PLACED}, PLACED, UNKNOWN),
+        # Records without any mark.
+        (PLACED, PLACED, ONE),
+        (PLACED, {"place": "q"}, UNKNOWN),
+        (NEITHER, NEITHER, UNKNOWN),
+        ({"family": "dsql", "place": "x"}, {"family": "dsql", "place": "y"}, UNKNOWN),
     ],
 )
 def test_which_targets_are_one_database(
-    targets: list[dict[str, Any]], numbers: tuple[int, ...]
+    first: dict[str, str], second: dict[str, str], one: bool | None
 ) -> None:
-    names = [str(place) for place in range(len(targets))]
-    described = [{"name": name, **target} for name, target in zip(names, targets, strict=True)]
-    run = Run.model_validate({"format": 1, "targets": described})
-    assert databases(run, names) == numbers
+    run = Run.model_validate(
+        {"format": 1, "targets": [{"name": "a", **first}, {"name": "b", **second}]}
+    )
+    found = find_databases(run, ("a", "b"))
+    assert found.one(0, 1) is found.one(1, 0) is one
+    assert found.whole is (one is True)
+    assert found.settled(0) is found.settled(1) is (one is not None)
+    assert find_databases(run, ("b", "nobody knows it")).one(0, 1) is None
 
 
-DYNAMO = {"family": "dynamodb", "version": None, "place": "d"}
+def test_one_that_nobody_knows_unsettles_all() -> None:
+    """Its commits may fail attempts of any of them."""
+    found = Databases(numbers=(0, 0, 2, 3), said=(True, True, False, True))
+    assert found.one(0, 1) is True
+    assert found.one(0, 3) is False
+    assert not any(found.settled(place) for place in range(4))
+
+
+DYNAMO = {"family": "dynamodb", "version": None, "data": "d"}
 
 
 @pytest.mark.parametrize(
     ("systems", "words"),
     [
         ({}, "endpoints of one database (embedded, PostgreSQL 18.1, optimistic)"),
-        ({"west": DYNAMO, "east": {"place": "e"}}, "are different systems"),
-        ({"west": {"place": "w"}, "east": {"place": "e"}}, "databases of their own, of one kind"),
+        ({"west": DYNAMO}, "are different databases on different systems"),
+        ({"west": {"data": "w"}}, "are different databases, used"),
+        (
+            {"west": {"data": None}},
+            "The record does not say of east and west whether they hold the same",
+        ),
+        (
+            {"west": {"family": "lambda", "version": None, "regime": None}},
+            "one database (embedded, PostgreSQL 18.1, optimistic and lambda)",
+        ),
     ],
 )
 def test_what_the_targets_are_to_one_another(
@@ -149,6 +209,7 @@ def test_what_the_targets_are_to_one_another(
     fake = FakeRun(**{**SMALL, "duration_s": 2.0}, targets=("east", "west"), systems=systems)
     text = relation(build_model(write_fake_run(tmp_path, fake)))
     assert words in text
+    assert ("no commit in one" in text) == ("different databases" in words)
     assert "Each had 16 users." in text
 
 
@@ -160,15 +221,21 @@ def test_the_section_is_there_with_all_its_charts(
     fake = FakeRun(**{**SMALL, "keys": keys}, targets=targets, commit_ms={targets[1]: 20.0})
     page = write_report(write_fake_run(tmp_path, fake)).read_text()
     section = page.split('id="targets"', 1)[1].split("<section", 1)[0]
-    charts = ("target-ratios", "target-throughput", "target-distribution", "target-conflicts")
+    charts = ["target-ratios", "target-throughput", "target-distribution", "target-conflicts"]
+    assert page.count('<figure id="target-ratios"') == 1
+    if len(keys) == 1:
+        answer = page.split("<section", 2)[1]
+        assert '<figure id="target-ratios"' in answer, "beside the table of the same"
+        del charts[0]
     for name in (*charts, "conflict-matrix"):
         assert section.count(f'<figure id="{name}"') == 1
     for place in range(len(targets)):
         variable = style.target_look(place).css
-        for chart in charts[1:]:
+        for chart in charts[-3:]:
             drawing = section.split(f'<figure id="{chart}"', 1)[1].split("</figure>", 1)[0]
             assert f"var({variable})" in drawing, "the same colour for the same target"
-    assert ("By target and key type" in section) == (len(keys) > 1)
+    many = len(keys) * len(targets) > 6
+    assert ("By target and key type" in section) == (many and len(keys) > 1)
     words = re.sub(r"<[^>]*>", " ", section)
     assert not re.search(r"\b(nan|inf|None)\b", words)
 

@@ -8,6 +8,7 @@ import pytest
 
 from reports import summarise, write_report
 from reports.load import load_attempts
+from reports.style import number
 from tests.run_folders import (
     FakeRun,
     hand_made,
@@ -178,6 +179,13 @@ def test_the_page_of_a_target_that_shows_little(tmp_path: Path) -> None:
     table = page.split('class="answer"', 1)[1].split("</table>", 1)[0]
     assert "Function&#39;s own time p50" in table
     assert "Calls that the function retried" in table
+    assert "Conflicts the caller saw" in table
+    assert "Conflict rate" not in table, "nobody may take them for all"
+    retries = summarise(tmp_path)["overall"]["remote"]
+    for what in ("mean", "most"):
+        row = table.split(f"retries a call, {what}", 1)[1].split("</tr>", 1)[0]
+        value = retries["retries_mean" if what == "mean" else "retries_max"]
+        assert f"<td>{number(value) if what == 'mean' else value}</td>" in row
     assert "COMMIT" not in table
     assert "predicted" not in table
     assert "COMMIT" not in page.split('<figure id="parts"', 1)[1].split("</figure>", 1)[0]
@@ -189,11 +197,15 @@ def test_different_systems_side_by_side(tmp_path: Path) -> None:
         targets=("embedded", "items", "fn"),
         charged=("items",),
         functions=("fn",),
-        systems={"items": {"family": "dynamodb"}, "fn": {"family": "lambda"}},
+        systems={
+            "items": {"family": "dynamodb", "data": "i"},
+            "fn": {"family": "lambda", "data": "f"},
+        },
     )
     page = write_report(write_fake_run(tmp_path, fake)).read_text()
     section = page.split('id="targets"', 1)[1].split("<section", 1)[0]
-    assert "are different systems" in section
+    assert "are different databases on different systems" in section
+    table = page.split('class="answer"', 1)[1].split("</table>", 1)[0]
     for head in ("COMMIT p50", "Write units a committed transaction", "Cost of a million committed"):
-        assert head in section
+        assert head in table
     assert "conflict-matrix" not in section
