@@ -5,6 +5,7 @@ import re
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
 
 from loadtest.errors import InputError, OccbenchError, TargetError
 from loadtest.targets import FAMILIES, StatementFailed, open_target, parse_target
@@ -286,3 +287,18 @@ def test_a_secret_is_hidden_where_no_target_takes_one(url: str) -> None:
 )
 def test_what_is_no_secret_is_shown(url: str) -> None:
     assert parse_target(url).shown == url
+
+
+@pytest.mark.parametrize("family", ["postgresql", "cockroachdb", "yugabytedb", "spanner"])
+def test_a_silent_connection_counts_as_lost(family: str) -> None:
+    """The system's own patience is a quarter of an hour for what was sent, and hours for an answer."""
+    target = open_target(parse_target(f"{family}://me@db.example/bank"))
+    assert isinstance(target, PostgresTarget)
+    options = conninfo_to_dict(target.conninfo())
+    assert options["tcp_user_timeout"] == "30000"
+    assert int(options["keepalives_idle"]) + int(options["keepalives_interval"]) * int(
+        options["keepalives_count"]
+    ) == 30  # fmt: skip
+    chosen = open_target(parse_target(f"{family}://me@db.example/bank?tcp_user_timeout=5"))
+    assert isinstance(chosen, PostgresTarget)
+    assert conninfo_to_dict(chosen.conninfo())["tcp_user_timeout"] == "5"
