@@ -296,9 +296,10 @@ def test_a_silent_connection_counts_as_lost(family: str) -> None:
     assert isinstance(target, PostgresTarget)
     options = conninfo_to_dict(target.conninfo())
     assert options["tcp_user_timeout"] == "30000"
-    assert int(options["keepalives_idle"]) + int(options["keepalives_interval"]) * int(
-        options["keepalives_count"]
-    ) == 30  # fmt: skip
+    idle, interval, tries = (
+        int(str(options[f"keepalives_{name}"])) for name in ("idle", "interval", "count")
+    )
+    assert idle + interval * tries == 30
     chosen = open_target(parse_target(f"{family}://me@db.example/bank?tcp_user_timeout=5"))
     assert isinstance(chosen, PostgresTarget)
     assert conninfo_to_dict(chosen.conninfo())["tcp_user_timeout"] == "5"
