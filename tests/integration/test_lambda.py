@@ -195,7 +195,9 @@ def test_throttles_are_rejected_and_tried_again(rig: LambdaRig, loaded: Loaded) 
     rejected = of(loaded["narrow"], "rejected")
     assert rejected
     assert all(row["sqlstate"] == "53400" and row["remote_ns"] is None for row in rejected)
-    assert any(row["attempt"] > 1 for row in of(loaded["narrow"], "committed"))
+    # Whether a later attempt gets the function's only slot is luck; that one follows is not.
+    assert any(row["attempt"] > 1 for row in loaded["narrow"])
+    assert any(not row["final"] for row in rejected)
     assert rig.counts("narrow")["at_once"] == 1
     assert not of(loaded["narrow"], "error", "ambiguous")
 
