@@ -61,7 +61,7 @@ def _naming(flag: str, read: Callable[[str], _Read], text: str) -> _Read:
         raise InputError(f"{flag}: {error}") from None
 
 
-def _blank_is_none(value: object) -> object:
+def blank_is_none(value: object) -> object:
     """A web form sends an empty text for what was left open."""
     return None if isinstance(value, str) and not value.strip() else value
 
@@ -97,7 +97,9 @@ def option(
     return Field(default=default, description=help_text, json_schema_extra=extra, **limits)
 
 
-class _Options(BaseModel):
+class Options(BaseModel):
+    """What a command's options have in common: checked when read, unchangeable afterwards."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     @classmethod
@@ -122,6 +124,26 @@ class _Options(BaseModel):
             raise ValueError("each key type can be named only once")
         return value
 
+    @field_validator("skew", check_fields=False)
+    @classmethod
+    def _skew_is_known(cls, value: str) -> str:
+        _naming("--skew", parse_skew, value)
+        return value
+
+    @field_validator("retry", check_fields=False)
+    @classmethod
+    def _policy_is_known(cls, value: str) -> str:
+        return _naming("--retry", lambda name: RetryPolicy(name, 0, 0, 1), value).name
+
+    @model_validator(mode="after")
+    def _times_fit_together(self) -> Self:
+        cap, base = getattr(self, "retry_cap_ms", 0.0), getattr(self, "retry_base_ms", 0.0)
+        if cap < base:
+            raise ValueError(f"--retry-cap-ms ({cap:g}) is below --retry-base-ms ({base:g})")
+        if getattr(self, "rate", None) is not None and getattr(self, "think_time", None):
+            raise ValueError("--think-time belongs to the closed loop and cannot go with --rate")
+        return self
+
     @model_validator(mode="after")
     def _one_kind_of_foreign_keys(self) -> Self:
         if getattr(self, "keys_from", None) is not None and len(getattr(self, "keys", ())) != 1:
@@ -129,7 +151,7 @@ class _Options(BaseModel):
         return self
 
 
-_TARGET = option(
+TARGET = option(
     ("embedded",),
     "Where to run: [NAME=]URL; once for each endpoint, users are spread over them (`?weight=3` for "
     "three times the users). `embedded` is the database that comes with the tool, "
@@ -137,88 +159,104 @@ _TARGET = option(
     example="embedded",
     shown="embedded",
 )
-_SSLROOTCERT = option(
+SSLROOTCERT = option(
     None,
     "File of the certificate authorities to trust, for targets that verify the server's "
     "certificate and do not name one in their URL.",
     example="ca.pem", shown="those of the system", in_form=False,
 )  # fmt: skip
-_SCENARIO = option("transfer", f"The workload: {', '.join(SCENARIOS)}.", example="transfer")
+SCENARIO = option("transfer", f"The workload: {', '.join(SCENARIOS)}.", example="transfer")
 
 
-class RunConfig(_Options):
+# What more than one command takes is declared here; the models below say which command takes it.
+
+KEYS = option(
+    (KeyType.INT, KeyType.UUID),
+    f"Key types to measure, of {', '.join(KeyType)}. Several are measured in turn, in paired "
+    "blocks of a few seconds, and compared.",
+    example="int,uuid",
+    shown="int,uuid",
+)
+USERS = option(
+    32, "Users at the same time, each on a connection of its own.", example="32",
+    own_by_locust=True, ge=1, le=100_000,
+)  # fmt: skip
+DURATION = option(
+    60.0, "How long to measure, after the warm-up: 90s, 5m, 1h.", example="60s", shown="60s",
+    own_by_locust=True, gt=0, le=604_800,
+)  # fmt: skip
+WARMUP = option(
+    5.0, "What to cut off at the start, once every user is there.", example="5s", shown="5s",
+    ge=0, le=86_400,
+)  # fmt: skip
+RATE = option(
+    None,
+    "Open loop: start this many transactions a second, whatever the database does; latency "
+    "counts from the intended start. Without it each user waits for its answer (closed loop).",
+    example="500", shown="closed loop", gt=0, le=1_000_000,
+)  # fmt: skip
+THINK_TIME = option(
+    0.0, "Pause of a user between two transactions (closed loop).", example="50ms",
+    shown="none", ge=0, le=3600,
+)  # fmt: skip
+SKEW = option(
+    "uniform",
+    "Which accounts are popular: uniform, zipf:THETA, or hotspot:ACCESSES/ACCOUNTS "
+    "(hotspot:0.9/0.1: nine tenths of the accesses go to a tenth of the accounts).",
+    example="zipf:1.1",
+)
+RETRY = option(
+    "full-jitter", f"What a conflict leads to: {', '.join(POLICIES)}.", example="full-jitter"
+)
+MAX_ATTEMPTS = option(10, "Give a transaction up after so many attempts; 0: never.", example="10", ge=0)
+RETRY_BASE_MS = option(5.0, "The policies' base wait, in milliseconds.", example="5", ge=0, le=600_000)
+RETRY_CAP_MS = option(1000.0, "The longest wait, in milliseconds.", example="1000", ge=0, le=600_000)
+BLOCK = option(
+    2.0, "Length of a block of one key type, where several are compared.", example="2s",
+    shown="2s", ge=0.05, le=3600,
+)  # fmt: skip
+SEED = option(
+    1, "Everything random comes from it: which accounts, which amounts, which waits.",
+    example="1", ge=0, lt=2**63,
+)  # fmt: skip
+OUT = option(Path("results"), "Where the run's folder is made.", example="results", in_form=False)
+LABEL = option(
+    "", "A word for the run, part of its folder's name.", example="before-index",
+    shown="scenario and keys", pattern=r"^[A-Za-z0-9._-]{0,80}$",
+)  # fmt: skip
+
+
+class RunConfig(Options):
     """One run, checked and unchangeable."""
 
-    target: Targets = _TARGET
-    scenario: str = _SCENARIO
-    keys: Keys = option(
-        (KeyType.INT, KeyType.UUID),
-        f"Key types to measure, of {', '.join(KeyType)}. Several are measured in turn, in paired "
-        "blocks of a few seconds, and compared.",
-        example="int,uuid",
-        shown="int,uuid",
-    )
-    users: int = option(
-        32, "Users at the same time, each on a connection of its own.", example="32",
-        own_by_locust=True, ge=1, le=100_000,
-    )  # fmt: skip
-    duration: Annotated[float | None, BeforeValidator(parse_duration)] = option(
-        60.0, "How long to measure, after the warm-up: 90s, 5m, 1h.", example="60s", shown="60s",
-        own_by_locust=True, gt=0, le=604_800,
-    )  # fmt: skip
-    warmup: Duration = option(
-        5.0, "What to cut off at the start, once every user is there.", example="5s", shown="5s",
-        ge=0, le=86_400,
-    )  # fmt: skip
-    rate: Annotated[float | None, BeforeValidator(_blank_is_none)] = option(
-        None,
-        "Open loop: start this many transactions a second, whatever the database does; latency "
-        "counts from the intended start. Without it each user waits for its answer (closed loop).",
-        example="500", shown="closed loop", gt=0, le=1_000_000,
-    )  # fmt: skip
-    think_time: Duration = option(
-        0.0, "Pause of a user between two transactions (closed loop).", example="50ms",
-        shown="none", ge=0, le=3600,
-    )  # fmt: skip
-    accounts: Annotated[int | None, BeforeValidator(_blank_is_none)] = option(
+    target: Targets = TARGET
+    scenario: str = SCENARIO
+    keys: Keys = KEYS
+    users: int = USERS
+    duration: Annotated[float | None, BeforeValidator(parse_duration)] = DURATION
+    warmup: Duration = WARMUP
+    rate: Annotated[float | None, BeforeValidator(blank_is_none)] = RATE
+    think_time: Duration = THINK_TIME
+    accounts: Annotated[int | None, BeforeValidator(blank_is_none)] = option(
         None, "Use only the first N accounts; fewer accounts, more contention.", example="1000",
         shown="all that are seeded", ge=2,
     )  # fmt: skip
-    skew: str = option(
-        "uniform",
-        "Which accounts are popular: uniform, zipf:THETA, or hotspot:ACCESSES/ACCOUNTS "
-        "(hotspot:0.9/0.1: nine tenths of the accesses go to a tenth of the accounts).",
-        example="zipf:1.1",
-    )
-    retry: str = option(
-        "full-jitter", f"What a conflict leads to: {', '.join(POLICIES)}.", example="full-jitter"
-    )
-    max_attempts: int = option(
-        10, "Give a transaction up after so many attempts; 0: never.", example="10", ge=0
-    )
-    retry_base_ms: float = option(
-        5.0, "The policies' base wait, in milliseconds.", example="5", ge=0, le=600_000
-    )
-    retry_cap_ms: float = option(
-        1000.0, "The longest wait, in milliseconds.", example="1000", ge=0, le=600_000
-    )
-    block: Duration = option(
-        2.0, "Length of a block of one key type, where several are compared.", example="2s",
-        shown="2s", ge=0.05, le=3600,
-    )  # fmt: skip
+    skew: str = SKEW
+    retry: str = RETRY
+    max_attempts: int = MAX_ATTEMPTS
+    retry_base_ms: float = RETRY_BASE_MS
+    retry_cap_ms: float = RETRY_CAP_MS
+    block: Duration = BLOCK
     consistency: Annotated[
-        float | None, BeforeValidator(parse_duration), BeforeValidator(_blank_is_none)
+        float | None, BeforeValidator(parse_duration), BeforeValidator(blank_is_none)
     ] = option(
         None,
         "For several endpoints of one database: how often to commit a value through one of them and "
         "to see that the next transaction through another one reads it.",
         example="250ms", shown="never", ge=0.01, le=3600,
     )  # fmt: skip
-    seed: int = option(
-        1, "Everything random comes from it: which accounts, which amounts, which waits.",
-        example="1", ge=0, lt=2**63,
-    )  # fmt: skip
-    spawn_rate: Annotated[float | None, BeforeValidator(_blank_is_none)] = option(
+    seed: int = SEED
+    spawn_rate: Annotated[float | None, BeforeValidator(blank_is_none)] = option(
         None, "Users started a second.", example="50", shown="all at once", own_by_locust=True,
         gt=0,
     )  # fmt: skip
@@ -226,22 +264,17 @@ class RunConfig(_Options):
         1, "Processes that generate load; one fills a core.", example="2", own_by_locust=True,
         ge=1, le=1024,
     )  # fmt: skip
-    keys_from: Annotated[TextPath | None, BeforeValidator(_blank_is_none)] = option(
+    keys_from: Annotated[TextPath | None, BeforeValidator(blank_is_none)] = option(
         None, "The file of keys that the table was seeded from, one a line.",
         example="uuids.txt", shown="keys are computed", in_form=False,
     )  # fmt: skip
-    sslrootcert: Annotated[TextPath | None, BeforeValidator(_blank_is_none)] = _SSLROOTCERT
+    sslrootcert: Annotated[TextPath | None, BeforeValidator(blank_is_none)] = SSLROOTCERT
     dpu_price: float = option(
         DPU_PRICE, "USD a million DPU, for the cost of a run on Aurora DSQL.", example="8",
         in_form=False, ge=0, le=1_000_000,
     )  # fmt: skip
-    out: TextPath = option(
-        Path("results"), "Where the run's folder is made.", example="results", in_form=False
-    )
-    label: str = option(
-        "", "A word for the run, part of its folder's name.", example="before-index",
-        shown="scenario and keys", pattern=r"^[A-Za-z0-9._-]{0,80}$",
-    )  # fmt: skip
+    out: TextPath = OUT
+    label: str = LABEL
 
     @field_validator("target")
     @classmethod
@@ -256,12 +289,6 @@ class RunConfig(_Options):
             )
         return value
 
-    @field_validator("skew")
-    @classmethod
-    def _skew_is_known(cls, value: str) -> str:
-        _naming("--skew", parse_skew, value)
-        return value
-
     @field_validator("rate", "spawn_rate", "retry_base_ms", "retry_cap_ms", "dpu_price")
     @classmethod
     def _is_finite(cls, value: float | None) -> float | None:
@@ -269,20 +296,8 @@ class RunConfig(_Options):
             raise ValueError("a finite number is needed")
         return value
 
-    @field_validator("retry")
-    @classmethod
-    def _policy_is_known(cls, value: str) -> str:
-        return _naming("--retry", lambda name: RetryPolicy(name, 0, 0, 1), value).name
-
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.retry_cap_ms < self.retry_base_ms:
-            raise ValueError(
-                f"--retry-cap-ms ({self.retry_cap_ms:g}) is below --retry-base-ms "
-                f"({self.retry_base_ms:g})"
-            )
-        if self.rate is not None and self.think_time:
-            raise ValueError("--think-time belongs to the closed loop and cannot go with --rate")
         if self.consistency is not None and len(self.target) < 2:
             raise ValueError(
                 "--consistency compares endpoints of one database that speak SQL, and needs at least "
@@ -316,16 +331,16 @@ class RunConfig(_Options):
         )
 
 
-class SeedConfig(_Options):
+class SeedConfig(Options):
     """One loading of accounts, checked and unchangeable."""
 
     target: str = option("embedded", "Where to load: [NAME=]URL.", example="embedded", shown="embedded")
-    scenario: str = _SCENARIO
+    scenario: str = SCENARIO
     keys: Keys = option(
         (KeyType.INT, KeyType.UUID), f"Key types to load, of {', '.join(KeyType)}.",
         example="uuid,int", shown="int,uuid",
     )  # fmt: skip
-    accounts: Annotated[int | None, BeforeValidator(_blank_is_none)] = option(
+    accounts: Annotated[int | None, BeforeValidator(blank_is_none)] = option(
         None, "Accounts in each table.", example="1000000",
         shown="1000000, or as many as --keys-from holds", ge=2, le=10_000_000_000,
     )  # fmt: skip
@@ -334,15 +349,15 @@ class SeedConfig(_Options):
     balance: int = option(10_000, "What every account starts with.", example="10000", ge=0, le=10**18)
     seed: int = option(1, "UUID keys are computed from it.", example="1", ge=0, lt=2**63)
     recreate: bool = option(False, "Replace tables that hold something else.", shown="no")
-    export_keys: Annotated[TextPath | None, BeforeValidator(_blank_is_none)] = option(
+    export_keys: Annotated[TextPath | None, BeforeValidator(blank_is_none)] = option(
         None, "Also write the keys to this file, one a line.", example="uuids.txt", shown="no"
     )
-    keys_from: Annotated[TextPath | None, BeforeValidator(_blank_is_none)] = option(
+    keys_from: Annotated[TextPath | None, BeforeValidator(blank_is_none)] = option(
         None, "Load the keys of this file, one a line, instead of computed ones.",
         example="uuids.txt", shown="keys are computed",
     )  # fmt: skip
 
-    sslrootcert: Annotated[TextPath | None, BeforeValidator(_blank_is_none)] = _SSLROOTCERT
+    sslrootcert: Annotated[TextPath | None, BeforeValidator(blank_is_none)] = SSLROOTCERT
 
     @field_validator("target")
     @classmethod

@@ -17,3 +17,7 @@ class TargetError(OccbenchError):
     """The target could not be reached, refused, or broke."""
 
     exit_code = 3
+
+
+INTERRUPTED = 130
+"""The exit status of a command that was interrupted; what was measured until then is kept."""

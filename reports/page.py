@@ -1,15 +1,10 @@
 """The model as one self-contained HTML page."""
 
-import re
-from importlib import resources
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
-
 from reports import regions, style, tables
 from reports.answer import answer
 from reports.charts import draw_all, draw_ratios, draw_target_ratios, draw_targets
 from reports.consistency import reading
+from reports.html import render_page
 from reports.model import Model
 from reports.service import Service
 from reports.service_section import section
@@ -18,16 +13,6 @@ from reports.verdicts import verdicts
 
 def render(model: Model, service: Service | None = None) -> str:
     """The whole report as HTML text: no script, nothing loaded from elsewhere."""
-    environment = Environment(
-        loader=PackageLoader("reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    css = resources.files("reports").joinpath("templates/report.css").read_text(encoding="utf-8")
-    css = css.replace("/* light */", style.variables(dark=False))
-    css = css.replace("/* dark */", style.variables(dark=True))
     region_table, ratios, region_ratios = (
         tables.region_table(model),
         draw_ratios(model),
@@ -36,8 +21,8 @@ def render(model: Model, service: Service | None = None) -> str:
     if ratios is None and region_table is None:
         # The targets are in the first table: what compares them stands beside it.
         ratios, region_ratios = region_ratios, None
-    return environment.get_template("report.html.j2").render(
-        css=Markup(css),  # noqa: S704  (the package's own file)
+    return render_page(
+        "report.html.j2",
         title=model.run.label or "run",
         scenario=model.run.config.scenario,
         answer=answer(model),
@@ -61,17 +46,8 @@ def render(model: Model, service: Service | None = None) -> str:
         target_facts=tables.target_facts(model),
         environment=tables.environment(model),
         dots=_dots(model),
-        percent=style.percent,
-        short=style.shortened,
         name_room=regions.NAME_ROOM,
-        safe=Markup,
-        with_code=_with_code,
     )
-
-
-def _with_code(text: str) -> Markup:
-    """A sentence for the page; what stands between backticks is something to type."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
 
 
 def _dots(model: Model) -> list[tuple[str, str]]:

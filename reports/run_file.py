@@ -157,6 +157,8 @@ class Run(_Lenient):
     measured_until_ns: int | None = None
     ended_ns: int | None = None
     interrupted: bool = False
+    simulated: bool = False
+    """Whether the attempts were computed (`occbench simulate`) and no database was there."""
     generators: tuple[Generator, ...] = ()
     pacing: Pacing = Pacing()
     invariant: tuple[Invariant, ...] = ()

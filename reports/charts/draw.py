@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reports import style
+from reports.charts.data import ChartData
 from reports.model import Model
 from reports.style import FAINT, FONT_SIZE, GRID, HEIGHT, INK, MUTED, PAPER, SMALL_SIZE, WIDTH
 
@@ -62,12 +63,17 @@ _ROW = 19
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A finished chart: heading and sentence are the page's, the drawing is inline SVG."""
+    """A finished chart: heading and sentence are the page's, the drawing is inline SVG.
+
+    `figure` is what was drawn, for the other formats; `data` what it shows, for taking away.
+    """
 
     name: str
     title: str
     reading: str
     svg: str
+    figure: Figure
+    data: ChartData | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,9 +304,10 @@ def _shorter(svg: str) -> str:
     return re.sub(r' (?:d|x|y)="[^"]*"', lambda found: re.sub(r"(\d+\.\d{2})\d+", r"\1", found[0]), svg)
 
 
-def finish(figure: Figure, name: str, title: str, reading: str) -> Chart:
+def finish(figure: Figure, name: str, title: str, reading: str, data: ChartData | None = None) -> Chart:
     """A chart from its figure; the reading is also what a screen reader hears."""
-    return Chart(name, title, reading, to_svg(figure, name, f"{title}. {reading}"))
+    svg = to_svg(figure, name, f"{title}. {reading}")
+    return Chart(name, title, reading, svg, figure, data)
 
 
 __all__ = [
@@ -308,6 +315,7 @@ __all__ = [
     "SETTINGS",
     "SMALL_SIZE",
     "Chart",
+    "ChartData",
     "Legend",
     "Margins",
     "canvas",

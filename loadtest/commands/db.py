@@ -1,0 +1,104 @@
+"""`occbench db …`: the database that comes with the tool."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from loadtest.commands.data_folder import DataFolder
+
+if TYPE_CHECKING:
+    from loadtest.targets.embedded.server import ServerStatus
+    from loadtest.targets.embedded.target import EmbeddedTarget
+
+db = typer.Typer(
+    help="The PostgreSQL that comes with the tool: start it, look into it, throw it away.",
+    no_args_is_help=True,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(db, name="db")
+
+
+@db.command("start")
+def _db_start(data: DataFolder = None) -> None:
+    """Start the server, and make the database at first use.
+
+    Example: `occbench db start --data /tmp/occbench`
+    """
+    target = _embedded("optimistic", data)
+    target.start()
+    _say(target.server.status())
+
+
+@db.command("stop")
+def _db_stop(data: DataFolder = None) -> None:
+    """Stop the server; the data stays.
+
+    Example: `occbench db stop`
+    """
+    server = _embedded("optimistic", data).server
+    server.stop()
+    _say(server.status())
+
+
+@db.command("status")
+def _db_status(data: DataFolder = None) -> None:
+    """Say whether the server runs, where its data is, and what is seeded.
+
+    Example: `occbench db status`
+    """
+    target = _embedded("optimistic", data)
+    status = target.server.status()
+    _say(status)
+    if status.running:
+        from seed import contents
+
+        for found in contents(target):
+            state = "" if found.complete else " (loaded in part)"
+            print(f"{found.table}: {found.accounts:,} accounts{state}")
+
+
+@db.command("reset")
+def _db_reset(data: DataFolder = None) -> None:
+    """Throw the database away and start with an empty one.
+
+    Example: `occbench db reset`
+    """
+    target = _embedded("optimistic", data)
+    target.server.reset()
+    target.start()
+    _say(target.server.status())
+
+
+@db.command("url")
+def _db_url(
+    regime: Annotated[str, typer.Option(help="optimistic or locking.")] = "optimistic",
+    data: DataFolder = None,
+) -> None:
+    """Print a URL for psql and pgbench, which then see the tables in that regime.
+
+    Example: `psql "$(occbench db url --regime locking)"`
+    """
+    target = _embedded(regime, data)
+    target.start()
+    print(target.server.url(target.regime))
+
+
+def _say(status: "ServerStatus") -> None:
+    state = f"running, process {status.pid}" if status.running else "stopped"
+    print(f"PostgreSQL {status.version}: {state}")
+    print(f"data: {status.data_folder} ({status.size_bytes / 2**20:,.0f} MB)")
+
+
+def _embedded(regime: str, data: Path | None) -> "EmbeddedTarget":
+    from loadtest.targets import parse_target
+    from loadtest.targets.embedded.target import EmbeddedTarget
+
+    # As an option and not in the URL: a folder's name may hold what a URL gives a meaning to.
+    target = EmbeddedTarget(parse_target(f"embedded://{regime}"))
+    if data is not None:
+        target.use(data)
+    return target

@@ -1,0 +1,110 @@
+"""`occbench run`, `occbench ui` and `occbench demo`."""
+
+import sys
+from inspect import Parameter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from loadtest.commands.data_folder import DataFolder
+from loadtest.commands.report import write_and_print
+from loadtest.config import RunConfig
+from loadtest.errors import INTERRUPTED, InputError, OccbenchError
+from loadtest.options import as_command
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("demo")(_demo)
+    app.command("run")(as_command(RunConfig, _run_load))
+    app.command("ui")(as_command(RunConfig, _ui, (_HOST, _PORT)))
+
+
+def _demo(
+    data: DataFolder = None,
+    accounts: Annotated[int, typer.Option(help="Accounts of each key type.", min=2)] = 1_000_000,
+    users: Annotated[int, typer.Option(help="Users at the same time.", min=1)] = 64,
+    duration: Annotated[str, typer.Option(help="How long to measure.")] = "40s",
+    out: Annotated[Path, typer.Option(help="Where the run's folder is made.")] = Path("results"),
+) -> None:
+    """Everything once, in about two minutes: seed, run, report; needs nothing but this machine.
+
+    A million integer and a million UUID accounts in the embedded database, transfers between them
+    by many users over popular and less popular accounts, and a commit that takes 10 ms, as between
+    two Regions.
+
+    Example: `occbench demo --users 128 --duration 60s`
+    """
+    from loadtest.demo import demo
+
+    demo(accounts=accounts, users=users, duration=duration, data=data, out=out)
+
+
+def _run_load(**options: Any) -> None:
+    """Run transactions and write a report.
+
+    Ctrl-C stops early: what was measured is kept and reported.
+
+    Examples:
+
+    `occbench run --users 64 --duration 2m`
+
+    `occbench run --accounts 1000 --skew zipf:0.9 --retry decorrelated-jitter`
+
+    `occbench run --rate 500 --keys uuid --target 'embedded?commit_delay_ms=20'`
+
+    `occbench run --target 'a=embedded?commit_delay_ms=12' --target 'b=embedded?commit_delay_ms=35'`
+    """
+    config = RunConfig.read(**options)
+    # Before anything that waits is imported, see headless.py.
+    from loadtest.headless import run_headless
+    from seed import contents, key_source
+
+    folder, interrupted = run_headless(config, contents, key_source)
+    from loadtest import service_metrics
+
+    if (missing := service_metrics.after_run(folder)) is not None:
+        print(f"occbench: {missing}", file=sys.stderr)
+    try:
+        write_and_print(folder)
+    except InputError as error:
+        # Interrupted within the warm-up there is a record, but nothing in it to report.
+        if not interrupted:
+            raise
+        print(f"occbench: {error}", file=sys.stderr)
+    if interrupted:
+        raise typer.Exit(INTERRUPTED)
+    from reports import invariant_holds
+
+    if invariant_holds(folder) is False:
+        raise typer.Exit(OccbenchError.exit_code)
+
+
+def _ui(host: str, port: int, **options: Any) -> None:
+    """Open Locust's web page, with the run's options as fields of its form.
+
+    Examples:
+
+    `occbench ui`
+
+    `occbench ui --users 64 --accounts 1000 --port 8090`
+    """
+    config = RunConfig.read(**options)
+    from loadtest.webui.launch import launch
+
+    raise typer.Exit(launch(config, host, port))
+
+
+_HOST = Parameter(
+    "host",
+    Parameter.KEYWORD_ONLY,
+    default="127.0.0.1",
+    annotation=Annotated[str, typer.Option("--host", help="Where the page listens.")],
+)
+_PORT = Parameter(
+    "port",
+    Parameter.KEYWORD_ONLY,
+    default=8089,
+    annotation=Annotated[int, typer.Option("--port", help="Its port.", min=1, max=65535)],
+)

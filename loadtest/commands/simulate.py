@@ -1,0 +1,8 @@
+"""`occbench simulate`."""
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    del app

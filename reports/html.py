@@ -1,0 +1,40 @@
+"""What every page has in common: the template's surroundings, the style sheet, no script."""
+
+import re
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from reports import style
+
+
+def render_page(template: str, **values: Any) -> str:
+    """A page as HTML text, self-contained: nothing in it is loaded from elsewhere, and no script runs.
+
+    The template extends `page.html.j2`, which needs `title`.
+    """
+    environment = Environment(
+        loader=PackageLoader("reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        percent=style.percent, short=style.shortened, safe=Markup, with_code=with_code
+    )
+    return environment.get_template(template).render(css=_css(), **values)
+
+
+def _css() -> Markup:
+    css = resources.files("reports").joinpath("templates/report.css").read_text(encoding="utf-8")
+    css = css.replace("/* light */", style.variables(dark=False))
+    css = css.replace("/* dark */", style.variables(dark=True))
+    return Markup(css)  # noqa: S704  (the package's own file)
+
+
+def with_code(text: str) -> Markup:
+    """A sentence for the page; what stands between backticks is something to type."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
