@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench transcripts clean
+.PHONY: help demo test test-again lint format bench transcripts clean
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ demo: $(VENV)/.run  ## Seed the embedded database, run transfers, write a report
 
 test: $(VENV)/.dev  ## Run all tests (about fifteen minutes).
 	$(BIN)/python -m pytest
+
+test-again: $(VENV)/.dev  ## Run the tests that failed last time once more, if they are few.
+	$(BIN)/python -m tests.again
 
 lint: $(VENV)/.dev  ## Check style and types.
 	$(BIN)/ruff check .
