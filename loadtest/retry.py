@@ -14,7 +14,10 @@ Backoff = Callable[[int, float, float, float, float], float]
 """(attempt, previous wait, base, cap, random number in [0, 1)) → wait; times in one unit."""
 
 
-def _immediate(*_: float) -> float:
+# No formula calls another one: the simulation compiles each of them by itself.
+
+
+def _immediate(_attempt: int, _previous: float, _base: float, _cap: float, _u: float) -> float:
     return 0.0
 
 
@@ -27,8 +30,8 @@ def _exponential(attempt: int, _previous: float, base: float, cap: float, _u: fl
     return min(cap, base * 2.0 ** min(attempt - 1, 64))
 
 
-def _full_jitter(attempt: int, previous: float, base: float, cap: float, u: float) -> float:
-    return u * _exponential(attempt, previous, base, cap, u)
+def _full_jitter(attempt: int, _previous: float, base: float, cap: float, u: float) -> float:
+    return u * min(cap, base * 2.0 ** min(attempt - 1, 64))
 
 
 def _decorrelated(_attempt: int, previous: float, base: float, cap: float, u: float) -> float:

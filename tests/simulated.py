@@ -1,0 +1,55 @@
+"""Simulated attempts with what no client sees, and slow references to hold them against."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtest.attempt import OUTCOME_CODE, Outcome
+from loadtest.simulation import SimulateConfig
+from loadtest.simulation.engine import BATCH, Rows, empty_rows
+from loadtest.simulation.world import Simulation
+
+CONFLICT = OUTCOME_CODE[Outcome.CONFLICT_DATA]
+COMMITTED = OUTCOME_CODE[Outcome.COMMITTED]
+
+
+def attempts(**options: Any) -> Rows:
+    """Every attempt of a simulation, in the order of decisions."""
+    return attempts_of(SimulateConfig.read(**options))
+
+
+def attempts_of(config: SimulateConfig) -> Rows:
+    simulation = Simulation(config)
+    parts: list[Rows] = []
+    while not simulation.over:
+        rows = empty_rows(BATCH)
+        size = simulation.advance(rows, 0)
+        parts.append(Rows._make(column[:size] for column in rows))
+    return Rows._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
+
+
+def measured(rows: Rows) -> Rows:
+    """Those of the measured time."""
+    return Rows._make(column[rows.block >= 0] for column in rows)
+
+
+def conflict_rate(rows: Rows) -> float:
+    return float(np.mean(rows.outcome == CONFLICT))
+
+
+def lost_by_definition(rows: Rows) -> NDArray[np.bool_]:
+    """Which attempts must lose, found by looking at every pair of attempts.
+
+    The record says who committed; an attempt loses exactly if one of those has an account of it (of
+    the same key type) and was decided after its snapshot and before its own decision. Attempts stand
+    in the order of their decisions, which decides between equal moments.
+    """
+    lost = np.zeros(len(rows.attempt), bool)
+    for i in range(len(lost)):
+        committed = rows.outcome[:i] == COMMITTED
+        inside = committed & (rows.decided_ns[:i] > rows.snapshot_ns[i])
+        inside &= rows.key_type[:i] == rows.key_type[i]
+        shared = (rows.accounts[:i, :, None] == rows.accounts[i]).any(axis=(1, 2))
+        lost[i] = bool((inside & shared).any())
+    return lost
