@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.access import AccessLaw
+from loadtest.popularity import popularity_of
 
 
 def conflict_probability(commit_rate: float, window_s: float, sum_q_squared: float) -> float:
@@ -47,6 +48,7 @@ def conflict_probability_evenly(commit_rate: float, window_s: float, meeting: fl
     return -math.expm1(commit_rate * window_s * math.log1p(-meeting))
 
 
+_COUNTED = 1_000_000
 _BINS = 256
 _MOST_ATTEMPTS = 10_000
 
@@ -114,12 +116,25 @@ class Prediction:
 
 def predict(law: AccessLaw, commit_rate: float, window_s: float) -> Prediction:
     """The conflict rate of transfers over this law, at `commit_rate` commits a second."""
-    sum_q_squared = law.sum_q_squared()
+    sum_q_squared, meeting = _overlaps(law)
     return Prediction(
         poisson=conflict_probability(commit_rate, window_s, sum_q_squared),
-        evenly=conflict_probability_evenly(commit_rate, window_s, law.meeting_probability()),
+        evenly=conflict_probability_evenly(commit_rate, window_s, meeting),
         sum_q_squared=sum_q_squared,
     )
+
+
+def _overlaps(law: AccessLaw) -> tuple[float, float]:
+    """(Σ q², m): over every account, or over classes of them where they are very many."""
+    if law.accounts <= _COUNTED:
+        return law.sum_q_squared(), law.meeting_probability()
+    popularity = popularity_of(law)
+    pairs = popularity.pairs()
+    # Σ over pairs of accounts of P(pair)²: of pairs in the same cell each has the same probability.
+    either = np.triu(np.where(np.eye(len(pairs)) > 0, pairs, 2 * pairs))
+    same = float(np.sum(np.divide(either**2, popularity.pairs_in(), out=either * 0, where=either > 0)))
+    squares = float(np.sum(popularity.members * popularity.writes() ** 2))
+    return squares, squares - same
 
 
 def explain(
