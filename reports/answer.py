@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from reports.certainty import conflict_rate, percentile
 from reports.figures import Figures
 from reports.model import Model
 from reports.pairs import MIN_PAIRS, TOO_FEW_PAIRS, Comparison, Ratio
@@ -39,7 +40,8 @@ def answer(model: Model) -> Answer:
         said = [_by_target(model), _key_types_by_target(model), _context(model)]
         return Answer(_targets(model.targets), " ".join(text for text in said if text))
     if model.comparisons:
-        return Answer(_compared(model.comparisons), f"{_both(model)} {_context(model)}")
+        said = [_both(model), *map(meaning, model.comparisons), _context(model)]
+        return Answer(_compared(model.comparisons), " ".join(text for text in said if text))
     return Answer(_single(model.overall), _context(model))
 
 
@@ -88,9 +90,9 @@ def one_in(rate: float, noun: str) -> str:
 
 
 def _single(f: Figures) -> str:
-    text = f"{_capital(_conflicted(f))} at {number(f.throughput_tps)} transactions a second"
+    text = f"{capital(_conflicted(f))} at {number(f.throughput_tps)} transactions a second"
     if f.latency.p99 is not None:
-        text += f"; 99 in 100 transactions took at most {milliseconds(f.latency.p99)}"
+        text += f"; 99 in 100 transactions took at most {percentile(f.latency, 'p99')}"
     return f"{text}{_gave_up(f, '; ')}."
 
 
@@ -131,7 +133,7 @@ def _one_target(f: Figures, *, brief: bool) -> str:
     else:
         text = f"{_conflicted(f)} at {number(f.throughput_tps)} transactions a second"
     if f.latency.p99 is not None:
-        text += f", p99 {milliseconds(f.latency.p99)}"
+        text += f", p99 {percentile(f.latency, 'p99')}"
     return f"{text}{_gave_up(f, ', ')}"
 
 
@@ -176,12 +178,61 @@ def one_comparison(c: Comparison, subject: str = "{} keys instead of {}") -> str
         said = "no difference shown"
         # What could not be compared is not among what was found alike.
         if len(same) < len(c.ratios):
-            said += f" in {_listed(same)}"
+            said += f" in {listed(same)}"
         return f"{named}: {said}."
-    text = f"{named}: {_listed(_phrases(different))}."
+    text = f"{named}: {listed(_phrases(different))}."
     if same:
-        text += f" No difference shown in {_listed(same)}."
+        text += f" No difference shown in {listed(same)}."
     return text
+
+
+def meaning(c: Comparison) -> str:
+    """What the comparison of two key types tells someone who has to choose, and how sure it is; empty
+    where there is no interval to tell by.
+    """
+    conflicts, speed = c.of("conflict_rate"), c.of("throughput_tps")
+    if not speed.judged:
+        return ""
+    if conflicts.differs:
+        most = c.other if (conflicts.ratio or 1.0) > 1 else c.base
+        return (
+            "Both met the same accounts in the same order: transactions on "
+            f"{most} keys conflicted more because they were open for longer, or more of them ran."
+        )
+    if any(r.differs for r in c.ratios):
+        return _whether_conflicts(c, conflicts)
+    text = f"A difference of more than {_missed(speed)} in throughput would have shown"
+    if conflicts.judged:
+        text += f", and one of more than {_missed(conflicts)} in conflict rate"
+    return f"{text}; as far as that, the choice of key did not matter here."
+
+
+def _whether_conflicts(c: Comparison, conflicts: Ratio) -> str:
+    """Whether conflicts can be why something else differs, where their own rates show no difference.
+
+    They cannot where the attempts that may have conflicted more, or less, are too few: less than half
+    of the largest difference.
+    """
+    if conflicts.low is None or conflicts.high is None:
+        return ""
+    between_ends = f"the ratio of their rates lies between {conflicts.low:.2f} and {conflicts.high:.2f}"
+    share = (conflicts.base or 0.0) * _most_missed(conflicts)
+    largest = max(abs((r.ratio or 1.0) - 1) for r in c.ratios if r.differs)
+    if share < largest / 2:
+        return (
+            f"Conflicts do not explain the difference: {between_ends}, so they differ by at most "
+            f"{about(share)} of attempts."
+        )
+    return f"Whether conflicts are a part of the reason cannot be told: {between_ends}."
+
+
+def _most_missed(ratio: Ratio) -> float:
+    """How large a difference the interval still holds, as a share."""
+    return max(abs((ratio.low or 1.0) - 1), abs((ratio.high or 1.0) - 1))
+
+
+def _missed(ratio: Ratio) -> str:
+    return about(_most_missed(ratio))
 
 
 def _unknown(c: Comparison) -> str:
@@ -218,26 +269,28 @@ def _phrases(different: list[Ratio]) -> list[str]:
     return phrases
 
 
-def _listed(parts: list[str]) -> str:
+def listed(parts: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """The text as a sentence begins."""
     return text[:1].upper() + text[1:]
 
 
 def _both(model: Model) -> str:
     sentences = []
     for name, f in model.key_types.items():
-        rate = f" ({percent(f.conflict_rate or 0.0)})" if f.conflicts else ""
+        rate = f" ({conflict_rate(f)})" if f.conflicts else ""
         text = (
             f"with {name} keys {_conflicted(f)}{rate}, "
             f"at {number(f.throughput_tps)} transactions a second"
         )
         if f.latency.p50 is not None:
-            text += f" and a median of {milliseconds(f.latency.p50)}"
+            text += f" and a median of {percentile(f.latency, 'p50')}"
         sentences.append(text)
-    return f"{_capital('; '.join(sentences))}."
+    return f"{capital('; '.join(sentences))}."
 
 
 def _context(model: Model) -> str:

@@ -13,6 +13,7 @@ from loadtest.attempt import CONFLICTS, OUTCOME_CODE, OUTCOMES, RETRYABLE, Outco
 from reports.load import Attempts, Columns
 from reports.percentiles import Distribution, describe
 from reports.remote import Capacity, Remote, Said
+from reports.shares import share_interval
 
 _MAX_RETRIES = 1 << 16
 
@@ -73,6 +74,11 @@ class Figures:
     remote: Remote | None
     capacity: Capacity | None
     duration_s: float
+
+    @property
+    def conflict_rate_interval(self) -> tuple[float, float] | None:
+        """95 % interval of the conflict rate, None without attempts; narrow if conflicts cluster."""
+        return share_interval(self.conflicts, self.attempts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,16 @@
 import re
 from importlib import resources
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from reports import style
+from reports.charts.data import ChartData
+
+_PLAIN = ",;:/()!*'@$?=+"
+"""What an address may hold as it is, beside letters and digits."""
 
 
 def render_page(template: str, **values: Any) -> str:
@@ -23,7 +28,7 @@ def render_page(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        percent=style.percent, short=style.shortened, safe=Markup, with_code=with_code
+        percent=style.percent, short=style.shortened, safe=Markup, with_code=with_code, csv=csv_address
     )
     return environment.get_template(template).render(css=_css(), **values)
 
@@ -33,6 +38,11 @@ def _css() -> Markup:
     css = css.replace("/* light */", style.variables(dark=False))
     css = css.replace("/* dark */", style.variables(dark=True))
     return Markup(css)  # noqa: S704  (the package's own file)
+
+
+def csv_address(data: ChartData) -> str:
+    """A chart's figures as an address that holds them: what a link needs to hand out a CSV file."""
+    return f"data:text/csv;charset=utf-8,{quote(data.to_csv(), safe=_PLAIN)}"
 
 
 def with_code(text: str) -> Markup:

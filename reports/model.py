@@ -14,12 +14,14 @@ from reports.figures import Figures, Tally, figures, tally
 from reports.gaps import Gap, find_gaps
 from reports.hot import Heat, heat
 from reports.load import Attempts, load_attempts
+from reports.omission import Omission, find_omissions
 from reports.opponents import Opponents, find_opponents
 from reports.pairs import Comparison, compare_key_types, compare_targets
 from reports.remote import Said
 from reports.run_file import Run, read_run
 from reports.series import Series, WarmupSeries, over_time, warmup_over_time
 from reports.systems import Databases, find_databases
+from reports.warmup_check import Warmth, find_warmth
 
 CURVE_POINTS = 400
 LATE_NS = 10_000_000
@@ -85,6 +87,10 @@ class Model:
     """Transactions that started at all."""
     consistency: Consistency | None
     """None where the run kept no consistency probes."""
+    warmth: dict[str, Warmth]
+    """Whether the measured time was warm, by target."""
+    omissions: dict[str, Omission]
+    """By target: what a closed loop left out; empty for an open one."""
 
 
 class _Times:
@@ -216,6 +222,8 @@ def build_model(folder: Path) -> Model:
         late_starts=int(np.count_nonzero(wait_ns > LATE_NS)),
         started=len(wait_ns),
         consistency=find_consistency(folder),
+        warmth=find_warmth(attempts, blocks, latency_ns),
+        omissions={} if run.open_loop else find_omissions(attempts, blocks, latency_ns),
     )
 
 

@@ -1,6 +1,7 @@
 """Percentiles of every sample kept, and the rule for when one is not printed."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ class Distribution:
     p99: float | None
     p999: float | None
     max: float | None
+    errors: dict[str, float] = field(default_factory=dict)
+    """Standard error of each percentile that is known, in milliseconds: for rounding."""
 
 
 def enough(samples: int, quantile: float) -> bool:
@@ -40,6 +43,19 @@ def at(sorted_values: NDArray[np.int64], quantile: float) -> float:
     return low + (high - low) * (place - below)
 
 
+def standard_error(sorted_values: NDArray[np.int64], quantile: float) -> float:
+    """How far chance moves a quantile of independent values in ascending order, in their unit.
+
+    Of n values, the number below the true quantile q has the standard deviation √(n·q·(1 − q)); what
+    lies so many places above and below is two standard errors apart (R. S. Woodruff, "Confidence
+    Intervals for Medians and Other Position Measures", JASA 47, 1952, pp. 635–646). No distribution is
+    assumed. Values that follow one another are seldom independent, so it is a lower end.
+    """
+    reach = math.sqrt(quantile * (1 - quantile) / len(sorted_values))
+    low, high = max(0.0, quantile - reach), min(1.0, quantile + reach)
+    return (at(sorted_values, high) - at(sorted_values, low)) / 2
+
+
 def describe(sorted_ns: NDArray[np.int64]) -> Distribution:
     """Mean, percentiles and maximum of nanoseconds in ascending order, as milliseconds."""
     samples = len(sorted_ns)
@@ -50,4 +66,9 @@ def describe(sorted_ns: NDArray[np.int64]) -> Distribution:
         for name, quantile in QUANTILES.items()
     }
     mean = float(np.mean(sorted_ns, dtype=np.float64)) / 1e6
-    return Distribution(samples, mean, **marks, max=float(sorted_ns[-1]) / 1e6)
+    errors = {
+        name: standard_error(sorted_ns, QUANTILES[name]) / 1e6
+        for name, value in marks.items()
+        if value is not None
+    }
+    return Distribution(samples, mean, **marks, max=float(sorted_ns[-1]) / 1e6, errors=errors)

@@ -49,6 +49,7 @@ class Config(_Lenient):
     warmup: Seconds | None = None
     block: Seconds | None = None
     rate: float | None = None
+    think_time: Seconds | None = None
     skew: str = "uniform"
     accounts: int | None = None
     retry: str | None = None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from loadtest.pricing import dsql_cost
 from reports.service import Counted, Service
 from reports.style import DASH, count, milliseconds, number, plural, seconds
-from reports.tables import Cell, Table
+from reports.table import Cell, Table
 
 
 @dataclass(frozen=True, slots=True)

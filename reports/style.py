@@ -25,6 +25,10 @@ GRID = Colour("--grid", "#070809", "#dfe3e8", "#31363d")
 PAPER = Colour("--paper", "#0a0b0c", "#ffffff", "#14171b")
 FAINT = Colour("--faint", "#0d0e0f", "#b9c0c8", "#565e68")
 
+# News: good and bad. Neither is ever told by colour alone, so no chart is drawn in them.
+GOOD = Colour("--good", "#313233", "#00694c", "#4fd1a5")
+BAD = Colour("--bad", "#343536", "#b3261e", "#ff8a80")
+
 # Key types: blue, vermillion and green of Okabe and Ito's palette, lightened for the dark page.
 INT = Colour("--int", "#101112", "#0072b2", "#56b4e9")
 UUID = Colour("--uuid", "#131415", "#d55e00", "#f0913a")
@@ -43,7 +47,7 @@ TARGET_3 = Colour("--target-3", "#2b2c2d", "#b8358f", "#f288cd")
 TARGET_4 = Colour("--target-4", "#2e2f30", "#7a4a2b", "#c79a76")
 
 COLOURS = (
-    INK, MUTED, GRID, PAPER, FAINT, INT, UUID, UUID7, PART_1, PART_2, PART_3, PART_4,
+    INK, MUTED, GRID, PAPER, FAINT, GOOD, BAD, INT, UUID, UUID7, PART_1, PART_2, PART_3, PART_4,
     TARGET_1, TARGET_2, TARGET_3, TARGET_4,
 )  # fmt: skip
 
@@ -106,14 +110,21 @@ THIN = "\N{NO-BREAK SPACE}"
 TOO_FEW = "too few"
 
 
-def number(value: float | None) -> str:
-    """Three significant digits, thousands separated; whole numbers from 100 on."""
+def number(value: float | None, error: float | None = None) -> str:
+    """Three significant digits, thousands separated; whole numbers from 100 on.
+
+    With a standard error, no digit after that in which the error begins: 29.2 ± 1.4 is 29.
+    """
     if value is None:
         return TOO_FEW
     if value < 0:
-        return MINUS + number(-value)
+        return MINUS + number(-value, error)
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else str(value)
+    if error and math.isfinite(error):
+        last = min(math.floor(math.log10(error)), math.floor(math.log10(value)))
+        if last > min(0, math.floor(math.log10(value)) - 2):
+            return f"{round(value, -last):,.{max(0, -last)}f}"
     digits = 2 - math.floor(math.log10(value))
     rounded = round(value, digits)
     return (
@@ -133,8 +144,10 @@ def plural(value: int, noun: str) -> str:
     return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
 
 
-def percent(share: float | None) -> str:
-    """A share as a percentage with two or three significant digits."""
+def percent(share: float | None, error: float | None = None) -> str:
+    """A share as a percentage with three significant digits, or as many as its standard error lets
+    stand.
+    """
     if share is None:
         return TOO_FEW
     if share == 0:
@@ -144,11 +157,13 @@ def percent(share: float | None) -> str:
         # Never rounded up to all: as many digits as it takes to see what is missing.
         digits = min(6, -math.floor(round(math.log10(100 - value), 6)))
         return f"{math.floor(round(value * 10**digits, 3)) / 10**digits:.{digits}f}{THIN}%"
-    return f"{number(value)}{THIN}%"
+    return f"{number(value, error and error * 100)}{THIN}%"
 
 
 def between(low: float, high: float) -> str:
-    """Two shares as one range, `2.48 %` to `4.80 %` with the sign once."""
+    """Two shares as one range, `2.48 %` to `4.80 %` with the sign once; one if they read alike."""
+    if percent(low) == percent(high):
+        return percent(low)
     return f"{percent(low).removesuffix(f'{THIN}%')}{DASH}{percent(high)}"
 
 
@@ -169,13 +184,15 @@ def shortened(name: str, most: int) -> str:
     return f"{name[:head]}…{name[len(name) - (most - 1 - head) :]}"
 
 
-def milliseconds(value: float | None) -> str:
-    """A time in milliseconds, in seconds from ten seconds on."""
+def milliseconds(value: float | None, error: float | None = None) -> str:
+    """A time in milliseconds, in seconds from ten seconds on; with no digit that its standard error
+    leaves no meaning.
+    """
     if value is None:
         return TOO_FEW
     if value >= 10_000:
-        return f"{number(value / 1000)}{THIN}s"
-    return f"{number(value)}{THIN}ms"
+        return f"{number(value / 1000, error and error / 1000)}{THIN}s"
+    return f"{number(value, error)}{THIN}ms"
 
 
 def seconds(value: float) -> str:

@@ -94,6 +94,7 @@ def _slice(figures: Figures) -> dict[str, Any]:
         "conflicts": f.conflicts,
         "conflicts_by_outcome": f.conflicts_by_outcome,
         "conflict_rate": f.conflict_rate,
+        "conflict_rate_interval": _ends(f.conflict_rate_interval),
         "retried": f.retried,
         "retry_rate": f.retry_rate,
         "retries_mean": f.retries_mean,
@@ -111,12 +112,17 @@ def _slice(figures: Figures) -> dict[str, Any]:
         found["predicted_conflict_rate"] = {"low": f.predicted_low, "high": f.predicted_high}
     if f.remote is not None:
         said = _known(dataclasses.asdict(f.remote))
-        if "duration" in said:
-            said = {"duration_ms": said.pop("duration"), **said}
+        if f.remote.duration is not None:
+            del said["duration"]
+            said = {"duration_ms": _distribution(f.remote.duration), **said}
         found["remote"] = said
     if f.capacity is not None:
         found["capacity"] = _known(dataclasses.asdict(f.capacity))
     return found
+
+
+def _ends(interval: tuple[float, float] | None) -> dict[str, float] | None:
+    return None if interval is None else {"low": interval[0], "high": interval[1]}
 
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:
@@ -172,11 +178,15 @@ def _consistency(found: Consistency | None) -> dict[str, Any]:
 def _probes(probes: Probes) -> dict[str, Any]:
     """`made` is called `probes` here; how long the longest was stale is absent where none was."""
     values = _known(dataclasses.asdict(probes))
+    values["read_ms"] = _distribution(probes.read_ms)
     return {"probes": values.pop("made"), **values}
 
 
 def _distribution(distribution: Distribution) -> dict[str, Any]:
-    return dataclasses.asdict(distribution)
+    """Its figures; their standard errors are for rounding and not among them."""
+    found = dataclasses.asdict(distribution)
+    del found["errors"]
+    return found
 
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:

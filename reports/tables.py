@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from reports.certainty import conflict_rate, percentile, retry_rate, unsure_conflict_rate
 from reports.consistency import longest
 from reports.figures import Figures
 from reports.model import Model, Regions
 from reports.pairs import Comparison, Ratio
 from reports.style import between, count, interval, milliseconds, number, percent, seconds
+from reports.table import Cell, Table
 
 Row = tuple[str, Callable[[Figures], str], str | None]
 
@@ -25,8 +26,8 @@ def _band(f: Figures) -> str:
     return between(f.predicted_low, f.predicted_high)
 
 
-def _share(value: float | None) -> str:
-    return _ABSENT if value is None else percent(value)
+def _nothing(_: Figures) -> str:
+    return ""
 
 
 def _maybe(value: float | None) -> str:
@@ -36,7 +37,7 @@ def _maybe(value: float | None) -> str:
 def _function(f: Figures, name: str) -> str:
     """A percentile of a function's own time."""
     duration = f.remote.duration if f.remote else None
-    return milliseconds(getattr(duration, name)) if duration else _ABSENT
+    return percentile(duration, name) if duration else _ABSENT
 
 
 def _own_retries(f: Figures) -> str:
@@ -66,15 +67,15 @@ def _dollars(f: Figures) -> str:
 
 
 ROWS: tuple[Row, ...] = (
-    ("Conflict rate", lambda f: _share(f.conflict_rate), "conflict_rate"),
+    ("Conflict rate", lambda f: conflict_rate(f) if f.attempts else _ABSENT, "conflict_rate"),
     ("… predicted", _band, None),
     ("Throughput (transactions/s)", lambda f: _maybe(f.throughput_tps), "throughput_tps"),
-    ("Latency p50", lambda f: milliseconds(f.latency.p50), "latency_p50_ms"),
-    ("Latency p95", lambda f: milliseconds(f.latency.p95), None),
-    ("Latency p99", lambda f: milliseconds(f.latency.p99), "latency_p99_ms"),
-    ("Latency p99.9", lambda f: milliseconds(f.latency.p999), None),
-    ("COMMIT p50", lambda f: milliseconds(f.commit.p50) if f.commit else _ABSENT, None),
-    ("Transactions retried", lambda f: _share(f.retry_rate), None),
+    ("Latency p50", lambda f: percentile(f.latency, "p50"), "latency_p50_ms"),
+    ("Latency p95", lambda f: percentile(f.latency, "p95"), None),
+    ("Latency p99", lambda f: percentile(f.latency, "p99"), "latency_p99_ms"),
+    ("Latency p99.9", lambda f: percentile(f.latency, "p999"), None),
+    ("COMMIT p50", lambda f: percentile(f.commit, "p50") if f.commit else _ABSENT, None),
+    ("Transactions retried", lambda f: retry_rate(f) if f.transactions else _ABSENT, None),
     ("Gave up", lambda f: count(f.give_ups), None),
     ("Committed", lambda f: count(f.committed), None),
 )
@@ -90,23 +91,6 @@ _REMOTE_ROWS: tuple[Row, ...] = (
     ("Write units a committed transaction", lambda f: _units(f, "write_units_per_committed"), None),
     ("Cost of a million committed (USD)", _dollars, None),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A table's cell; `differs` marks a ratio whose interval leaves 1 out."""
-
-    text: str
-    note: str = ""
-    differs: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Column heads, and rows of a head and cells."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
 
 
 _MOST_COMPARED = 3
@@ -170,7 +154,8 @@ def _side_by_side(
     columns = [*slices, *(_ratio_name(c) for c in comparisons)]
     found = []
     for head, text, metric in (*rows, *_REMOTE_ROWS):
-        cells = [Cell(text(f)) for f in slices.values()]
+        unsure = unsure_conflict_rate if metric == ROWS[0][2] else _nothing
+        cells = [Cell(text(f), unsure(f)) for f in slices.values()]
         if all(cell.text == _ABSENT for cell in cells):
             continue
         cells += [_ratio_cell(c.of(metric)) if metric else Cell("") for c in comparisons]

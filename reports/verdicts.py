@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from loadtest.attempt import Outcome
 from reports.consistency import reading
@@ -11,9 +10,13 @@ from reports.figures import Figures
 from reports.model import Model
 from reports.run_file import Target
 from reports.service import Service
-from reports.style import THIN, about, count, milliseconds, number, percent, plural, seconds
+from reports.style import THIN, about, count, milliseconds, percent, plural, seconds
+from reports.verdict import State, Verdict
+from reports.verdicts_of_pacing import pacing_verdict, schedule_kept
+from reports.verdicts_of_samples import few_conflicts
+from reports.verdicts_of_warmup import warmup_verdicts
 
-State = Literal["good", "bad", "note"]
+__all__ = ["GeneratorCheck", "Verdict", "generator_check", "regimes", "schedule_kept", "verdicts"]
 
 CPU_NEAR_FULL = 0.9
 """Share of a core above which a generator process has nothing left to give."""
@@ -21,21 +24,10 @@ LAG_SHARE = 0.25
 """Event-loop lag, as a share of the latency of the same percentile, that figures cannot carry."""
 LAG_FELT_MS = 1.0
 """Lag below this is never the point."""
-LATE_LIMIT = 0.01
-"""Share of an open loop's transactions that may start late before its rate counts as not kept."""
 BAND_MARGIN = 0.1
 """How far outside the band the measured rate may lie: the formula's own accuracy."""
 WIDEST_BAND = 20.0
 """High end / low end from which a band holds so much that lying inside it says nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One line: what it is about, whether it is good news, and the sentence."""
-
-    about: str
-    state: State
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +40,7 @@ class GeneratorCheck:
     """The 99th percentile."""
     reasons: tuple[str, ...]
     tail_share: float | None
-    """The lag's 99th percentile as a share of the latency's."""
+    """The lag's 99th percentile as a share of the latency's, or of the highest that is known."""
 
 
 def generator_check(model: Model) -> GeneratorCheck:
@@ -66,7 +58,7 @@ def generator_check(model: Model) -> GeneratorCheck:
     share, half, tail = (max(found, default=None) for found in (shares, halves, tails))
     reasons = []
     if share is not None and share >= CPU_NEAR_FULL:
-        reasons.append(f"a process of its own used {about(share)} of a core")
+        reasons.append(f"its busiest process used {about(share)} of a core")
     # Lag is the same for every target, and felt most where the least time is measured.
     latency = min((f.latency for f in model.targets.values()), key=lambda d: d.p50 or math.inf)
     if half is not None and latency.p50 and half >= LAG_FELT_MS and half > LAG_SHARE * latency.p50:
@@ -74,25 +66,28 @@ def generator_check(model: Model) -> GeneratorCheck:
             f"its event loop ran late by {milliseconds(half)}, against a latency of "
             f"{milliseconds(latency.p50)} (medians)"
         )
-    tail_share = None
-    if tail is not None and latency.p99 and tail >= LAG_FELT_MS:
-        tail_share = tail / latency.p99
+    # A short run has no p99; its lag must not go unsaid for that.
+    slow = latency.p99 or latency.p95 or latency.p90 or latency.p50
+    tail_share = tail / slow if tail is not None and slow and tail >= LAG_FELT_MS else None
     return GeneratorCheck(bool(reasons), share, tail, tuple(reasons), tail_share)
 
 
 def verdicts(model: Model, service: Service | None = None) -> list[Verdict]:
     """Every verdict of a run, in the order of the report: what is bad comes first."""
-    found = [_invariant(model), *_stand_ins(model)]
+    found = [_simulated() if model.run.simulated else _invariant(model), *_stand_ins(model)]
     if model.regions is None or model.regions.pooled:
         found += [
             _band(name, figures, regimes(model), model.run.targets)
             for name, figures in model.key_types.items()
         ]
     found += [*_bands_by_target(model), *_gaps(model)]
-    found += [_generator(model), *_reports(model), _pacing(model)]
+    found += [*few_conflicts(model), *warmup_verdicts(model)]
+    if not model.run.simulated:
+        found += [_generator(model), *_reports(model)]
+    found.append(pacing_verdict(model))
     found += [*_consistency(model), *_failures(model), *_capacity(model), *_service(model, service)]
     not_durable = [t.name for t in model.run.targets if t.durable is False]
-    if not_durable:
+    if not_durable and not model.run.simulated:
         found.append(
             Verdict(
                 "durability",
@@ -111,6 +106,16 @@ def verdicts(model: Model, service: Service | None = None) -> list[Verdict]:
             )
         )
     return sorted(found, key=lambda verdict: verdict.state != "bad")
+
+
+def _simulated() -> Verdict:
+    """What to say in the place of everything that only a database can be asked."""
+    return Verdict(
+        "simulated",
+        "note",
+        "Simulated: no database was there. The figures are those of the model, and true of a database "
+        "only as far as it behaves like the model.",
+    )
 
 
 def _invariant(model: Model) -> Verdict:
@@ -302,7 +307,8 @@ def _generator(model: Model) -> Verdict:
             "generator",
             "note",
             f"The tool was not the limit, but felt: {', '.join(facts)}, which is "
-            f"{about(check.tail_share)} of the p99 latency. Look at the median rather than the tail.",
+            f"{about(check.tail_share)} of the latency of slow transactions. Look at the median rather "
+            "than the tail.",
         )
     return Verdict("generator", "good", f"The tool was not the limit: {', '.join(facts)}.")
 
@@ -332,42 +338,6 @@ def _reports(model: Model) -> list[Verdict]:
             )
         )
     return found
-
-
-def _pacing(model: Model) -> Verdict:
-    run = model.run
-    if not run.open_loop:
-        return Verdict(
-            "loop",
-            "note",
-            "Closed loop: a user starts its next transaction when the last has ended, so slow "
-            "times hold fewer samples and latencies look better than arrivals at a fixed rate "
-            "would see.",
-        )
-    rate = f"{number(run.config.rate)} transactions a second"
-    late, scheduled, never = schedule_kept(model)
-    facts = [f"{percent(late / scheduled)} of {count(scheduled)} transactions started late"]
-    if never:
-        facts.append(f"{count(never)} could not start at all")
-    kept = late + never <= LATE_LIMIT * scheduled
-    return Verdict(
-        "loop",
-        "good" if kept else "bad",
-        f"The open loop {'kept' if kept else 'did not keep'} its {rate}: {' and '.join(facts)}. "
-        "Latency counts from the intended start, so it holds any wait for a free user.",
-    )
-
-
-def schedule_kept(model: Model) -> tuple[int, int, int]:
-    """(late, scheduled, never started) transactions of an open loop, all of the measured time."""
-    pacing, generators = model.run.pacing, model.run.generators
-    due = [g for g in generators if g.scheduled is not None and g.started is not None]
-    scheduled = sum(g.scheduled or 0 for g in due)
-    never = max(0, scheduled - sum(g.started or 0 for g in due))
-    # A run that does not count what started shows only what was late.
-    scheduled = scheduled or pacing.scheduled or model.started
-    late = pacing.late if pacing.late is not None else model.late_starts
-    return min(late, scheduled), max(1, scheduled), never
 
 
 def _consistency(model: Model) -> list[Verdict]:

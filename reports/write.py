@@ -1,6 +1,7 @@
-"""The way from a result folder to its two files."""
+"""The way from a result folder to its summary and its report."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -24,26 +25,45 @@ def summarise(run_folder: Path) -> dict[str, Any]:
 def write_report(run_folder: Path, dpu_price: float | None = None) -> Path:
     """Write `summary.json` and `report.html` into the run's folder; returns the page's path.
 
-    `dpu_price` is USD a million DPU; without it that of the run's options holds.
+    `dpu_price` and what is raised are those of `write_as`.
+    """
+    return write_as(run_folder, ("html",), dpu_price)[0]
+
+
+def write_as(run_folder: Path, formats: Collection[str], dpu_price: float | None = None) -> list[Path]:
+    """Write `summary.json` and the report, in each of these formats, into the run's folder; returns the
+    report's files, documents before pictures.
+
+    `formats` are of `reports.formats.FORMATS`. `dpu_price` is USD a million DPU; without it that of the
+    run's options holds.
 
     Raises:
         InputError: if the folder is not a run's, or a file in it is broken.
         OccbenchError: if the files cannot be written.
     """
     # Drawing needs matplotlib, which takes half a second to import; figures alone do not.
+    from reports.contents import contents
     from reports.page import render
 
     model = build_model(run_folder)
     service = read_service(run_folder, model, dpu_price)
     summary = {**to_summary(model, service), **to_summary_part(service)}
-    page = render(model, service)
-    path = run_folder / "report.html"
+    found = contents(model, service)
+    written = []
     try:
         write_summary(run_folder, summary)
-        write_atomically(path, page)
+        if "html" in formats:
+            path = run_folder / "report.html"
+            write_atomically(path, render(found))
+            written.append(path)
     except OSError as error:
         raise OccbenchError(f"cannot write into {run_folder}: {error.strerror}") from error
-    return path
+    if set(formats) - {"html"}:
+        from reports.formats import write
+        from reports.run_publication import publication_of
+
+        written += write(publication_of(found), formats, run_folder)
+    return written
 
 
 def answer_of(run_folder: Path) -> str:

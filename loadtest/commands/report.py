@@ -7,7 +7,10 @@ from typing import Annotated
 import typer
 
 from loadtest.config import RunConfig
-from loadtest.errors import TargetError
+from loadtest.errors import InputError, TargetError
+
+_SWEEP = "sweep.json"
+"""What tells a sweep's folder from a run's."""
 
 
 def register(app: typer.Typer) -> None:
@@ -15,17 +18,37 @@ def register(app: typer.Typer) -> None:
     app.command("report")(_report)
 
 
-def write_and_print(folder: Path, dpu_price: float | None = None) -> None:
+def write_and_print(
+    folder: Path, dpu_price: float | None = None, formats: tuple[str, ...] = ("html",)
+) -> None:
     """Write the run's report, say what it found, and where it is."""
-    from reports import answer_of, write_report
+    from reports import answer_of, write_as
 
-    path = write_report(folder, dpu_price)
+    written = write_as(folder, formats, dpu_price)
     print(answer_of(folder))
-    print(path)
+    _say_where(written)
 
 
 def _report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Folders of runs.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Folders of runs, or of sweeps.")],
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="What to write, with commas: html (one page), md (Markdown with pictures), pdf, png "
+            "and svg (each chart as a picture with its title).",
+            metavar="LIST",
+        ),
+    ] = "html",
+    together: Annotated[
+        Path | None,
+        typer.Option(
+            "--together",
+            help="Write one report of all these runs to this file, and none of each by itself.",
+            metavar="FILE",
+            show_default="no",
+        ),
+    ] = None,
     refresh: Annotated[
         bool,
         typer.Option("--refresh", help="First fetch what Aurora DSQL counted, from CloudWatch."),
@@ -39,26 +62,93 @@ def _report(
         ),
     ] = None,
 ) -> None:
-    """Write the report of a run again, from its record.
+    """Write the report of a run, or of a sweep, again from its record.
 
     Examples:
 
     `occbench report results/*`
 
+    `occbench report --format html,pdf,png results/20260101-120000-transfer`
+
+    `occbench report --together both.html results/monday results/tuesday`
+
     `occbench report --refresh results/20260101-120000-transfer`
+    """
+    from reports.formats.names import parse_formats
+
+    asked = parse_formats(formats)
+    price = None if dpu_price is None else RunConfig.read(dpu_price=dpu_price).dpu_price
+    complete = _refresh(runs) if refresh else True
+    if together is not None:
+        _write_together(runs, together, asked)
+    else:
+        for run in runs:
+            if (run / _SWEEP).is_file():
+                _write_sweep(run, asked)
+            else:
+                write_and_print(run, price, asked)
+    if not complete:
+        raise typer.Exit(TargetError.exit_code)
+
+
+def _refresh(runs: list[Path]) -> bool:
+    """Fetch what the service counted of each run; says whether all of it could be had.
+
+    Where it could not, what can be reported without it still is.
     """
     from loadtest import service_metrics
 
-    price = None if dpu_price is None else RunConfig.read(dpu_price=dpu_price).dpu_price
-    failed = False
+    complete = True
     for run in runs:
-        if refresh:
-            try:
-                print(f"{run}: {service_metrics.refresh(run)}", file=sys.stderr)
-            except TargetError as error:
-                # What can be reported without it is.
-                print(f"occbench: {error}", file=sys.stderr)
-                failed = True
-        write_and_print(run, price)
-    if failed:
-        raise typer.Exit(TargetError.exit_code)
+        try:
+            print(f"{run}: {service_metrics.refresh(run)}", file=sys.stderr)
+        except TargetError as error:
+            print(f"occbench: {error}", file=sys.stderr)
+            complete = False
+    return complete
+
+
+def _write_sweep(folder: Path, formats: tuple[str, ...]) -> None:
+    from reports.sweep import answer_of_sweep, write_sweep_report
+
+    # Its summary and page are written in any case: the answer is read from them.
+    written = [write_sweep_report(folder)]
+    if set(formats) - {"html"}:
+        from reports.formats import write
+        from reports.sweep import publish_sweep
+
+        written += write(publish_sweep(folder), formats, folder)
+    print(answer_of_sweep(folder))
+    _say_where(written)
+
+
+def _write_together(runs: list[Path], file: Path, formats: tuple[str, ...]) -> None:
+    """One report of all; the file's name is that of the page, and the others' beside it."""
+    from reports.together import publish_together, write_together
+
+    if file.suffix.lower() not in ("", ".html", ".htm"):
+        raise InputError(
+            f"--together {file}: the file is a page, give it a name that ends in .html; --format asks "
+            "for others, which are written beside it"
+        )
+    written = [write_together(runs, file)] if "html" in formats else []
+    if set(formats) - {"html"}:
+        from dataclasses import replace
+
+        from reports.formats import write
+
+        publication = replace(publish_together(runs), name=file.stem)
+        written += write(publication, formats, file.parent)
+    _say_where(written)
+
+
+def _say_where(written: list[Path]) -> None:
+    """The documents one by one, pictures by their folder."""
+    pictures = [path for path in written if path.suffix in (".png", ".svg")]
+    for path in written:
+        if path not in pictures:
+            print(path)
+    for kind in (".png", ".svg"):
+        found = [path for path in pictures if path.suffix == kind]
+        if found:
+            print(f"{found[0].parent}/*{kind} ({len(found)} pictures)")

@@ -2,10 +2,10 @@
 
 from matplotlib.ticker import MaxNLocator
 
-from reports.charts.draw import Chart, Margins, canvas, finish, thousands_axis
+from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, thousands_axis
 from reports.hot import HotAccount
 from reports.model import Model
-from reports.style import INK, MUTED, PART_2, count, number, percent, shortened
+from reports.style import INK, MUTED, PART_2, about, count, number, shortened
 
 _MOST_LETTERS = 22
 
@@ -40,7 +40,11 @@ def draw(model: Model) -> Chart | None:
     axes.grid(axis="x")
     thousands_axis(axes.xaxis)
     axes.set_xlabel("conflicted attempts (of all that touched the account)")
-    return finish(figure, "accounts", "Hottest accounts", _reading(model))
+    columns = ("account", "key_type", "targets", "conflicted_attempts", "attempts")
+    data = ChartData(
+        columns, [(a.number, a.key_type, "/".join(a.targets), a.conflicts, a.accesses) for a in top]
+    )
+    return finish(figure, "accounts", "Hottest accounts", _reading(model), data)
 
 
 def _name(model: Model, account: HotAccount) -> str:
@@ -63,6 +67,6 @@ def _reading(model: Model) -> str:
     )
     share = sum(a.conflicts for a in heat.top) / heat.conflicts
     return (
-        f"{text}. These {len(heat.top)} accounts are {percent(share)} of all that "
+        f"{text}. These {len(heat.top)} accounts are {about(share)} of all that "
         "conflicted attempts touched."
     )

@@ -4,8 +4,11 @@ from typing import Any
 
 from matplotlib.patches import Patch
 
+from reports.certainty import conflict_rate, unsure_conflict_rate
+from reports.charts.data import courses_as_rows
 from reports.charts.draw import (
     Chart,
+    ChartData,
     canvas,
     finish,
     from_zero,
@@ -15,8 +18,9 @@ from reports.charts.draw import (
     unit_label,
 )
 from reports.charts.lines import largest, over_time, warmup_line
+from reports.figures import Figures
 from reports.model import Model
-from reports.style import MUTED, look, percent
+from reports.style import MUTED, between, look
 
 
 def draw(model: Model) -> Chart:
@@ -56,14 +60,36 @@ def draw(model: Model) -> Chart:
     percent_axis(axes.yaxis)
     unit_label(figure, "conflicts / attempts")
     legend(figure, axes, handles)
-    return finish(figure, "conflicts", "Conflict rate over time", _reading(model))
+    return finish(figure, "conflicts", "Conflict rate over time", _reading(model), _data(model))
+
+
+def _data(model: Model) -> ChartData:
+    courses = {key: (s.middle_s, s.conflict_rate) for key, s in model.series.items()}
+    before = model.warmup
+    warmup = None if before is None else (before.middle_s, before.conflict_rate)
+    bands = {key: (f.predicted_low, f.predicted_high) for key, f in model.key_types.items()}
+    return ChartData(
+        ("key_type", "time_s", "conflict_rate", "predicted_low", "predicted_high"),
+        [(*row, *bands.get(str(row[0]), (None, None))) for row in courses_as_rows(courses, warmup)],
+    )
 
 
 def _reading(model: Model) -> str:
     sentences = []
     for key_type, f in model.key_types.items():
-        text = f"{key_type}: {percent(f.conflict_rate or 0.0)} of attempts conflicted"
-        if f.predicted_low is not None:
-            text += f"; the formula predicts {percent(f.predicted_low)} to {percent(f.predicted_high)}"
+        text = f"{key_type}: {conflict_rate(f)} of attempts conflicted"
+        if unsure := unsure_conflict_rate(f):
+            text += f" (so few that all of {unsure} is possible)"
+        if f.predicted_low is not None and f.predicted_high is not None:
+            band = between(f.predicted_low, f.predicted_high)
+            text += f", {_place(f, f.predicted_low, f.predicted_high)} {band} that the formula predicts"
         sentences.append(f"{text}.")
     return " ".join(sentences)
+
+
+def _place(f: Figures, low: float, high: float) -> str:
+    """Where the rate lies, as far as its own interval lets one say."""
+    least, most = f.conflict_rate_interval or (0.0, 1.0)
+    if least > high:
+        return "above the"
+    return "below the" if most < low else "within the"

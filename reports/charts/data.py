@@ -2,8 +2,11 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 Value = str | int | float | None
 
@@ -24,6 +27,25 @@ class ChartData:
         writer.writerow(self.columns)
         writer.writerows([[_text(value) for value in row] for row in self.rows])
         return text.getvalue()
+
+
+Course = tuple[NDArray[np.float64], ...]
+"""Columns of equal length: where, and what was measured there."""
+WARMUP = "warm-up"
+"""What the warm-up is called where a key type stands."""
+
+
+def courses_as_rows(
+    courses: Mapping[str, Course], warmup: Course | None = None
+) -> list[tuple[Value, ...]]:
+    """A row for each name and place; the warm-up's, which nothing else is made of, stand first."""
+    named = {WARMUP: warmup, **courses} if warmup is not None else courses
+    return [
+        (name, *(float(value) for value in row))
+        for name, course in named.items()
+        if course is not None
+        for row in zip(*course, strict=True)
+    ]
 
 
 def _text(value: Value) -> str:

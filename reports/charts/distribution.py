@@ -8,10 +8,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from reports import percentiles
-from reports.charts.draw import Chart, canvas, finish, legend, thousands_axis, unit_label
+from reports.certainty import percentile
+from reports.charts.data import courses_as_rows
+from reports.charts.draw import Chart, ChartData, canvas, finish, legend, thousands_axis, unit_label
 from reports.figures import Figures
 from reports.model import Curve, Model
-from reports.style import Look, look, milliseconds, number
+from reports.style import Look, look
 
 UNIT = "% of transactions"
 
@@ -35,7 +37,14 @@ def draw(model: Model) -> Chart | None:
     handles = plot(axes, [(name, look(name), curve) for name, curve in model.curves.items()])
     unit_label(figure, UNIT)
     legend(figure, axes, handles)
-    return finish(figure, "distribution", "Latency distribution", reading(model.key_types))
+    data = data_of("key_type", model.curves)
+    return finish(figure, "distribution", "Latency distribution", reading(model.key_types), data)
+
+
+def data_of(what: str, curves: Mapping[str, Curve]) -> ChartData:
+    """The curves as drawn; `what` they are by."""
+    courses = {name: (curve.quantiles, curve.ms) for name, curve in curves.items()}
+    return ChartData((what, "share_of_transactions", "latency_at_most_ms"), courses_as_rows(courses))
 
 
 def plot(axes: Axes, curves: Sequence[tuple[str, Look, Curve]]) -> list[Line2D]:
@@ -88,14 +97,18 @@ def reading(slices: Mapping[str, Figures]) -> str:
     sentences = []
     for name, f in slices.items():
         latency = f.latency
-        marks = {"p50": latency.p50, "p90": latency.p90, "p99": latency.p99, "p99.9": latency.p999}
-        known = [f"{mark} {milliseconds(value)}" for mark, value in marks.items() if value is not None]
+        marks = {"p50": "p50", "p90": "p90", "p99": "p99", "p99.9": "p999"}
+        known = [
+            f"{mark} {percentile(latency, key)}"
+            for mark, key in marks.items()
+            if getattr(latency, key) is not None
+        ]
         if not known:
             continue
         text = f"{name}: {', '.join(known)}"
         if latency.p99 is not None and latency.p50:
-            slow = number(latency.p99 / latency.p50)
-            text += f"; the slowest hundredth takes {slow} times the median or more"
+            slow = latency.p99 / latency.p50
+            text += f"; the slowest hundredth takes {slow:.2g} times the median or more"
         sentences.append(f"{text}.")
     return (
         " ".join(sentences) + f" A percentile is shown when {percentiles.BEYOND} samples lie beyond it."

@@ -2,7 +2,9 @@
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
@@ -45,6 +47,8 @@ SETTINGS: Any = {
     "xtick.labelsize": SMALL_SIZE,
     "ytick.labelsize": SMALL_SIZE,
     "ytick.major.size": 0,
+    # Names from outside may hold dollars, which mean themselves.
+    "text.parse_math": False,
     "legend.frameon": False,
     "legend.fontsize": SMALL_SIZE,
     "legend.labelcolor": INK.sentinel,
@@ -273,10 +277,20 @@ def spread_out(places: Sequence[float], gap: float) -> list[float]:
     return moved
 
 
+@contextmanager
+def any_letters() -> Iterator[None]:
+    """Names from outside may have letters that the type has not; they are drawn as boxes, and the
+    terminal is no place to say so.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
+        yield
+
+
 def to_svg(figure: Figure, name: str, label: str) -> str:
     """The figure as inline SVG: colours by CSS variable, own ids, an accessible label."""
     buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": name}):
+    with mpl.rc_context({"svg.hashsalt": name}), any_letters():
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     text = buffer.getvalue()
     body = text[text.index("<svg") :]
@@ -318,6 +332,7 @@ __all__ = [
     "ChartData",
     "Legend",
     "Margins",
+    "any_letters",
     "canvas",
     "finish",
     "from_zero",

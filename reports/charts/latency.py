@@ -3,8 +3,11 @@
 import numpy as np
 from matplotlib.axes import Axes
 
+from reports.certainty import percentile
+from reports.charts.data import courses_as_rows
 from reports.charts.draw import (
     Chart,
+    ChartData,
     Margins,
     canvas,
     finish,
@@ -18,7 +21,7 @@ from reports.charts.draw import (
 from reports.charts.lines import largest, over_time
 from reports.model import Model
 from reports.series import DRAWN
-from reports.style import MUTED, milliseconds
+from reports.style import MUTED
 
 _WEIGHT = {"p50": 2.1, "p95": 1.4, "p99": 0.9}
 _LOG_FROM = 25.0
@@ -58,7 +61,16 @@ def draw(model: Model) -> Chart | None:
     _label_ends(axes, {name: float(np.mean(y)) for name, y in ends.items() if y})
     unit_label(figure, f"latency (ms{', log scale' if axes.get_yscale() == 'log' else ''})")
     legend(figure, axes, handles)
-    return finish(figure, "latency", "Latency over time", _reading(model))
+    return finish(figure, "latency", "Latency over time", _reading(model), _data(model))
+
+
+def _data(model: Model) -> ChartData:
+    courses = {
+        key: (s.latency_middle_s, *(s.latency_ms[:, column] for column in range(len(DRAWN))))
+        for key, s in model.series.items()
+    }
+    columns = ("key_type", "time_s", *(f"{name}_ms" for name in DRAWN))
+    return ChartData(columns, courses_as_rows(courses))
 
 
 def _label_ends(axes: Axes, ends: dict[str, float]) -> None:
@@ -75,8 +87,8 @@ def _reading(model: Model) -> str:
     for key_type, f in model.key_types.items():
         if f.latency.p50 is None:
             continue
-        text = f"{key_type}: half of the transactions took at most {milliseconds(f.latency.p50)}"
+        text = f"{key_type}: half of the transactions took at most {percentile(f.latency, 'p50')}"
         if f.latency.p99 is not None:
-            text += f", 99 in 100 at most {milliseconds(f.latency.p99)}"
+            text += f", 99 in 100 at most {percentile(f.latency, 'p99')}"
         sentences.append(f"{text}.")
     return " ".join(sentences)

@@ -1,9 +1,10 @@
 """How attempts ended."""
 
 from loadtest.attempt import OUTCOMES
-from reports.charts.draw import Chart, Margins, canvas, finish, legend, percent_axis
+from reports.certainty import counted_share
+from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, legend, percent_axis
 from reports.model import Model
-from reports.style import INK, PAPER, count, look, percent
+from reports.style import INK, PAPER, count, look
 
 
 def draw(model: Model) -> Chart:
@@ -31,7 +32,7 @@ def draw(model: Model) -> Chart:
                 label=key_type if row == 0 else None,
             )
             axes.annotate(
-                f"{percent(share)}  ({count(number)})",
+                f"{counted_share(number, f.attempts)}  ({count(number)})",
                 (share, y),
                 (5, 0),
                 textcoords="offset points",
@@ -50,16 +51,25 @@ def draw(model: Model) -> Chart:
     axes.grid(axis="x")
     axes.set_xlabel("share of attempts", x=0.5 / 1.42)
     legend(figure, axes)
-    return finish(figure, "outcomes", "How attempts ended", _reading(model))
+    rows = [
+        (key_type, outcome, f.outcomes.get(outcome, 0), f.outcomes.get(outcome, 0) / f.attempts)
+        for key_type, f in keys
+        if f.attempts
+        for outcome in shown
+    ]
+    data = ChartData(("key_type", "outcome", "attempts", "share_of_attempts"), rows)
+    return finish(figure, "outcomes", "How attempts ended", _reading(model), data)
 
 
 def _reading(model: Model) -> str:
     o = model.overall
-    text = f"Of {count(o.attempts)} attempts, {percent(o.committed / o.attempts)} committed"
-    text += f", {percent(o.conflicts / o.attempts)} conflicted"
+    text = f"Of {count(o.attempts)} attempts, {counted_share(o.committed, o.attempts)} committed"
+    text += f", {counted_share(o.conflicts, o.attempts)} conflicted"
     errors = sum(o.errors_by_outcome.values())
     text += (
-        f", {percent(errors / o.attempts)} failed otherwise." if errors else "; nothing else failed."
+        f", {counted_share(errors, o.attempts)} failed otherwise."
+        if errors
+        else "; nothing else failed."
     )
     if o.refused:
         text += f" The scenario's own rule refused {count(o.refused)}."

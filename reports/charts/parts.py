@@ -2,7 +2,8 @@
 
 from matplotlib.patches import Patch
 
-from reports.charts.draw import Chart, Margins, canvas, finish, legend, thousands_axis
+from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, legend, thousands_axis
+from reports.figures import Parts
 from reports.model import Model
 from reports.style import (
     FAINT,
@@ -12,9 +13,9 @@ from reports.style import (
     PART_2,
     PART_3,
     PART_4,
+    about,
     milliseconds,
     number,
-    percent,
 )
 
 _PARTS = (
@@ -85,7 +86,17 @@ def draw(model: Model) -> Chart | None:
         if worth or (measured and name in ("statements", "commit", "backoff")):
             handles.append(Patch(facecolor=colour, label=label))
     legend(figure, axes, handles)
-    return finish(figure, "parts", "Where the time goes", _reading(model))
+    return finish(figure, "parts", "Where the time goes", _reading(model), _data(known))
+
+
+def _data(known: dict[str, Parts]) -> ChartData:
+    rows = [
+        (key_type, name, getattr(parts, name))
+        for key_type, parts in known.items()
+        for name, *_ in _PARTS
+        if getattr(parts, name) is not None
+    ]
+    return ChartData(("key_type", "part", "mean_ms"), rows)
 
 
 def _reading(model: Model) -> str:
@@ -97,13 +108,11 @@ def _reading(model: Model) -> str:
         total = p.total
         if total <= 0:
             continue
-        text = (
-            f"{key_type}: of {milliseconds(total)}, statements take {percent(p.statements / total)}, "
-        )
+        text = f"{key_type}: of {milliseconds(total)}, statements take {about(p.statements / total)}, "
         if p.commit is not None:
-            text += f"COMMIT {percent(p.commit / total)}, "
-        text += f"backoff {percent(p.backoff / total)}"
+            text += f"COMMIT {about(p.commit / total)}, "
+        text += f"backoff {about(p.backoff / total)}"
         if p.waiting > _WORTH_SHOWING * total:
-            text += f", waiting for a free user {percent(p.waiting / total)}"
+            text += f", waiting for a free user {about(p.waiting / total)}"
         sentences.append(f"{text}.")
     return " ".join(sentences)

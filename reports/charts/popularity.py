@@ -1,7 +1,9 @@
 """What popularity does to an account's conflict rate."""
 
+from reports.charts.data import courses_as_rows
 from reports.charts.draw import (
     Chart,
+    ChartData,
     canvas,
     finish,
     from_zero,
@@ -12,7 +14,7 @@ from reports.charts.draw import (
 )
 from reports.charts.lines import largest
 from reports.model import Model
-from reports.style import look, number, percent
+from reports.style import about, look, number
 
 
 def draw(model: Model) -> Chart | None:
@@ -41,7 +43,9 @@ def draw(model: Model) -> Chart | None:
     axes.set_xlabel("transactions that touch an account (1/s, log scale)")
     unit_label(figure, "conflicts / attempts")
     legend(figure, axes)
-    return finish(figure, "popularity", "Conflict rate by popularity", _reading(model))
+    courses = {key: (c.transactions_per_s, c.conflict_rate) for key, c in curves.items()}
+    data = ChartData(("key_type", "transactions_per_s", "conflict_rate"), courses_as_rows(courses))
+    return finish(figure, "popularity", "Conflict rate by popularity", _reading(model), data)
 
 
 def _reading(model: Model) -> str:
@@ -53,7 +57,7 @@ def _reading(model: Model) -> str:
         )
         sentences.append(
             f"{key_type}: accounts wanted {number(cold)} times a second conflict in "
-            f"{percent(low)} of attempts, those wanted {number(hot)} times a second in "
-            f"{percent(high)}."
+            f"{about(low)} of attempts, those wanted {number(hot)} times a second in "
+            f"{about(high)}."
         )
     return " ".join(sentences)

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from reports.answer import between_targets
-from reports.charts.draw import Chart, Margins, canvas, finish, legend_for, place_legend
+from reports.answer import between_targets, capital, listed
+from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, legend_for, place_legend
 from reports.model import Model
 from reports.pairs import Comparison, Ratio
 from reports.style import (
@@ -18,7 +18,6 @@ from reports.style import (
     Look,
     interval,
     look,
-    number,
     shortened,
     target_look,
 )
@@ -141,7 +140,22 @@ def _draw(
     )
     if count > 1:
         place_legend(figure, axes, where, handles)
-    return finish(figure, name, title, reading)
+    return finish(figure, name, title, reading, _data(comparisons))
+
+
+def _data(comparisons: Sequence[Comparison]) -> ChartData:
+    columns = (
+        *("target", "base", "other", "metric", "base_value", "other_value"),
+        *("ratio", "low", "high", "verdict"),
+    )
+    return ChartData(
+        columns,
+        [
+            (c.target, c.base, c.other, r.metric, r.base, r.other, r.ratio, r.low, r.high, r.verdict)
+            for c in comparisons
+            for r in c.ratios
+        ],
+    )
 
 
 def _label(c: Comparison) -> str:
@@ -164,16 +178,29 @@ def _ticks(axes: Axes, reach: float) -> None:
 
 
 def _reading(comparison: Comparison) -> str:
-    sentences = " ".join(f"{_sentence(r, comparison)}." for r in comparison.ratios)
-    where = f"On {comparison.target}: " if comparison.target is not None else ""
-    return f"{where}{comparison.other} against {comparison.base}. {sentences}"
+    """What differs, what does not, and how sure that is."""
+    c = comparison
+    where = f"On {c.target}: " if c.target is not None else ""
+    differing = [r for r in c.ratios if r.judged and r.differs]
+    alike = [r for r in c.ratios if r.judged and not r.differs]
+    sentences = []
+    if differing:
+        said = [_times(r, f" that of {c.base}" if r is differing[0] else "") for r in differing]
+        sentences.append(f"{c.other} against {c.base}: {listed(said)}.")
+    if alike:
+        said = [
+            _times(r, "" if differing or r is not alike[0] else f" that of {c.base}") for r in alike
+        ]
+        what = "the interval includes" if len(alike) == 1 else "the intervals include"
+        subject = "" if differing else f"{c.other} against {c.base}: "
+        text = f"{listed(said)}; {what} 1, so no difference is shown."
+        sentences.append(subject + text if subject else capital(text))
+    sentences += [capital(f"{NAMES[r.metric]}: {r.verdict}.") for r in c.ratios if not r.judged]
+    return where + " ".join(sentences)
 
 
-def _sentence(ratio: Ratio, comparison: Comparison) -> str:
-    name = NAMES[ratio.metric].capitalize()
-    if ratio.ratio is None or ratio.low is None or ratio.high is None:
-        return f"{name}: {ratio.verdict}"
-    ends = f"({number(ratio.low)} to {number(ratio.high)})"
-    if not ratio.differs:
-        return f"{name}: no difference shown {ends}"
-    return f"{name}: {number(ratio.ratio)} times that of {comparison.base} {ends}"
+def _times(ratio: Ratio, of: str) -> str:
+    """`throughput 0.94 times that of int (0.91–0.97)`."""
+    value, low, high = ratio.ratio or 1.0, ratio.low or 1.0, ratio.high or 1.0
+    text, _, ends = interval(value, low, high).partition(" ")
+    return f"{NAMES[ratio.metric]} {text} times{of} {ends}"

@@ -2,9 +2,20 @@
 
 import numpy as np
 
-from reports.charts.draw import Chart, canvas, finish, from_zero, legend, percent_axis, unit_label
+from reports.certainty import counted_share
+from reports.charts.draw import (
+    Chart,
+    ChartData,
+    canvas,
+    finish,
+    from_zero,
+    legend,
+    percent_axis,
+    unit_label,
+)
+from reports.figures import Figures
 from reports.model import Model
-from reports.style import PAPER, about, look, number, percent, plural
+from reports.style import PAPER, about, look, number, plural
 
 _MOST = 6
 
@@ -59,7 +70,17 @@ def draw(model: Model) -> Chart | None:
     axes.set_xlabel("retries a transaction needed")
     unit_label(figure, "share of transactions")
     legend(figure, axes)
-    return finish(figure, "retries", "Retries", _reading(model))
+    return finish(figure, "retries", "Retries", _reading(model), _data(known))
+
+
+def _data(known: dict[str, Figures]) -> ChartData:
+    """Every number of retries by itself, also those that are drawn together."""
+    rows = [
+        (key_type, retries, int(transactions), float(transactions) / f.transactions)
+        for key_type, f in known.items()
+        for retries, transactions in enumerate(f.retries_histogram)
+    ]
+    return ChartData(("key_type", "retries", "transactions", "share_of_transactions"), rows)
 
 
 def _reading(model: Model) -> str:
@@ -67,8 +88,9 @@ def _reading(model: Model) -> str:
     for key_type, f in model.key_types.items():
         if f.retry_rate is None:
             continue
+        at_once = counted_share(f.transactions - f.retried, f.transactions)
         text = (
-            f"{key_type}: {percent(1 - f.retry_rate)} of transactions needed no retry, "
+            f"{key_type}: {at_once} of transactions needed no retry, "
             f"the mean is {number(f.retries_mean)}, the most {f.retries_max}"
         )
         if f.give_ups:

@@ -1,9 +1,10 @@
 """Conflict rate by target, beside what the formula predicts for each."""
 
-from reports.charts.draw import Chart, Margins, canvas, finish, percent_axis
+from reports.certainty import conflict_rate
+from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, percent_axis
 from reports.figures import Figures
 from reports.model import Model
-from reports.style import INK, WIDTH, between, percent, shortened, target_look
+from reports.style import INK, WIDTH, between, shortened, target_look
 
 _MOST_LETTERS = 26
 _RIGHT, _LETTER = 16, 5.9
@@ -62,12 +63,22 @@ def draw(model: Model) -> Chart | None:
     percent_axis(axes.xaxis)
     banded = any(f.predicted_low is not None for _, _, f in rows)
     axes.set_xlabel(f"conflicts / attempts{' (bar: predicted)' if banded else ''}")
-    return finish(figure, "target-conflicts", "Conflict rate by target", _reading(model))
+    return finish(figure, "target-conflicts", "Conflict rate by target", _reading(model), _data(model))
+
+
+def _data(model: Model) -> ChartData:
+    return ChartData(
+        ("target", "key_type", "conflict_rate", "predicted_low", "predicted_high"),
+        [
+            (target, key, f.conflict_rate, f.predicted_low, f.predicted_high)
+            for (target, key), f in model.by_target_and_key.items()
+        ],
+    )
 
 
 def _written(f: Figures) -> str:
     """What stands beside a point."""
-    text = percent(f.conflict_rate or 0.0)
+    text = conflict_rate(f)
     if f.predicted_low is not None and f.predicted_high is not None:
         text += f"  ({between(f.predicted_low, f.predicted_high)} predicted)"
     return text
@@ -87,7 +98,7 @@ def _rows(model: Model) -> list[tuple[str, int, Figures]]:
 def _reading(model: Model) -> str:
     parts = []
     for name, f in model.targets.items():
-        text = f"{name} {percent(f.conflict_rate or 0.0)}"
+        text = f"{name} {conflict_rate(f)}"
         if f.predicted_low is not None and f.predicted_high is not None:
             text += f" ({between(f.predicted_low, f.predicted_high)})"
         parts.append(text)

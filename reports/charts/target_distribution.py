@@ -1,5 +1,6 @@
 """Latency distribution, by target."""
 
+from reports.certainty import percentile
 from reports.charts import distribution
 from reports.charts.draw import (
     Chart,
@@ -11,7 +12,7 @@ from reports.charts.draw import (
     unit_label,
 )
 from reports.model import Model
-from reports.style import milliseconds, shortened, target_look
+from reports.style import shortened, target_look
 
 
 def draw(model: Model) -> Chart | None:
@@ -28,13 +29,15 @@ def draw(model: Model) -> Chart | None:
     handles = distribution.plot(axes, curves)
     unit_label(figure, distribution.UNIT, below=where.height)
     place_legend(figure, axes, where, handles)
-    return finish(figure, "target-distribution", "Latency distribution, by target", _reading(model))
+    data = distribution.data_of("target", model.regions.curves)
+    title = "Latency distribution, by target"
+    return finish(figure, "target-distribution", title, _reading(model), data)
 
 
 def _reading(model: Model) -> str:
     parts = []
     for name, f in model.targets.items():
-        known = {"p50": f.latency.p50, "p99": f.latency.p99}
-        said = [f"{mark} {milliseconds(value)}" for mark, value in known.items() if value is not None]
+        known = [mark for mark in ("p50", "p99") if getattr(f.latency, mark) is not None]
+        said = [f"{mark} {percentile(f.latency, mark)}" for mark in known]
         parts.append(f"{name}: {', '.join(said) if said else 'too few to say'}")
     return f"{'; '.join(parts)}."

@@ -1,7 +1,9 @@
 """Throughput over time, by target."""
 
+from reports.charts.data import courses_as_rows
 from reports.charts.draw import (
     Chart,
+    ChartData,
     Margins,
     canvas,
     finish,
@@ -40,7 +42,10 @@ def draw(model: Model) -> Chart | None:
     thousands_axis(axes.yaxis)
     unit_label(figure, _UNIT, below=where.height)
     place_legend(figure, axes, where, handles)
-    return finish(figure, "target-throughput", "Throughput over time, by target", _reading(model))
+    courses = {name: (s.middle_s, s.throughput_tps) for name, s in series.items()}
+    data = ChartData(("target", "time_s", "throughput_tps"), courses_as_rows(courses))
+    title = "Throughput over time, by target"
+    return finish(figure, "target-throughput", title, _reading(model), data)
 
 
 def _reading(model: Model) -> str:

@@ -1,7 +1,9 @@
 """Throughput over time."""
 
+from reports.charts.data import courses_as_rows
 from reports.charts.draw import (
     Chart,
+    ChartData,
     canvas,
     finish,
     from_zero,
@@ -32,7 +34,14 @@ def draw(model: Model) -> Chart:
     thousands_axis(axes.yaxis)
     unit_label(figure, "committed transactions / s")
     legend(figure, axes, handles)
-    return finish(figure, "throughput", "Throughput over time", _reading(model))
+    return finish(figure, "throughput", "Throughput over time", _reading(model), _data(model))
+
+
+def _data(model: Model) -> ChartData:
+    courses = {key: (s.middle_s, s.throughput_tps) for key, s in model.series.items()}
+    before = model.warmup
+    warmup = None if before is None else (before.middle_s, before.throughput_tps)
+    return ChartData(("key_type", "time_s", "throughput_tps"), courses_as_rows(courses, warmup))
 
 
 def _reading(model: Model) -> str:

@@ -1,0 +1,69 @@
+"""Several runs as a publication: answer, tables, notes and charts in reading order."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+
+from reports.charts.draw import SETTINGS, Chart
+from reports.publication import Publication, Section
+from reports.table import of_texts
+from reports.together import figures_charts
+from reports.together.answer import answer_together
+from reports.together.courses import courses
+from reports.together.distribution import distributions
+from reports.together.naming import Collection, collect
+from reports.together.notes import notes_of
+from reports.together.rows import Row, key_types, rows_of
+from reports.together.runs import OneRun
+from reports.together.tables import differing_table, figures_table
+
+# A run's name is a name, whatever dollar signs are in it.
+_SETTINGS: Any = SETTINGS | {"text.parse_math": False}
+
+
+_MOST_FIRST = 16
+"""Rows of the table up to which it stands before the charts: nobody scrolls past more to see them."""
+
+
+def publish(runs: Sequence[OneRun]) -> Publication:
+    """Everything that the report of these runs says."""
+    collection = collect(runs)
+    rows = rows_of(collection)
+    answer = answer_together(collection, rows)
+    table = figures_table(rows)
+    long = len(table.rows) > _MOST_FIRST
+    scenarios = dict.fromkeys(run.run.config.scenario for run in runs)
+    return Publication(
+        title=f"{len(runs)} runs together",
+        kicker=("occbench", " and ".join(scenarios), f"{len(runs)} runs together"),
+        headline=answer.headline,
+        lede=answer.lede,
+        tables=() if long else (table,),
+        notes=tuple(notes_of(collection)),
+        charts=tuple(_charts(rows)),
+        sections=(*([Section("All figures", tables=(table,))] if long else []), *_settings(collection)),
+        name="together",
+    )
+
+
+def _charts(rows: tuple[Row, ...]) -> list[Chart]:
+    with mpl.rc_context(_SETTINGS):
+        return [
+            figures_charts.throughput(rows),
+            figures_charts.conflicts(rows),
+            figures_charts.latency(rows),
+            figures_charts.retries(rows),
+            *(chart for chart in (distributions(rows, key_types(rows)), courses(rows)) if chart),
+        ]
+
+
+def _settings(collection: Collection) -> list[Section]:
+    """What differs, run by run, and what is alike, once."""
+    sections = []
+    if (table := differing_table(collection)) is not None:
+        sections.append(Section("What differs", tables=(table,)))
+    alike = of_texts(("value",), tuple(collection.alike.items()), title="Options")
+    found = of_texts(("value",), tuple(collection.found_alike.items()), title="Targets and machine")
+    sections.append(Section("What is alike", tables=tuple(t for t in (alike, found) if t.rows)))
+    return sections

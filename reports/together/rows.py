@@ -1,0 +1,40 @@
+"""A row for each run, or for each target of a run that has several: what tables and charts go by."""
+
+from dataclasses import dataclass
+
+from reports.together.naming import Collection
+from reports.together.runs import Line, OneRun
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One run on one target."""
+
+    run: OneRun
+    name: str
+    within: str
+    """The name without what `group` says."""
+    group: str | None
+    """What neighbouring rows have in common; they stand under it."""
+    lines: tuple[Line, ...]
+
+    def of(self, key_type: str) -> Line | None:
+        """The line of this key type."""
+        return next((line for line in self.lines if line.key_type == key_type), None)
+
+
+def rows_of(collection: Collection) -> tuple[Row, ...]:
+    """All rows in the order of the report."""
+    found = []
+    called = zip(collection.runs, collection.names, collection.within, collection.groups, strict=True)
+    for run, name, within, group in called:
+        for target in dict.fromkeys(line.target for line in run.lines):
+            lines = tuple(line for line in run.lines if line.target == target)
+            full, inner = (x if target is None else f"{x} · {target}" for x in (name, within))
+            found.append(Row(run, full, inner, group, lines))
+    return tuple(found)
+
+
+def key_types(rows: tuple[Row, ...]) -> tuple[str, ...]:
+    """Every key type that some row has, in the order of appearance."""
+    return tuple(dict.fromkeys(line.key_type for row in rows for line in row.lines))

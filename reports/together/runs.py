@@ -1,0 +1,111 @@
+"""What a report of several runs keeps of each: small, so that a hundred runs fit in memory."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loadtest.errors import InputError
+from reports.figures import Figures
+from reports.model import Curve, Model, build_model
+from reports.run_file import Run
+from reports.series import Series
+from reports.tables import environment, settings, target_facts
+from reports.verdicts import Verdict, verdicts
+
+Facts = dict[str, str]
+"""Name of a setting or fact → its value as a reader takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One key type of a run, on one of its targets where it has several."""
+
+    key_type: str
+    target: str | None
+    """None where the run has one target."""
+    figures: Figures
+    series: Series | None
+    """None where the record of a run has none for just this key type on just this target."""
+    curve: Curve | None
+
+
+@dataclass(frozen=True, slots=True)
+class OneRun:
+    """A run without its attempts."""
+
+    folder: Path
+    run: Run
+    lines: tuple[Line, ...]
+    verdicts: tuple[Verdict, ...]
+    measured_s: float
+    warmup_s: float
+    given: Facts
+    """What was asked for: the run's options."""
+    found: Facts
+    """What it met: targets' facts, machine and versions."""
+    raw: dict[str, Any]
+    """The options as `run.json` has them, for putting runs in order."""
+
+
+def read_runs(folders: Sequence[Path]) -> list[OneRun]:
+    """Read every folder once, in the order given; one that is given twice counts once.
+
+    Raises:
+        InputError: with fewer than two runs, or if one of them is broken.
+    """
+    once = {folder.resolve(): folder for folder in reversed(folders)}
+    if len(once) < 2:
+        raise InputError("a report of several runs needs at least two of them; give their folders")
+    return [_read(folder) for folder in reversed(once.values())]
+
+
+def _read(folder: Path) -> OneRun:
+    model = build_model(folder)
+    given = dict(settings(model))
+    for name in _OF_NO_FIGURE:
+        given.pop(name, None)
+    if model.run.size is not None:
+        given["accounts"] = f"{model.run.size:,}"
+    return OneRun(
+        folder=folder,
+        run=model.run,
+        lines=tuple(_lines(model)),
+        verdicts=tuple(verdicts(model)),
+        measured_s=model.measured_s,
+        warmup_s=model.warmup_s,
+        given=given,
+        found=_found(model),
+        raw=dict(model.run.settings) | {"accounts": model.run.size},
+    )
+
+
+_OF_NO_FIGURE = ("label", "out", "dpu price")
+"""Options that change a run's place or words, and nothing that is measured."""
+
+
+def _lines(model: Model) -> Iterator[Line]:
+    if model.regions is None:
+        for key, figures in model.key_types.items():
+            yield Line(key, None, figures, model.series.get(key), model.curves.get(key))
+        return
+    # Over time, and as distributions, targets are kept as a whole; with one key type that is it.
+    alone = len(model.key_types) == 1
+    for (target, key), figures in model.by_target_and_key.items():
+        series = model.regions.series.get(target) if alone else None
+        yield Line(key, target, figures, series, model.regions.curves.get(target) if alone else None)
+
+
+def _found(model: Model) -> Facts:
+    """Facts of each target under its name where there are several, then machine and versions."""
+    several = len(model.run.targets) > 1
+    facts = {"simulated": "yes" if model.run.simulated else "no"}
+    for target, pairs in target_facts(model):
+        for name, value in pairs:
+            if name not in _SAID_ELSEWHERE:
+                facts[f"{target}: {name}" if several else name] = value
+    return facts | dict(environment(model))
+
+
+_SAID_ELSEWHERE = ("url", "host")
+"""What targets are called by, which is among the options."""

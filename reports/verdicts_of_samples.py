@@ -1,0 +1,34 @@
+"""Are there enough samples behind the conflict rates?"""
+
+from reports.model import Model
+from reports.shares import FEW
+from reports.style import about, plural
+from reports.verdict import Verdict
+
+
+def few_conflicts(model: Model) -> list[Verdict]:
+    """Conflict rates that rest on so few conflicts that chance moves them by more than a fifth."""
+    alike = model.regions is None or model.regions.pooled
+    known = model.key_types if alike else model.targets
+    said = []
+    for name, f in known.items():
+        interval = f.conflict_rate_interval
+        if interval is None or f.conflicts >= FEW:
+            continue
+        low, high = interval
+        if not f.conflicts:
+            text = f"no conflict in {plural(f.attempts, 'attempt')}, a rate of up to {about(high)}"
+        else:
+            reach = f"a rate between {about(low)} and {about(high)}"
+            text = f"{plural(f.conflicts, 'conflict')}, {reach}"
+        said.append(f"{name}: {text}")
+    if not said:
+        return []
+    return [
+        Verdict(
+            "few conflicts",
+            "note",
+            f"Few conflicts, so chance moves the rate a lot (95 % interval): {'; '.join(said)}. "
+            "A longer run, or fewer accounts, would say more.",
+        )
+    ]

@@ -1,0 +1,68 @@
+"""Was the measured time warm? The findings of `warmup_check` in words."""
+
+import math
+
+from reports.model import Model
+from reports.style import THIN, about, seconds
+from reports.verdict import Verdict
+from reports.warmup_check import FELT, HEAVY, Warmth
+
+
+def warmup_verdicts(model: Model) -> list[Verdict]:
+    """Whether the measured time still held a part of the warm-up."""
+    named = len(model.warmth) > 1
+    warm, found = [], []
+    for name, warmth in model.warmth.items():
+        where = f" on {name}" if named else ""
+        if warmth.told and not warmth.beginnings:
+            warm.append(name)
+        elif warmth.told:
+            found.append(_cold(model, where, warmth))
+    if len(warm) == len(model.warmth):
+        text = (
+            "The measured time was warm: in throughput and latency its beginning differs from the rest "
+            f"by no more than chance, or moves the figures by less than {about(FELT)}."
+        )
+        found.append(Verdict("warm-up", "good", text))
+    elif not found and not warm:
+        needed = max(warmth.needed_s for warmth in model.warmth.values())
+        text = (
+            "The run was too short to tell whether it was warm when measuring began; measure for at "
+            f"least {math.ceil(needed)}{THIN}s."
+        )
+        found.append(Verdict("warm-up", "note", text))
+    return found
+
+
+def _cold(model: Model, where: str, warmth: Warmth) -> Verdict:
+    """A beginning that moves the figures, and the `--warmup` that would have cut it off."""
+    settled = [one for one in warmth.beginnings if one.settled]
+    if not settled:
+        said = " and ".join(f"{one.measure} {_moved(one.early)}" for one in warmth.beginnings)
+        return Verdict(
+            "warm-up",
+            "note",
+            f"Not steady{where}: {said} in the first half of the measured time than in the second. "
+            "A longer warm-up does not cut that off; see the charts over time, and measure for longer.",
+        )
+    until_s = max(one.until_s for one in settled)
+    asked = model.run.config.warmup
+    before_s = model.warmup_s if asked is None else asked
+    early = " and ".join(f"{one.measure} was {_moved(one.early)}" for one in settled)
+    whole = " and ".join(
+        f"the {one.measure} of the run {about(abs(one.bias))} too {'high' if one.bias > 0 else 'low'}"
+        for one in settled
+    )
+    suffices = f"`--warmup {math.ceil(before_s + until_s)}s`"
+    heavy = max(abs(one.bias) for one in settled) >= HEAVY
+    return Verdict(
+        "warm-up",
+        "bad" if heavy else "note",
+        f"Still warming up{where} when measuring began: in the first {seconds(until_s)} {early} than "
+        f"later, which makes {whole}. {suffices} would have cut that off; the run had "
+        f"{seconds(before_s) if before_s else 'none'}.",
+    )
+
+
+def _moved(share: float) -> str:
+    return f"{about(abs(share))} {'higher' if share > 0 else 'lower'}"

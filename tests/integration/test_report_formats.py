@@ -1,0 +1,106 @@
+"""`occbench report --format …`, as a user types it, and what a browser does with the page's links."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+from tests.commands import occbench, one_line
+from tests.run_folders import FakeRun, write_fake_run
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+SMALL: dict[str, Any] = {"tps": 200.0, "duration_s": 8.0, "block_s": 1.0, "warmup_s": 0.0}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_fake_run(tmp_path_factory.mktemp("results") / "run", FakeRun(**SMALL))
+
+
+@pytest.fixture(scope="module")
+def printed(folder: Path) -> list[str]:
+    done = occbench("report", folder, "--format", "html,md,pdf,png,svg", cwd=folder.parent)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    return done.stdout.splitlines()
+
+
+def test_every_format_is_written_and_said_where(folder: Path, printed: list[str]) -> None:
+    assert printed[2:] == [
+        *(str(folder / f"report.{kind}") for kind in ("html", "md", "pdf")),
+        f"{folder / 'charts'}/*.png (8 pictures)",
+        f"{folder / 'charts'}/*.svg (8 pictures)",
+    ]
+    assert all((folder / f"report.{kind}").is_file() for kind in ("html", "md", "pdf"))
+    assert len(list((folder / "charts").iterdir())) == 16
+    assert (folder / "summary.json").is_file()
+
+
+def test_only_what_was_asked_for_is_written(tmp_path: Path) -> None:
+    folder = write_fake_run(tmp_path / "run", FakeRun(**SMALL))
+    done = occbench("report", folder, "--format", "pdf", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in folder.iterdir()} == {
+        "attempts", "run.json", "summary.json", "report.pdf",
+    }  # fmt: skip
+
+
+def test_an_unknown_format_is_the_users_mistake(folder: Path) -> None:
+    line = one_line(occbench("report", folder, "--format", "html,doc", cwd=folder), 2)
+    assert "'doc'" in line
+    assert "html, md, pdf, png, svg" in line
+
+
+def test_a_name_that_is_no_page_is_the_users_mistake(folder: Path) -> None:
+    line = one_line(occbench("report", folder, folder, "--together", "all.pdf", cwd=folder), 2)
+    assert "ends in .html" in line
+
+
+def test_several_runs_together(folder: Path, tmp_path: Path) -> None:
+    other = write_fake_run(tmp_path / "other", FakeRun(**SMALL, conflict=0.1))
+    file = tmp_path / "out" / "both.html"
+    done = occbench("report", folder, other, "--together", file, "--format", "html,md", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert str(file) in done.stdout
+    assert file.is_file()
+    assert (file.parent / "both.md").read_text(encoding="utf-8").startswith("# ")
+    assert not (other / "report.html").exists()
+
+
+@pytest.mark.skipif(
+    CHROMIUM is None or DRIVER is None,
+    reason="downloads are tested with Debian's packages chromium and chromium-driver",
+)
+def test_the_browser_saves_a_charts_figures(folder: Path, printed: list[str], tmp_path: Path) -> None:
+    options = webdriver.ChromeOptions()
+    for argument in (
+        *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+        *("--disable-component-update", f"--user-data-dir={tmp_path / 'profile'}"),
+    ):
+        options.add_argument(argument)
+    options.add_experimental_option("prefs", {"download.default_directory": str(tmp_path / "saved")})
+    options.binary_location = str(CHROMIUM)
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    try:
+        driver.get(f"file://{folder / 'report.html'}")
+        link = driver.find_element(By.CSS_SELECTOR, "#throughput .take")
+        title = driver.find_element(By.CSS_SELECTOR, "#throughput h3")
+        reading = driver.find_element(By.CSS_SELECTOR, "#throughput figcaption p")
+        assert link.accessible_name == "The figures of Throughput over time as CSV"
+        assert abs(link.rect["y"] - title.rect["y"]) < 8, "on the title's line"
+        assert link.rect["y"] + link.rect["height"] <= reading.rect["y"] + 2, "over no text"
+        link.click()
+        saved = tmp_path / "saved" / "throughput.csv"
+        deadline = time.monotonic() + 60
+        while not saved.exists():
+            assert time.monotonic() < deadline, "nothing was saved"
+            time.sleep(0.05)
+    finally:
+        driver.quit()
+    lines = saved.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "key_type,time_s,throughput_tps"
+    assert {line.split(",")[0] for line in lines[1:]} == {"int", "uuid"}

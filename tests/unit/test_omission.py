@@ -1,0 +1,106 @@
+"""What a closed loop leaves out: what arrivals would have met, against arrivals themselves."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reports.omission import omission
+
+
+def latency_at(begin: float, service: float, stalls: list[tuple[float, float]]) -> float:
+    """A server of which nothing is answered within a stall: who is in it waits for its end."""
+    end = begin + service
+    for since, until in stalls:
+        if begin < until and end > since:
+            end += until - max(since, begin)
+    return end - begin
+
+
+def closed_loop(
+    users: int, length: float, stalls: list[tuple[float, float]], think: float = 0.0, seed: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """(starts, latencies) of users that wait for their answers."""
+    rng = np.random.default_rng(seed)
+    began, took = [], []
+    for _ in range(users):
+        now = float(rng.uniform(0, 0.01))
+        while now < length:
+            latency = latency_at(now, float(rng.lognormal(np.log(0.01), 0.3)), stalls)
+            began.append(now)
+            took.append(latency)
+            now += latency + (float(rng.exponential(think)) if think else 0.0)
+    return np.array(began), np.array(took)
+
+
+def truth(length: float, stalls: list[tuple[float, float]], seed: int = 2) -> float:
+    """The p99 of arrivals that come whatever the server does."""
+    rng = np.random.default_rng(seed)
+    moments, services = rng.uniform(0, length, 100_000), rng.lognormal(np.log(0.01), 0.3, 100_000)
+    pairs = zip(moments, services, strict=True)
+    return float(np.quantile([latency_at(t, s, stalls) for t, s in pairs], 0.99))
+
+
+STALLS = (
+    [(20.0, 23.0)],
+    [(5.0, 5.4), (12.0, 12.4), (30.0, 30.4), (44.0, 44.4)],
+    [(3.0, 3.2), (40.0, 46.0)],
+)
+
+
+@pytest.mark.parametrize("users", [1, 4, 16])
+@pytest.mark.parametrize("think", [0.0, 0.05])
+@pytest.mark.parametrize("stalls", STALLS)
+def test_it_finds_what_arrivals_met(
+    users: int, think: float, stalls: list[tuple[float, float]]
+) -> None:
+    found = omission(*closed_loop(users, 50.0, stalls, think), 50.0)
+    # Few users that think for long may come late into a stall.
+    assert found.p99_s == pytest.approx(truth(50.0, stalls), rel=0.1 if users * 0.01 > think else 0.35)
+    assert found.longest_s == pytest.approx(max(b - a for a, b in stalls), rel=0.1, abs=0.05)
+    assert found.share == pytest.approx(sum(b - a for a, b in stalls) / 50, rel=0.15, abs=0.03)
+
+
+def test_the_loop_itself_does_not() -> None:
+    began, took = closed_loop(4, 50.0, [(20.0, 23.0)])
+    assert float(np.quantile(took, 0.99)) < 0.03
+    assert omission(began, took, 50.0).p99_s > 2.0
+
+
+@pytest.mark.parametrize(("users", "think"), [(1, 0.0), (1, 0.2), (16, 0.0), (16, 0.2)])
+def test_without_stalls_nothing_is_added(users: int, think: float) -> None:
+    began, took = closed_loop(users, 50.0, [], think)
+    assert omission(began, took, 50.0).p99_s == pytest.approx(float(np.quantile(took, 0.99)), rel=0.1)
+
+
+def test_transactions_that_are_slow_by_themselves_are_no_stall() -> None:
+    """Five in a hundred retry for up to two seconds while the others go on: nobody was held back."""
+    rng = np.random.default_rng(3)
+    began = np.sort(rng.uniform(0, 50, 100_000))
+    took = np.where(rng.random(100_000) < 0.05, rng.uniform(0, 2, 100_000), 0.01)
+    found = omission(began, took, 50.0)
+    assert (found.share, found.longest_s) == (0, 0)
+    assert found.p99_s == pytest.approx(float(np.quantile(took, 0.99)))
+
+
+def test_the_order_of_the_record_does_not_matter() -> None:
+    began, took = closed_loop(4, 50.0, [(20.0, 23.0)])
+    order = np.random.default_rng(1).permutation(len(began))
+    assert omission(began, took, 50.0) == omission(began[order], took[order], 50.0)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.floats(0, 0.1))
+@settings(max_examples=60, deadline=None)
+def test_stalls_are_those_of_the_sorted_record(seed: int, users: int, think: float) -> None:
+    """Against the definition: every end, and the one before it."""
+    rng = np.random.default_rng(seed)
+    edges = np.sort(rng.uniform(0, 5, 6))
+    stalls = list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+    began, took = closed_loop(users, 5.0, stalls, think, seed)
+    order = np.argsort(began + took, kind="stable")
+    ends = np.minimum((began + took)[order], 5.0)
+    wanted = np.minimum(np.diff(ends, prepend=0.0), took[order])
+    wanted = wanted[wanted > 2 * np.median(took)]
+    found = omission(began, took, 5.0)
+    assert found.share == pytest.approx(min(1.0, wanted.sum() / 5), abs=1e-9)
+    assert found.longest_s == pytest.approx(wanted.max(initial=0.0), abs=1e-9)
