@@ -1,8 +1,136 @@
 """`occbench compare`."""
 
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from loadtest.commands.gating import FailOn, Gating, JUnit, Markdown
+from loadtest.errors import InputError, OccbenchError
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    del app
+    app.command("compare")(_compare)
+
+
+def _compare(
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="Folder of the run to compare with.")],
+    new: Annotated[
+        list[Path],
+        typer.Argument(metavar="NEW…", help="Folders of the runs to judge: one, or several repeats."),
+    ],
+    more_bases: Annotated[
+        list[Path] | None,
+        typer.Option("--base", help="Another repeat of BASE; as often as wanted.", metavar="RUN"),
+    ] = None,
+    allow_different: Annotated[
+        str,
+        typer.Option(
+            help="Settings of the workload in which the sides may differ, with commas between.",
+            metavar="users,accounts",
+            show_default="none",
+        ),
+    ] = "",
+    allowance: Annotated[
+        str | None,
+        typer.Option(
+            help="What runs of the same thing differ by on your machines, as one run's standard "
+            "deviation; where there are several runs a side they show it themselves.",
+            metavar="1.5%",
+            show_default="1% of throughput and median, 3% of other figures; 0% of simulations",
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write a page with a chart to this file.", metavar="FILE", show_default="no"),
+    ] = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            help="Write every figure to this file, for scripts.",
+            metavar="FILE",
+            show_default="no",
+        ),
+    ] = None,
+    markdown: Markdown = None,
+    fail_on_worse: Annotated[
+        bool, typer.Option("--fail-on-worse", help="End with status 1 if any figure is worse.")
+    ] = False,
+    fail_on: FailOn = None,
+    junit: JUnit = None,
+) -> None:
+    """Compare runs: which figures became better or worse, by how much, and how sure that is.
+
+    Runs of the same thing differ as well. A verdict allows for it, and for several figures being judged
+    at once. Several runs a side, measured in turn, find smaller changes: name more of NEW after the
+    first, and more of BASE with --base.
+
+    Examples:
+
+    `occbench compare results/before results/after`
+
+    `occbench compare before-1 after-1 after-2 --base before-2 --html compare.html`
+
+    `occbench compare results/main results/branch --fail-on 'p99 > +10%' --markdown summary.md`
+    """
+    bases, news = [base, *(more_bases or [])], list(new)
+    from rich.console import Console
+
+    from reports.compare import Verdict, compare_runs
+    from reports.compare.terminal import show
+    from reports.gates import read_summary
+
+    found = compare_runs(
+        bases,
+        news,
+        allow_different=[word.strip() for word in allow_different.split(",") if word.strip()],
+        allowance=_share(allowance),
+    )
+    # With several bases, gates mean the first by base.
+    gates = Gating.read(
+        fail_on=fail_on, base=base if fail_on else None, junit=junit, markdown=markdown, has_base=True
+    )
+    gates.expect_slices(
+        [where.key_type for where in found.slices], [target.name for target in found.new.targets]
+    )
+    show(found, Console(highlight=False, soft_wrap=True))
+    if json_file is not None:
+        from reports.compare.record import write_json
+
+        write_json(found, json_file)
+    if html is not None:
+        from reports.compare.page import write_page
+
+        write_page(found, html)
+        print(html)
+    text = None
+    if markdown is not None:
+        from reports.compare.page import to_markdown
+
+        text = to_markdown(found)
+    subjects = [gates.subject(folder) for folder in news] if fail_on or junit else []
+    if found.allowed and fail_on:
+        # Gates hold against a base of another workload only where that was asked for, as it was here.
+        summary = read_summary(base)
+        subjects = [replace(one, base=summary, no_base="", notes=()) for one in subjects]
+    status = gates.conclude(subjects, markdown=text)
+    if status or (fail_on_worse and found.of(Verdict.WORSE)):
+        raise typer.Exit(status or OccbenchError.exit_code)
+
+
+def _share(text: str | None) -> float | None:
+    """`1.5%` or `0.015` as a share."""
+    if text is None:
+        return None
+    try:
+        value = float(text.strip().removesuffix("%"))
+    except ValueError:
+        value = -1.0
+    if text.strip().endswith("%"):
+        value /= 100
+    if not 0 <= value < 1:
+        raise InputError(f"--allowance: {text!r} will not do; give a share of the figures, as 1.5%")
+    return value

@@ -1,0 +1,194 @@
+"""Two sides' estimates of one figure → how much they differ, and how sure that is."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from reports.compare.metrics import Metric
+from reports.compare.pieces import SliceName
+from reports.compare.spread import Estimate
+
+ALLOWANCE_FREEDOM = 20
+"""The degrees of freedom that what is expected between runs counts as: it is a measured figure, too,
+and several runs a side outvote it."""
+_WIDEST = math.log(2)
+
+
+class Verdict(StrEnum):
+    """What a comparison of one figure comes to."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    NONE_SHOWN = "no difference shown"
+    TOO_LITTLE = "too little data"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The difference of two sides' means on the scale of the estimates, with its variance.
+
+    `figures` are the sides' means on the scale that people read. The variance is that `between` runs
+    plus those `within` each run, in the order of the runs, bases first. `freedom` are the degrees of
+    freedom of their sum.
+    """
+
+    base: float
+    new: float
+    figures: tuple[float, float]
+    between: float
+    within: tuple[float, ...]
+    freedom: float
+
+    @property
+    def difference(self) -> float:
+        """NEW − BASE."""
+        return self.new - self.base
+
+    @property
+    def variance(self) -> float:
+        """Of the difference."""
+        return self.between + sum(self.within)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One figure of one slice, NEW against BASE.
+
+    `base` and `new` are the figures, milliseconds, commits a second or shares. `change`, `low` and
+    `high` are a share of the base's figure (0.1: 10 % more) for throughput and latency, and the
+    difference of the shares otherwise. None where there is too little data.
+    """
+
+    slice: SliceName
+    metric: Metric
+    base: float | None
+    new: float | None
+    change: float | None
+    low: float | None
+    high: float | None
+    verdict: Verdict
+    between: float | None
+
+    @property
+    def differs(self) -> bool:
+        """Whether a difference was shown."""
+        return self.verdict in (Verdict.BETTER, Verdict.WORSE)
+
+
+def gap(metric: Metric, bases: Sequence[Estimate], news: Sequence[Estimate], allowance: float) -> Gap:
+    """The difference of the sides' means, and the error of that.
+
+    Every run counts alike, however long it is. A run's figure scatters for two reasons: what happened
+    in it (its estimate's variance), and what was different about it as a whole. The second has the
+    variance τ². Runs of one side show it, as far as they scatter more than their own variances
+    explain; what is expected of the metric (its allowance, and a multiple of what blocks show) counts
+    as a showing with ALLOWANCE_FREEDOM degrees of freedom (G. K. Smyth, "Linear Models and Empirical
+    Bayes Methods", 2004, section 3: a moderated variance).
+
+    Args:
+        metric: what is compared.
+        bases: one estimate for each run of BASE.
+        news: the same of NEW.
+        allowance: standard deviation between runs, as a share of the figure; 0 for runs that are known
+            to differ by nothing that their blocks do not show.
+    """
+    sides = (bases, news)
+    means = [sum(e.value for e in side) / len(side) for side in sides]
+    variances = [[_variance(metric, e, (*bases, *news)) for e in side] for side in sides]
+    scale = 1.0 if metric.kind != "share" else (means[0] + means[1]) / 2
+    own = sum(sum(side) / len(side) for side in variances) / 2
+    expected = (allowance * scale) ** 2 + (metric.lasting * own if allowance else 0.0)
+    freedom = len(bases) + len(news) - 2
+    shown = 0.0
+    if freedom:
+        scatter = sum(
+            (e.value - mean) ** 2 for side, mean in zip(sides, means, strict=True) for e in side
+        )
+        shown = max(0.0, scatter / freedom - own)
+    tau = (ALLOWANCE_FREEDOM * expected + freedom * shown) / (ALLOWANCE_FREEDOM + freedom)
+    between = tau * (1 / len(bases) + 1 / len(news))
+    parts = [
+        (variance / len(side) ** 2, e.freedom)
+        for side, own_variances in zip(sides, variances, strict=True)
+        for e, variance in zip(side, own_variances, strict=True)
+    ]
+    total = between + sum(part for part, _ in parts)
+    # Satterthwaite's degrees of freedom of a sum of estimated variances.
+    doubt = between**2 / (ALLOWANCE_FREEDOM + freedom) + sum(p**2 / f for p, f in parts)
+    return Gap(
+        means[0],
+        means[1],
+        (_figure(metric, bases), _figure(metric, news)),
+        between,
+        tuple(part for part, _ in parts),
+        total**2 / doubt if doubt > 0 else math.inf,
+    )
+
+
+def _figure(metric: Metric, side: Sequence[Estimate]) -> float:
+    """A side's figure: the mean of its runs', of ratios the geometric one."""
+    figures = [e.figure for e in side]
+    if metric.kind == "share":
+        return statistics.fmean(figures)
+    return statistics.geometric_mean(figures) if min(figures) > 0 else 0.0
+
+
+def _variance(metric: Metric, estimate: Estimate, everyone: Sequence[Estimate]) -> float:
+    """A run's own variance; of a share, at least that of independent events.
+
+    Blocks that happen to agree show too little where few events were counted. One event and one
+    non-event a side are added (A. Agresti, B. Caffo, "Simple and Effective Confidence Intervals for
+    Proportions and Differences of Proportions", The American Statistician 54, 2000).
+    """
+    if metric.kind != "share" or not estimate.trials:
+        return estimate.variance
+    share = (sum(e.events for e in everyone) + 2) / (sum(e.trials for e in everyone) + 4)
+    return max(estimate.variance, share * (1 - share) / estimate.trials)
+
+
+def correlation(
+    a: Gap, b: Gap, runs_a: Sequence[Estimate], runs_b: Sequence[Estimate], shared: float
+) -> float:
+    """How two figures' differences go together by chance.
+
+    Args:
+        a: one figure's gap.
+        b: the other's.
+        runs_a: the estimates that `a` was made of, in order.
+        runs_b: those of `b`, of the same slice of the same runs; empty if of another slice, whose
+            blocks are others.
+        shared: the correlation of the parts between runs.
+    """
+    covariance = shared * math.sqrt(a.between * b.between)
+    for one, other, in_a, in_b in zip(runs_a, runs_b, a.within, b.within, strict=False):
+        covariance += float(np.mean(one.draws * other.draws)) * math.sqrt(in_a * in_b)
+    scale = math.sqrt(a.variance * b.variance)
+    return covariance / scale if scale > 0 else 0.0
+
+
+def too_little(where: SliceName, metric: Metric) -> Effect:
+    """The effect where a run is too short to tell."""
+    return Effect(where, metric, None, None, None, None, None, Verdict.TOO_LITTLE, None)
+
+
+def effect(where: SliceName, metric: Metric, found: Gap, level: float) -> Effect:
+    """The figure's change with its interval and verdict; `level` is the chance of a false alarm."""
+    from scipy.special import stdtrit
+
+    reach = math.sqrt(found.variance) * float(stdtrit(min(found.freedom, 1e6), 1 - level / 2))
+    low, high = found.difference - reach, found.difference + reach
+    verdict = Verdict.NONE_SHOWN
+    if low > 0 or high < 0:
+        more = low > 0
+        verdict = Verdict.BETTER if more == metric.more_is_better else Verdict.WORSE
+    elif metric.kind != "share" and reach > _WIDEST:
+        verdict = Verdict.TOO_LITTLE
+    before, after, change = *found.figures, found.difference
+    if metric.kind != "share":
+        change, low, high = math.expm1(change), math.expm1(low), math.expm1(high)
+    part = found.between / found.variance if found.variance > 0 else 0.0
+    return Effect(where, metric, before, after, change, low, high, verdict, part)

@@ -1,0 +1,134 @@
+"""How far a run's figures could lie from what they would be, had it gone on for ever.
+
+A bootstrap over batches of time (B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", 1993,
+chapter 8): as many batches as there are, drawn with replacement, give the figure anew, and the spread
+of the draws is the figure's standard error. It is multiplied by √(n/(n−1)), for the bootstrap takes the
+batches' spread around their own mean (T. Hesterberg, "What Teachers Should Know About the Bootstrap",
+2015), and widened for what resemblance the batches still have.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.compare.independence import batches, inflation, series_of
+from reports.compare.metrics import METRICS, QUANTILES, Metric
+from reports.compare.pieces import Pieces
+
+MIN_BATCHES = 5
+_DRAWS = 1000
+_SEED = 0xC0FFEE
+_ONE_BELOW = 0.158655
+"""What lies more than one standard deviation below the mean of a normal distribution."""
+_LEAST_DRAWN = 0.95
+"""The share of draws in which the figure must exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One figure of one slice of one run, on the scale on which it is compared.
+
+    `value` is the logarithm of a throughput or latency, and a share as it is; `variance` that of
+    `value`, with `freedom` degrees of freedom behind it. `draws` are those of the bootstrap, with mean
+    0 and standard deviation 1, or all 0; two figures of one slice of one run have the same batches at
+    the same place in them. `events` of `trials` are what a share was counted from; of other figures
+    both are 0.
+    """
+
+    figure: float
+    value: float
+    variance: float
+    freedom: int
+    draws: NDArray[np.float64]
+    events: float = 0.0
+    trials: float = 0.0
+
+
+def estimates(pieces: Pieces) -> dict[str, Estimate | None]:
+    """Every metric's estimate; None where the run is too short for it."""
+    if len(pieces) < MIN_BATCHES:
+        return dict.fromkeys(m.key for m in METRICS)
+    joined = batches(pieces)
+    size = len(joined)
+    rng = np.random.default_rng(_SEED)
+    weights = rng.multinomial(size, np.full(size, 1 / size), _DRAWS).astype(float)
+    quantiles = _quantiles(weights @ joined.latency, joined.middles_ms)
+    found: dict[str, Estimate | None] = {}
+    for metric in METRICS:
+        figure = pieces.figures[metric.key]
+        if metric.kind == "throughput" and figure == 0:
+            found[metric.key] = _nothing_committed(joined)
+            continue
+        if figure is None or (figure <= 0 and metric.kind != "share"):
+            found[metric.key] = None
+            continue
+        if metric.quantile is None:
+            above, below = joined.events(metric)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                drawn = (weights @ above) / (weights @ below)
+        else:
+            drawn = quantiles[:, QUANTILES.index(metric.quantile)]
+        found[metric.key] = _estimate(metric, figure, drawn, joined)
+    return found
+
+
+def _estimate(
+    metric: Metric, figure: float, drawn: NDArray[np.float64], joined: Pieces
+) -> Estimate | None:
+    size = len(joined)
+    if metric.kind != "share":
+        with np.errstate(divide="ignore"):
+            drawn = np.log(drawn)
+    there = np.isfinite(drawn)
+    if np.count_nonzero(there) < _LEAST_DRAWN * _DRAWS:
+        return None
+    standard = _standardised(drawn, there)
+    drawn = drawn[there]
+    more = size / (size - 1) * inflation(series_of(joined, metric.key))
+    # Half of the middle 68.3 %: one batch with a stall, drawn twice or not at all, moves a p99 so far
+    # that the draws' own standard deviation would speak of hardly anything else.
+    low, high = np.quantile(drawn, (_ONE_BELOW, 1 - _ONE_BELOW))
+    variance = (float(high - low) / 2) ** 2 * more
+    if metric.kind != "share":
+        return Estimate(figure, float(np.log(figure)), variance, size - 1, standard)
+    events, trials = (float(values.sum()) for values in joined.events(metric))
+    return Estimate(figure, figure, variance, size - 1, standard, events, trials)
+
+
+def _nothing_committed(joined: Pieces) -> Estimate:
+    """The throughput of a run without a commit: on the scale of ratios, that of half a commit.
+
+    A count of one half has a logarithm with a variance of 1/0.5.
+    """
+    value = float(np.log(0.5 / joined.seconds.sum()))
+    return Estimate(0.0, value, 2.0, len(joined) - 1, np.zeros(_DRAWS))
+
+
+def _standardised(drawn: NDArray[np.float64], there: NDArray[np.bool_]) -> NDArray[np.float64]:
+    found = np.zeros(len(drawn))
+    spread = float(drawn[there].std())
+    if spread > 0:
+        found[there] = (drawn[there] - drawn[there].mean()) / spread
+    return found
+
+
+def _quantiles(histograms: NDArray[np.float64], middles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(draws, bins) counts → (draws, quantiles) values, by straight line within a bin.
+
+    NaN where a draw has no transaction.
+    """
+    running = np.cumsum(histograms, axis=1)
+    found = np.empty((len(histograms), len(QUANTILES)))
+    logs = np.log(middles)
+    step = logs[1] - logs[0] if len(logs) > 1 else 0.0
+    row = np.arange(len(histograms))
+    for place, quantile in enumerate(QUANTILES):
+        wanted = running[:, -1] * quantile
+        column = np.minimum((running < wanted[:, None]).sum(axis=1), histograms.shape[1] - 1)
+        inside = histograms[row, column]
+        before = running[row, column] - inside
+        share = np.clip((wanted - before) / np.maximum(inside, 1e-12), 0, 1)
+        found[:, place] = np.exp(logs[column] + (share - 0.5) * step)
+    found[running[:, -1] == 0] = np.nan
+    return found

@@ -1,0 +1,323 @@
+"""A comparison in words: changes with as many digits as are certain, the answer, what to know."""
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Literal
+
+from reports.compare.comparison import ERROR_RATE, RunComparison
+from reports.compare.effect import Effect, Verdict
+from reports.compare.metrics import METRICS, Metric
+from reports.compare.pieces import SliceName
+from reports.run_file import Run
+from reports.style import (
+    MINUS,
+    THIN,
+    TOO_FEW,
+    about,
+    count,
+    milliseconds,
+    number,
+    percent,
+    plural,
+    seconds,
+)
+from reports.table import Cell, Table
+from reports.verdicts import CPU_NEAR_FULL
+
+State = Literal["good", "bad", "note"]
+"""As in reports.publication, which needs the charts."""
+
+_MOST_NAMED, _MOST_WITH_TARGETS = 3, 2
+"""Figures named in the headline, and slices of each; names with a target are longer."""
+_FAR = 9.995
+"""Changes by more than so many times the base are told as a multiple."""
+_ALLOWANCE_LEADS = 0.5
+_DISTURBANCE = 0.2
+"""Lateness of the tool's event loop that differs by more than this share of the median latency."""
+
+
+def figure(metric: Metric, value: float | None) -> str:
+    """A side's figure with its unit."""
+    if value is None:
+        return TOO_FEW
+    if metric.kind == "throughput":
+        return f"{number(value)}{THIN}/s"
+    return milliseconds(value) if metric.kind == "latency" else percent(value)
+
+
+def _decimals(half_width: float) -> int:
+    """So many decimals that the interval's half width has two digits, and not more than two."""
+    if half_width <= 0 or not math.isfinite(half_width):
+        return 0
+    return min(2, max(0, 1 - math.floor(math.log10(half_width))))
+
+
+def _signed(value: float, decimals: int) -> str:
+    text = f"{abs(value):,.{decimals}f}"
+    if not float(text.replace(",", "")):
+        return text
+    return ("+" if value > 0 else MINUS) + text
+
+
+def _texts(effect: Effect) -> tuple[str, str, str, str] | None:
+    """(change, low, high, unit) as text; None where there is too little data."""
+    if effect.change is None or effect.low is None or effect.high is None:
+        return None
+    values = [v * 100 for v in (effect.change, effect.low, effect.high)]
+    decimals = _decimals((values[2] - values[1]) / 2)
+    while decimals < 2 and any(v and not round(v, decimals) for v in values[1:]):
+        # On which side of no change an end lies is what the reader looks for.
+        decimals += 1
+    if effect.metric.kind != "share" and max(map(abs, values)) > _FAR * 100:
+        return (*(f"×{THIN}{number(1 + v / 100)}" for v in values), "")  # type: ignore[return-value]
+    unit = f"{THIN}pp" if effect.metric.kind == "share" else f"{THIN}%"
+    change, low, high = (_signed(v, decimals) for v in values)
+    return change, low, high, unit
+
+
+def change(effect: Effect) -> str:
+    """`+9.1 %`, `−0.42 pp` (percentage points), `× 12`."""
+    texts = _texts(effect)
+    return TOO_FEW if texts is None else texts[0] + texts[3]
+
+
+def interval(effect: Effect, *, unit: bool = True) -> str:
+    """`+4.0 to +14.2 %`, or the numbers alone."""
+    texts = _texts(effect)
+    return "" if texts is None else f"{texts[1]} to {texts[2]}{texts[3] if unit else ''}"
+
+
+def slice_name(comparison: RunComparison, where: SliceName) -> str:
+    """A slice as tables name it: its key type, with its target where there are several."""
+    if comparison.several_targets:
+        return f"{where.target} / {where.key_type}"
+    return where.key_type
+
+
+def headline(comparison: RunComparison) -> str:
+    """The answer in one sentence."""
+    judged = [e for e in comparison.effects if e.verdict is not Verdict.TOO_LITTLE]
+    if not judged:
+        return "Too little data: NEW and BASE cannot be compared"
+    parts = [
+        f"{verdict} in {len(found)} of {plural(len(judged), 'figure')}: {_named(comparison, found)}"
+        for verdict in (Verdict.WORSE, Verdict.BETTER)
+        if (found := comparison.of(verdict))
+    ]
+    if not parts:
+        return f"No difference shown between NEW and BASE in {plural(len(judged), 'figure')}"
+    return f"NEW is {'; '.join(parts)}"
+
+
+def _named(comparison: RunComparison, found: Sequence[Effect]) -> str:
+    """The figures that differ, the first few by name."""
+    named = []
+    most = _MOST_WITH_TARGETS if comparison.several_targets else _MOST_NAMED
+    one_slice = len(comparison.slices) == 1
+    groups = [
+        (metric, list(effects)) for metric, effects in groupby(_by_metric(found), lambda e: e.metric)
+    ]
+    for metric, effects in groups[:most]:
+        effects.sort(key=lambda e: -abs(e.change or 0.0))
+        if one_slice:
+            named.append(f"{metric.name} {change(effects[0])}")
+            continue
+        each = [f"{slice_name(comparison, e.slice)} {change(e)}" for e in effects[:most]]
+        if (rest := len(effects) - most) > 0:
+            each.append(f"{rest} more")
+        named.append(f"{metric.name} ({', '.join(each)})")
+    if rest := sum(len(effects) for _, effects in groups[most:]):
+        named.append(plural(rest, "other"))
+    return ", ".join(named)
+
+
+def _by_metric(effects: Iterable[Effect]) -> list[Effect]:
+    order = {metric.key: place for place, metric in enumerate(METRICS)}
+    return sorted(effects, key=lambda e: order[e.metric.key])
+
+
+def lede(comparison: RunComparison) -> str:
+    """How sure the answer is, and what it could have missed."""
+    parts = []
+    if comparison.allowed:
+        listed = ", ".join(map(str, comparison.allowed))
+        parts.append(f"The workloads differ, as allowed: {listed} (BASE and NEW).")
+    parts.append(
+        f"Were both sides alike, any figure at all would be called better or worse in at most "
+        f"{ERROR_RATE * 100:.0f} of 100 such comparisons."
+    )
+    if (unseen := _unseen(comparison)) is not None:
+        parts.append(f"A change of throughput by less than about {about(unseen)} can stay unseen.")
+    return " ".join(parts)
+
+
+def _unseen(comparison: RunComparison) -> float | None:
+    """The half width of the widest interval of a throughput."""
+    reaches = [
+        (e.high - e.low) / 2
+        for e in comparison.effects
+        if e.metric.kind == "throughput" and e.low is not None and e.high is not None
+    ]
+    return max(reaches, default=None)
+
+
+def notes(comparison: RunComparison) -> list[tuple[State, str]]:
+    """What to know before believing the figures, each with what kind of news it is, bad ones first."""
+    found = [*_broken(comparison), *_disturbed(comparison), *_systems(comparison)]
+    found += [("note", text) for text in (_between_runs(comparison), _too_little(comparison)) if text]
+    return sorted(found, key=lambda note: note[0] != "bad")
+
+
+def _between_runs(comparison: RunComparison) -> str:
+    """How differences from run to run came into the intervals."""
+    if comparison.base.simulated and comparison.new.simulated and comparison.allowance is None:
+        return "Simulated: no database was there, and nothing but chance differs from run to run."
+    if len(comparison.bases) + len(comparison.news) > 2:
+        runs = f"{plural(len(comparison.bases), 'run')} of BASE, {len(comparison.news)} of NEW"
+        return f"{runs}: how far apart the runs of one side lie is part of every interval."
+    leads = [e.between for e in comparison.effects if e.between is not None]
+    if max(leads, default=0.0) <= _ALLOWANCE_LEADS:
+        return ""
+    allowed = "1 % of throughput and median, 3 % of the other figures"
+    if comparison.allowance is not None:
+        allowed = f"{about(comparison.allowance)} of each figure"
+    return (
+        "With one run a side nobody sees how far runs of the same thing differ. An allowance stands "
+        f"for it ({allowed}: one standard deviation of a run) and makes up most of some intervals; "
+        "several runs a side show the real one."
+    )
+
+
+def _too_little(comparison: RunComparison) -> str:
+    too_few = comparison.of(Verdict.TOO_LITTLE)
+    names = [f"{slice_name(comparison, e.slice)} {e.metric.name}" for e in too_few]
+    return f"Too little data for {', '.join(names)}: measure longer." if names else ""
+
+
+def _systems(comparison: RunComparison) -> list[tuple[State, str]]:
+    if not comparison.circumstances:
+        return []
+    listed = "; ".join(map(str, comparison.circumstances))
+    return [("note", f"What else differs (BASE and NEW): {listed}.")]
+
+
+def _broken(comparison: RunComparison) -> list[tuple[State, str]]:
+    """What makes a side's figures doubtful, whatever the intervals say."""
+    found: list[tuple[State, str]] = [
+        ("bad", f"{folder.name} was interrupted.") for folder in comparison.interrupted
+    ]
+    for name, runs in comparison.sides:
+        if any(check.holds is False for run in runs for check in run.invariant):
+            found.append(("bad", f"An invariant does not hold in {name}: see the report of the run."))
+        shares = [g.cpu_share for run in runs for g in run.generators if g.cpu_share is not None]
+        if max(shares, default=0.0) >= CPU_NEAR_FULL:
+            text = (
+                f"In {name} the tool used {about(max(shares))} of a core: it may have been the limit."
+            )
+            found.append(("bad", text))
+    return found
+
+
+def _disturbed(comparison: RunComparison) -> list[tuple[State, str]]:
+    """Where the tool waited much longer for a processor on one side than on the other.
+
+    Whatever kept it waiting was neither side's doing, and kept the database waiting too if that ran
+    on the same machine.
+    """
+    tails = {}
+    for name, runs in comparison.sides:
+        lags = [g.loop_lag_ms.p99 for run in runs for g in run.generators]
+        if not lags or None in lags:
+            return []
+        tails[name] = max(lag for lag in lags if lag is not None)
+    medians = [
+        min(e.base, e.new)
+        for e in comparison.effects
+        if e.metric.quantile == 0.5 and e.base is not None and e.new is not None
+    ]
+    worst, other = sorted(tails, key=lambda name: -tails[name])
+    if not medians or tails[worst] - tails[other] < _DISTURBANCE * min(medians):
+        return []
+    text = (
+        f"Something else was busy on the machine in {worst}: the tool's event loop ran late by "
+        f"{milliseconds(tails[worst])} (p99), in {other} by {milliseconds(tails[other])}. Measure "
+        "again before believing a difference."
+    )
+    return [("bad", text)]
+
+
+def sides_table(comparison: RunComparison) -> Table:
+    """Which runs were compared."""
+    rows = []
+    sides = zip(comparison.sides, (comparison.bases, comparison.news), strict=True)
+    for (name, runs), folders in sides:
+        for run, folder in zip(runs, folders, strict=True):
+            cells = (Cell(folder.resolve().name), Cell(_system(run)), Cell(_when(run)))
+            rows.append((name, cells))
+    return Table(("run", "target", "begun"), tuple(rows), title="Runs")
+
+
+def _when(run: Run) -> str:
+    if run.started_ns is None:
+        return "unknown"
+    return datetime.fromtimestamp(run.started_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _system(run: Run) -> str:
+    if run.simulated:
+        return "simulated"
+    return ", ".join(
+        dict.fromkeys(f"{t.family or 'unknown'} {t.version or ''}".strip() for t in run.targets)
+    )
+
+
+def settings_line(comparison: RunComparison) -> str:
+    """The workload that both sides have, in one line."""
+    run = comparison.base
+    config = run.config
+    load = f"{number(config.rate)}{THIN}/s" if config.rate else f"{count(config.users or 0)} users"
+    parts = [config.scenario, load]
+    if run.size is not None:
+        parts.append(f"{count(run.size)} accounts")
+    parts.append(config.skew)
+    if config.duration:
+        parts.append(seconds(config.duration))
+    return ", ".join(parts)
+
+
+HOW = (
+    "Throughput and latency are compared as ratios, shares as differences in percentage points (pp). "
+    "All intervals together hold what is true in 95 of 100 comparisons; a figure is better or worse "
+    "where its interval leaves no change out. Of several runs a side each figure is the mean, and of "
+    "throughput and latency the geometric mean."
+)
+
+
+def row(effect: Effect) -> tuple[str, str, str, str, str]:
+    """BASE, NEW, change, interval, verdict as text."""
+    return (
+        figure(effect.metric, effect.base),
+        figure(effect.metric, effect.new),
+        change(effect),
+        interval(effect),
+        str(effect.verdict),
+    )
+
+
+def effects_table(comparison: RunComparison) -> Table:
+    """Every figure of every slice: both sides, the change, its interval, the verdict."""
+    rows = []
+    for e in comparison.effects:
+        head = f"{slice_name(comparison, e.slice)}: {e.metric.name}"
+        old, new, changed, reach, verdict = row(e)
+        cells = (
+            Cell(old),
+            Cell(new),
+            Cell(changed, differs=e.differs),
+            Cell(reach),
+            Cell(verdict, differs=e.differs),
+        )
+        rows.append((head, cells))
+    return Table(("BASE", "NEW", "change", "interval", "verdict"), tuple(rows), title="Figures")
