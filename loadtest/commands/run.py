@@ -8,16 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from loadtest.commands.data_folder import DataFolder
+from loadtest.commands.gating import GATE_OPTIONS, GATING, Gating
 from loadtest.commands.report import write_and_print
 from loadtest.config import RunConfig
-from loadtest.errors import INTERRUPTED, InputError, OccbenchError
+from loadtest.errors import INTERRUPTED, InputError
 from loadtest.options import as_command
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("demo")(_demo)
-    app.command("run")(as_command(RunConfig, _run_load))
+    app.command("run")(as_command(RunConfig, _run_load, GATING))
     app.command("ui")(as_command(RunConfig, _ui, (_HOST, _PORT)))
 
 
@@ -44,7 +45,8 @@ def _demo(
 def _run_load(**options: Any) -> None:
     """Run transactions and write a report.
 
-    Ctrl-C stops early: what was measured is kept and reported.
+    Ctrl-C stops early: what was measured is kept and reported. Gates (`--fail-on`) are judged when the
+    report is written; one that is missed makes the status 1.
 
     Examples:
 
@@ -55,12 +57,17 @@ def _run_load(**options: Any) -> None:
     `occbench run --rate 500 --keys uuid --target 'embedded?commit_delay_ms=20'`
 
     `occbench run --target 'a=embedded?commit_delay_ms=12' --target 'b=embedded?commit_delay_ms=35'`
+
+    `occbench run --fail-on 'p99 > 50ms' --fail-on 'conflict_rate > base + 10%' --base results/main`
     """
+    gates = {name: options.pop(name) for name in GATE_OPTIONS if name in options}
     config = RunConfig.read(**options)
-    # Before anything that waits is imported, see headless.py.
+    # Before anything that waits is imported, see headless.py; gates read reports, which do.
     from loadtest.headless import run_headless
     from seed import contents, key_source
 
+    gating = Gating.read(**gates)
+    gating.expect(config)
     folder, interrupted = run_headless(config, contents, key_source)
     from loadtest import service_metrics
 
@@ -73,12 +80,9 @@ def _run_load(**options: Any) -> None:
         if not interrupted:
             raise
         print(f"occbench: {error}", file=sys.stderr)
-    if interrupted:
-        raise typer.Exit(INTERRUPTED)
-    from reports import invariant_holds
-
-    if invariant_holds(folder) is False:
-        raise typer.Exit(OccbenchError.exit_code)
+        raise typer.Exit(INTERRUPTED) from None
+    status = gating.conclude([gating.subject(folder)])
+    raise typer.Exit(INTERRUPTED if interrupted else status)
 
 
 def _ui(host: str, port: int, **options: Any) -> None:

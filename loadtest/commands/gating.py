@@ -1,0 +1,305 @@
+"""Gates of commands: their options, and how a command ends that has some.
+
+Before any load, `Gating.read` reads and checks the options, and `Gating.expect` whether they fit the
+run that is to be made. In the end `Gating.conclude` judges the runs that `Gating.subject` reads.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from inspect import Parameter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from loadtest.config import RunConfig
+from loadtest.errors import InputError, OccbenchError
+
+if TYPE_CHECKING:
+    from reports.base import Base as BaseRuns
+    from reports.conditions import Condition
+    from reports.gates import Judged, Subject
+    from reports.run_file import Run
+
+FailOn = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fail-on",
+        help="A gate: end with status 1 if this holds, as 'p99 > 50ms', 'uuid.conflict_rate > 5%' or "
+        "'throughput < base - 10%'; as often as wanted. docs/ci.md has the figures and the grammar.",
+        metavar="CONDITION",
+        show_default="no gates",
+    ),
+]
+Base = Annotated[
+    str | None,
+    typer.Option(
+        "--base",
+        help="What gates mean by base: the folder of an earlier run of the same workload (or sweep, of "
+        "which the point of the same workload is taken), or its summary.json.",
+        metavar="RUN",
+        show_default="none",
+    ),
+]
+JUnit = Annotated[
+    str | None,
+    typer.Option(
+        "--junit",
+        help="Write the gates to this file as JUnit's XML.",
+        metavar="FILE",
+        show_default="no",
+    ),
+]
+Markdown = Annotated[
+    str | None,
+    typer.Option(
+        "--markdown",
+        help="Write what was found to this file as Markdown, fit for a CI job's summary.",
+        metavar="FILE",
+        show_default="no",
+    ),
+]
+
+
+def _parameter(name: str, annotation: Any) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+FAIL_ON = _parameter("fail_on", FailOn)
+BASE = _parameter("base", Base)
+JUNIT = _parameter("junit", JUnit)
+MARKDOWN = _parameter("markdown", Markdown)
+GATING = (FAIL_ON, BASE, JUNIT, MARKDOWN)
+"""For `as_command(..., extra=GATING)`; a command with a base of its own leaves BASE out."""
+GATE_OPTIONS = tuple(parameter.name for parameter in GATING)
+"""Their names among the options that the command is called with."""
+
+_STDOUT = Path("/dev/stdout")
+
+
+@dataclass(frozen=True, slots=True)
+class Gating:
+    """The gates of one command, read and checked before it starts."""
+
+    conditions: tuple["Condition", ...]
+    base: "BaseRuns | None"
+    junit: Path | None
+    markdown: Path | None
+
+    @classmethod
+    def read(
+        cls,
+        *,
+        fail_on: Sequence[str] | None = None,
+        base: str | Path | None = None,
+        junit: str | Path | None = None,
+        markdown: str | Path | None = None,
+        has_base: bool = False,
+    ) -> "Gating":
+        """Read and check the options of gates; raises InputError where one makes no sense.
+
+        `has_base` says that the command brings a base of its own, such as `compare`.
+        """
+        conditions = _conditions(fail_on or ())
+        relative = [condition for condition in conditions if condition.limit.from_base]
+        if relative and base is None and not has_base:
+            raise InputError(
+                f"--fail-on {relative[0].text!r} compares with a base; name it with --base RUN"
+            )
+        return cls(
+            conditions,
+            _read_base(base) if base is not None else None,
+            _to_write("--junit", junit),
+            _to_write("--markdown", markdown),
+        )
+
+    def expect(self, config: RunConfig) -> None:
+        """Check conditions and base against a run that is to be made; raises InputError.
+
+        A condition of a key type that will not be measured, or a base without the figure or of another
+        workload, would make a gate that can only be missed.
+        """
+        if not self.conditions:
+            return
+        keys, targets = tuple(map(str, config.keys)), tuple(spec.name for spec in config.specs())
+        self.expect_slices(keys, targets)
+        relative = [condition for condition in self.conditions if condition.limit.from_base]
+        if self.base is None or not relative:
+            return
+        from reports.gates import missing_in_base
+
+        try:
+            summary = self.base.beside(_coming(config)).summary
+        except InputError as error:
+            raise InputError(f"--fail-on {relative[0].text!r}: {error}") from None
+        for condition, place, why in missing_in_base(relative, summary, keys, targets):
+            raise InputError(
+                f"--fail-on {condition.text!r}: the base does not have {condition.figure.name} of "
+                f"{place}: {why}"
+            )
+
+    def expect_slices(self, keys: Sequence[str], targets: Sequence[str]) -> None:
+        """Check that these key types and targets have every slice that a condition names; raises
+        InputError.
+        """
+        for condition in self.conditions:
+            for what, name, known in (
+                ("key type", condition.key_type, keys),
+                ("target", condition.target, targets),
+            ):
+                if name is not None and name not in known:
+                    raise InputError(
+                        f"--fail-on {condition.text!r}: no {what} {name!r} is measured; there are the "
+                        f"key types {', '.join(keys)}, the targets {', '.join(targets)}, and overall"
+                    )
+
+    def subject(self, folder: Path, name: str | None = None) -> "Subject":
+        """A run with a report as a subject to judge; by default it is called as its folder."""
+        from reports.gates import Subject, read_summary
+        from reports.run_file import read_run
+
+        run = read_run(folder)
+        base, no_base = None, ""
+        notes: tuple[str, ...] = ()
+        if self.base is not None:
+            from reports.base import noted
+
+            try:
+                found = self.base.beside(run)
+                base = found.summary
+                notes = tuple(noted(found.run, run)) if found.run is not None else ()
+            except InputError as error:
+                no_base = str(error)
+                notes = (f"Not compared with a base: {no_base}.",)
+        return Subject(
+            name or folder.name,
+            read_summary(folder),
+            base,
+            run.config.keys,
+            tuple(target.name for target in run.targets),
+            no_base,
+            notes,
+        )
+
+    def conclude(
+        self,
+        subjects: Iterable["Subject"],
+        *,
+        answer: str | None = None,
+        markdown: str | None = None,
+    ) -> int:
+        """Evaluate and print every gate, write the files that were asked for; returns the exit status.
+
+        That is 1 where a gate was missed or an invariant does not hold, else 0. In the Markdown file
+        `answer` stands in place of what each run found, where several found something together, and
+        `markdown` in place of answers and figures, for a command that says them in its own way.
+
+        Raises:
+            OccbenchError: if a file cannot be written.
+        """
+        from reports.gates import judge
+
+        judged = [judge(self.conditions, subject) for subject in subjects]
+        if self.conditions:
+            print(_in_terminal(judged))
+        if self.junit is not None:
+            from reports.junit import to_junit
+
+            _write(self.junit, to_junit(judged))
+        if self.markdown is not None:
+            from reports.job_summary import gates_markdown, to_markdown
+
+            if markdown is None:
+                text = to_markdown(judged, answer)
+            else:
+                text = f"{markdown.rstrip()}\n\n{gates_markdown(judged)}".rstrip() + "\n"
+            _write(self.markdown, text)
+        return 0 if all(one.passed for one in judged) else OccbenchError.exit_code
+
+
+def _conditions(texts: Sequence[str]) -> "tuple[Condition, ...]":
+    if not texts:
+        # Nothing is imported that a command without gates has no use for.
+        return ()
+    from reports.conditions import parse_condition
+
+    return tuple(parse_condition(text) for text in texts)
+
+
+def _read_base(path: str | Path) -> "BaseRuns":
+    from reports.base import Base as BaseRuns
+
+    try:
+        return BaseRuns.read(Path(path))
+    except InputError as error:
+        raise InputError(f"--base: {error}") from None
+
+
+def _coming(config: RunConfig) -> "Run":
+    """The run that this will be, as far as it can be known before."""
+    from reports.run_file import FORMAT, Run
+
+    settings = config.model_dump(mode="json")
+    settings["target"] = [spec.shown for spec in config.specs()]
+    return Run.model_validate(
+        {
+            "format": FORMAT,
+            "config": {name: value for name, value in settings.items() if value is not None},
+            "settings": settings,
+            "targets": [{"name": spec.name} for spec in config.specs()],
+            "accounts": config.accounts,
+        }
+    )
+
+
+def _in_terminal(judged: "Sequence[Judged]") -> str:
+    """Every gate in a line of its own, in columns."""
+    from reports.job_summary import gates_headline
+
+    rows = [
+        [
+            "held" if gate.held else "MISSED", gate.condition.text,
+            f"{one.subject.name} {gate.where}" if len(judged) > 1 else gate.where,
+            gate.value_said, gate.why or f"limit {gate.limit_said}",
+        ]
+        for one in judged
+        for gate in one.gates
+    ]  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
+    lines = [f"  {'  '.join(row).rstrip()}" for row in padded]
+    notes = dict.fromkeys(note for one in judged for note in one.subject.notes)
+    return "\n".join([gates_headline(judged), *lines, *notes])
+
+
+def _to_write(flag: str, path: str | Path | None) -> Path | None:
+    """A file that can be written, its folder made; known before the load that it will tell of."""
+    if path is None:
+        return None
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{flag}: {path} is a folder; name a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{flag}: no folder {path.parent} can be made: {error.strerror}") from None
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"{flag}: {path} cannot be written; name another file")
+    return path
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file as a whole; what only looks like one is written to where it is."""
+    from reports.summary import write_atomically
+
+    try:
+        if path == _STDOUT:
+            # Opened anew it would overwrite what it has already, where the output goes to a file.
+            print(text, end="")
+        elif path.is_symlink() or (path.exists() and not path.is_file()):
+            path.write_text(text, encoding="utf-8")
+        else:
+            write_atomically(path, text)
+    except OSError as error:
+        raise OccbenchError(f"cannot write {path}: {error.strerror}") from error

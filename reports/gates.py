@@ -1,0 +1,299 @@
+"""Gates: conditions that decide whether a run passes, each held against the figures of summary.json.
+
+Every condition is evaluated on every slice it is of, and a value that is not known misses its gate: a
+check that could not be made is not a check that was passed.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loadtest.errors import InputError
+from reports.conditions import OVERALL, Condition, Figure, Kind, Limit, Slice
+from reports.percentiles import BEYOND, QUANTILES
+from reports.style import MINUS, THIN, count
+
+Summary = Mapping[str, Any]
+"""The content of a summary.json, see docs/results-format.md."""
+
+_MOST_DIGITS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A run to judge, and the run it is held against."""
+
+    name: str
+    summary: Summary
+    base: Summary | None = None
+    keys: tuple[str, ...] = ()
+    """Key types that were to be measured; one of which nothing was recorded misses its gates."""
+    targets: tuple[str, ...] = ()
+    """Targets likewise."""
+    no_base: str = ""
+    """Where there is no base: why not."""
+    notes: tuple[str, ...] = ()
+    """What is worth knowing of the comparison with the base, as sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One condition on one slice of one run: its value, its limit, and whether it held."""
+
+    condition: Condition
+    where: str
+    """The slice: `uuid`, `east.uuid`, `overall`."""
+    value: float | None
+    """In the figure's unit (milliseconds, a share, transactions a second); None where not known."""
+    limit: float | None
+    base: float | None
+    """The figure of the base run, where the limit depends on it."""
+    held: bool
+    why: str = ""
+    """Where it could not be evaluated: why not."""
+
+    @property
+    def name(self) -> str:
+        """The condition and, where its text does not name all of it, the slice."""
+        said = self.condition.text.startswith(f"{self.where}.")
+        return self.condition.text if said else f"{self.condition.text} ({self.where})"
+
+    @property
+    def value_said(self) -> str:
+        """The value with its unit, with as many digits as it takes to see that it is not the limit."""
+        if self.value is None:
+            return "not known"
+        return _apart(self.condition.figure.kind, self.value, self.limit)
+
+    @property
+    def limit_said(self) -> str:
+        """The limit with its unit; where it came from the base, how."""
+        kind, limit = self.condition.figure.kind, self.condition.limit
+        if self.limit is None:
+            return ""
+        text = _apart(kind, self.limit, self.value, given=True)
+        if not limit.from_base or self.base is None:
+            return text
+        return f"{text} (base {shown(kind, self.base)}{_change(kind, limit)})"
+
+    @property
+    def said(self) -> str:
+        """Value and limit as one sentence's worth: `p99 is 61.2 ms, above the limit of 50 ms`."""
+        figure = self.condition.figure.name
+        if self.why:
+            return f"{figure}: {self.why}"
+        return f"{figure} is {self.value_said}, {self._side()} {self.limit_said}"
+
+    def _side(self) -> str:
+        if self.value == self.limit:
+            return "which is the limit of"
+        above = self.value is not None and self.limit is not None and self.value > self.limit
+        return f"{'above' if above else 'below'} the limit of"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A run and what its gates say."""
+
+    subject: Subject
+    gates: list[Gate]
+
+    @property
+    def missed(self) -> list[Gate]:
+        """The gates that did not hold."""
+        return [gate for gate in self.gates if not gate.held]
+
+    @property
+    def broken(self) -> bool:
+        """Whether the run's invariant does not hold; no figure is worth anything then."""
+        return (self.subject.summary.get("invariant") or {}).get("holds") is False
+
+    @property
+    def invariant_said(self) -> str:
+        """What the report says of the invariant."""
+        for verdict in self.subject.summary.get("verdicts") or ():
+            if verdict["about"] == "invariant":
+                return str(verdict["text"])
+        return "the invariant does not hold"
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate and the invariant held."""
+        return not self.missed and not self.broken
+
+
+def judge(conditions: Sequence[Condition], subject: Subject) -> Judged:
+    """Evaluate every condition on every slice of the run that it is of."""
+    gates = []
+    for condition in conditions:
+        places = _places(condition, subject)
+        gates += [_evaluate(condition, subject, place) for place in places]
+        if not places:
+            where = ".".join(filter(None, (condition.target, condition.key_type))) or OVERALL
+            gates.append(Gate(condition, where, None, None, None, False, "nothing was measured"))
+    return Judged(subject, gates)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A slice by its name, and the way to it in a summary."""
+
+    name: str
+    find: Callable[[Summary], Slice | None]
+
+
+def _places(condition: Condition, subject: Subject) -> list[_Place]:
+    """The slices that a condition is of: a part that it does not name stands for each there is."""
+    if condition.overall:
+        return [_Place(OVERALL, lambda summary: summary.get("overall"))]
+    keys = _names(subject.keys, subject.summary.get("key_types"), condition.key_type)
+    targets = _names(subject.targets, subject.summary.get("targets"), condition.target)
+    several = len(set(subject.targets) | set(subject.summary.get("targets") or {})) > 1
+    if not several and condition.target is None:
+        return [_Place(key, _of_key_type(key)) for key in keys]
+    return [_Place(f"{target}.{key}", _of_target(target, key)) for target in targets for key in keys]
+
+
+def _names(asked: Sequence[str], measured: Mapping[str, Any] | None, chosen: str | None) -> list[str]:
+    if chosen is not None:
+        return [chosen]
+    return list(dict.fromkeys([*asked, *(measured or {})]))
+
+
+def _of_key_type(key: str) -> Callable[[Summary], Slice | None]:
+    return lambda summary: (summary.get("key_types") or {}).get(key)
+
+
+def _of_target(target: str, key: str) -> Callable[[Summary], Slice | None]:
+    def find(summary: Summary) -> Slice | None:
+        targets = summary.get("targets") or {}
+        if list(targets) == [target]:
+            # With one target nothing is split by it: its key types are the run's.
+            return _of_key_type(key)(summary)
+        found: Slice | None = (summary.get("targets_by_key_type") or {}).get(target, {}).get(key)
+        return found
+
+    return find
+
+
+def _evaluate(condition: Condition, subject: Subject, place: _Place) -> Gate:
+    figure = condition.figure
+    found = place.find(subject.summary)
+    value = figure.value(found) if found is not None else None
+    base = None
+    if condition.limit.from_base and subject.base is not None:
+        beside = place.find(subject.base)
+        base = figure.value(beside) if beside is not None else None
+    limit = condition.limit.of(base)
+    why = _why_unknown(figure, found) if value is None else ""
+    if not why and limit is None:
+        why = _why_no_base(condition, subject, place)
+    held = value is not None and limit is not None and not condition.missed_by(value, limit)
+    return Gate(condition, place.name, value, limit, base, held, why)
+
+
+def _why_no_base(condition: Condition, subject: Subject, place: _Place) -> str:
+    if subject.base is None:
+        return subject.no_base or "there is no base"
+    found = place.find(subject.base)
+    return f"the base does not have it: {_why_unknown(condition.figure, found)}"
+
+
+def missing_in_base(
+    conditions: Sequence[Condition], base: Summary, keys: tuple[str, ...], targets: tuple[str, ...]
+) -> Iterator[tuple[Condition, str, str]]:
+    """What a base lacks for judging a run of these key types and targets: condition, slice, why."""
+    coming = Subject("", {}, base, keys, targets)
+    for condition in conditions:
+        if not condition.limit.from_base:
+            continue
+        for place in _places(condition, coming):
+            found = place.find(base)
+            if found is None or condition.figure.value(found) is None:
+                yield condition, place.name, _why_unknown(condition.figure, found)
+
+
+def _why_unknown(figure: Figure, found: Slice | None) -> str:
+    if found is None:
+        return "nothing was measured"
+    if figure.part not in found:
+        return "this target does not show it"
+    if figure.of in QUANTILES and isinstance(found[figure.part], Mapping):
+        samples = int(found[figure.part].get("samples") or 0)
+        needed = round(BEYOND / (1 - QUANTILES[figure.of]))
+        if samples < needed:
+            return f"too few samples, {count(samples)} where {figure.of} needs {count(needed)}"
+    return "nothing was counted"
+
+
+def read_summary(path: Path) -> Summary:
+    """The summary of a run, given its folder or its summary.json; raises InputError."""
+    file = path / "summary.json" if path.is_dir() else path
+    if not file.exists():
+        if path.is_dir() and (path / "run.json").exists():
+            # A run that has a record and no report yet.
+            from reports.write import summarise
+
+            return summarise(path)
+        raise InputError(f"{path} is neither a run's folder nor a summary.json")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read: {error}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("key_types"), dict):
+        raise InputError(f"{file} is not the summary of a run")
+    return content
+
+
+def _scaled(kind: Kind, value: float) -> tuple[float, str]:
+    if kind is Kind.TIME:
+        return (value / 1000, f"{THIN}s") if abs(value) >= 10_000 else (value, f"{THIN}ms")
+    if kind is Kind.SHARE:
+        return value * 100, f"{THIN}%"
+    return value, "/s" if kind is Kind.SPEED else ""
+
+
+def shown(kind: Kind, value: float, digits: int = 3, *, given: bool = False) -> str:
+    """A value with its unit and so many significant digits; whole digits are never rounded away.
+
+    `given` says that it was typed and not measured: zeros at its end then mean nothing.
+    """
+    scaled, unit = _scaled(kind, value)
+    size = abs(scaled)
+    decimals = 0
+    if size and not (kind is Kind.NUMBER and size == int(size)):
+        # Rounding may bring a digit: 9.996 is 10.0, not 10.00.
+        rounded = round(size, digits - 1 - math.floor(math.log10(size)))
+        decimals = max(0, digits - 1 - math.floor(math.log10(rounded)))
+    text = f"{size:,.{decimals}f}"
+    if given and "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return f"{MINUS if scaled < 0 else ''}{text}{unit}"
+
+
+def _apart(kind: Kind, value: float, other: float | None, *, given: bool = False) -> str:
+    """A value with the fewest digits, from three on, that tell it from the other one."""
+    digits = 3
+    while (
+        other not in (None, value)
+        and digits < _MOST_DIGITS
+        and shown(kind, value, digits, given=True) == shown(kind, other, digits, given=True)
+    ):
+        digits += 1
+    return shown(kind, value, digits, given=given)
+
+
+def _change(kind: Kind, limit: Limit) -> str:
+    """How a limit differs from the base, as in ` + 10 %`; nothing where it does not."""
+    if limit.amount == 0:
+        return ""
+    sign = MINUS if limit.amount < 0 else "+"
+    amount = abs(limit.amount)
+    if limit.relative:
+        return f" {sign} {shown(Kind.SHARE, amount, given=True)}"
+    if kind is Kind.SHARE:
+        return f" {sign} {shown(Kind.NUMBER, amount * 100, given=True)} points"
+    return f" {sign} {shown(kind, amount, given=True)}"

@@ -1,0 +1,180 @@
+"""The Markdown of a CI job's summary: what was found, the figures, the gates.
+
+Tables are GitHub's, which GitLab and most others read as well. Of several runs there is one table of
+figures with a row for each slice of each.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from reports.conditions import FIGURES, Kind, Slice
+from reports.gates import Gate, Judged, Subject, Summary, shown
+from reports.style import MINUS, THIN, plural
+
+_MOST_ROWS = 100
+"""Gates that held are listed up to so many; those that were missed all are."""
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    head: str
+    figure: str
+
+
+_COLUMNS = (
+    _Column("throughput", "throughput"),
+    _Column("conflict rate", "conflict_rate"),
+    _Column("retry rate", "retry_rate"),
+    _Column("p50", "p50"),
+    _Column("p99", "p99"),
+    _Column("give-ups", "give_ups"),
+)
+
+
+def to_markdown(judged: Sequence[Judged], answer: str | None = None) -> str:
+    """The whole summary: the answers, a table of figures, the gates and what else is wrong.
+
+    `answer` is what the runs found together, a headline and more lines, in place of what each found.
+    """
+    if answer is not None:
+        headline, _, lede = answer.partition("\n")
+        found = [_answer(headline, lede, passed=all(one.passed for one in judged))]
+    elif len(judged) == 1:
+        said = judged[0].subject.summary.get("answer") or {}
+        found = [_answer(said.get("headline", ""), said.get("lede", ""), passed=judged[0].passed)]
+    else:
+        found = [_answer_of_one(one) for one in judged]
+    return "\n\n".join(filter(None, [*found, _figures(judged), gates_markdown(judged)])) + "\n"
+
+
+def gates_markdown(judged: Sequence[Judged]) -> str:
+    """The part that is about the gates alone, for a page that has its own figures; "" without any."""
+    gates = [(one, gate) for one in judged for gate in one.gates]
+    lines: list[str] = []
+    if gates:
+        # What was missed is read first, whatever was asked first.
+        gates.sort(key=lambda pair: pair[1].held)
+        lines += [f"### {gates_headline(judged)}", ""]
+        head = ["", "gate is missed if", "of", "value", "limit"]
+        most = max(_MOST_ROWS, sum(not gate.held for _, gate in gates))
+        rows = [_gate_row(one, gate, several=len(judged) > 1) for one, gate in gates[:most]]
+        lines += _table(head, rows, numbers=(3,))
+        if len(gates) > most:
+            lines += ["", f"{plural(len(gates) - most, 'more gate')} held."]
+    wrong = [line for one in judged for line in _wrong(one, several=len(judged) > 1)]
+    if wrong:
+        lines += ["", *wrong]
+    return "\n".join(lines).strip("\n")
+
+
+def gates_headline(judged: Sequence[Judged]) -> str:
+    """`Gates: 1 of 3 missed`, `Gates: all 3 held`."""
+    gates = [gate for one in judged for gate in one.gates]
+    missed = sum(not gate.held for gate in gates)
+    if missed:
+        return f"Gates: {missed} of {len(gates)} missed"
+    return f"Gates: {'all ' if len(gates) > 1 else ''}{len(gates)} held"
+
+
+def _answer(headline: str, lede: str, *, passed: bool) -> str:
+    return f"## {'' if passed else '❌ '}{_plain(headline)}\n\n{_plain(lede)}".rstrip()
+
+
+def _answer_of_one(judged: Judged) -> str:
+    headline = (judged.subject.summary.get("answer") or {}).get("headline", "")
+    return f"**{'' if judged.passed else '❌ '}{_plain(judged.subject.name)}**: {_plain(headline)}"
+
+
+def _figures(judged: Sequence[Judged]) -> str:
+    several = len(judged) > 1
+    head = [*(["run"] if several else []), "", *(column.head for column in _COLUMNS)]
+    rows = [
+        [*([_plain(one.subject.name)] if several else []), _plain(name), *_cells(found, beside)]
+        for one in judged
+        for name, found, beside in _slices(one.subject)
+    ]
+    if not rows:
+        return ""
+    text = "\n".join(_table(head, rows, numbers=range(len(head) - len(_COLUMNS), len(head))))
+    if any(one.subject.base is not None for one in judged):
+        text += "\n\nIn brackets: against the base run."
+    return text
+
+
+def _slices(subject: Subject) -> Iterator[tuple[str, Slice, Slice | None]]:
+    """Each finest slice of a run with its name, and the base's beside it."""
+    beside = dict(_finest(subject.base)) if subject.base is not None else {}
+    for name, found in _finest(subject.summary):
+        yield name, found, beside.get(name)
+
+
+def _finest(summary: Summary) -> Iterator[tuple[str, Slice]]:
+    nested = summary.get("targets_by_key_type") or {}
+    if nested:
+        for target, keys in nested.items():
+            for key, found in keys.items():
+                yield f"{target}, {key}", found
+    else:
+        yield from (summary.get("key_types") or {}).items()
+
+
+def _cells(found: Slice, base: Slice | None) -> Iterator[str]:
+    for column in _COLUMNS:
+        figure = FIGURES[column.figure]
+        value = figure.value(found)
+        text = "too few" if value is None else shown(figure.kind, value)
+        before = figure.value(base) if base is not None else None
+        if value is not None and before is not None:
+            text += f" ({_against(figure.kind, value, before)})"
+        yield text
+
+
+def _against(kind: Kind, value: float, base: float) -> str:
+    """How a value differs from the base's: in percent; of counts and from nothing, what it was."""
+    if kind is Kind.NUMBER or base == 0:
+        return f"was {shown(kind, base)}"
+    change = value / base - 1
+    digits = 0 if abs(change) >= 0.1 else 1
+    text = f"{abs(change) * 100:.{digits}f}{THIN}%"
+    if text == f"0.0{THIN}%":
+        return f"±0{THIN}%"
+    return f"{'+' if change > 0 else MINUS}{text}"
+
+
+def _gate_row(judged: Judged, gate: Gate, *, several: bool) -> list[str]:
+    where = f"{_plain(judged.subject.name)}, {_plain(gate.where)}" if several else _plain(gate.where)
+    limit = gate.why or gate.limit_said
+    return [
+        "✅ held" if gate.held else "❌ **missed**", _code(gate.condition.text), where,
+        gate.value_said, _plain(limit),
+    ]  # fmt: skip
+
+
+def _wrong(judged: Judged, *, several: bool) -> Iterator[str]:
+    """What the report found wrong beside the gates, and what else is to know, as a list."""
+    before = f"{_plain(judged.subject.name)}: " if several else ""
+    verdicts: Sequence[Mapping[str, str]] = judged.subject.summary.get("verdicts") or ()
+    for verdict in verdicts:
+        if verdict["state"] == "bad":
+            yield f"- {before}{_plain(verdict['text'])}"
+    for note in judged.subject.notes:
+        yield f"- {before}{_plain(note)}"
+    if judged.subject.summary.get("interrupted"):
+        yield f"- {before}The run was interrupted: the figures are of what was measured until then."
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int]) -> list[str]:
+    rule = ["--:" if place in numbers else ":--" for place in range(len(head))]
+    return [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
+
+
+def _plain(text: str) -> str:
+    """Text in which nothing means anything to Markdown, and of one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _code(text: str) -> str:
+    """Text as code; a table's cell ends at a bar even there."""
+    return f"`{text.replace('`', chr(39)).replace('|', chr(92) + '|')}`"

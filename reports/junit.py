@@ -1,0 +1,67 @@
+"""Gates as JUnit's XML, which CI systems show as tests.
+
+A run is a test suite. Each gate is a test case, and so is the run's invariant, which is skipped where
+nobody could check it.
+"""
+
+import re
+from collections.abc import Sequence
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from reports.gates import Judged
+
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def to_junit(judged: Sequence[Judged]) -> str:
+    """The document: one suite for each run."""
+    root = Element("testsuites", {"name": "occbench"})
+    for one in judged:
+        _suite(root, one)
+    for name in ("tests", "failures", "skipped"):
+        root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
+    root.set("errors", "0")
+    indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(root: Element, judged: Judged) -> None:
+    name = _clean(judged.subject.name)
+    suite = SubElement(root, "testsuite", {"name": name})
+    suite.set("time", f"{judged.subject.summary.get('measured_s') or 0:.3f}")
+    for gate in judged.gates:
+        case = SubElement(
+            suite, "testcase", {"classname": name, "name": _clean(gate.name), "time": "0"}
+        )
+        if gate.held:
+            SubElement(case, "system-out").text = _clean(gate.said)
+        else:
+            _failure(case, "gate", gate.said)
+    _invariant(suite, judged)
+    cases = suite.findall("testcase")
+    suite.set("tests", str(len(cases)))
+    suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
+    suite.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
+    suite.set("errors", "0")
+
+
+def _invariant(suite: Element, judged: Judged) -> None:
+    """The invariant's test case."""
+    case = SubElement(
+        suite, "testcase", {"classname": suite.get("name", ""), "name": "invariant", "time": "0"}
+    )
+    holds = (judged.subject.summary.get("invariant") or {}).get("holds")
+    if judged.broken:
+        _failure(case, "invariant", judged.invariant_said)
+    elif holds is None:
+        SubElement(case, "skipped", {"message": "could not be checked"})
+
+
+def _failure(case: Element, kind: str, said: str) -> None:
+    """Why a test case failed: some systems show the attribute, some the text."""
+    SubElement(case, "failure", {"type": kind, "message": _clean(said)}).text = _clean(said)
+
+
+def _clean(text: str) -> str:
+    """Without the control characters that XML cannot hold."""
+    return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)

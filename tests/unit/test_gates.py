@@ -1,0 +1,476 @@
+"""Gates: which slices a condition is of, what misses it, and what is said of it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadtest.commands.gating import Gating
+from loadtest.config import RunConfig
+from loadtest.errors import InputError
+from reports.base import Base
+from reports.conditions import FIGURES, Kind, parse_condition
+from reports.gates import Gate, Judged, Subject, judge, read_summary, shown
+from reports.job_summary import gates_markdown, to_markdown
+from reports.junit import to_junit
+from reports.run_file import read_run
+from reports.write import summarise
+from tests.run_folders import FakeRun, write_fake_run
+
+_MARKS = ("mean", "p50", "p90", "p95", "p99", "p999", "max")
+
+
+def slice_of(p99: float | None = 40.0, tps: float | None = 500.0, **more: Any) -> dict[str, Any]:
+    times = {"samples": 5000, **dict.fromkeys(_MARKS, 10.0), "p99": p99}
+    return {
+        "attempts": 5100, "transactions": 5000, "committed": 4990, "give_ups": 10, "conflicts": 100,
+        "conflict_rate": 0.02, "retry_rate": 0.019, "retries_mean": 0.02, "retries_max": 3,
+        "errors_by_outcome": {}, "throughput_tps": tps, "latency_ms": times, "commit_ms": times, **more,
+    }  # fmt: skip
+
+
+def summary_of(
+    keys: Mapping[str, dict[str, Any]],
+    targets: Mapping[str, Mapping[str, dict[str, Any]]] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    return {
+        "format": 1, "answer": {"headline": "A headline.", "lede": "A lede."}, "measured_s": 10.0,
+        "overall": slice_of(p99=1.0), "key_types": dict(keys),
+        "targets": {name: slice_of() for name in targets or ["embedded"]},
+        "targets_by_key_type": {k: dict(v) for k, v in (targets or {}).items()},
+        "invariant": {"holds": True}, "verdicts": [], **more,
+    }  # fmt: skip
+
+
+def judged(text: str, subject: Subject | dict[str, Any], base: dict[str, Any] | None = None) -> Judged:
+    if isinstance(subject, dict):
+        subject = Subject("a run", subject, base)
+    return judge([parse_condition(text)], subject)
+
+
+def only(text: str, subject: Subject | dict[str, Any], base: dict[str, Any] | None = None) -> Gate:
+    (gate,) = judged(text, subject, base).gates
+    return gate
+
+
+TWO_KEYS = summary_of({"int": slice_of(p99=40), "uuid": slice_of(p99=60)})
+REGIONS = summary_of(
+    {"int": slice_of(p99=1), "uuid": slice_of(p99=1)},
+    {
+        "east": {"int": slice_of(p99=10), "uuid": slice_of(p99=20)},
+        "west": {"int": slice_of(p99=30), "uuid": slice_of(p99=40)},
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "summary", "values"),
+    [
+        ("p99 > 50ms", TWO_KEYS, {"int": 40, "uuid": 60}),
+        ("uuid.p99 > 50ms", TWO_KEYS, {"uuid": 60}),
+        ("overall.p99 > 50ms", TWO_KEYS, {"overall": 1}),
+        ("embedded.p99 > 50ms", TWO_KEYS, {"embedded.int": 40, "embedded.uuid": 60}),
+        ("embedded.int.p99 > 50ms", TWO_KEYS, {"embedded.int": 40}),
+        ("p99 > 50ms", REGIONS,
+         {"east.int": 10, "east.uuid": 20, "west.int": 30, "west.uuid": 40}),
+        ("uuid.p99 > 50ms", REGIONS, {"east.uuid": 20, "west.uuid": 40}),
+        ("west.p99 > 50ms", REGIONS, {"west.int": 30, "west.uuid": 40}),
+        ("west.int.p99 > 50ms", REGIONS, {"west.int": 30}),
+    ],
+)  # fmt: skip
+def test_what_is_left_out_stands_for_each(
+    text: str, summary: dict[str, Any], values: dict[str, float]
+) -> None:
+    found = judged(text, summary)
+    assert {gate.where: gate.value for gate in found.gates} == values
+    assert [gate.where for gate in found.missed] == [w for w, value in values.items() if value > 50]
+
+
+def test_what_was_to_be_measured_and_was_not_misses() -> None:
+    subject = Subject("a run", TWO_KEYS, keys=("int", "uuid", "uuid7"), targets=("embedded",))
+    found = judged("p99 > 1s", subject)
+    assert [gate.where for gate in found.missed] == ["uuid7"]
+    assert found.missed[0].why == "nothing was measured"
+    gone = Subject("a run", REGIONS, keys=("int", "uuid"), targets=("east", "west", "north"))
+    assert [gate.where for gate in judged("p99 > 1s", gone).missed] == ["north.int", "north.uuid"]
+    only_one_left = summary_of({"int": slice_of()}, {"east": {"int": slice_of()}})
+    left = Subject("a run", only_one_left, keys=("int",), targets=("east", "west"))
+    assert [gate.where for gate in judged("p99 > 1s", left).missed] == ["west.int"]
+    nothing = summary_of({})
+    assert not judged("p99 > 1s", nothing).passed
+    assert not judged("uuid.p99 > 1s", nothing).passed
+
+
+@pytest.mark.parametrize("comparison", [">", "<", ">=", "<="])
+def test_a_value_that_is_not_known_misses_whichever_way(comparison: str) -> None:
+    few = slice_of(p99=None)
+    few["latency_ms"]["samples"] = 340
+    gate = only(f"p99 {comparison} 50ms", summary_of({"int": few}))
+    assert not gate.held
+    assert gate.why == "too few samples, 340 where p99 needs 1,000"
+    assert gate.said == "p99: too few samples, 340 where p99 needs 1,000"
+    without = slice_of()
+    del without["commit_ms"]
+    gate = only(f"commit_p99 {comparison} 50ms", summary_of({"int": without}))
+    assert not gate.held
+    assert gate.why == "this target does not show it"
+    gate = only(f"throughput {comparison} 50", summary_of({"int": slice_of(tps=None)}))
+    assert (gate.held, gate.why) == (False, "nothing was counted")
+
+
+@pytest.mark.parametrize("figure", sorted(FIGURES))
+def test_every_figure_is_found_in_a_real_summary(tmp_path: Path, figure: str) -> None:
+    summary = _real_summary(tmp_path)
+    unit = {Kind.TIME: "ms", Kind.SHARE: "%", Kind.SPEED: "/s", Kind.NUMBER: ""}[FIGURES[figure].kind]
+    for gate in judged(f"{figure} < 0{unit}", summary).gates:
+        assert gate.held, gate.said
+        assert gate.value is not None
+
+
+_MADE: list[dict[str, Any]] = []
+
+
+def _real_summary(folder: Path) -> dict[str, Any]:
+    if not _MADE:
+        _MADE.append(summarise(write_fake_run(folder / "run", FakeRun(duration_s=20, errors=0.01))))
+    return _MADE[0]
+
+
+def test_against_a_base() -> None:
+    base = summary_of({"int": slice_of(p99=40, conflict_rate=0.02)})
+    new = summary_of({"int": slice_of(p99=44.5, conflict_rate=0.0225)})
+    gate = only("p99 > +10%", new, base)
+    assert gate.limit == pytest.approx(44)
+    assert (gate.held, gate.base) == (False, 40)
+    assert (
+        gate.limit_said
+        == "44\N{NO-BREAK SPACE}ms (base 40.0\N{NO-BREAK SPACE}ms + 10\N{NO-BREAK SPACE}%)"
+    )
+    assert only("p99 > base + 5ms", new, base).held
+    assert only("conflict_rate > base + 20%", new, base).held
+    assert not only("conflict_rate > base + 10%", new, base).held
+    assert only("conflict_rate > base + 0.3pp", new, base).held
+    assert not only("conflict_rate > base + 0.2pp", new, base).held
+    assert not only("throughput < base + 1%", new, base).held
+    assert only("throughput < base", new, base).held
+
+
+def test_without_a_base_a_limit_that_needs_one_is_missed() -> None:
+    gate = only("p99 > +10%", TWO_KEYS | {"key_types": {"int": slice_of()}})
+    assert (gate.held, gate.why) == (False, "there is no base")
+    elsewhere = summary_of({"uuid": slice_of()})
+    gate = only("p99 > +10%", summary_of({"int": slice_of()}), elsewhere)
+    assert not gate.held
+    assert gate.why == "the base does not have it: nothing was measured"
+
+
+def test_a_broken_invariant_fails_without_any_condition() -> None:
+    subject = Subject("a run", summary_of({"int": slice_of()}, invariant={"holds": False}))
+    assert not judge([], subject).passed
+    unknown = Subject("a run", summary_of({"int": slice_of()}, invariant={"holds": None}))
+    assert judge([], unknown).passed
+    gating = Gating.read(fail_on=["p99 > 1s"])
+    assert gating.conclude([subject]) == 1
+    assert gating.conclude([unknown]) == 0
+
+
+def test_values_are_told_from_their_limits() -> None:
+    gate = only("p99 > 50ms", summary_of({"int": slice_of(p99=50.004)}))
+    assert not gate.held
+    assert gate.value_said == "50.004\N{NO-BREAK SPACE}ms"
+    assert gate.said == "p99 is 50.004\N{NO-BREAK SPACE}ms, above the limit of 50\N{NO-BREAK SPACE}ms"
+    gate = only("p99 >= 50ms", summary_of({"int": slice_of(p99=50.0)}))
+    assert not gate.held
+    assert gate.said == "p99 is 50.0\N{NO-BREAK SPACE}ms, which is the limit of 50\N{NO-BREAK SPACE}ms"
+
+
+@given(st.sampled_from(list(Kind)), st.floats(1e-6, 1e12), st.integers(3, 9))
+def test_what_is_shown_is_the_value(kind: Kind, value: float, digits: int) -> None:
+    text = shown(kind, value, digits)
+    number = text.rstrip("%msµ/\N{NO-BREAK SPACE}").replace(",", "")
+    scale = 100 if kind is Kind.SHARE else 1
+    if kind is Kind.TIME and not text.endswith("ms"):
+        scale = 1000
+        value /= 1e6
+    assert float(number) == pytest.approx(value * scale, rel=0.5 * 10 ** (1 - digits), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "measured", "typed"),
+    [
+        (Kind.TIME, 50.0, "50.0 ms", "50 ms"),
+        (Kind.TIME, 9.996, "10.0 ms", "10 ms"),
+        (Kind.TIME, 12_345.6, "12.3 s", "12.3 s"),
+        (Kind.SHARE, 0.02, "2.00 %", "2 %"),
+        (Kind.SHARE, 0.0, "0 %", "0 %"),
+        (Kind.SPEED, 3153.4, "3,153/s", "3,153/s"),
+        (Kind.NUMBER, 12.0, "12", "12"),
+        (Kind.NUMBER, 0.02, "0.0200", "0.02"),
+    ],
+)
+def test_what_was_measured_keeps_its_zeros(kind: Kind, value: float, measured: str, typed: str) -> None:
+    assert shown(kind, value).replace("\N{NO-BREAK SPACE}", " ") == measured
+    assert shown(kind, value, given=True).replace("\N{NO-BREAK SPACE}", " ") == typed
+
+
+def parsed(document: str) -> Xml.Element:
+    return Xml.fromstring(document)  # noqa: S314 - our own
+
+
+def files(*subjects: Subject, conditions: tuple[str, ...]) -> tuple[list[Judged], Xml.Element, str]:
+    found = [judge([parse_condition(text) for text in conditions], subject) for subject in subjects]
+    return found, parsed(to_junit(found)), to_markdown(found)
+
+
+def test_junit_counts_what_it_holds() -> None:
+    broken = summary_of(
+        {"int": slice_of()}, invariant={"holds": False},
+        verdicts=[{"about": "invariant", "state": "bad", "text": "3 <appeared> & vanished"}],
+    )  # fmt: skip
+    unknown = summary_of({"int": slice_of()}, invariant={"holds": None})
+    _, root, _ = files(
+        Subject("one", TWO_KEYS), Subject("two", broken), Subject("three", unknown),
+        conditions=("p99 > 50ms", "overall.throughput < 1"),
+    )  # fmt: skip
+    assert {name: root.get(name) for name in ("tests", "failures", "skipped", "errors")} == {
+        "tests": "10", "failures": "2", "skipped": "1", "errors": "0",
+    }  # fmt: skip
+    one, two, three = root
+    assert [(suite.get("name"), suite.get("tests")) for suite in root] == [
+        ("one", "4"), ("two", "3"), ("three", "3"),
+    ]  # fmt: skip
+    assert [case.get("name") for case in one] == [
+        "p99 > 50ms (int)", "p99 > 50ms (uuid)", "overall.throughput < 1", "invariant",
+    ]  # fmt: skip
+    failed = one.findall("testcase/failure")
+    assert [f.get("message") for f in failed] == [
+        "p99 is 60.0\N{NO-BREAK SPACE}ms, above the limit of 50\N{NO-BREAK SPACE}ms"
+    ]
+    invariant = two.find("testcase[@name='invariant']/failure")
+    assert invariant is not None
+    assert invariant.get("message") == "3 <appeared> & vanished"
+    assert three.find("testcase[@name='invariant']/skipped") is not None
+    assert [f.text for f in failed] == [f.get("message") for f in failed], "GitLab shows the text"
+    assert one.get("time") == "10.000"
+
+
+def test_what_is_not_known_is_a_failed_case() -> None:
+    few = summary_of({"int": slice_of(p99=None)})
+    _, root, text = files(Subject("a run", few), conditions=("p99 > 50ms",))
+    failure = root.find("testsuite/testcase/failure")
+    assert failure is not None
+    assert failure.get("message") == "p99: nothing was counted"
+    (_, gates) = tables(text)
+    assert gates[2] == ["❌ **missed**", "`p99 > 50ms`", "int", "not known", "nothing was counted"]
+
+
+@given(st.text(max_size=40))
+def test_junit_holds_any_name(name: str) -> None:
+    _, root, _ = files(Subject(name, TWO_KEYS), conditions=("p99 > 50ms",))
+    assert len(root) == 1
+
+
+def test_markdown_is_one_table_of_figures_and_one_of_gates() -> None:
+    base = summary_of({"int": slice_of(tps=1000), "uuid": slice_of(tps=500, give_ups=3)})
+    (found,), _, text = files(
+        Subject("a run", TWO_KEYS, base, notes=("The base ran elsewhere.",)),
+        conditions=("p99 > 50ms", "throughput < base - 10%"),
+    )
+    assert not found.passed
+    assert text.startswith("## ❌ A headline.\n\nA lede.")
+    figures, gates = tables(text)
+    assert figures[0][1:] == ["throughput", "conflict rate", "retry rate", "p50", "p99", "give-ups"]
+    assert [row[0] for row in figures[2:]] == ["int", "uuid"]
+    assert figures[2][1] == "500/s (−50\N{NO-BREAK SPACE}%)"
+    assert figures[3][1] == "500/s (±0\N{NO-BREAK SPACE}%)"
+    assert figures[3][6] == "10 (was 3)"
+    assert [row[0] for row in gates[2:]] == ["❌ **missed**"] * 2 + ["✅ held"] * 2
+    assert "### Gates: 2 of 4 missed" in text
+    assert text.endswith("- The base ran elsewhere.\n")
+    held = files(Subject("a run", TWO_KEYS), conditions=("p99 > 1s",))[2]
+    assert held.startswith("## A headline.")
+    assert "### Gates: all 2 held" in held
+    assert "brackets" not in held
+    assert gates_markdown([judge([], Subject("a run", TWO_KEYS))]) == ""
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    """Every table of a page as rows of cells; its rows must have as many cells as its head."""
+    found: list[list[list[str]]] = []
+    inside = False
+    for line in text.splitlines():
+        if line.startswith("| ") and line.endswith(" |"):
+            if not inside:
+                found.append([])
+            found[-1].append([cell.strip() for cell in line[2:-2].replace(r"\|", "¦").split(" | ")])
+        inside = line.startswith("|")
+    for table in found:
+        assert len({len(row) for row in table}) == 1, table
+    return found
+
+
+def test_several_runs_in_one_markdown() -> None:
+    _, _, text = files(
+        Subject("users=8|x", TWO_KEYS), Subject("users=32 *y*", REGIONS), conditions=("p99 > 50ms",)
+    )
+    figures, gates = tables(text)
+    assert len(figures) == 2 + 2 + 4
+    assert len(gates) == 2 + 2 + 4
+    assert figures[2][:2] == ["users=8¦x", "int"]
+    assert r"users=32 \*y\*, west.uuid" in text
+
+
+def test_a_sweep_has_one_answer_and_as_many_rows_as_matter() -> None:
+    subjects = [Subject(f"point {n}", TWO_KEYS) for n in range(80)]
+    found = [
+        judge([parse_condition("uuid.p99 > 50ms"), parse_condition("p50 > 1s")], s) for s in subjects
+    ]
+    text = to_markdown(found, "It hurts | from 8 users.\nMore *words*.")
+    assert text.startswith("## ❌ It hurts \\| from 8 users.\n\nMore \\*words\\*.\n\n| run |")
+    assert "A headline" not in text
+    _, gates = tables(text)
+    assert len(gates) == 2 + 100
+    assert sum("missed" in row[0] for row in gates[2:]) == 80
+    assert "140 more gates held." in text
+
+
+def test_a_base_is_a_folder_or_a_summary(tmp_path: Path) -> None:
+    folder = write_fake_run(tmp_path / "run", FakeRun(duration_s=4, keys=("int",)))
+    computed = read_summary(folder)
+    (folder / "summary.json").write_text(json.dumps(computed))
+    assert read_summary(folder) == read_summary(folder / "summary.json") == computed
+    for wrong, says in [("[]", "not the summary"), ("{", "cannot be read"), ("{}", "not the summary")]:
+        (folder / "summary.json").write_text(wrong)
+        with pytest.raises(InputError, match=says):
+            Base.read(folder)
+    for path in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(InputError, match="neither a run's folder nor"):
+            Base.read(path)
+
+
+def base_of(folder: Path, fake: FakeRun) -> Path:
+    write_fake_run(folder, fake)
+    (folder / "summary.json").write_text(json.dumps(summarise(folder)))
+    return folder
+
+
+def test_a_base_must_be_of_the_same_workload(tmp_path: Path) -> None:
+    same = base_of(tmp_path / "same", FakeRun(duration_s=4, keys=("int",), seed=1))
+    run = read_run(base_of(tmp_path / "run", FakeRun(duration_s=6, keys=("int",), seed=2)))
+    assert Base.read(same).beside(run).path == same
+    for name, fake in {
+        "users 33 and 32": FakeRun(duration_s=4, keys=("int",), users=33),
+        "accounts 999 and 1,000": FakeRun(duration_s=4, keys=("int",), accounts=999),
+        "skew zipf:1.1 and uniform": FakeRun(duration_s=4, keys=("int",), skew="zipf:1.1"),
+        "key types uuid and int": FakeRun(duration_s=4, keys=("uuid",)),
+    }.items():
+        other = base_of(tmp_path / name.replace(" ", "-"), fake)
+        with pytest.raises(InputError, match=f"of another workload: {name}"):
+            Base.read(other).beside(run)
+        alone = tmp_path / f"{name} alone" / "summary.json"
+        alone.parent.mkdir()
+        alone.write_bytes((other / "summary.json").read_bytes())
+        assert Base.read(alone).beside(run).path == alone, "nobody can know of a summary alone"
+
+
+def test_of_a_sweep_the_point_of_the_same_workload_is_the_base(tmp_path: Path) -> None:
+    sweep = tmp_path / "sweep"
+    points = []
+    for number, (users, seed) in enumerate([(8, 1), (8, 2), (32, 1), (32, 2)], start=1):
+        folder = f"points/{number}"
+        base_of(sweep / folder, FakeRun(duration_s=4, keys=("int",), users=users, seed=seed))
+        points.append(
+            {"number": number, "values": {"users": users}, "repeat": seed, "state": "done",
+             "folder": folder, "exit_status": 0}
+        )  # fmt: skip
+    axes = [{"name": "users", "values": [8, 32], "labels": ["8 users", "32 users"]}]
+    (sweep / "sweep.json").write_text(
+        json.dumps({"format": 1, "repeats": 2, "axes": axes, "points": points})
+    )
+    base = Base.read(sweep)
+
+    def chosen(users: int, seed: int) -> str:
+        folder = tmp_path / f"new-{users}-{seed}"
+        write_fake_run(folder, FakeRun(duration_s=4, keys=("int",), users=users, seed=seed))
+        return base.beside(read_run(folder)).path.name
+
+    assert [chosen(8, 1), chosen(8, 2), chosen(32, 1), chosen(32, 2)] == ["1", "2", "3", "4"]
+    assert chosen(32, 9) == "3"
+    with pytest.raises(InputError, match="no point of this workload"):
+        chosen(64, 1)
+
+
+def test_before_the_load_is_known_what_can_only_be_missed(tmp_path: Path) -> None:
+    # One slice of the base has too few transactions for its p99.
+    base = base_of(tmp_path / "base", FakeRun(duration_s=2, keys=("int",), tps=300, block_s=1))
+
+    def expect(condition: str, **options: Any) -> None:
+        config = {"keys": "int", "accounts": 1000, "retry_cap_ms": 500, "max_attempts": 8, **options}
+        Gating.read(fail_on=[condition], base=base).expect(RunConfig.read(**config))
+
+    expect("p50 > +10%")
+    expect("p99 > 10ms", users=8)
+    expect("embedded.int.p50 > base")
+    for condition, says, options in [
+        ("p99 > +10%", "the base does not have p99 of int: too few samples", {}),
+        ("p50 > +10%", "another workload: users 32 and 8", {"users": 8}),
+        ("uuid.p50 > 1s", "no key type 'uuid' is measured", {}),
+        ("east.p50 > 1s", "no target 'east' is measured", {}),
+    ]:
+        with pytest.raises(InputError, match=says):
+            expect(condition, **options)
+    with pytest.raises(InputError, match="name it with --base RUN"):
+        Gating.read(fail_on=["p50 > base"])
+    assert Gating.read(fail_on=["p50 > base"], has_base=True).conditions
+
+
+def test_files_are_checked_before_the_load(tmp_path: Path) -> None:
+    made = Gating.read(junit=tmp_path / "new" / "deep" / "gates.xml")
+    assert made.junit is not None
+    assert made.junit.parent.is_dir()
+    with pytest.raises(InputError, match=r"--markdown: .* is a folder"):
+        Gating.read(markdown=tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="--junit: no folder"):
+        Gating.read(junit=tmp_path / "file" / "gates.xml")
+
+
+def test_conclude_prints_every_gate_and_writes_the_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    junit, markdown = tmp_path / "gates.xml", tmp_path / "summary.md"
+    gating = Gating.read(
+        fail_on=["p99 > 50ms", "uuid.throughput<1"], junit=junit, markdown=markdown, has_base=True
+    )
+    assert gating.conclude([Subject("a", TWO_KEYS)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Gates: 1 of 3 missed"
+    assert [line.split()[0] for line in lines[1:]] == ["held", "MISSED", "held"]
+    assert "60.0\N{NO-BREAK SPACE}ms  limit 50\N{NO-BREAK SPACE}ms" in lines[2]
+    assert parsed(junit.read_text()).get("failures") == "1"
+    assert markdown.read_text().startswith("## ❌ A headline.")
+    assert gating.conclude([Subject("a", TWO_KEYS)], markdown="# My own\n") == 1
+    assert markdown.read_text().startswith("# My own\n\n### Gates: 1 of 3 missed")
+    assert Gating.read(fail_on=["p99 > 61ms"]).conclude([Subject("a", TWO_KEYS)]) == 0
+    capsys.readouterr()
+    assert Gating.read().conclude([Subject("a", TWO_KEYS)]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_markdown_to_the_terminal_or_through_a_link(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Gating.read(markdown="/dev/stdout").conclude([Subject("a", TWO_KEYS)])
+    assert capsys.readouterr().out.startswith("## A headline.")
+    assert Path("/dev/stdout").is_symlink()
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    (tmp_path / "file").write_text("old")
+    Gating.read(markdown=tmp_path / "link").conclude([Subject("a", TWO_KEYS)])
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text().startswith("## A headline.")
