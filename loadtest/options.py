@@ -55,7 +55,7 @@ def options_of(model: type[BaseModel]) -> list[Option]:
 def _option(name: str, field: FieldInfo) -> Option:
     extra = field.json_schema_extra
     assert isinstance(extra, dict)  # noqa: S101 - config.option() always sets it
-    text = _text(field.default)
+    text = as_typed(field.default)
     return Option(
         name=name,
         help=field.description or "",
@@ -69,7 +69,7 @@ def _option(name: str, field: FieldInfo) -> Option:
     )
 
 
-def _text(value: object) -> str:
+def as_typed(value: object) -> str:
     """A value as it is typed."""
     if value is None:
         return ""
@@ -123,6 +123,17 @@ def _parameter(option: Option) -> inspect.Parameter:
     )
 
 
+def command_words(config: RunConfig) -> list[str]:
+    """The run as words behind `occbench run`; reading them gives the same config."""
+    words = []
+    for option in options_of(RunConfig):
+        value = getattr(config, option.name)
+        if value is not None:
+            texts = value if option.is_multiple else [as_typed(value)]
+            words += [f"{option.flag}={text}" for text in texts]
+    return words
+
+
 def add_locust_arguments(parser: Any) -> None:
     """Give Locust's parser, and so its web form, the options that it has no argument for."""
     for option in options_of(RunConfig):
@@ -173,7 +184,7 @@ def to_locust(config: RunConfig) -> dict[str, Any]:
     values: dict[str, Any] = {
         LOCUST_PREFIX + option.name: " ".join(config.target)
         if option.is_multiple
-        else _text(getattr(config, option.name))
+        else as_typed(getattr(config, option.name))
         for option in options_of(RunConfig)
         if not option.own_by_locust
     }
@@ -184,7 +195,7 @@ def locust_arguments(config: RunConfig) -> list[str]:
     """The run as arguments for the `locust` command."""
     arguments = ["--users", str(config.users)]
     if config.spawn_rate is not None:
-        arguments += ["--spawn-rate", _text(config.spawn_rate)]
+        arguments += ["--spawn-rate", as_typed(config.spawn_rate)]
     else:
         arguments += ["--spawn-rate", str(config.users)]
     if config.duration is not None:

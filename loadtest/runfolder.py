@@ -18,14 +18,17 @@ FORMAT = 1
 _PACKAGES = ("occbench", "locust", "gevent", "psycopg", "numpy", "pyarrow")
 
 
-def create(results: Path, label: str, now: datetime) -> Path:
-    """Make a new, empty folder for a run; raises InputError where that cannot be done."""
+def create(results: Path, label: str, now: datetime, holds: str = "attempts") -> Path:
+    """Make a new folder for a run, with an empty folder `holds` in it.
+
+    Raises InputError where that cannot be done.
+    """
     stamp = now.strftime("%Y%m%d-%H%M%S")
     for attempt in range(1000):
         suffix = f"-{attempt + 1}" if attempt else ""
         folder = results / f"{stamp}-{label}{suffix}"
         try:
-            (folder / "attempts").mkdir(parents=True)
+            (folder / holds).mkdir(parents=True)
         except FileExistsError:
             if not folder.is_dir():
                 break

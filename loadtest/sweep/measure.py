@@ -1,0 +1,182 @@
+"""Measuring what is pending: one point after another, each by `occbench run` in a process of its own.
+
+A process for each point makes every point alike: none inherits the memory, the connections or the
+compiled statements of the one before it.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import time_ns
+from types import FrameType
+from typing import Any
+
+from loadtest.config import RunConfig
+from loadtest.errors import InputError, OccbenchError
+from loadtest.options import command_words
+from loadtest.sweep.plan import POINTS_FOLDER, Point, Sweep
+from loadtest.sweep.progress import Progress
+
+_STOPPING = "stopping; the points that are measured are kept (Ctrl-C again to leave at once)"
+
+
+def measure(sweep: Sweep, lock: int, progress: Progress) -> bool:
+    """Measure every pending point; returns whether all were tried, False after Ctrl-C or SIGTERM.
+
+    sweep.json is written after every point. A point that fails is noted with its reason and the next
+    one is tried; the point that Ctrl-C meets stays pending. `lock` is what `alone` gave for the sweep's
+    folder. Raises OccbenchError if sweep.json cannot be written.
+    """
+    with _interrupts() as current, progress:
+        pending = sweep.pending
+        if pending:
+            sweep.file.ended_ns = None
+        progress.begin(sweep)
+        for point in pending:
+            progress.point(point)
+            _measure_point(sweep, point, current, lock, progress)
+            if point.state != "pending":
+                sweep.save()
+                progress.ended(point)
+            if current.interrupted:
+                break
+        sweep.file.interrupted = bool(sweep.pending)
+        if pending and not sweep.pending:
+            sweep.file.ended_ns = time_ns()
+        sweep.save()
+    return not sweep.file.interrupted
+
+
+@dataclass(slots=True)
+class _Current:
+    """The run that is going on, and whether someone asked to stop."""
+
+    child: subprocess.Popen[str] | None = None
+    interrupted: bool = False
+    told: bool = False
+
+    def stop(self) -> None:
+        """Ask the run to save what it has, or, asked a second time, to leave."""
+        self.interrupted = True
+        if self.child is not None and self.child.poll() is None:
+            self.child.send_signal(signal.SIGINT)
+
+
+def _measure_point(
+    sweep: Sweep, point: Point, current: _Current, lock: int, progress: Progress
+) -> None:
+    points = sweep.folder / POINTS_FOLDER
+    before = set(points.iterdir())
+    started_ns = time_ns()
+    status, said = _run(sweep.config_of(point), current, lock, progress)
+    folder = max(set(points.iterdir()) - before, key=lambda one: one.name, default=None)
+    if folder is not None and is_measured(folder, status):
+        point.state, point.folder = "done", f"{POINTS_FOLDER}/{folder.name}"
+    elif current.interrupted:
+        return
+    else:
+        point.state, point.reason = "failed", reason_of(status, said)
+    point.started_ns, point.ended_ns, point.exit_status = started_ns, time_ns(), status
+
+
+def _run(config: RunConfig, current: _Current, lock: int, progress: Progress) -> tuple[int, list[str]]:
+    """Do one run; returns its exit status and the last lines that it wrote to stderr."""
+    command = [sys.executable, "-m", "loadtest.cli", "run", *command_words(config)]
+    said: list[str] = []
+    # A session of its own: Ctrl-C in the terminal is for us, and reaches the run once. It inherits the
+    # lock, so that nobody goes on with the sweep beside a run that has lost its parent.
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+        pass_fds=(lock,),
+    ) as child:
+        current.child = child
+        if current.interrupted:  # between the last look and here
+            current.stop()
+        assert child.stderr is not None  # noqa: S101 - it is a pipe
+        for line in child.stderr:
+            said = [*said[-20:], line.rstrip()]
+            if current.interrupted and not current.told:
+                # Told here and not by the signal's handler, which may have broken into another message.
+                progress.note(_STOPPING)
+                current.told = True
+            progress.live("stopping" if current.interrupted else said[-1])
+    current.child = None
+    return child.returncode, said
+
+
+def is_measured(folder: Path, status: int) -> bool:
+    """Whether the run has come to its end and has figures; status 1 then means a broken invariant."""
+    if status == 0:
+        return True
+    if status != OccbenchError.exit_code:
+        return False
+    try:
+        summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return summary["invariant"]["holds"] is False
+
+
+def reason_of(status: int, said: list[str]) -> str:
+    """Why a run failed, in one line: its own words where it had some."""
+    own = [line.removeprefix("occbench: ") for line in said if line.startswith("occbench: ")]
+    if own:
+        return own[-1]
+    ended = f"ended with status {status}" if status >= 0 else f"was killed by signal {-status}"
+    last = next((line for line in reversed(said) if line.strip()), "")
+    return f"the run {ended}" + (f": {last}" if last else "")
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[int]:
+    """Nobody else goes on with the sweep of this folder meanwhile; gives the lock, an open file.
+
+    Take it before sweep.json is read, or that may be older than what someone else has just measured.
+    Raises InputError if someone else has it, or there is no such folder.
+    """
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise InputError(f"{folder} is not a sweep's folder: {error.strerror}") from None
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{folder} is being measured by another process; wait until it has ended"
+            ) from None
+        yield lock
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _interrupts() -> Iterator[_Current]:
+    """Ctrl-C and SIGTERM stop the current run and end the sweep in order."""
+    current = _Current()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        current.stop()
+
+    before: dict[signal.Signals, Callable[..., Any] | int | None] = {
+        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield current
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

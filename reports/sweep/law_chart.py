@@ -1,0 +1,149 @@
+"""The universal scalability law beside the measured throughput."""
+
+import math
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.lines import Line2D
+
+from reports.charts.data import ChartData, Value
+from reports.charts.draw import SETTINGS, Chart, finish
+from reports.style import DASH, MUTED, about, number
+from reports.sweep.answer import curve_name
+from reports.sweep.lines import draw_curve, look_of, series_handles
+from reports.sweep.panels import Grid, along, furnish, make_grid, same_height
+from reports.sweep.scalability import Estimate, Fit, NoFit
+from reports.sweep.study import Curve, Study
+from reports.table import Table, of_texts
+
+_POINTS = 60
+_MOST_CURVES = 3
+
+
+def draw_law(study: Study) -> Chart | None:
+    """The fitted law of every curve that has one; None where none has."""
+    fitted = [(c, c.law) for c in study.curves if isinstance(c.law, Fit)]
+    if not fitted:
+        return None
+    with mpl.rc_context(SETTINGS):
+        return _draw(study, fitted)
+
+
+def _draw(study: Study, fitted: list[tuple[Curve, Fit]]) -> Chart:
+    grid = make_grid(study)
+    where = along(study, grid, logarithmic=False)
+    tops: list[float] = []
+    rows: list[tuple[Value, ...]] = []
+    for curve, fit in fitted:
+        axes = grid.axes.get(curve.panel)
+        loads = [float(place.value) for place in curve.places]
+        users = np.linspace(max(loads[0], 1.0), loads[-1], _POINTS)
+        low, high = fit.band(users)
+        law = fit.law.at(users)
+        rows += [
+            (curve_name(study, curve), float(n), float(x), float(a), float(b))
+            for n, x, a, b in zip(users, law, low, high, strict=True)
+        ]
+        if axes is None:
+            continue
+        style = look_of(study, curve.series)
+        tops += draw_curve(axes, study, curve, "throughput_tps", where, joined=False)
+        axes.plot(users, law, color=style.colour, linewidth=1.6, linestyle=style.line, zorder=3)
+        axes.fill_between(users, low, high, color=style.colour, alpha=0.15, linewidth=0, zorder=1)
+        axes.plot(
+            users, fit.law.lam * users, color=MUTED.sentinel, linewidth=1, linestyle=":", zorder=1
+        )
+        tops.append(float(law.max()))
+    same_height(grid, tops)
+    _legend(study, grid)
+    columns = ("line", "users", "law_tps", "law_low_tps", "law_high_tps")
+    title = "Throughput and the universal scalability law"
+    return finish(grid.figure, "scalability", title, _reading(study), ChartData(columns, rows))
+
+
+def _legend(study: Study, grid: Grid) -> None:
+    linear = Line2D([], [], color=MUTED.sentinel, linewidth=1, linestyle=":", label="λ · users")
+    handles = [*series_handles(study), linear]
+    furnish(grid, "committed transactions / s", handles)
+
+
+def law_table(study: Study) -> Table | None:
+    """λ, σ and κ of every curve, or why there are none; None where no law is looked for."""
+    rows = [
+        (curve_name(study, curve), *_row(curve.law)) for curve in study.curves if curve.law is not None
+    ]
+    if not rows:
+        return None
+    whys = {law.why for curve in study.curves if isinstance(law := curve.law, NoFit)}
+    if len(whys) == 1 and not any(isinstance(curve.law, Fit) for curve in study.curves):
+        rows = [("every line", *rows[0][1:])]
+    columns = (
+        "λ, transactions/s of one user", "σ, contention", "κ, coherency", "users at the peak",
+        "fits within",
+    )  # fmt: skip
+    return of_texts(
+        columns, tuple(rows), title="The universal scalability law", corner="with 95 % intervals"
+    )
+
+
+def _row(law: Fit | NoFit | None) -> tuple[str, ...]:
+    if not isinstance(law, Fit):
+        return (law.why if law else DASH, "", "", "", "")
+    peak = _estimate(law.peak) if law.peak else "not shown"
+    return (
+        _estimate(law.lam),
+        _estimate(law.sigma),
+        _estimate(law.kappa),
+        peak,
+        about(law.misfit),
+    )
+
+
+def _estimate(one: Estimate) -> str:
+    """Two significant digits, for the interval is wider than any further one."""
+    power = 0
+    if 0 < one.high < _SMALL:
+        power = math.floor(math.log10(one.value or one.high))
+    value, low, high = (_short(end / 10.0**power) for end in (one.value, one.low, one.high))
+    text = f"{value} ({low}{DASH}{high})"
+    return f"{text} · 10{str(power).translate(_RAISED)}" if power else text
+
+
+_SMALL = 0.01
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _short(value: float) -> str:
+    if value < 1e-3:
+        return "0"
+    return f"{float(f'{value:.2g}'):,.10g}" if value < 100 else number(value)
+
+
+def _reading(study: Study) -> str:
+    fitted = [(c, c.law) for c in study.curves if c.law is not None]
+    if len(fitted) > _MOST_CURVES:
+        count = sum(isinstance(law, Fit) for _, law in fitted)
+        return f"The law fits {count} of {len(fitted)} lines; the table has their parameters."
+    return " ".join(f"{curve_name(study, c)}: {law_text(law)}." for c, law in fitted)
+
+
+def law_text(law: Fit | NoFit) -> str:
+    """What a fit says of contention and coherency, as a clause."""
+    if isinstance(law, NoFit):
+        return law.why
+    contention, coherency = law.sigma.low > 0, law.kappa.low > 0
+    text = f"the law fits within {about(law.misfit)}"
+    if contention and coherency:
+        text += "; both contention (σ) and coherency (κ) are shown"
+    elif contention:
+        text += "; contention (σ) is shown, coherency (κ) is not"
+    elif coherency:
+        text += "; coherency (κ) is shown, contention (σ) is not"
+    elif law.sigma.value or law.kappa.value:
+        text += "; the data cannot tell contention (σ) from coherency (κ)"
+    if law.peak is not None:
+        text += (
+            f"; its throughput is highest at {number(law.peak.value)} users "
+            f"({number(law.peak.low)} to {number(law.peak.high)})"
+        )
+    return text

@@ -1,0 +1,349 @@
+"""The plan of a sweep: which points, in what order, and what its file keeps."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import typer.main
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from loadtest.commands import run as run_command
+from loadtest.config import RunConfig
+from loadtest.errors import InputError
+from loadtest.options import command_words
+from loadtest.sweep.axes import AXES, SweepOptions
+from loadtest.sweep.check import most_demanding
+from loadtest.sweep.plan import MOST_POINTS, POINTS_FOLDER, SWEEP_FILE, Sweep, begin, resume
+from reports.sweep.folder import is_sweep, read_sweep
+
+NOW = datetime(2026, 1, 1, 12, 0, 0)
+SECRET = "hunter2"
+WITH_A_PASSWORD = f"mine=postgresql://me:{SECRET}@db.example/test"
+
+
+def unchecked(configs: Sequence[RunConfig]) -> None:
+    """No database is there."""
+
+
+def plan(out: Path, repeats: int = 1, **options: Any) -> Sweep:
+    return begin({"out": str(out), **options}, repeats, NOW, unchecked)
+
+
+def again(folder: Path, *targets: str) -> Sweep:
+    return resume(folder, targets, unchecked)
+
+
+def order(sweep: Sweep) -> list[tuple[Any, ...]]:
+    return [(*point.values.values(), point.repeat) for point in sweep.file.points]
+
+
+def test_every_combination_is_a_point_once_in_each_repeat(tmp_path: Path) -> None:
+    sweep = plan(tmp_path, 3, users="1,8,32", retry="none,full-jitter", rate="100")
+    wanted = {(users, retry) for users in (1, 8, 32) for retry in ("none", "full-jitter")}
+    assert [axis.name for axis in sweep.file.axes] == ["users", "retry"]
+    assert sweep.file.config["rate"] == 100.0
+    assert not {"users", "retry", "out", "label"} & set(sweep.file.config)
+    for repeat in (1, 2, 3):
+        block = order(sweep)[6 * (repeat - 1) : 6 * repeat]
+        assert {(users, retry) for users, retry, of in block if of == repeat} == wanted
+    assert [point.number for point in sweep.file.points] == list(range(1, 19))
+
+
+def test_the_order_is_random_and_comes_from_the_seed(tmp_path: Path) -> None:
+    values = ",".join(map(str, range(1, 13)))
+    first = order(plan(tmp_path, 2, users=values, seed="5"))
+    assert order(plan(tmp_path, 2, users=values, seed="5")) == first
+    assert order(plan(tmp_path, 2, users=values, seed="6")) != first
+    users = [one for one, _ in first]
+    assert users[:12] != users[12:], "each repeat has an order of its own"
+    assert users[:12] not in (sorted(users[:12]), sorted(users[:12], reverse=True))
+
+
+def test_every_value_is_as_often_early_as_late(tmp_path: Path) -> None:
+    """Over many seeds each of three values comes first in a third of the sweeps."""
+    firsts = Counter(
+        plan(tmp_path / str(seed), users="1,2,3", seed=str(seed)).file.points[0].values["users"]
+        for seed in range(300)
+    )
+    # The seeds are fixed: 4.3 standard deviations of a binomial count around 100.
+    assert all(65 <= firsts[users] <= 135 for users in (1, 2, 3)), firsts
+
+
+def test_a_repeat_has_random_numbers_of_its_own_and_its_points_share_them(tmp_path: Path) -> None:
+    sweep = plan(tmp_path, 2, users="1,2", seed="7")
+    seeds = {(point.repeat, sweep.config_of(point).seed) for point in sweep.file.points}
+    assert seeds == {(1, 7), (2, 8)}
+
+
+def test_a_point_is_the_run_that_was_asked_for(tmp_path: Path) -> None:
+    sweep = plan(
+        tmp_path, users="2,4", think_time="10ms,1s", duration="3s", keys="uuid", label="mine",
+        target=["east=embedded?commit_delay_ms=5 west=embedded://locking"],
+    )  # fmt: skip
+    assert sweep.folder.name == "20260101-120000-sweep-mine"
+    for point in sweep.file.points:
+        config = sweep.config_of(point)
+        assert (config.users, config.think_time) == tuple(point.values.values())
+        assert [spec.name for spec in config.specs()] == ["east", "west"]
+        assert (config.duration, config.keys) == (3.0, ("uuid",))
+        assert config.out == sweep.folder / POINTS_FOLDER
+    (axis,) = [axis for axis in sweep.file.axes if axis.name == "think_time"]
+    assert (axis.values, axis.labels) == ([0.01, 1.0], ["10 ms", "1 s"])
+
+
+def test_targets_are_an_axis_by_their_names(tmp_path: Path) -> None:
+    targets = ["one=embedded", "east=embedded west=embedded://locking"]
+    sweep = plan(tmp_path, target=targets)
+    (axis,) = sweep.file.axes
+    assert axis.values == targets
+    assert axis.labels == ["one", "east + west"]
+    unnamed = ["embedded?commit_delay_ms=1", "embedded?commit_delay_ms=2"]
+    (axis,) = plan(tmp_path, target=unnamed).file.axes
+    assert axis.labels == unnamed, "both are called embedded, which tells nothing"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "nothing to sweep"),
+        ({"users": "8"}, "nothing to sweep"),
+        ({"users": "1,,2"}, "--users: a value is empty"),
+        ({"users": "1,x"}, "--users: 'x' will not do"),
+        ({"users": "1,0"}, "--users: '0' will not do"),
+        ({"users": "8,16,08"}, "--users: 8 is there twice"),
+        ({"users": "1,2", "duration": "soon"}, "--duration: 'soon' is not a duration"),
+        ({"users": "1,2", "skew": "zipf:0"}, "--skew: "),
+        ({"rate": "5,50", "think_time": "0,1s"}, "(in the point with rate 5, think_time 1s)"),
+        ({"users": "1,4", "target": ["a=embedded b=embedded"]}, "(in the point with users 1)"),
+        ({"target": ["embedded", " "]}, "--target: a value is empty"),
+        ({"target": ["embedded", "nonsense"]}, "no known family"),
+        ({"users": ",".join(map(str, range(1, MOST_POINTS + 2)))}, "2,001 points are more"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_made(
+    tmp_path: Path, options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        plan(tmp_path / "results", **options)
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "results").exists()
+
+
+def test_what_the_check_refuses_leaves_nothing_behind(tmp_path: Path) -> None:
+    def refuse(configs: Sequence[RunConfig]) -> None:
+        raise InputError(f"{len(configs)} cannot be done")
+
+    with pytest.raises(InputError, match="2 cannot be done"):
+        begin({"users": "1,2", "out": str(tmp_path / "results")}, 1, NOW, refuse)
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_most_demanding_point_of_each_target_is_checked() -> None:
+    configs = [
+        RunConfig.read(users=users, accounts=accounts, target=[target])
+        for users in (4, 64, 8)
+        for accounts in (100, 5000, 20)
+        for target in ("embedded", "embedded://locking")
+    ]
+    found = [(config.target, config.users, config.accounts) for config in most_demanding(configs)]
+    assert found == [(("embedded",), 64, 5000), (("embedded://locking",), 64, 5000)]
+
+
+def test_no_secret_is_kept_and_resuming_needs_it_again(tmp_path: Path) -> None:
+    sweep = plan(tmp_path, target=[WITH_A_PASSWORD, "embedded"])
+    assert any(
+        SECRET in text for config in map(sweep.config_of, sweep.pending) for text in config.target
+    )
+    for path in sweep.folder.rglob("*"):
+        assert path.is_dir() or SECRET not in path.read_text()
+    with pytest.raises(InputError, match="had a secret") as refused:
+        again(sweep.folder)
+    assert SECRET not in str(refused.value)
+    resumed = again(sweep.folder, WITH_A_PASSWORD)
+    assert list(map(resumed.config_of, resumed.pending)) == list(map(sweep.config_of, sweep.pending))
+    with pytest.raises(InputError, match="not a target of this sweep") as refused:
+        again(sweep.folder, WITH_A_PASSWORD.replace("mine", "yours"))
+    assert SECRET not in str(refused.value)
+
+
+def test_resuming_makes_pending_what_is_not_done(tmp_path: Path) -> None:
+    sweep = plan(tmp_path, users="1,2,3")
+    done, failed, _ = sweep.file.points
+    done.state, done.folder, done.exit_status = "done", "points/x", 0
+    failed.state, failed.reason, failed.exit_status = "failed", "no luck", 3
+    sweep.file.interrupted = True
+    sweep.save()
+    assert [point.number for point in read_sweep(sweep.folder).failed] == [2]
+    resumed = again(sweep.folder)
+    assert [point.number for point in resumed.pending] == [2, 3]
+    assert resumed.file.points[0] == done
+    assert resumed.file.points[1].reason is None
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "not a sweep's folder"),
+        ("", "not what this version writes"),
+        ("[1, 2]", "not what this version writes"),
+        (b"\xff\xfe", "not what this version writes"),
+        ('{"format": 1}', "not what this version writes"),
+        ("FORMAT 2", "format 2"),
+    ],
+)
+def test_what_cannot_be_resumed_is_said(
+    tmp_path: Path, content: str | bytes | None, words: str
+) -> None:
+    if content == "FORMAT 2":
+        sweep = plan(tmp_path, users="1,2")
+        content = sweep.file.model_dump_json().replace('"format":1', '"format":2')
+    if content is not None:
+        raw = content.encode() if isinstance(content, str) else content
+        (tmp_path / SWEEP_FILE).write_bytes(raw)
+    with pytest.raises(InputError, match=words):
+        again(tmp_path)
+
+
+def test_the_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    """Whoever has the old one open goes on reading the old one."""
+    sweep = plan(tmp_path, users="1,2")
+    with (sweep.folder / SWEEP_FILE).open() as opened:
+        sweep.file.points[0].state = "failed"
+        sweep.save()
+        assert json.load(opened)["points"][0]["state"] == "pending"
+    assert {path.name for path in sweep.folder.iterdir()} == {SWEEP_FILE, POINTS_FOLDER}
+
+
+def test_the_report_reads_what_is_written(tmp_path: Path) -> None:
+    sweep = plan(tmp_path, 2, users="1,8", rate="100,2500.5", skew="uniform,zipf:0.8")
+    assert is_sweep(sweep.folder)
+    read = read_sweep(sweep.folder)
+    written = sweep.file.model_dump()
+    for name in ("format", "label", "config", "repeats", "started_ns", "ended_ns", "interrupted"):
+        assert getattr(read, name) == written[name], name
+    assert [axis.model_dump() for axis in read.axes] == [
+        {**axis, "values": tuple(axis["values"]), "labels": tuple(axis["labels"])}
+        for axis in written["axes"]
+    ]
+    assert [point.model_dump() for point in read.points] == written["points"]
+    assert read.pending == read.points
+    assert not read.done
+    rate = read.axis("rate")
+    assert rate is not None
+    assert rate.label_of(2500.5) == "2,500.5"
+    assert read.axis("accounts") is None
+
+
+def test_the_file_says_what_the_docs_say(tmp_path: Path) -> None:
+    sweep = plan(tmp_path, users="1,8")
+    docs = (Path(__file__).parents[2] / "docs/results-format.md").read_text(encoding="utf-8")
+    section = docs.partition("## A sweep's folder")[2]
+    written = sweep.file.model_dump()
+    for key in (*written, *written["axes"][0], *written["points"][0]):
+        assert f"`{key}`" in section or f"`{key}[]`" in section, key
+
+
+BROKEN = [
+    ("no json", "not valid JSON"),
+    ("[]", 'no "format" key'),
+    ('{"format": 7}', "reads format 1"),
+    ('{"format": 1, "points": [{"number": "x"}]}', "points.0"),
+    ('{"format": 1, "axes": [{"name": "users", "values": [1], "labels": []}]}', "one label"),
+    (
+        (
+            '{"format": 1, "axes": [{"name": "users", "values": [1], "labels": ["1"]}], '
+            '"points": [{"number": 1, "values": {"users": 2}}]}'
+        ),
+        "no value on axis users",
+    ),
+]
+
+
+@pytest.mark.parametrize(("content", "words"), BROKEN, ids=[words for _, words in BROKEN])
+def test_the_report_says_what_is_wrong_with_a_file(tmp_path: Path, content: str, words: str) -> None:
+    assert not is_sweep(tmp_path)
+    with pytest.raises(InputError, match=r"not a sweep's folder"):
+        read_sweep(tmp_path)
+    (tmp_path / SWEEP_FILE).write_text(content)
+    with pytest.raises(InputError, match=words):
+        read_sweep(tmp_path)
+
+
+def test_options_are_those_of_a_run_and_say_which_can_be_swept() -> None:
+    assert list(SweepOptions.model_fields) == list(RunConfig.model_fields)
+    for name, field in SweepOptions.model_fields.items():
+        assert ("make an axis" in (field.description or "")) == (name in AXES), name
+    assert "axis" not in (RunConfig.model_fields["users"].description or "")
+
+
+TEXTS = {
+    "users": st.integers(1, 500).map(str),
+    "rate": st.floats(0.5, 99_999.0, width=32).map(lambda rate: f"{rate:.7f}"),
+    "accounts": st.integers(2, 10**9).map(str),
+    "skew": st.sampled_from(["uniform", "zipf:0.8", "zipf:1.1", "hotspot:0.9/0.1"]),
+    "retry": st.sampled_from(["none", "immediate", "full-jitter", "decorrelated-jitter"]),
+    "max_attempts": st.integers(0, 50).map(str),
+}
+
+
+@st.composite
+def grids(draw: st.DrawFn) -> dict[str, str]:
+    names = draw(st.lists(st.sampled_from(sorted(TEXTS)), min_size=1, max_size=3, unique=True))
+    chosen = {
+        name: draw(st.lists(TEXTS[name], min_size=1, max_size=4, unique_by=lambda text: float(text)
+                            if text.replace(".", "").isdigit() else text))
+        for name in names
+    }  # fmt: skip
+    if all(len(values) == 1 for values in chosen.values()):
+        chosen["think_time"] = ["0", "5ms"]
+        chosen.pop("rate", None)
+    return {name: ",".join(values) for name, values in chosen.items()}
+
+
+@settings(
+    max_examples=40, deadline=None, derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+@given(grids(), st.integers(1, 3), st.integers(0, 2**63 - 4))
+def test_any_grid_survives_its_file_and_its_command_line(
+    tmp_path: Path, grid: dict[str, str], repeats: int, seed: int
+) -> None:
+    """What is planned = what is read from the file = what the run reads from its command line."""
+    sweep = plan(tmp_path, repeats, seed=str(seed), sslrootcert="some ca.pem", **grid)
+    labels = [point.label for point in sweep.file.points]
+    assert len(set(labels)) == len(labels)
+    resumed = again(sweep.folder)
+    for point, also in zip(sweep.file.points, resumed.file.points, strict=True):
+        config = sweep.config_of(point)
+        assert resumed.config_of(also) == config
+        assert read_as_run(command_words(config)) == config
+        described = sweep.describe(point)
+        assert all(axis.name.replace("_", " ") in described for axis in sweep.file.axes)
+
+
+def read_as_run(words: list[str]) -> RunConfig:
+    """What `occbench run` makes of these words, by typer's own parser."""
+    app = typer.Typer()
+    run_command.register(app)
+    run = typer.main.get_group(app).commands["run"]
+    given = run.make_context("run", list(words)).params
+    return RunConfig.read(
+        **{name: one for name, one in given.items() if name in RunConfig.model_fields and one}
+    )
+
+
+def test_a_long_label_still_fits_and_stays_unique(tmp_path: Path) -> None:
+    sweep = plan(
+        tmp_path, users="1,2", accounts="1000000000,2000000000", rate="12345.678,2",
+        retry="decorrelated-jitter,full-jitter", skew="hotspot:0.9/0.1,uniform", max_attempts="5,6",
+    )  # fmt: skip
+    labels = [point.label for point in sweep.file.points]
+    assert len(set(labels)) == len(labels) == 64
+    assert max(map(len, labels)) <= 80
