@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-again lint format bench transcripts clean
+.PHONY: help demo test test-again lint format bench transcripts gallery calibrate clean
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ bench: $(VENV)/.dev  ## Compare with pgbench and \copy, side by side (about five
 
 transcripts: $(VENV)/.dev  ## Run the commands that docs/targets.md shows, and write down what they print.
 	$(BIN)/python -m tests.transcripts
+
+gallery: $(VENV)/.dev  ## Run the examples of docs/gallery.md and keep their pages (about fifteen minutes).
+	$(BIN)/python -m tests.gallery
+
+calibrate: $(VENV)/.dev  ## Count false alarms and missed slowdowns of `occbench compare` (about twenty-five minutes).
+	$(BIN)/python -m tests.calibrate
 
 clean:  ## Remove the virtual environment and what tools left behind.
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/.cache

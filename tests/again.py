@@ -1,4 +1,4 @@
-"""`python -m tests.again [FOLDER]`: once more what failed in the last run of the tests, if it is little.
+"""`python -m tests.again [FOLDER]`: once more what failed in the last run of tests, if it is little.
 
 Tests of real time can fail where the machine stood still in between. What is broken fails again.
 """

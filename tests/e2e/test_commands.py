@@ -14,9 +14,13 @@ from loadtest.targets.embedded.server import EmbeddedServer
 from tests.commands import Done, occbench, one_line, results_in
 from tests.conftest import short_folder
 
-COMMANDS = ("demo", "seed", "run", "ui", "report", "predict", "list")
+COMMANDS = (
+    "demo", "run", "ui", "seed", "sweep", "report", "compare", "predict", "simulate", "list",
+)  # fmt: skip
 SECRET = "hunter2"
-WITH_AN_EXAMPLE = ("seed", "run", "ui", "report", "predict", "db url")
+WITH_AN_EXAMPLE = (
+    "seed", "run", "ui", "sweep", "report", "compare", "predict", "simulate", "db url",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,118 @@
+"""Makes the gallery: runs the examples of docs/gallery.md, keeps their pages and pictures.
+
+An example is a fenced `sh` block behind a line `<!-- page: NAME PATTERN HEIGHT -->`. Its commands run
+in one folder with those of the other examples, on an embedded database of their own. The page that
+they leave, the last file that fits PATTERN there, is kept as `docs/gallery/NAME.html`, with a picture
+of its uppermost HEIGHT pixels; the quotation behind the block becomes the page's headline.
+
+`make gallery` makes all of them, `python -m tests.gallery NAME…` those that are named.
+"""
+
+import html
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PAGE = Path(__file__).parents[1] / "docs" / "gallery.md"
+_WIDTH = 1280
+_BLOCK = re.compile(
+    r"<!-- page: (?P<name>[\w-]+) (?P<pattern>\S+) (?P<height>\d+) -->\n"
+    r"```sh\n(?P<commands>.*?)```\n\n(?P<quotation>(?:> [^\n]*\n)+)",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One example of the page; its quotation lies from `start` to `stop`."""
+
+    name: str
+    pattern: str
+    height: int
+    commands: str
+    start: int
+    stop: int
+
+
+def examples(page: str) -> Iterator[Example]:
+    """The examples of a page."""
+    for found in _BLOCK.finditer(page):
+        yield Example(
+            found["name"], found["pattern"], int(found["height"]), found["commands"],
+            *found.span("quotation"),
+        )  # fmt: skip
+
+
+def make(example: Example, keep: Path, folder: Path, environment: dict[str, str]) -> str:
+    """Run the commands in `folder`, keep the page and its picture; returns the page's headline."""
+    print(example.commands, flush=True)
+    done = subprocess.run(
+        ["bash", "-c", example.commands], cwd=folder, env=environment, timeout=1200, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{example.name}: the last command ended with {done.returncode}")
+    found = sorted(folder.glob(example.pattern))
+    if not found:
+        raise SystemExit(f"{example.name}: the commands left no {example.pattern}")
+    keep.mkdir(exist_ok=True)
+    kept = keep / f"{example.name}.html"
+    shutil.copyfile(found[-1], kept)
+    picture(kept, kept.with_suffix(".png"), example.height)
+    return headline(kept.read_text(encoding="utf-8"))
+
+
+def picture(page: Path, to: Path, height: int) -> None:
+    """The top of a page as a PNG, by a Chromium that shows nothing."""
+    with tempfile.TemporaryDirectory() as profile:
+        subprocess.run(
+            [
+                _chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+                "--disable-background-networking", "--no-first-run", f"--user-data-dir={profile}",
+                f"--window-size={_WIDTH},{height}", f"--screenshot={to}", page.as_uri(),
+            ],
+            check=True, capture_output=True, timeout=120,
+        )  # fmt: skip
+
+
+def _chromium() -> str:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if (path := shutil.which(name)) is not None:
+            return path
+    raise SystemExit("the gallery's pictures need Chromium; install it, on Debian as package chromium")
+
+
+def headline(page: str) -> str:
+    """What a page's heading says, as text."""
+    found = re.search(r"<h1>(.*?)</h1>", page, re.DOTALL)
+    return html.unescape(re.sub(r"<[^>]+>|\s+", " ", found[1])).strip() if found else ""
+
+
+def main(path: Path, wanted: set[str]) -> None:
+    """Make the examples of this page that are wanted, all if none is named."""
+    page = path.read_text(encoding="utf-8")
+    chosen = [one for one in examples(page) if not wanted or one.name in wanted]
+    said: dict[str, str] = {}
+    with tempfile.TemporaryDirectory(prefix="occ-gallery-") as name:
+        folder = Path(name)
+        # The server may run as another user.
+        folder.chmod(0o755)
+        programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": programs, "OCCBENCH_DATA": str(folder / "data")}
+        try:
+            for example in chosen:
+                said[example.name] = make(example, path.with_suffix(""), folder, environment)
+        finally:
+            subprocess.run(["occbench", "db", "stop"], cwd=folder, env=environment, check=False)
+    for example in reversed(chosen):
+        page = f"{page[: example.start]}> {said[example.name]}\n{page[example.stop :]}"
+    path.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(PAGE, set(sys.argv[1:]))
