@@ -229,6 +229,12 @@ def parse_skew(text: str) -> Skew:
     raise InputError(f"skew {text!r} is not one of {_SKEW_HELP}")
 
 
+def canonical_skew(text: str) -> str:
+    """The one way to write a law that can be written in several: `zipf:1.10` is `zipf:1.1`."""
+    skew = parse_skew(text)
+    return ":".join(filter(None, (skew.kind, "/".join(f"{one:.15g}" for one in skew.values))))
+
+
 def parse_access(text: str, accounts: int) -> AccessLaw:
     """The access law that `--skew TEXT` means over this many accounts."""
     return parse_skew(text).law(accounts)

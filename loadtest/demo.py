@@ -1,10 +1,10 @@
 """`occbench demo`: the whole path once, on the embedded database."""
 
-import sys
 from pathlib import Path
 from urllib.parse import quote
 
 from loadtest.errors import OccbenchError
+from loadtest.own_process import occbench_command
 from loadtest.reporting import wait_for
 
 COMMIT_DELAY_MS = 10
@@ -31,7 +31,7 @@ def demo(*, accounts: int, users: int, duration: str, data: Path | None, out: Pa
 
 def _step(*words: str) -> None:
     """One command, in a process of its own: loading uses threads, running must not."""
-    status = wait_for([sys.executable, "-m", "loadtest.cli", *words])
+    status = wait_for(occbench_command(*words))
     if status:
         error = OccbenchError(f"`occbench {words[0]}` ended with status {status}")
         error.exit_code = status

@@ -25,7 +25,8 @@ commits of transfers between the same two, which must not count twice. α of an 
 attempts that its other account spares: nobody else commits.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,7 @@ _LEAST = 1e-9
 _ALIKE = 0.005
 _CROWDED = 50
 """Starts within a window, beyond which their even spacing is counted in closed form."""
+_MOST_STARTS = 100_000
 
 Floats = NDArray[np.float64]
 
@@ -63,6 +65,8 @@ class Place:
     """Mean time of a whole attempt, with the client's own before the next one."""
     between_s: float = 0.0
     """The client's own time between two transactions, beside any think time."""
+    start_spread_s: float = 0.0
+    """Standard deviation of the time from a scheduled start to the snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ def settle(
     *,
     max_attempts: int,
     contention: float = 1.0,
+    end: int = 0,
 ) -> Equilibrium:
     """Find the equilibrium.
 
@@ -122,9 +127,11 @@ def settle(
         waits_s: mean backoff after the first, second, … failed attempt; the last holds for later ones.
         max_attempts: 0 for without end, 1 for no retries.
         contention: a factor on α, to see what the model's own inaccuracy is worth.
+        end: where several places start evenly, how their schedules lie to one another: so that their
+            starts meet as seldom as they can (−1), as often as they can (1), or as if at random (0).
     """
     most = max_attempts or _ENDLESS
-    rules = _Rules.of(popularity, places, load, waits_s, most, contention)
+    rules = _Rules.of(popularity, places, load, waits_s, most, contention, end)
     endless = load.users is None and max_attempts == 0
     state, step, settled = rules.beginning(), 0.5, False
     nearest = before = np.inf
@@ -196,7 +203,8 @@ class _Rules:
     users: int | None
     rate: float
     contention: float
-    first_meet: float
+    first_meet: Floats
+    """(place): how many first attempts an attempt meets, over as many as at random moments."""
 
     @classmethod
     def of(
@@ -207,6 +215,7 @@ class _Rules:
         waits_s: Floats,
         most: int,
         contention: float,
+        end: int,
     ) -> "_Rules":
         """Everything that can be computed beforehand."""
         pairs = popularity.pairs()
@@ -227,7 +236,9 @@ class _Rules:
             users=load.users,
             rate=load.rate or 0.0,
             contention=contention,
-            first_meet=_meetings_evenly(places, load.rate or 0.0) if load.evenly else 1.0,
+            first_meet=(
+                _meetings_evenly(places, load.rate or 0.0, end) if load.evenly else np.ones(len(places))
+            ),
         )
 
     def beginning(self) -> _State:
@@ -256,12 +267,19 @@ class _Rules:
         one = 1 - state.hit[:, None, :]
         dangerous = (shape * attempts * spared / one).sum(axis=1)
         alpha = self.contention * others * state.started * 2 * dangerous / self.members[:, None]
-        if self.first_meet < 1:
-            alpha = alpha * _apart(shape, attempts, spared, one, self.first_meet)
         together = self.same_two * (state.started * commits).sum(axis=2)
         alone = 2 * (self.pairs * (state.started * commits).sum(axis=2)).sum(axis=1) / self.members
         joint = together / np.maximum(alone, 1e-300)[:, None]
-        hit = np.minimum(_hit(alpha, self.steps, self.ended), 1 - _LEAST)
+        if (self.first_meet == 1).all():
+            hit = _hit(alpha, self.steps, self.ended)
+        else:
+            first = _first_ones(shape, attempts, spared, one)
+            each = [
+                _hit(alpha * (1 - (1 - meet) * first**2), self.steps, self.ended)[:, place]
+                for place, meet in enumerate(self.first_meet)
+            ]
+            hit = np.stack(each, axis=1)
+        hit = np.minimum(hit, 1 - _LEAST)
         if self.users is None:
             return _State(hit, joint, state.started)
         waits = np.interp(spared, *self.backoff)
@@ -269,25 +287,53 @@ class _Rules:
         return _State(hit, joint, self.users * self.share / (takes + self.pause_s))
 
 
-def _meetings_evenly(places: tuple[Place, ...], rate: float) -> float:
-    """How many first attempts meet a first attempt, where they start 1/rate apart, over λW.
+def _meetings_evenly(places: tuple[Place, ...], rate: float, end: int) -> Floats:
+    """(place): how many first attempts meet an attempt there, over λW, if starts are evenly spaced.
 
-    Of two whose starts lie k/λ apart, with windows that have the same distribution, the one decides
-    within the window of the other with probability P(W > k/λ), by symmetry. So one meets
-    Σ_k P(W > k/λ) = E⌈λW⌉ − 1 others, where random starts would give λW.
+    Each place's own starts are 1/λ apart. An attempt with its snapshot a time O after its start and
+    its decision at D = O + W meets another one, k starts away, if O < k/λ + D' < D. Summed over k
+    before and after it, with D and D' of one distribution, all but one part cancels out:
+
+        Σ_k P(D' − O > k/λ),  k = 1, 2, …
+
+    D' − O = W + (O' − O) has the mean of W and the variance of W and of two O; it is taken as
+    gamma-distributed. Where nothing varies that is ⌈λW⌉ − 1.
+
+    Of another place's starts, λ' a second, a window holds ⌊λ'W⌋ to ⌈λ'W⌉, by how the two schedules
+    lie; and as each of those is in no fewer than ⌊λW⌋ and no more than ⌈λW⌉ windows, all windows
+    together see from λ'/λ · ⌊λW⌋ to λ'/λ · ⌈λW⌉ on average.
     """
-    expected = meet = 0.0
-    for place in places:
-        per_window = rate * place.window_s
-        expected += place.share * per_window
-        if per_window > _CROWDED:
-            # The sum by Euler and Maclaurin: half a start less than random ones.
-            meet += place.share * (per_window - 0.5)
+    found = np.ones(len(places))
+    for number, place in enumerate(places):
+        expected = rate * place.window_s
+        if not expected:
             continue
-        longest = int(np.ceil(per_window * (1 + 8 * place.spread + 12 * place.spread**2))) + 1
-        starts = np.arange(1, longest + 1) / max(rate, 1e-300)
-        meet += place.share * float((1 - _ended_by(place, starts)).sum())
-    return min(1.0, meet / expected) if expected else 1.0
+        meet = min(_own_meetings(place, rate * place.share), expected * place.share)
+        own = place.share * expected
+        for other in places[:number] + places[number + 1 :]:
+            theirs = other.share * expected
+            if not theirs or not own:
+                continue
+            by = other.share / place.share
+            meet += (
+                max(math.floor(theirs), by * math.floor(own)),
+                theirs,
+                min(math.ceil(theirs), by * math.ceil(own)),
+            )[end + 1]
+        found[number] = meet / expected
+    return found
+
+
+def _own_meetings(place: Place, rate: float) -> float:
+    """Σ_k P(W + O' − O > k/λ), for starts 1/λ apart."""
+    per_window = rate * place.window_s
+    if per_window > _CROWDED:
+        # The sum by Euler and Maclaurin: half a start less than random ones.
+        return per_window - 0.5
+    spread = math.hypot(place.spread, math.sqrt(2) * place.start_spread_s / place.window_s)
+    longest = math.ceil(per_window * (1 + 8 * spread + 12 * spread**2)) + 1
+    starts = np.arange(1, min(longest, _MOST_STARTS) + 1) / max(rate, 1e-300)
+    return float((1 - _ended_by(replace(place, spread=spread), starts)).sum())
 
 
 def _ended_by(place: Place, times: Floats) -> Floats:
@@ -300,14 +346,14 @@ def _ended_by(place: Place, times: Floats) -> Floats:
     return np.asarray(gammainc(shape, times * shape / place.window_s), np.float64)
 
 
-def _apart(pairs: Floats, attempts: Floats, spared: Floats, one: Floats, first_meet: float) -> Floats:
-    """By which factor an even schedule lowers α of each class and place.
+def _first_ones(pairs: Floats, attempts: Floats, spared: Floats, one: Floats) -> Floats:
+    """Which share of the attempts that matter to an account are first ones, by class and place.
 
-    Only first attempts keep their distance from one another; a retry starts at any moment.
+    Only those keep their distance from one another; a retry starts at any moment.
     """
     dangerous = pairs * spared / one
-    first = dangerous.sum(axis=1) / np.maximum((dangerous * attempts).sum(axis=1), 1e-300)
-    return np.asarray(1 - (1 - first_meet) * first**2)
+    total = np.maximum((dangerous * attempts).sum(axis=1), 1e-300)
+    return np.asarray(dangerous.sum(axis=1) / total)
 
 
 def _windows(places: tuple[Place, ...]) -> tuple[Floats, Floats]:

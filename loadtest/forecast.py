@@ -28,7 +28,20 @@ _CHAINS = 400
 _LINKS = 48
 _DRAWS = 20_000
 _SEED = 20_250_117
-_PLACEMENTS = 6
+_HALVINGS = 10
+
+WIDEST_SPREAD = 1.0
+"""Windows that vary more are not what a gamma distribution with their mean and spread describes."""
+
+_FEW_USERS = 16
+"""With more, chance decides who meets whom."""
+_OF_FEW = 1.2
+"""How far the pressure of two users may be out beside `MODEL_FACTOR`; less by U − 1 for U."""
+_HOT = 0.1
+"""A conflict rate from which on all of that is allowed for."""
+_NO_MATTER = 1.02
+_CAPTURE = 1.6
+"""How much less pressure few users may make with exponential backoff without jitter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +76,9 @@ class Region:
     """Of users or transactions, in proportion to the other Regions'."""
     between_s: float = 0.0
     """The client's own time between two transactions, beside any think time."""
+    start_spread_s: float | None = None
+    """Standard deviation of the time from a scheduled start to the snapshot; None where it is not
+    known, and then it varies as the windows do."""
 
 
 UNKNOWN_PLACEMENT = Interval(0.0, 0.5, 1.0)
@@ -91,6 +107,12 @@ class Workload:
             raise InputError("a forecast needs a number of users or a rate")
         if not self.regions:
             raise InputError("a forecast needs at least one Region")
+        rest_s = self.think_s + min(region.attempt_s + region.between_s for region in self.regions)
+        if self.rate is None and rest_s <= 0:
+            raise InputError(
+                "users who wait for their answers need a time above 0 for a transaction: give "
+                "--latency-ms, --attempt-ms or --think-time"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +151,8 @@ class Forecast:
     regions: tuple[RegionForecast, ...]
     settled: bool
     """False where there is no steady state: accounts are wanted more often than they can commit."""
+    few_users: bool
+    """True where so few users share so hot accounts that the ranges were widened for it."""
     kept: bool
     """False where the rate needs more users than there are: the figures are those of all users busy."""
 
@@ -138,8 +162,10 @@ def forecast(workload: Workload) -> Forecast:
     place = workload.placement
     # Each end is the most favourable, or the least, of everything that is not known.
     best = _solve(workload, place.best, 1.0)
-    few = _solve(workload, place.low, 1 / MODEL_FACTOR)
-    many = _solve(workload, place.high, most_pressure(workload.retry))
+    most = most_pressure(workload.retry)
+    few_users = _few_users(workload, best)
+    few = _solve(workload, place.low, 1 / (_least_pressure(workload.retry, few_users) * few_users), -1)
+    many = _solve(workload, place.high, most * few_users, 1)
 
     def figure(of: Callable[[_Solved], float]) -> Interval:
         middle, one, other = of(best), of(few), of(many)
@@ -166,7 +192,8 @@ def forecast(workload: Workload) -> Forecast:
         latency_ms=figure(lambda s: 1e3 * (s.first_s() + s.added_s())),
         busy=figure(lambda s: s.busy()),
         regions=regions,
-        settled=best.found.settled,
+        settled=all(one.found.settled for one in (best, few, many)),
+        few_users=few_users > 1,
         kept=best.kept,
     )
 
@@ -176,17 +203,44 @@ def most_pressure(retry: RetryPolicy) -> float:
     return IN_STEP_FACTOR if retry.name in _IN_STEP else MODEL_FACTOR
 
 
-def _solve(workload: Workload, placement: float, contention: float) -> "_Solved":
-    """The equilibrium with the windows placed so, and the pressure on accounts changed by a factor."""
+def _least_pressure(retry: RetryPolicy, few_users: float) -> float:
+    """By which factor accounts may be wanted less than the model has it.
+
+    Exponential backoff without jitter lets one of a few users win again and again while the others
+    wait ever longer.
+    """
+    return MODEL_FACTOR * (_CAPTURE if few_users > 1 and retry.name == "exponential" else 1.0)
+
+
+def _few_users(workload: Workload, best: "_Solved") -> float:
+    """By which factor more the pressure may be out because few users meet again and again.
+
+    Who starts when is then no chance: two users that retry at once stay in step, two that back off
+    get out of each other's way. How much was found by simulation; docs/methodology.md.
+    """
+    users = workload.users if workload.rate is None or not best.kept else None
+    if users is None or not 2 <= users <= _FEW_USERS:
+        return 1.0
+    factor = 1 + _OF_FEW * min(1.0, best.conflict_rate() / _HOT) / (users - 1)
+    return factor if factor > _NO_MATTER else 1.0
+
+
+def _solve(workload: Workload, placement: float, contention: float, end: int = 0) -> "_Solved":
+    """The equilibrium with the windows placed so, and the pressure on accounts changed by a factor.
+
+    `end` is −1 or 1 for the fewest or most meetings of evenly spaced starts, 0 for the likely ones.
+    """
     retry = workload.retry
     waits = _Waits.of(retry)
     most = 1 if retry.name == "none" else retry.max_attempts
     popularity = popularity_of(workload.law)
     total = sum(region.share for region in workload.regions)
-    places = tuple(_place(region, placement, total) for region in workload.regions)
+    places = tuple(_place(region, placement, total, end) for region in workload.regions)
 
     def at(load: Load) -> _Solved:
-        found = settle(popularity, places, load, waits.mean, max_attempts=most, contention=contention)
+        found = settle(
+            popularity, places, load, waits.mean, max_attempts=most, contention=contention, end=end
+        )
         return _Solved(found, places, waits)
 
     if workload.rate is None:
@@ -198,19 +252,28 @@ def _solve(workload: Workload, placement: float, contention: float) -> "_Solved"
     return replace(at(Load(workload.users, 0.0, None)), kept=False)
 
 
-def conflict_rate_of(workload: Workload, placement: float, contention: float = 1.0) -> float:
+def conflict_rate_of(
+    workload: Workload, placement: float, contention: float = 1.0, end: int = 0
+) -> float:
     """The conflict rate alone, with the windows placed so: a third of the work of `forecast`.
 
     `contention` is a factor on the pressure on accounts, to see what the model's inaccuracy is worth.
     """
-    return _solve(workload, placement, contention).conflict_rate()
+    return _solve(workload, placement, contention, end).conflict_rate()
 
 
-def _place(region: Region, placement: float, total: float) -> Place:
+def _place(region: Region, placement: float, total: float, end: int) -> Place:
     window_s = region.window_low_s + placement * (region.window_high_s - region.window_low_s)
+    start_spread_s = region.start_spread_s
+    if start_spread_s is None and window_s:
+        # What an attempt takes beside its window varies like it, variance in proportion to time; how
+        # much of it comes before the snapshot is not known: none, half, all.
+        before_s = (end + 1) / 2 * max(0.0, region.attempt_s - window_s)
+        start_spread_s = region.window_spread * (window_s * before_s) ** 0.5
     return Place(
-        region.share / total, window_s, region.window_spread, region.attempt_s, region.between_s
-    )
+        region.share / total, window_s, region.window_spread, region.attempt_s, region.between_s,
+        start_spread_s or 0.0,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,16 +416,27 @@ def placement_from(workload: Workload, measured: Interval) -> Interval:
     Ends of the measured interval that no placement explains become the nearest end, 0 or 1; whether
     any explains it at all, `explained_range` says.
     """
-    at = np.linspace(0, 1, _PLACEMENTS)
-    rates = np.maximum.accumulate([conflict_rate_of(workload, place) for place in at])
-    if rates[-1] <= rates[0]:
+    lowest, highest = (conflict_rate_of(workload, end) for end in (0.0, 1.0))
+    if highest <= lowest:
         return UNKNOWN_PLACEMENT
-    low, best, high = np.interp((measured.low, measured.best, measured.high), rates, at)
-    return Interval(float(low), float(best), float(high))
+
+    def place_of(rate: float) -> float:
+        if not lowest < rate < highest:
+            return float(rate >= highest)
+        low, high = 0.0, 1.0
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if conflict_rate_of(workload, middle) < rate else (low, middle)
+        return (low + high) / 2
+
+    return Interval(place_of(measured.low), place_of(measured.best), place_of(measured.high))
 
 
 def explained_range(workload: Workload) -> tuple[float, float]:
     """The conflict rates that the model gives the workload with the shortest and longest windows."""
-    return conflict_rate_of(workload, 0.0, 1 / MODEL_FACTOR), conflict_rate_of(
-        workload, 1.0, MODEL_FACTOR
+    few_users = _few_users(workload, _solve(workload, 0.5, 1.0))
+    least = _least_pressure(workload.retry, few_users)
+    return (
+        conflict_rate_of(workload, 0.0, 1 / (least * few_users), -1),
+        conflict_rate_of(workload, 1.0, most_pressure(workload.retry) * few_users, 1),
     )

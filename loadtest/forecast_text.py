@@ -1,7 +1,7 @@
 """Forecasts as a table for the terminal and as JSON."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from loadtest.forecast import (
     IN_STEP_FACTOR,
     MODEL_FACTOR,
     UNKNOWN_PLACEMENT,
+    WIDEST_SPREAD,
     Forecast,
     Interval,
     Region,
@@ -23,6 +24,11 @@ from loadtest.prediction import Prediction, explain
 _MOST = 1e7
 _WIDTH = 100
 """Of the table in a narrower terminal, so that no figure is cut short."""
+_FIGURES = tuple(
+    field.name
+    for field in fields(Forecast)
+    if field.name not in ("regions", "settled", "few_users", "kept")
+)
 _SELDOM = 1e-4
 """Shares below are not worth their digits."""
 
@@ -75,7 +81,7 @@ class Answer:
             },
             "measured": measured and {**asdict(measured), "folder": str(measured.folder)},
             "formula": self.formula and asdict(self.formula),
-            "policies": {name: asdict(found) for name, found in self.forecasts.items()},
+            "policies": {name: _told(found) for name, found in self.forecasts.items()},
             "assumptions": assumptions_of(workload),
             "remarks": self._remarks(),
         }
@@ -96,7 +102,8 @@ class Answer:
         if self.formula is not None and workload.rate is not None:
             window_ms = workload.regions[0].window_low_s * 1000
             lines = [explain(self.formula, self.skew, accounts, workload.rate, window_ms), ""]
-            return [*lines, f"With {workload.rate:,g} transactions started a second:"]
+            head = f"With {workload.rate:,g} transactions started a second"
+            return [*lines, f"{head} (believe this table, unless so many are known to commit):"]
         lines = []
         if measured is not None:
             rate = measured.conflict_rate.of(100)
@@ -135,6 +142,14 @@ class Answer:
         return [*said, *measured.notes]
 
 
+def _told(found: Forecast) -> dict[str, Any]:
+    """A forecast; where nothing is steady there are no figures, as in the table."""
+    figures = asdict(found)
+    if not found.settled:
+        figures.update(dict.fromkeys(_FIGURES), regions=[])
+    return figures
+
+
 def _window(region: Region, placement: Interval) -> str:
     """A Region's window in milliseconds, as far as it is known."""
     more = region.window_high_s - region.window_low_s
@@ -162,6 +177,15 @@ def assumptions_of(workload: Workload) -> list[str]:
         f"The ranges allow {ends}for the model's own accuracy: a factor of {MODEL_FACTOR:g} in how "
         f"much an account is wanted, of {IN_STEP_FACTOR:g} upwards for policies without jitter."
     )
+    said.append(
+        "Give-ups and the p99 of added latency are rough, more so than their ranges say: they take a "
+        "transaction's attempts as independent."
+    )
+    if workload.evenly and workload.rate is not None and len(workload.regions) > 1:
+        said.append(
+            "How the even schedules of several Regions lie to one another is not known; the ranges "
+            "hold every way."
+        )
     return said
 
 
@@ -194,7 +218,18 @@ def remarks_on(forecasts: Mapping[str, Forecast], workload: Workload) -> list[st
     if growing:
         said.append(
             f"No steady state with {', '.join(growing)}: the most popular account is wanted more often "
-            "than it can commit, and transactions that are tried without end pile up."
+            "than it can commit, or may be within the ranges, and transactions tried without end pile up."
+        )
+    few = [name for name, found in forecasts.items() if found.settled and found.few_users]
+    if few:
+        said.append(
+            f"Few users on hot accounts: with {', '.join(few)} the model is rough and the ranges are "
+            "wider; simulate instead."
+        )
+    if any(region.window_spread > WIDEST_SPREAD for region in workload.regions):
+        said.append(
+            "The windows vary by more than their mean, which the model does not describe; simulate "
+            "instead, or take longer runs."
         )
     short = [name for name, found in forecasts.items() if found.settled and not found.kept]
     if short:

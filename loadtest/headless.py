@@ -136,7 +136,7 @@ def _workers(runner: object, count: int) -> Iterator[None]:
         yield
         return
     command = [
-        sys.executable, "-m", "locust", "-f", locustfile(), "--worker", "--loglevel", "WARNING",
+        sys.executable, "-P", "-m", "locust", "-f", locustfile(), "--worker", "--loglevel", "WARNING",
         "--master-host", "127.0.0.1", "--master-port", str(runner.server.port),
     ]  # fmt: skip
     # A session of their own: Ctrl-C in the terminal is for the master, which stops them in order.

@@ -20,7 +20,7 @@ from loadtest.config import (
     option,
 )
 from loadtest.errors import InputError
-from loadtest.forecast import Region, Workload
+from loadtest.forecast import WIDEST_SPREAD, Region, Workload
 from loadtest.keyspace import KeyType
 from loadtest.retry import POLICIES, RetryPolicy
 
@@ -61,7 +61,7 @@ class PredictConfig(Options):
     )  # fmt: skip
     spread: float | None = option(
         None, "How much the windows vary: their standard deviation as a share of their mean.",
-        example="0.25", shown="0.25", ge=0, le=3,
+        example="0.25", shown="0.25", ge=0, le=WIDEST_SPREAD,
     )  # fmt: skip
     skew: str | None = option(None, SKEW.description, example="zipf:1.1", shown="uniform")
     retry: Annotated[tuple[str, ...], BeforeValidator(_listed)] = option(

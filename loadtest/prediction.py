@@ -31,10 +31,10 @@ def conflict_probability(commit_rate: float, window_s: float, sum_q_squared: flo
 def conflict_probability_evenly(commit_rate: float, window_s: float, meeting: float) -> float:
     """The same where commits come evenly spaced, and not at random moments.
 
-    Then every window sees λ · W commits, no more and no less, and is spared by each of them with
-    probability 1 − m:
+    Then a window sees ⌊λ · W⌋ commits, and with probability f = λ · W − ⌊λ · W⌋ one more, and is
+    spared by each of them with probability 1 − m:
 
-        P = 1 − (1 − m)^(λ · W)
+        P = 1 − (1 − m)^⌊λ · W⌋ · (1 − f · m)
 
     Users that wait for their answers (a closed loop) lie between the two.
 
@@ -43,9 +43,10 @@ def conflict_probability_evenly(commit_rate: float, window_s: float, meeting: fl
         window_s: W in seconds.
         meeting: m, the probability that two transactions have a key in common.
     """
+    part, whole = math.modf(commit_rate * window_s)
     if meeting >= 1.0:
-        return 1.0
-    return -math.expm1(commit_rate * window_s * math.log1p(-meeting))
+        return 1.0 if whole else part
+    return -math.expm1(whole * math.log1p(-meeting) + math.log1p(-part * meeting))
 
 
 _COUNTED = 1_000_000
@@ -157,6 +158,7 @@ def explain(
                 f"P = 1 − exp(−λ · W · Σ q²), Σ q² = {prediction.sum_q_squared:.4g}; all other "
                 "transactions commit at the given rate, and the window is the same for all."
             ),
+            "A transfer between the same two accounts counts twice in Σ q², which few accounts show.",
         )
     )
 

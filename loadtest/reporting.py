@@ -1,9 +1,9 @@
 """Work that is done by another process: reports from within Locust, the steps of the demo."""
 
 import subprocess
-import sys
 from pathlib import Path
 
+from loadtest.own_process import occbench_command
 from loadtest.service_metrics import counted_elsewhere
 
 
@@ -14,8 +14,7 @@ def report_in_process(run_folder: Path) -> None:
     counted is asked for as well, where it counts.
     """
     refresh = ["--refresh"] if counted_elsewhere(run_folder) else []
-    command = [sys.executable, "-m", "loadtest.cli", "report", *refresh, str(run_folder)]
-    wait_for(command)
+    wait_for(occbench_command("report", *refresh, str(run_folder)))
 
 
 def wait_for(command: list[str]) -> int:

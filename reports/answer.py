@@ -4,11 +4,13 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from reports.certainty import conflict_rate, percentile
+from reports import certainty
+from reports.certainty import conflict_rate, percentile, share_error
 from reports.figures import Figures
 from reports.model import Model
 from reports.pairs import MIN_PAIRS, TOO_FEW_PAIRS, Comparison, Ratio
-from reports.style import about, count, milliseconds, number, percent, plural, seconds
+from reports.style import THIN, about, count, milliseconds, number, percent, plural, seconds
+from reports.verdicts_of_pacing import overloaded, rate_kept, schedule_kept
 
 _MOST_NAMED = 3
 """Targets that a sentence names; of more it gives the range, and the table has the rest."""
@@ -36,13 +38,44 @@ def answer(model: Model) -> Answer:
     """What the run found, best known first."""
     if not model.overall.committed:
         return Answer("Nothing was committed.", _nothing(model))
+    headline, said = _found(model)
+    lede = " ".join(text for text in (*said, _context(model)) if text)
+    return Answer(" ".join(text for text in (_rate(model), headline) if text), lede)
+
+
+def _found(model: Model) -> tuple[str, list[str]]:
+    """The headline, and the sentences that explain it."""
     if model.regions is not None:
-        said = [_by_target(model), _key_types_by_target(model), _context(model)]
-        return Answer(_targets(model.targets), " ".join(text for text in said if text))
+        return _targets(model.targets), [_by_target(model), _key_types_by_target(model)]
     if model.comparisons:
-        said = [_both(model), *map(meaning, model.comparisons), _context(model)]
-        return Answer(_compared(model.comparisons), " ".join(text for text in said if text))
-    return Answer(_single(model.overall), _context(model))
+        headline = f"{_compared(model.comparisons)}{_gave_up_of_each(model)}"
+        # What was not done at the rate asked for does not show what the choice of key means at it.
+        told = map(_meaning_of(model), model.comparisons) if rate_kept(model) else ()
+        return headline, [_both(model), *told]
+    return _single(model.overall), []
+
+
+def _rate(model: Model) -> str:
+    """That an open loop did not keep its rate: nothing else in the figures is what was asked for."""
+    if rate_kept(model):
+        return ""
+    if not overloaded(model):
+        late, scheduled, never = schedule_kept(model)
+        share = certainty.counted_share(late + never, scheduled)
+        return f"The rate was not kept: {share} of transactions started late."
+    return (
+        f"The rate was not kept: {certainty.throughput(model.overall)} of "
+        f"{number(model.run.config.rate)} transactions a second were committed."
+    )
+
+
+def _gave_up_of_each(model: Model) -> str:
+    """The share that gave up, of several key types, where it is worth a word."""
+    known = [f for f in model.key_types.values() if f.transactions]
+    if not any(_gave_up(f, "") for f in known):
+        return ""
+    shares = _from_to((f.give_ups / f.transactions for f in known), about)
+    return f" {capital(shares)} of transactions gave up."
 
 
 def _by_target(model: Model) -> str:
@@ -55,7 +88,8 @@ def between_targets(model: Model) -> str:
     """Every target against the first."""
     if model.regions is None:
         return ""
-    return " ".join(one_comparison(c, "{} compared with {}") for c in model.regions.comparisons)
+    found = model.regions.comparisons
+    return " ".join(one_comparison(c, "{} compared with {}", _tests(found)) for c in found)
 
 
 def _key_types_by_target(model: Model) -> str:
@@ -71,9 +105,9 @@ def _nothing(model: Model) -> str:
     return f"{plural(o.attempts, 'attempt')} in {seconds(model.measured_s)}: {kinds}."
 
 
-def one_in(rate: float, noun: str) -> str:
+def one_in(rate: float, noun: str, error: float = 0.0) -> str:
     """A share of many as a person says it: `1 in 15 attempts`, `nearly half of all attempts`; without
-    a noun `1 in 15`, `nearly half`.
+    a noun `1 in 15`, `nearly half`. No digit stands that the rate's standard error leaves no meaning.
     """
     if rate <= 0:
         return f"no {noun.removesuffix('s')}" if noun else "none"
@@ -85,12 +119,13 @@ def one_in(rate: float, noun: str) -> str:
     elif rate >= 0.35:
         share = f"{round(rate * 10)} in 10"
     else:
-        share = f"1 in {count(round(1 / rate)) if rate > 0.005 else number(1 / rate)}"
+        # The error of 1 / rate is as large a part of it as that of the rate; whole numbers in any case.
+        share = f"1 in {number(round(1 / rate), max(1.0, error / rate**2))}"
     return f"{share} {noun}".rstrip()
 
 
 def _single(f: Figures) -> str:
-    text = f"{capital(_conflicted(f))} at {number(f.throughput_tps)} transactions a second"
+    text = f"{capital(_conflicted(f))} at {certainty.throughput(f)} transactions a second"
     if f.latency.p99 is not None:
         text += f"; 99 in 100 transactions took at most {percentile(f.latency, 'p99')}"
     return f"{text}{_gave_up(f, '; ')}."
@@ -100,16 +135,21 @@ def _gave_up(f: Figures, before: str) -> str:
     """The share that gave up, where it is worth a word."""
     if not f.transactions or f.give_ups <= _WORTH_SAYING * f.transactions:
         return ""
-    return f"{before}{about(f.give_ups / f.transactions)} gave up"
+    error = share_error(f.give_ups, f.transactions)
+    return f"{before}{about(f.give_ups / f.transactions, error)} gave up"
 
 
 def _conflicted(f: Figures) -> str:
     """How often attempts conflicted, where a function tried again by itself too."""
-    outside = one_in(f.conflict_rate or 0.0, "attempts")
+    outside = _one_in(f, "attempts")
     if f.remote is None or not f.remote.retry_rate:
         return f"{outside} conflicted"
     inside = f"the function tried again in {one_in(f.remote.retry_rate, 'calls')}"
     return f"{inside}, and {outside} conflicted for its caller," if f.conflicts else inside
+
+
+def _one_in(f: Figures, noun: str) -> str:
+    return one_in(f.conflict_rate or 0.0, noun, share_error(f.conflicts, f.attempts))
 
 
 def _targets(targets: dict[str, Figures]) -> str:
@@ -129,9 +169,9 @@ def _one_target(f: Figures, *, brief: bool) -> str:
     if not f.committed:
         return "nothing was committed"
     if brief:
-        text = f"{one_in(f.conflict_rate or 0.0, '')} at {number(f.throughput_tps)}"
+        text = f"{_one_in(f, '')} at {certainty.throughput(f)}"
     else:
-        text = f"{_conflicted(f)} at {number(f.throughput_tps)} transactions a second"
+        text = f"{_conflicted(f)} at {certainty.throughput(f)} transactions a second"
     if f.latency.p99 is not None:
         text += f", p99 {percentile(f.latency, 'p99')}"
     return f"{text}{_gave_up(f, ', ')}"
@@ -160,11 +200,23 @@ def _from_to(values: Iterable[float | None], said: Callable[[float], str]) -> st
 
 
 def _compared(comparisons: list[Comparison]) -> str:
-    return " ".join(one_comparison(c) for c in comparisons)
+    return " ".join(one_comparison(c, tests=_tests(comparisons)) for c in comparisons)
 
 
-def one_comparison(c: Comparison, subject: str = "{} keys instead of {}") -> str:
-    """What differs and what does not, in a sentence or two; `subject` takes the two names."""
+def _tests(comparisons: list[Comparison]) -> int:
+    """How many ratios are judged together."""
+    return sum(r.judged for c in comparisons for r in c.ratios)
+
+
+def one_comparison(c: Comparison, subject: str = "{} keys instead of {}", tests: int = 1) -> str:
+    """What differs and what does not, in a sentence or two.
+
+    Args:
+        c: the comparison.
+        subject: takes the two names.
+        tests: how many ratios are judged together, in this comparison and those beside it. What
+            differs only by itself is said to be what chance alone may show.
+    """
     named = subject.format(c.other, c.base)
     if c.target is not None:
         named = f"On {c.target}, {named}"
@@ -172,58 +224,68 @@ def one_comparison(c: Comparison, subject: str = "{} keys instead of {}") -> str
     if not judged:
         return f"{named}: {_unknown(c)}."
     order = list(_PHRASES)
-    different = sorted((r for r in judged if r.differs), key=lambda r: order.index(r.metric))
-    same = [_PHRASES[r.metric] for r in judged if not r.differs]
+    judged.sort(key=lambda r: order.index(r.metric))
+    different = [r for r in judged if c.differs_among(r, tests)]
+    alone = [r for r in judged if r.differs and r not in different]
+    same = [_PHRASES[r.metric] for r in judged if r not in different]
     if not different:
         said = "no difference shown"
         # What could not be compared is not among what was found alike.
         if len(same) < len(c.ratios):
             said += f" in {listed(same)}"
-        return f"{named}: {said}."
-    text = f"{named}: {listed(_phrases(different))}."
-    if same:
-        text += f" No difference shown in {listed(same)}."
+        text = f"{named}: {said}."
+    else:
+        text = f"{named}: {listed(_phrases(different))}."
+        if same:
+            text += f" No difference shown in {listed(same)}."
+    if alone:
+        said = capital(listed([_phrase(r) for r in alone]))
+        text += f" ({said}: no more than chance may show in one of {tests} figures.)"
     return text
 
 
-def meaning(c: Comparison) -> str:
-    """What the comparison of two key types tells someone who has to choose, and how sure it is; empty
-    where there is no interval to tell by.
+def _meaning_of(model: Model) -> Callable[[Comparison], str]:
+    tests = _tests(model.comparisons)
+    return lambda c: meaning(c, tests, simulated=model.run.simulated)
+
+
+def meaning(c: Comparison, tests: int = 1, *, simulated: bool = False) -> str:
+    """What the comparison of two key types tells someone who has to choose, and how sure it is.
+
+    Empty where there is no interval to tell by, and where something differs for which the record shows
+    no cause. `tests` is as for `one_comparison`.
     """
-    conflicts, speed = c.of("conflict_rate"), c.of("throughput_tps")
-    if not speed.judged:
+    if not c.of("throughput_tps").judged:
         return ""
-    if conflicts.differs:
-        most = c.other if (conflicts.ratio or 1.0) > 1 else c.base
-        return (
-            "Both met the same accounts in the same order: transactions on "
-            f"{most} keys conflicted more because they were open for longer, or more of them ran."
-        )
-    if any(r.differs for r in c.ratios):
-        return _whether_conflicts(c, conflicts)
-    text = f"A difference of more than {_missed(speed)} in throughput would have shown"
-    if conflicts.judged:
-        text += f", and one of more than {_missed(conflicts)} in conflict rate"
-    return f"{text}; as far as that, the choice of key did not matter here."
+    judged = [r for r in c.ratios if r.judged]
+    if any(r.differs for r in judged):
+        return "" if simulated else _cause(c, tests)
+    known = {r.metric: r for r in judged}
+    ends = [f"{_missed(known[metric])} in {_PHRASES[metric]}" for metric in _PHRASES if metric in known]
+    return f"Ruled out (95{THIN}% each): a difference larger than {listed(ends)}."
 
 
-def _whether_conflicts(c: Comparison, conflicts: Ratio) -> str:
-    """Whether conflicts can be why something else differs, where their own rates show no difference.
+def _cause(c: Comparison, tests: int) -> str:
+    """Why more attempts conflicted with one key type, where the figures that are the cause show it.
 
-    They cannot where the attempts that may have conflicted more, or less, are too few: less than half
-    of the largest difference.
+    The accounts are the same; what is left is the time that transactions are open, and how many run.
     """
-    if conflicts.low is None or conflicts.high is None:
+    conflicts = c.of("conflict_rate")
+    if not c.differs_among(conflicts, tests):
         return ""
-    between_ends = f"the ratio of their rates lies between {conflicts.low:.2f} and {conflicts.high:.2f}"
-    share = (conflicts.base or 0.0) * _most_missed(conflicts)
-    largest = max(abs((r.ratio or 1.0) - 1) for r in c.ratios if r.differs)
-    if share < largest / 2:
-        return (
-            f"Conflicts do not explain the difference: {between_ends}, so they differ by at most "
-            f"{about(share)} of attempts."
-        )
-    return f"Whether conflicts are a part of the reason cannot be told: {between_ends}."
+    more = (conflicts.ratio or 1.0) > 1
+    causes = {"latency_p50_ms": "they took longer", "throughput_tps": "more of them ran"}
+    shown = [
+        text
+        for metric, text in causes.items()
+        if c.differs_among(c.of(metric), tests) and ((c.of(metric).ratio or 1.0) > 1) == more
+    ]
+    if not shown:
+        return ""
+    return (
+        "Both met the same accounts in the same order: transactions on "
+        f"{c.other if more else c.base} keys conflicted more because {' and '.join(shown)}."
+    )
 
 
 def _most_missed(ratio: Ratio) -> float:
@@ -252,8 +314,8 @@ def _phrase(ratio: Ratio) -> str:
     name = _PHRASES[ratio.metric]
     value = ratio.ratio or 1.0
     if value >= 2:
-        return f"{name} {number(value)} times as high"
-    return f"{name} {about(abs(value - 1))} {'higher' if value > 1 else 'lower'}"
+        return f"{name} {certainty.times(ratio)} times as high"
+    return f"{name} {certainty.change(ratio)} {'higher' if value > 1 else 'lower'}"
 
 
 def _phrases(different: list[Ratio]) -> list[str]:
@@ -265,7 +327,7 @@ def _phrases(different: list[Ratio]) -> list[str]:
         changes = median.ratio - 1, tail.ratio - 1
         if changes[0] * changes[1] > 0 and max(median.ratio, tail.ratio) < 2:
             way = "higher" if changes[0] > 0 else "lower"
-            phrases[-2:] = [f"latency {about(abs(changes[0]))} {way} (p99 {about(abs(changes[1]))})"]
+            phrases[-2:] = [f"latency {certainty.change(median)} {way} (p99 {certainty.change(tail)})"]
     return phrases
 
 
@@ -285,7 +347,7 @@ def _both(model: Model) -> str:
         rate = f" ({conflict_rate(f)})" if f.conflicts else ""
         text = (
             f"with {name} keys {_conflicted(f)}{rate}, "
-            f"at {number(f.throughput_tps)} transactions a second"
+            f"at {certainty.throughput(f)} transactions a second"
         )
         if f.latency.p50 is not None:
             text += f" and a median of {percentile(f.latency, 'p50')}"

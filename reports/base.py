@@ -31,11 +31,24 @@ class BaseRun:
 
     @cached_property
     def summary(self) -> Summary:
-        """Its figures; raises InputError where they cannot be had."""
-        return read_summary(self.path)
+        """Its figures; raises InputError where they cannot be had, or its invariant is broken."""
+        found = read_summary(self.path)
+        if (found.get("invariant") or {}).get("holds") is False:
+            raise InputError(
+                f"the invariant of {self.path} does not hold, so that none of its figures is worth "
+                "anything; measure it again, or name another base"
+            )
+        return found
+
+    def noted(self, run: Run) -> Iterator[str]:
+        """What a reader should know of holding this run against it, as sentences."""
+        if self.summary.get("interrupted"):
+            yield "The base was interrupted: its figures are of what was measured until then."
+        if self.run is not None:
+            yield from noted(self.run, run)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Base:
     """What `--base` names."""
 
@@ -61,8 +74,11 @@ class Base:
         Raises:
             InputError: if none is of the same workload.
         """
-        alike = [one for one in self.runs if one.run is None or not unlike(one.run, run)]
-        if len(self._targets()) > 1:
+        # Most often one is alike in all there is to know; of thousands the others need no look.
+        alike = self._by_workload.get(_workload(run)) or [
+            one for one in self.runs if one.run is None or not unlike(one.run, run)
+        ]
+        if len(self._targets) > 1:
             wanted = str(run.settings.get("target"))
             alike = [one for one in alike if one.run and str(one.run.settings.get("target")) == wanted]
         if not alike:
@@ -73,6 +89,15 @@ class Base:
         same_seed = [one for one in alike if one.run and one.run.config.seed == run.config.seed]
         return (same_seed or alike)[0]
 
+    @cached_property
+    def _by_workload(self) -> dict[tuple[str, ...], list[BaseRun]]:
+        found: dict[tuple[str, ...], list[BaseRun]] = {}
+        for one in self.runs:
+            if one.run is not None:
+                found.setdefault(_workload(one.run), []).append(one)
+        return found
+
+    @cached_property
     def _targets(self) -> set[str]:
         """What a sweep over targets went over; one where targets were no axis of it."""
         return {str(one.run.settings.get("target")) for one in self.runs if one.run is not None}
@@ -81,6 +106,11 @@ class Base:
         if len(self.runs) == 1 and self.runs[0].run is not None:
             return f"is of another workload: {listed(unlike(self.runs[0].run, run))}"
         return "has no point of this workload"
+
+
+def _workload(run: Run) -> tuple[str, ...]:
+    """All that makes its load, as text."""
+    return tuple(setting.read(run) for setting in WORKLOAD)
 
 
 def unlike(base: Run, run: Run) -> list[Difference]:

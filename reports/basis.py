@@ -28,7 +28,7 @@ from loadtest.forecast import (
 from loadtest.retry import RetryPolicy
 from reports.blocks import Blocks, find_blocks
 from reports.figures import CONFLICT_CODES
-from reports.load import Attempts, load_attempts
+from reports.load import Attempts, Columns, load_attempts
 from reports.run_file import Run, read_run
 from reports.systems import find_databases
 
@@ -217,10 +217,14 @@ def _key_basis(basis: Basis, attempts: Attempts, blocks: Blocks, key: int) -> Ke
     own = basis.workload(attempts.key_types[key])
     low, high = explained_range(own)
     enough = known.conflicts >= _FEW_CONFLICTS
-    placement = placement_from(own, measured) if enough else UNKNOWN_PLACEMENT
+    placement = UNKNOWN_PLACEMENT
+    if enough:
+        regions = _regions(basis, attempts, key, placement_from(own, measured).best)
+        # Once more with the spread that windows have there, so that the run's own rate comes out.
+        placement = placement_from(replace(own, regions=regions), measured)
     return replace(
         known,
-        regions=_regions(basis, attempts, key, placement.best),
+        regions=regions,
         placement=placement,
         explained=measured.low <= high and measured.high >= low,
     )
@@ -260,7 +264,26 @@ def _region(
         window_spread=_spread(low + placement * (high - low)),
         share=float(users if basis.rate is None else transactions),
         between_s=basis.between_s,
+        start_spread_s=_start_spread_s(rows, reached, placement) if basis.rate is not None else None,
     )
+
+
+def _start_spread_s(rows: Columns, reached: NDArray[np.bool_], placement: float) -> float | None:
+    """Standard deviation of the time from a scheduled start to the snapshot, of first attempts.
+
+    What passes before the first statement is the attempt without its longest window. Of the first
+    statement itself, which is the longest window without the shortest and without COMMIT, as much
+    lies before the snapshot as `placement` leaves out of the window.
+    """
+    first = reached & (rows.attempt == 1)
+    if not first.any():
+        return None
+    low, high = rows.window_low_ns[first], rows.window_high_ns[first]
+    before = rows.statements_ns[first] + rows.commit_ns[first] - high
+    late = rows.start_ns[first] - rows.intended_start_ns[first]
+    statement = np.maximum(0, high - low - rows.commit_ns[first])
+    took = (before + late + (1 - placement) * statement) / 1e9
+    return float(np.minimum(took, np.quantile(took, _LONGEST)).std())
 
 
 def _between_s(folder: Path, think_s: float) -> float:
@@ -314,5 +337,12 @@ def rate_in_pieces(start_ns: NDArray[np.int64], conflicted: NDArray[np.bool_]) -
     variance = float((rest**2).sum()) / ((pieces - 1) * pieces * (total / pieces) ** 2)
     independent = rate * (1 - rate) / total
     # Student's t with one degree of freedom fewer than there are pieces.
-    half = float(stdtrit(pieces - 1, 0.975)) * math.sqrt(max(variance, independent))
-    return Interval(max(0.0, rate - half), rate, min(1.0, rate + half))
+    t = float(stdtrit(pieces - 1, 0.975))
+    half = t * math.sqrt(max(variance, independent))
+    # None, or nothing but conflicts, show no variance at all: never narrower than the score interval
+    # (E. B. Wilson, Journal of the American Statistical Association 22, 1927), here with t.
+    scale = 1 + t * t / total
+    middle = (rate + t * t / (2 * total)) / scale
+    score = t / scale * math.sqrt(independent + (t / (2 * total)) ** 2)
+    low, high = min(rate - half, middle - score), max(rate + half, middle + score)
+    return Interval(max(0.0, min(low, rate)), rate, min(1.0, max(high, rate)))

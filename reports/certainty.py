@@ -4,21 +4,49 @@ A figure is printed to the digit in which its standard error begins, and to thre
 summary.json has all of them.
 """
 
+import math
+
 from reports.figures import Figures
+from reports.pairs import Ratio
 from reports.percentiles import Distribution
 from reports.shares import FEW, Z95, share_interval
-from reports.style import between, milliseconds, percent
+from reports.style import about, between, milliseconds, number, percent
+
+
+def share_error(hits: int, of: int) -> float:
+    """The standard error of a counted share: that of Wilson's interval, which is not zero where nothing
+    was hit. 0 where nothing was counted.
+    """
+    low, high = share_interval(hits, of) or (0.0, 0.0)
+    return (high - low) / 2 / Z95
 
 
 def counted_share(hits: int, of: int) -> str:
-    """A share of what was counted, as a percentage.
+    """A share of what was counted, as a percentage."""
+    return percent(hits / of, share_error(hits, of)) if of > 0 else percent(None)
 
-    The standard error is that of Wilson's interval, which is not zero where nothing was hit.
-    """
-    interval = share_interval(hits, of)
-    if interval is None:
-        return percent(None)
-    return percent(hits / of, (interval[1] - interval[0]) / 2 / Z95)
+
+def throughput(f: Figures) -> str:
+    """Transactions a second, to the digit in which the error of their count begins, √n of n."""
+    if not f.committed or not f.throughput_tps:
+        return number(f.throughput_tps)
+    return number(f.throughput_tps, f.throughput_tps / math.sqrt(f.committed))
+
+
+def _effect_error(ratio: Ratio) -> float | None:
+    if ratio.low is None or ratio.high is None:
+        return None
+    return (ratio.high - ratio.low) / 2 / Z95
+
+
+def change(ratio: Ratio) -> str:
+    """How far a ratio is from 1, as a percentage to the digits that its interval leaves."""
+    return about(abs((ratio.ratio or 1.0) - 1), _effect_error(ratio))
+
+
+def times(ratio: Ratio) -> str:
+    """A ratio to the digits that its interval leaves."""
+    return number(ratio.ratio or 1.0, _effect_error(ratio))
 
 
 def conflict_rate(f: Figures) -> str:

@@ -1,6 +1,7 @@
 """A gate's condition: `p99 > 50ms`, `uuid.throughput < base - 10%`, read from its text.
 
-A condition says when a gate is missed. Its grammar, blanks being free between words:
+A condition says when a gate is missed. Its grammar, blanks being free between its words, the dot's
+aside, and never within one:
 
     condition   [slice "."] figure comparison limit
     slice       "overall" | key type | target | target "." key type
@@ -12,7 +13,7 @@ A condition says when a gate is missed. Its grammar, blanks being free between w
     unit        "us" | "ms" | "s" (a time) | "%" | "pp" (points of a share) | "/s" (a throughput)
 
 A percentage behind a sign is of the base's figure, for shares too; points that are added to a share are
-`pp`. Numbers are plain decimals.
+`pp`. Numbers are plain decimals. A fixed share is at most 1, which is 100%.
 """
 
 import re
@@ -49,6 +50,10 @@ _UNITS: dict[Kind, dict[str, float]] = {
 }
 """Unit → what one of it is in the figure's own unit: milliseconds, a share, transactions a second."""
 
+_SMALLEST, _LARGEST = 1e-12, 1e15
+"""Limits beyond these are slips: no figure comes near, and what is smaller than a number can hold would
+silently be 0."""
+
 _EXAMPLES = {
     Kind.TIME: "50ms",
     Kind.SHARE: "5%",
@@ -67,14 +72,16 @@ class Figure:
     """The key of the slice."""
     of: str = ""
     """Within that key; or of which count the figure is the share."""
+    counted: bool = False
+    """Whether it is a count, which grows with the time that is measured."""
 
     def value(self, found: Slice) -> float | None:
-        """The slice's figure; None where it is not known."""
+        """The slice's figure; None where it is not known, or not a finite number."""
         value = found.get(self.part)
         if isinstance(value, Mapping):
             # Errors are counted by outcome; everything else in parts is a distribution.
             value = sum(value.values()) if self.part == "errors_by_outcome" else value.get(self.of)
-        if not isinstance(value, int | float) or isinstance(value, bool):
+        if not isinstance(value, int | float) or isinstance(value, bool) or not -_HUGE < value < _HUGE:
             return None
         if self.name in _SHARES_OF:
             whole = found.get(self.of)
@@ -82,6 +89,8 @@ class Figure:
         return float(value)
 
 
+_HUGE = 1e300
+"""NaN is not below it either."""
 _SHARES_OF = {"give_up_rate": "transactions", "error_rate": "attempts"}
 _MARKS = ("mean", "p50", "p90", "p95", "p99", "p999", "max")
 
@@ -97,10 +106,10 @@ FIGURES: dict[str, Figure] = {
         Figure("error_rate", Kind.SHARE, "errors_by_outcome", _SHARES_OF["error_rate"]),
         Figure("retries_mean", Kind.NUMBER, "retries_mean"),
         Figure("retries_max", Kind.NUMBER, "retries_max"),
-        Figure("committed", Kind.NUMBER, "committed"),
-        Figure("conflicts", Kind.NUMBER, "conflicts"),
-        Figure("give_ups", Kind.NUMBER, "give_ups"),
-        Figure("errors", Kind.NUMBER, "errors_by_outcome"),
+        Figure("committed", Kind.NUMBER, "committed", counted=True),
+        Figure("conflicts", Kind.NUMBER, "conflicts", counted=True),
+        Figure("give_ups", Kind.NUMBER, "give_ups", counted=True),
+        Figure("errors", Kind.NUMBER, "errors_by_outcome", counted=True),
     )
 }
 """Every figure that a condition can name."""
@@ -152,9 +161,12 @@ class Condition:
 
 _CONDITION = re.compile(
     r"(?:(?P<slice>[A-Za-z0-9][A-Za-z0-9_.-]*)\.)?(?P<figure>[A-Za-z0-9_]+)"
-    r"(?P<comparison>>=|<=|>|<)(?P<limit>.+)"
+    r"\s*(?P<comparison>>=|<=|>|<)\s*(?P<limit>.+)"
 )
-_LIMIT = re.compile(r"(?P<base>base)?(?:(?P<sign>[+-])?(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<unit>\D*))?")
+_LIMIT = re.compile(
+    r"(?P<base>base)?\s*"
+    r"(?:(?P<sign>[+-])?\s*(?P<number>\d+(?:\.\d*)?|\.\d+)\s*(?P<unit>[^\s\d]*))?"
+)
 _AS_TYPED = str.maketrans({"−": "-", "–": "-", "≥": ">=", "≤": "<=", "μ": "µ"})
 _SHAPE = "a condition is a figure, > or <, and a limit, as in 'p99 > 50ms' or 'throughput < base - 10%'"
 
@@ -168,7 +180,7 @@ def parse_condition(text: str) -> Condition:
 
 
 def _parse(text: str) -> Condition:
-    found = _CONDITION.fullmatch(re.sub(r"\s+", "", text.translate(_AS_TYPED)))
+    found = _CONDITION.fullmatch(" ".join(text.translate(_AS_TYPED).split()))
     if found is None:
         raise ValueError(_SHAPE)
     figure = _figure(found["figure"])
@@ -209,8 +221,15 @@ def _limit(text: str, figure: Figure) -> Limit:
     if not found["number"]:
         return Limit(from_base=True)
     unit, number = found["unit"], float(found["number"])
+    # What underflows to 0 is not what was typed either.
+    if found["number"].strip("0.") and not _SMALLEST <= number <= _LARGEST:
+        raise ValueError(f"no figure is as {'large' if number > 1 else 'small'} as that")
     if not found["sign"]:
-        return Limit(from_base=False, amount=number * _unit(unit, figure, text))
+        amount = number * _unit(unit, figure, text)
+        if figure.kind is Kind.SHARE and amount > 1:
+            meant = f"; did you mean {text}%?" if not unit and number <= 100 else ""
+            raise ValueError(f"a share is at most 100%{meant}")
+        return Limit(from_base=False, amount=amount)
     if found["sign"] == "-":
         number = -number
     if unit == "%":

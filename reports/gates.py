@@ -11,15 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from loadtest.errors import InputError
 from reports.conditions import OVERALL, Condition, Figure, Kind, Limit, Slice
 from reports.percentiles import BEYOND, QUANTILES
-from reports.style import MINUS, THIN, count
+from reports.style import MINUS, THIN, count, seconds
 
 Summary = Mapping[str, Any]
 """The content of a summary.json, see docs/results-format.md."""
 
 _MOST_DIGITS = 9
+_SAME_TIME = 0.1
+"""Measured times that differ by less, as a share of the longer one, count as equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class Gate:
         """The value with its unit, with as many digits as it takes to see that it is not the limit."""
         if self.value is None:
             return "not known"
-        return _apart(self.condition.figure.kind, self.value, self.limit)
+        return _apart(self.condition.figure.kind, self.value, self.limit, self._size)
 
     @property
     def limit_said(self) -> str:
@@ -74,10 +78,15 @@ class Gate:
         kind, limit = self.condition.figure.kind, self.condition.limit
         if self.limit is None:
             return ""
-        text = _apart(kind, self.limit, self.value, given=True)
+        text = _apart(kind, self.limit, self.value, self._size, given=True)
         if not limit.from_base or self.base is None:
             return text
-        return f"{text} (base {shown(kind, self.base)}{_change(kind, limit)})"
+        return f"{text} (base {shown(kind, self.base, like=self._size)}{_change(kind, limit)})"
+
+    @property
+    def _size(self) -> float | None:
+        """The smallest of its figures, whose unit all are said in."""
+        return min((abs(one) for one in (self.value, self.limit, self.base) if one), default=None)
 
     @property
     def said(self) -> str:
@@ -92,6 +101,17 @@ class Gate:
             return "which is the limit of"
         above = self.value is not None and self.limit is not None and self.value > self.limit
         return f"{'above' if above else 'below'} the limit of"
+
+
+@dataclass(frozen=True, slots=True)
+class Unmeasured:
+    """What was to be measured and judged and has no figures."""
+
+    name: str
+    why: str
+    """In one line."""
+    failed: bool
+    """Whether it was tried; else it is still to be measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +146,15 @@ class Judged:
 
 
 def judge(conditions: Sequence[Condition], subject: Subject) -> Judged:
-    """Evaluate every condition on every slice of the run that it is of."""
+    """Evaluate every condition on every slice of the run that it is of.
+
+    A condition of a target that the run was not to measure is none of it: of a sweep over targets other
+    points have that one.
+    """
     gates = []
     for condition in conditions:
+        if condition.target is not None and subject.targets and condition.target not in subject.targets:
+            continue
         places = _places(condition, subject)
         gates += [_evaluate(condition, subject, place) for place in places]
         if not places:
@@ -191,6 +217,10 @@ def _evaluate(condition: Condition, subject: Subject, place: _Place) -> Gate:
     why = _why_unknown(figure, found) if value is None else ""
     if not why and limit is None:
         why = _why_no_base(condition, subject, place)
+    if not why and condition.limit.from_base and subject.base is not None:
+        measured_s = subject.summary.get("measured_s")
+        why = _why_not_comparable(figure, measured_s, subject.base.get("measured_s"))
+        limit = None if why else limit
     held = value is not None and limit is not None and not condition.missed_by(value, limit)
     return Gate(condition, place.name, value, limit, base, held, why)
 
@@ -202,10 +232,30 @@ def _why_no_base(condition: Condition, subject: Subject, place: _Place) -> str:
     return f"the base does not have it: {_why_unknown(condition.figure, found)}"
 
 
+def _why_not_comparable(figure: Figure, measured_s: float | None, base_s: float | None) -> str:
+    """A count grows with the time: it compares with one of the same time only; "" where it does."""
+    if not figure.counted:
+        return ""
+    if not measured_s or not base_s:
+        return "not comparable: it is a count, and nobody knows over what time"
+    if abs(measured_s - base_s) <= _SAME_TIME * max(measured_s, base_s):
+        return ""
+    return (
+        f"not comparable: it is a count, over {seconds(measured_s)} here and {seconds(base_s)} in the "
+        "base; take a rate, or measure as long"
+    )
+
+
 def missing_in_base(
-    conditions: Sequence[Condition], base: Summary, keys: tuple[str, ...], targets: tuple[str, ...]
+    conditions: Sequence[Condition],
+    base: Summary,
+    keys: tuple[str, ...],
+    targets: tuple[str, ...],
+    measured_s: float | None,
 ) -> Iterator[tuple[Condition, str, str]]:
-    """What a base lacks for judging a run of these key types and targets: condition, slice, why."""
+    """What a base lacks for judging a run of these key types and targets, measured for so long:
+    condition, slice, why.
+    """
     coming = Subject("", {}, base, keys, targets)
     for condition in conditions:
         if not condition.limit.from_base:
@@ -214,6 +264,8 @@ def missing_in_base(
             found = place.find(base)
             if found is None or condition.figure.value(found) is None:
                 yield condition, place.name, _why_unknown(condition.figure, found)
+            elif why := _why_not_comparable(condition.figure, measured_s, base.get("measured_s")):
+                yield condition, place.name, why
 
 
 def _why_unknown(figure: Figure, found: Slice | None) -> str:
@@ -245,23 +297,75 @@ def read_summary(path: Path) -> Summary:
         raise InputError(f"{file} cannot be read: {error}") from None
     if not isinstance(content, dict) or not isinstance(content.get("key_types"), dict):
         raise InputError(f"{file} is not the summary of a run")
+    try:
+        _SummaryFile.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{file} is damaged: {where}: {first['msg'].lower()}") from None
     return content
 
 
-def _scaled(kind: Kind, value: float) -> tuple[float, str]:
+_Numbers = dict[str, int | float | None]
+
+
+class _Part(BaseModel):
+    """A part of summary.json as far as gates rely on it."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+
+class _SliceFile(_Part):
+    latency_ms: _Numbers | None = None
+    commit_ms: _Numbers | None = None
+    errors_by_outcome: dict[str, int] | None = None
+
+
+class _AnswerFile(_Part):
+    headline: str = ""
+    lede: str = ""
+
+
+class _InvariantFile(_Part):
+    holds: bool | None = None
+
+
+class _VerdictFile(_Part):
+    about: str
+    state: str
+    text: str
+
+
+class _SummaryFile(_Part):
+    overall: _SliceFile | None = None
+    key_types: dict[str, _SliceFile]
+    targets: dict[str, _SliceFile] | None = None
+    targets_by_key_type: dict[str, dict[str, _SliceFile]] | None = None
+    measured_s: int | float | None = None
+    answer: _AnswerFile | None = None
+    invariant: _InvariantFile | None = None
+    verdicts: list[_VerdictFile] | None = None
+    interrupted: bool | None = None
+
+
+def _scaled(kind: Kind, value: float, like: float | None = None) -> tuple[float, str]:
     if kind is Kind.TIME:
-        return (value / 1000, f"{THIN}s") if abs(value) >= 10_000 else (value, f"{THIN}ms")
+        size = abs(value if like is None else like)
+        return (value / 1000, f"{THIN}s") if size >= 10_000 else (value, f"{THIN}ms")
     if kind is Kind.SHARE:
         return value * 100, f"{THIN}%"
     return value, "/s" if kind is Kind.SPEED else ""
 
 
-def shown(kind: Kind, value: float, digits: int = 3, *, given: bool = False) -> str:
+def shown(
+    kind: Kind, value: float, digits: int = 3, *, given: bool = False, like: float | None = None
+) -> str:
     """A value with its unit and so many significant digits; whole digits are never rounded away.
 
-    `given` says that it was typed and not measured: zeros at its end then mean nothing.
+    `given` says that it was typed and not measured: zeros at its end then mean nothing. The unit is
+    that of `like`, a value that it stands beside.
     """
-    scaled, unit = _scaled(kind, value)
+    scaled, unit = _scaled(kind, value, like)
     size = abs(scaled)
     decimals = 0
     if size and not (kind is Kind.NUMBER and size == int(size)):
@@ -274,16 +378,19 @@ def shown(kind: Kind, value: float, digits: int = 3, *, given: bool = False) -> 
     return f"{MINUS if scaled < 0 else ''}{text}{unit}"
 
 
-def _apart(kind: Kind, value: float, other: float | None, *, given: bool = False) -> str:
+def _apart(
+    kind: Kind, value: float, other: float | None, like: float | None, *, given: bool = False
+) -> str:
     """A value with the fewest digits, from three on, that tell it from the other one."""
     digits = 3
     while (
         other not in (None, value)
         and digits < _MOST_DIGITS
-        and shown(kind, value, digits, given=True) == shown(kind, other, digits, given=True)
+        and shown(kind, value, digits, given=True, like=like)
+        == shown(kind, other, digits, given=True, like=like)
     ):
         digits += 1
-    return shown(kind, value, digits, given=given)
+    return shown(kind, value, digits, given=given, like=like)
 
 
 def _change(kind: Kind, limit: Limit) -> str:

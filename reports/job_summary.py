@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.conditions import FIGURES, Kind, Slice
-from reports.gates import Gate, Judged, Subject, Summary, shown
+from reports.gates import Gate, Judged, Subject, Summary, Unmeasured, shown
 from reports.style import MINUS, THIN, plural
 
 _MOST_ROWS = 100
-"""Gates that held are listed up to so many; those that were missed all are."""
+"""Of each table and list, for GitHub shows no page above 1 MB; what was missed comes first."""
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
 
 
@@ -33,20 +33,45 @@ _COLUMNS = (
 )
 
 
-def to_markdown(judged: Sequence[Judged], answer: str | None = None) -> str:
+def to_markdown(
+    judged: Sequence[Judged], answer: str | None = None, unmeasured: Sequence[Unmeasured] = ()
+) -> str:
     """The whole summary: the answers, a table of figures, the gates and what else is wrong.
 
     `answer` is what the runs found together, a headline and more lines, in place of what each found.
     """
+    passed = all(one.passed for one in judged) and not any(one.failed for one in unmeasured)
+    if answer is None and len(judged) == 1:
+        said = judged[0].subject.summary.get("answer") or {}
+        answer = f"{said.get('headline', '')}\n{said.get('lede', '')}"
+    # What was missed is read first.
+    judged = sorted(judged, key=lambda one: one.passed)
     if answer is not None:
         headline, _, lede = answer.partition("\n")
-        found = [_answer(headline, lede, passed=all(one.passed for one in judged))]
-    elif len(judged) == 1:
-        said = judged[0].subject.summary.get("answer") or {}
-        found = [_answer(said.get("headline", ""), said.get("lede", ""), passed=judged[0].passed)]
+        found = [_answer(headline, lede, passed=passed)]
     else:
-        found = [_answer_of_one(one) for one in judged]
-    return "\n\n".join(filter(None, [*found, _figures(judged), gates_markdown(judged)])) + "\n"
+        found = _cut([_answer_of_one(one) for one in judged])
+    parts = [*found, unmeasured_markdown(unmeasured), _figures(judged), gates_markdown(judged)]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def unmeasured_markdown(unmeasured: Sequence[Unmeasured]) -> str:
+    """Which runs there are no figures of, those that failed first with their reasons; "" if none."""
+    if not unmeasured:
+        return ""
+    ordered = sorted(unmeasured, key=lambda one: not one.failed)
+    lines = [f"- {'❌ ' if one.failed else ''}{_plain(one.name)}: {_plain(one.why)}" for one in ordered]
+    return "\n".join([f"**{_plain(unmeasured_headline(unmeasured))}**", "", *_cut(lines, "- ")])
+
+
+def unmeasured_headline(unmeasured: Sequence[Unmeasured]) -> str:
+    """`2 points failed, 3 are still to be measured`."""
+    failed = sum(one.failed for one in unmeasured)
+    left = len(unmeasured) - failed
+    parts = [f"{plural(failed, 'run')} failed"] if failed else []
+    if left:
+        parts.append(f"{plural(left, 'run')} still to be measured")
+    return ", ".join(parts)
 
 
 def gates_markdown(judged: Sequence[Judged]) -> str:
@@ -58,20 +83,29 @@ def gates_markdown(judged: Sequence[Judged]) -> str:
         gates.sort(key=lambda pair: pair[1].held)
         lines += [f"### {gates_headline(judged)}", ""]
         head = ["", "gate is missed if", "of", "value", "limit"]
-        most = max(_MOST_ROWS, sum(not gate.held for _, gate in gates))
-        rows = [_gate_row(one, gate, several=len(judged) > 1) for one, gate in gates[:most]]
+        rows = [_gate_row(one, gate, several=len(judged) > 1) for one, gate in gates[:_MOST_ROWS]]
         lines += _table(head, rows, numbers=(3,))
-        if len(gates) > most:
-            lines += ["", f"{plural(len(gates) - most, 'more gate')} held."]
+        if rest := gates[_MOST_ROWS:]:
+            missed = sum(not gate.held for _, gate in rest)
+            which = "all held" if not missed else f"{missed:,} of them missed"
+            lines += ["", f"And {plural(len(rest), 'more gate')}, {which}."]
     wrong = [line for one in judged for line in _wrong(one, several=len(judged) > 1)]
     if wrong:
-        lines += ["", *wrong]
+        lines += ["", *_cut(wrong, "- ")]
     return "\n".join(lines).strip("\n")
+
+
+def _cut(lines: Sequence[str], before: str = "") -> list[str]:
+    """So many lines, and how many there are beyond."""
+    more = len(lines) - _MOST_ROWS
+    return list(lines) if more <= 0 else [*lines[:_MOST_ROWS], f"{before}and {more:,} more"]
 
 
 def gates_headline(judged: Sequence[Judged]) -> str:
     """`Gates: 1 of 3 missed`, `Gates: all 3 held`."""
     gates = [gate for one in judged for gate in one.gates]
+    if not gates:
+        return "Gates: nothing was measured that they could be judged on"
     missed = sum(not gate.held for gate in gates)
     if missed:
         return f"Gates: {missed} of {len(gates)} missed"
@@ -97,7 +131,10 @@ def _figures(judged: Sequence[Judged]) -> str:
     ]
     if not rows:
         return ""
-    text = "\n".join(_table(head, rows, numbers=range(len(head) - len(_COLUMNS), len(head))))
+    numbers = range(len(head) - len(_COLUMNS), len(head))
+    text = "\n".join(_table(head, rows[:_MOST_ROWS], numbers=numbers))
+    if len(rows) > _MOST_ROWS:
+        text += f"\n\nAnd {plural(len(rows) - _MOST_ROWS, 'more row')}."
     if any(one.subject.base is not None for one in judged):
         text += "\n\nIn brackets: against the base run."
     return text

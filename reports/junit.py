@@ -1,26 +1,28 @@
 """Gates as JUnit's XML, which CI systems show as tests.
 
 A run is a test suite. Each gate is a test case, and so is the run's invariant, which is skipped where
-nobody could check it.
+nobody could check it. A run that could not be measured is a suite with an error, one that is still to
+be measured a suite that is skipped.
 """
 
 import re
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from reports.gates import Judged
+from reports.gates import Judged, Unmeasured
 
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def to_junit(judged: Sequence[Judged]) -> str:
+def to_junit(judged: Sequence[Judged], unmeasured: Sequence[Unmeasured] = ()) -> str:
     """The document: one suite for each run."""
     root = Element("testsuites", {"name": "occbench"})
     for one in judged:
         _suite(root, one)
-    for name in ("tests", "failures", "skipped"):
+    for missing in unmeasured:
+        _missing_suite(root, missing)
+    for name in ("tests", *_COUNTS):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
-    root.set("errors", "0")
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
 
@@ -38,11 +40,28 @@ def _suite(root: Element, judged: Judged) -> None:
         else:
             _failure(case, "gate", gate.said)
     _invariant(suite, judged)
+    _count(suite)
+
+
+def _missing_suite(root: Element, missing: Unmeasured) -> None:
+    name, why = _clean(missing.name), _clean(missing.why)
+    suite = SubElement(root, "testsuite", {"name": name, "time": "0"})
+    case = SubElement(suite, "testcase", {"classname": name, "name": "measured", "time": "0"})
+    if missing.failed:
+        SubElement(case, "error", {"type": "run", "message": why}).text = why
+    else:
+        SubElement(case, "skipped", {"message": why})
+    _count(suite)
+
+
+_COUNTS = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+
+
+def _count(suite: Element) -> None:
     cases = suite.findall("testcase")
     suite.set("tests", str(len(cases)))
-    suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
-    suite.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
-    suite.set("errors", "0")
+    for name, tag in _COUNTS.items():
+        suite.set(name, str(sum(case.find(tag) is not None for case in cases)))
 
 
 def _invariant(suite: Element, judged: Judged) -> None:

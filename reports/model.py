@@ -155,7 +155,13 @@ def build_model(folder: Path) -> Model:
     alternating = len(present) > 1 and blocks.paired
     series = {
         attempts.key_types[k]: over_time(
-            attempts, blocks, end_ns, latency_ns, key_type=k, alternating=alternating
+            attempts,
+            blocks,
+            end_ns,
+            latency_ns,
+            key_type=k,
+            alternating=alternating,
+            closed=not run.open_loop,
         )
         for k in present
     }

@@ -69,13 +69,13 @@ class _Bins:
         return math.ceil(len(self.starts_ns) / self.together) * self.parts
 
     def place(self, block: NDArray[np.int64], when_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The bin of each attempt, by the block it belongs to and the time it ended."""
+        """The bin of each attempt, by the block it belongs to and its moment."""
         segment = self.segment_of[block]
         if self.parts == 1:
             return np.asarray(segment // self.together)
         since = when_ns - self.starts_ns[segment]
         length = np.maximum(self.ends_ns - self.starts_ns, 1)[segment]
-        # What ends after its block counts in the block's last part.
+        # What comes after its block counts in the block's last part.
         part = np.clip((since / length * self.parts).astype(np.int64), 0, self.parts - 1)
         return np.asarray(segment * self.parts + part)
 
@@ -124,6 +124,7 @@ def over_time(
     key_type: int | None = None,
     target: int | None = None,
     alternating: bool = False,
+    closed: bool = True,
 ) -> Series:
     """Throughput, conflict rate and latency percentiles of a key type or a target over time.
 
@@ -135,11 +136,16 @@ def over_time(
         key_type: the key type's code.
         target: the target's code, instead.
         alternating: whether other key types had blocks of their own between.
+        closed: whether users started their next transaction when the last had ended.
     """
     rows = attempts.measured
     bins = _bins(blocks, key_type, alternating)
     mine = rows.target == target if key_type is None else rows.key_type == key_type
-    place = bins.place(blocks.index[rows.block[mine]], end_ns[mine])
+    # Within a block of its own, counting by ends would leave the first part short by all that is still
+    # under way, and give the last part what ends after the block: a sawtooth where all is steady. An
+    # open loop starts when its schedule says, so there only ends show what the database did.
+    moments = rows.intended_start_ns if alternating and key_type is not None and closed else end_ns
+    place = bins.place(blocks.index[rows.block[mine]], moments[mine])
     outcome, final = rows.outcome[mine], rows.final[mine]
     size = bins.size
     attempted = np.bincount(place, minlength=size)

@@ -108,6 +108,8 @@ MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 THIN = "\N{NO-BREAK SPACE}"
 TOO_FEW = "too few"
+_ONE_SECOND_MS = 999.5
+"""What rounds to a second is one."""
 
 
 def number(value: float | None, error: float | None = None) -> str:
@@ -167,12 +169,19 @@ def between(low: float, high: float) -> str:
     return f"{percent(low).removesuffix(f'{THIN}%')}{DASH}{percent(high)}"
 
 
-def about(share: float) -> str:
-    """A share as a percentage with two significant digits, for sentences."""
+def about(share: float, error: float | None = None) -> str:
+    """A share as a percentage with two significant digits, for sentences; with a standard error, no
+    digit after that in which the error begins.
+    """
     value = share * 100
     if value == 0 or not math.isfinite(value):
         return f"0{THIN}%"
-    digits = max(0, 1 - math.floor(math.log10(value)))
+    # Rounded first: 9.99 has its two digits as 10, not as 10.0.
+    rounded = round(value, 1 - math.floor(math.log10(value)))
+    finest = 10.0 ** (math.floor(math.log10(rounded)) - 1)
+    if error and math.isfinite(error) and error * 100 > finest:
+        return f"{number(value, error * 100)}{THIN}%"
+    digits = max(0, 1 - math.floor(math.log10(rounded)))
     return f"{value:.{digits}f}{THIN}%"
 
 
@@ -185,25 +194,25 @@ def shortened(name: str, most: int) -> str:
 
 
 def milliseconds(value: float | None, error: float | None = None) -> str:
-    """A time in milliseconds, in seconds from ten seconds on; with no digit that its standard error
+    """A time in milliseconds, in seconds from one second on; with no digit that its standard error
     leaves no meaning.
     """
     if value is None:
         return TOO_FEW
-    if value >= 10_000:
+    if value >= _ONE_SECOND_MS:
         return f"{number(value / 1000, error and error / 1000)}{THIN}s"
     return f"{number(value, error)}{THIN}ms"
 
 
 def seconds(value: float) -> str:
     """A length of time: milliseconds, seconds, minutes or hours."""
-    if 0 < value < 1:
+    if 0 < value < _ONE_SECOND_MS / 1000:
         return f"{value * 1000:.3g}{THIN}ms"
     if value < 120:
         return f"{value:.3g}{THIN}s"
     if value < 7200:
         return f"{value / 60:.3g}{THIN}min"
-    return f"{value / 3600:.3g}{THIN}h"
+    return f"{number(value / 3600)}{THIN}h" if value >= 360_000 else f"{value / 3600:.3g}{THIN}h"
 
 
 def interval(ratio: float, low: float, high: float) -> str:

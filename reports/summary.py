@@ -208,12 +208,12 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     return {"about": verdict.about, "state": verdict.state, "text": verdict.text}
 
 
-def write_atomically(path: Path, content: str) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Replace a file as a whole, so that nobody ever reads half of it."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(content)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
         # mkstemp makes files for their owner only; a report is as public as its folder.
         umask = os.umask(0)
         os.umask(umask)

@@ -3,9 +3,16 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from reports.certainty import conflict_rate, percentile, retry_rate, unsure_conflict_rate
+from reports.certainty import (
+    conflict_rate,
+    percentile,
+    retry_rate,
+    throughput,
+    unsure_conflict_rate,
+)
 from reports.consistency import longest
 from reports.figures import Figures
 from reports.model import Model, Regions
@@ -30,8 +37,8 @@ def _nothing(_: Figures) -> str:
     return ""
 
 
-def _maybe(value: float | None) -> str:
-    return _ABSENT if value is None else number(value)
+def _throughput(f: Figures) -> str:
+    return _ABSENT if f.throughput_tps is None else throughput(f)
 
 
 def _function(f: Figures, name: str) -> str:
@@ -69,7 +76,7 @@ def _dollars(f: Figures) -> str:
 ROWS: tuple[Row, ...] = (
     ("Conflict rate", lambda f: conflict_rate(f) if f.attempts else _ABSENT, "conflict_rate"),
     ("… predicted", _band, None),
-    ("Throughput (transactions/s)", lambda f: _maybe(f.throughput_tps), "throughput_tps"),
+    ("Throughput (transactions/s)", _throughput, "throughput_tps"),
     ("Latency p50", lambda f: percentile(f.latency, "p50"), "latency_p50_ms"),
     ("Latency p95", lambda f: percentile(f.latency, "p95"), None),
     ("Latency p99", lambda f: percentile(f.latency, "p99"), "latency_p99_ms"),
@@ -217,7 +224,8 @@ def _plain(value: Any) -> str:
         return ", ".join(_plain(v) for v in value)
     if isinstance(value, dict):
         return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
-    return _PASSWORD.sub(lambda m: f"{m[1]}:…@" if m[1] is not None else f"{m[2]}…", str(value))
+    value = _FILE_IN_URL.sub(r"\1=", str(value))
+    return _PASSWORD.sub(lambda m: f"{m[1]}:…@" if m[1] is not None else f"{m[2]}…", value)
 
 
 Pairs = tuple[tuple[str, str], ...]
@@ -249,14 +257,28 @@ def _setting(name: str, value: Any) -> tuple[str, str]:
 
 
 def settings(model: Model) -> Pairs:
-    """Every setting of the run, with its unit; targets one a line, under the names they had."""
-    given = dict(model.run.settings)
+    """Every setting of the run that has a value, with its unit; targets one a line, with their names.
+
+    Pages are published: where the machine keeps its files is left out.
+    """
+    given = {
+        name: Path(value).name if name in _FILES and isinstance(value, str) else value
+        for name, value in model.run.settings.items()
+        if name not in _PLACES and value not in (None, "", [], {})
+    }
     found = []
     if "target" in given:
         found.append(("targets", _targets(model, given.pop("target"))))
     if not any(t.family in ("dsql", "dsql-cluster") for t in model.run.targets):
         given.pop("dpu_price", None)
     return (*found, *(_setting(name, value) for name, value in given.items()))
+
+
+_PLACES = ("out",)
+"""Settings that say where on the machine something is, and nothing else."""
+_FILES = ("keys_from", "sslrootcert")
+"""Settings that are files, of which the name is enough."""
+_FILE_IN_URL = re.compile(r"\b(sslrootcert|sslcert|sslkey|keys_from)=[^&\s]*(?:/|%2F)", re.IGNORECASE)
 
 
 def _targets(model: Model, given: Any) -> str:
@@ -295,7 +317,8 @@ def course(model: Model) -> Pairs:
     """When the run was, and how much of it there is."""
     run = model.run
     found = []
-    if run.started_ns:
+    # The clock of a simulation says nothing.
+    if run.started_ns and not run.simulated:
         begin = datetime.fromtimestamp(run.started_ns / 1e9, tz=UTC)
         found.append(("started", f"{begin:%Y-%m-%d %H:%M:%S} UTC"))
     found += [

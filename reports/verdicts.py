@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loadtest.attempt import Outcome
+from reports.certainty import conflict_rate, counted_share
 from reports.consistency import reading
 from reports.figures import Figures
+from reports.in_band import place_in_band
 from reports.model import Model
 from reports.run_file import Target
 from reports.service import Service
-from reports.style import THIN, about, count, milliseconds, percent, plural, seconds
+from reports.style import THIN, about, between, count, milliseconds, plural, seconds
 from reports.verdict import State, Verdict
 from reports.verdicts_of_pacing import pacing_verdict, schedule_kept
 from reports.verdicts_of_samples import few_conflicts
@@ -24,8 +26,6 @@ LAG_SHARE = 0.25
 """Event-loop lag, as a share of the latency of the same percentile, that figures cannot carry."""
 LAG_FELT_MS = 1.0
 """Lag below this is never the point."""
-BAND_MARGIN = 0.1
-"""How far outside the band the measured rate may lie: the formula's own accuracy."""
 WIDEST_BAND = 20.0
 """High end / low end from which a band holds so much that lying inside it says nothing."""
 
@@ -79,9 +79,11 @@ def verdicts(model: Model, service: Service | None = None) -> list[Verdict]:
         found += [
             _band(name, figures, regimes(model), model.run.targets)
             for name, figures in model.key_types.items()
+            if figures.committed
         ]
     found += [*_bands_by_target(model), *_gaps(model)]
-    found += [*few_conflicts(model), *warmup_verdicts(model)]
+    if model.overall.committed:
+        found += [*few_conflicts(model), *warmup_verdicts(model)]
     if not model.run.simulated:
         found += [_generator(model), *_reports(model)]
     found.append(pacing_verdict(model))
@@ -196,6 +198,8 @@ def _bands_by_target(model: Model) -> list[Verdict]:
     known = {t.name: t for t in model.run.targets}
     found = []
     for name, figures in model.targets.items():
+        if not figures.committed:
+            continue
         if not regions.databases.settled(regions.codes[name]):
             text = f"{name}: no conflict rate is predicted, for it may share its data with another."
             found.append(Verdict(f"prediction, {name}", "note", text))
@@ -238,32 +242,31 @@ def _at(moment_s: float) -> str:
 
 def _band(name: str, figures: Figures, regimes: set[str], targets: Sequence[Target]) -> Verdict:
     subject = f"prediction, {name}"
-    low, high, rate = figures.predicted_low, figures.predicted_high, figures.conflict_rate
-    if low is None or high is None or rate is None:
+    low, high, place = figures.predicted_low, figures.predicted_high, place_in_band(figures)
+    if low is None or high is None or place is None:
         return Verdict(
             subject,
             "note",
             f"{name}: no conflict rate could be predicted (it needs a scenario whose accesses are "
             "known, and a target that shows when COMMIT was sent).",
         )
-    band = f"{percent(low)} to {percent(high)} predicted"
-    text = f"{name}: {percent(rate)} of attempts conflicted, {band}"
+    text = f"{name}: {conflict_rate(figures)} of attempts conflicted, {between(low, high)} predicted"
     if "locking" in regimes:
         return Verdict(
             subject,
             "note",
             f"{text}. The formula is for optimistic commits; under row locks it is no test.",
         )
-    if rate < low * (1 - BAND_MARGIN) - _chance(low, figures.attempts):
+    if place == "below":
         said = "Below the band: conflicts may not have been counted."
         return Verdict(subject, "bad", f"{text}. {said}")
-    if rate > high * (1 + BAND_MARGIN) + _chance(high, figures.attempts):
+    if place == "above":
         return Verdict(subject, "bad", f"{text}. Above the band: something else contends.")
     if high > WIDEST_BAND * low:
         said = f"The band is too wide to test anything: {_why_wide(targets)}."
         return Verdict(subject, "note", f"{text}. {said}")
-    inside = low <= rate <= high
-    return Verdict(subject, "good", f"{text}: {'inside' if inside else 'at the edge of'} the band.")
+    where = "inside" if place == "inside" else "at the edge of"
+    return Verdict(subject, "good", f"{text}: {where} the band.")
 
 
 def _why_wide(targets: Sequence[Target]) -> str:
@@ -279,11 +282,6 @@ def _why_wide(targets: Sequence[Target]) -> str:
         "an attempt begins somewhere within its first statement and is decided somewhere within "
         "COMMIT, and where cannot be seen from outside"
     )
-
-
-def _chance(rate: float, attempts: int) -> float:
-    """How far chance alone may carry a measured rate: three standard errors and one conflict."""
-    return 3 * float((rate * (1 - rate) / attempts) ** 0.5) + 1 / attempts
 
 
 def _generator(model: Model) -> Verdict:
@@ -377,7 +375,7 @@ def _failures(model: Model) -> list[Verdict]:
             Verdict(
                 "errors",
                 "bad",
-                f"{percent(errors / overall.attempts)} of attempts ended in an error that is no "
+                f"{counted_share(errors, overall.attempts)} of attempts ended in an error that is no "
                 f"conflict: {kinds}.",
             )
         )

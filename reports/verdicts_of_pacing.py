@@ -1,7 +1,8 @@
 """Was the schedule kept, and what do the latencies of a closed loop leave out?"""
 
+from reports.certainty import counted_share
 from reports.model import Model
-from reports.style import about, count, milliseconds, number, percent, seconds
+from reports.style import about, count, milliseconds, number, seconds
 from reports.verdict import Verdict
 
 LATE_LIMIT = 0.01
@@ -22,11 +23,14 @@ def _held_back(model: Model) -> str:
     ratio, p99, name, omission = max(found, key=lambda entry: entry[0])
     where = f" on {name}" if len(found) > 1 else ""
     if ratio < _FLATTERED:
-        return " Here it hardly matters: arrivals at an even pace would have met the same p99."
+        return (
+            " No stall made it worse here; what queues of independent arrivals would add is not in "
+            "this figure."
+        )
     return (
         f" Here nothing{where} was answered for {about(omission.share)} of the time, "
         f"up to {seconds(omission.longest_s)} at a stretch: arrivals at an even pace would have met a "
-        f"p99 of {milliseconds(1e3 * omission.p99_s)} instead of {milliseconds(p99)}. "
+        f"p99 of at least {milliseconds(1e3 * omission.p99_s)} instead of {milliseconds(p99)}. "
         "`--rate` measures it."
     )
 
@@ -40,20 +44,36 @@ def pacing_verdict(model: Model) -> Verdict:
             "note",
             "Closed loop: a user starts its next transaction when the last has ended, so slow "
             "times hold fewer samples and latencies look better than arrivals at a fixed rate "
-            f"would see.{_held_back(model)}",
+            f"would see.{_held_back(model) if model.overall.committed else ''}",
         )
     rate = f"{number(run.config.rate)} transactions a second"
     late, scheduled, never = schedule_kept(model)
-    facts = [f"{percent(late / scheduled)} of {count(scheduled)} transactions started late"]
+    facts = [f"{counted_share(late, scheduled)} of {count(scheduled)} transactions started late"]
     if never:
         facts.append(f"{count(never)} could not start at all")
-    kept = late + never <= LATE_LIMIT * scheduled
+    kept = rate_kept(model)
     return Verdict(
         "loop",
         "good" if kept else "bad",
         f"The open loop {'kept' if kept else 'did not keep'} its {rate}: {' and '.join(facts)}. "
         "Latency counts from the intended start, so it holds any wait for a free user.",
     )
+
+
+def rate_kept(model: Model) -> bool:
+    """Whether an open loop kept its rate; a closed one has none to keep."""
+    if not model.run.open_loop:
+        return True
+    late, scheduled, never = schedule_kept(model)
+    return late + never <= LATE_LIMIT * scheduled
+
+
+def overloaded(model: Model) -> bool:
+    """Whether an open loop could not start all of its transactions: what waits then grows on."""
+    if not model.run.open_loop:
+        return False
+    _, scheduled, never = schedule_kept(model)
+    return never > LATE_LIMIT * scheduled
 
 
 def schedule_kept(model: Model) -> tuple[int, int, int]:

@@ -15,6 +15,9 @@ def few_conflicts(model: Model) -> list[Verdict]:
         interval = f.conflict_rate_interval
         if interval is None or f.conflicts >= FEW:
             continue
+        if not f.conflicts and f.predicted_high == 0:
+            # One user has nobody to conflict with, however long it runs.
+            continue
         low, high = interval
         if not f.conflicts:
             text = f"no conflict in {plural(f.attempts, 'attempt')}, a rate of up to {about(high)}"

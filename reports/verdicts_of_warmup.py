@@ -5,25 +5,42 @@ import math
 from reports.model import Model
 from reports.style import THIN, about, seconds
 from reports.verdict import Verdict
+from reports.verdicts_of_pacing import overloaded
 from reports.warmup_check import FELT, HEAVY, Warmth
 
 
 def warmup_verdicts(model: Model) -> list[Verdict]:
     """Whether the measured time still held a part of the warm-up."""
     named = len(model.warmth) > 1
-    warm, found = [], []
+    warm: list[str] = []
+    unsure: list[str] = []
+    found: list[Verdict] = []
     for name, warmth in model.warmth.items():
         where = f" on {name}" if named else ""
         if warmth.told and not warmth.beginnings:
-            warm.append(name)
+            (warm if warmth.sure else unsure).append(name)
         elif warmth.told:
             found.append(_cold(model, where, warmth))
     if len(warm) == len(model.warmth):
         text = (
-            "The measured time was warm: in throughput and latency its beginning differs from the rest "
-            f"by no more than chance, or moves the figures by less than {about(FELT)}."
+            "The measured time was warm: without its first quarter throughput and latency would change "
+            f"by less than {about(FELT)} (95{THIN}%)."
         )
         found.append(Verdict("warm-up", "good", text))
+    elif unsure:
+        where = f" on {', '.join(unsure)}" if named else ""
+        text = (
+            f"Whether the measured time was warm{where} cannot be told: no beginning was found that "
+            "differs, but the time is too uneven or too short to exclude one that moves throughput or "
+            f"latency by {about(FELT)}."
+        )
+        found.append(Verdict("warm-up", "note", text))
+    elif not found and not warm and overloaded(model):
+        text = (
+            "Whether the measured time was warm cannot be told: the rate was not kept, so what waits "
+            "grows for as long as the run lasts, and a longer one would not settle either."
+        )
+        found.append(Verdict("warm-up", "note", text))
     elif not found and not warm:
         needed = max(warmth.needed_s for warmth in model.warmth.values())
         text = (

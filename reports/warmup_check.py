@@ -43,6 +43,8 @@ DRIFT = 0.1
 """Difference of the two halves of a course that never settles, from which it is told."""
 _SETTLED_BY = 0.45
 """Share of the time after which a beginning is no beginning any more."""
+_Z_ONE_SIDED = 1.645
+"""Standard normal deviate of a one-sided 95 % limit."""
 _MOST_CORRELATED = 0.97
 """Correlation of neighbours above which a variance would be divided by nothing."""
 
@@ -73,6 +75,8 @@ class Warmth:
     """What was found; nothing where the time was warm."""
     needed_s: float
     """Measured time from which there is enough, at this latency and throughput."""
+    sure: bool = False
+    """Whether a beginning that matters can be excluded, of throughput and of latency."""
 
 
 def find_warmth(attempts: Attempts, blocks: Blocks, latency_ns: NDArray[np.int64]) -> dict[str, Warmth]:
@@ -103,7 +107,7 @@ def _of_target(
     latency_s = math.exp(float(np.median(logs))) / 1e9
     needed_s = FEWEST_PIECES * max(shortest_piece(latency_s), STARTS_A_PIECE * length / len(began_s))
     pieces = pieces_of(length, len(began_s), latency_s)
-    if pieces < FEWEST_PIECES:
+    if pieces < FEWEST_PIECES or not committed.any():
         return Warmth(told=False, beginnings=(), needed_s=needed_s)
     place = np.clip((began_s / length * pieces).astype(np.int64), 0, pieces - 1)
     speed = np.zeros(pieces)
@@ -131,7 +135,8 @@ def _of_target(
     if finished.all():
         tests.append(("latency", shift / finished))
     said = [judge(values, measure, piece_s) for measure, values in tests]
-    return Warmth(True, tuple(one for one in said if one is not None), needed_s)
+    sure = len(tests) == 2 and all(excludes_bias(values, measure) for measure, values in tests)
+    return Warmth(True, tuple(one for one in said if one is not None), needed_s, sure)
 
 
 def pieces_of(length_s: float, transactions: int, latency_s: float) -> int:
@@ -187,6 +192,24 @@ def judge(values: Floats, measure: Measure, piece_s: float) -> Beginning | None:
     return Beginning(measure, cut * piece_s, early, bias, settled=True)
 
 
+def excludes_bias(values: Floats, measure: Measure) -> bool:
+    """Whether the figure would change by less than FELT without its first tenth, and without its first
+    quarter, with 95 % (one-sided).
+
+    The mean of all n values and that of the last n − d differ with the variance σ² (1/(n − d) − 1/n),
+    where σ² is the long-run variance, of the second half or of all, whichever is larger: of a time that
+    is uneven anywhere nothing can be excluded.
+    """
+    n = len(values)
+    variance = max(_long_run(values[n // 2 :])[0], _long_run(values)[0])
+    for cut in (n // 10, n // 4):
+        error = math.sqrt(variance * (1 / (n - cut) - 1 / n))
+        # So written that NaN, as where nothing was committed later, excludes nothing.
+        if not abs(_change(values, values[cut:], measure)) + _Z_ONE_SIDED * error < FELT:
+            return False
+    return True
+
+
 def _change(part: Floats, level: Floats, measure: Measure) -> float:
     """How much more the mean of a part is than that of another, as a share."""
     if measure == "latency":
@@ -208,24 +231,34 @@ def initialization_p(values: Floats) -> float:
     less two for the line, which gives Student's degrees of freedom.
     """
     n = len(values)
-    half = values[n // 2 :]
-    m = len(half)
-    line = np.arange(m) - (m - 1) / 2
-    rest = half - half.mean()
-    rest = rest - line * float(line @ rest) / float(line @ line)
-    squares = float(rest @ rest)
+    m = n - n // 2
+    variance, longer = _long_run(values[n // 2 :])
     k = np.arange(1, n + 1)
     area = float(np.sum((1 - k / n) * (k * values.mean() - np.cumsum(values))))
-    if squares <= 1e-18 * m:
+    if not variance:
         return 1.0 if abs(area) < 1e-6 * n else 0.0
-    raw = float(rest[1:] @ rest[:-1]) / squares
-    correlation = min(max(raw + (2 + 4 * raw) / m, 0.0), _MOST_CORRELATED)
-    longer = (1 + correlation) / (1 - correlation)
-    statistic = math.sqrt(45 / (squares / (m - 2) * longer)) * area / n**1.5
+    statistic = math.sqrt(45 / variance) * area / n**1.5
     # Here, for importing it takes longer than everything else that a summary needs.
     from scipy.special import stdtr
 
     return 2 * float(stdtr(max(1.0, m / longer - 2), -abs(statistic)))
+
+
+def _long_run(values: Floats) -> tuple[float, float]:
+    """(long-run variance about the straight line, (1 + ρ) / (1 − ρ)), as `initialization_p` has them;
+    a variance of 0 where nothing but rounding is left.
+    """
+    m = len(values)
+    line = np.arange(m) - (m - 1) / 2
+    rest = values - values.mean()
+    rest = rest - line * float(line @ rest) / float(line @ line)
+    squares = float(rest @ rest)
+    if squares <= 1e-18 * m:
+        return 0.0, 1.0
+    raw = float(rest[1:] @ rest[:-1]) / squares
+    correlation = min(max(raw + (2 + 4 * raw) / m, 0.0), _MOST_CORRELATED)
+    longer = (1 + correlation) / (1 - correlation)
+    return squares / (m - 2) * longer, longer
 
 
 def mser(values: Floats) -> int:

@@ -117,7 +117,7 @@ def slice_of(state: State, fake: FakeSweep, rng: np.random.Generator) -> dict[st
         },
         "time_ms": times, "duration_s": seconds,
         "predicted_conflict_rate": {
-            "low": state.conflict_rate * 0.85, "high": state.conflict_rate * 1.25
+            "low": state.conflict_rate * 0.85, "high": min(1.0, state.conflict_rate * 1.25)
         },
     }  # fmt: skip
 

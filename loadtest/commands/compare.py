@@ -1,5 +1,6 @@
 """`occbench compare`."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -23,12 +24,17 @@ def _compare(
     ],
     more_bases: Annotated[
         list[Path] | None,
-        typer.Option("--base", help="Another repeat of BASE; as often as wanted.", metavar="RUN"),
+        typer.Option(
+            "--base",
+            help="Another repeat of BASE; as often as wanted. Gates mean the first BASE alone.",
+            metavar="RUN",
+        ),
     ] = None,
     allow_different: Annotated[
         str,
         typer.Option(
-            help="Settings of the workload in which the sides may differ, with commas between.",
+            help="Settings of the workload in which the sides may differ, and facts of the system in "
+            "which the repeats of a side may, with commas between.",
             metavar="users,accounts",
             show_default="none",
         ),
@@ -36,10 +42,11 @@ def _compare(
     allowance: Annotated[
         str | None,
         typer.Option(
-            help="What runs of the same thing differ by on your machines, as one run's standard "
-            "deviation; where there are several runs a side they show it themselves.",
+            help="What runs of the same thing differ by on your machines, of every figure, as one "
+            "run's standard deviation; where several runs a side show more, that holds.",
             metavar="1.5%",
-            show_default="1% of throughput and median, 3% of other figures; 0% of simulations",
+            show_default="1% of throughput and median, more where they vary within a run, 3% of other "
+            "figures; 0% of simulations",
         ),
     ] = None,
     html: Annotated[
@@ -77,6 +84,7 @@ def _compare(
     `occbench compare results/main results/branch --fail-on 'p99 > +10%' --markdown summary.md`
     """
     bases, news = [base, *(more_bases or [])], list(new)
+    _check_files_differ({"--html": html, "--json": json_file, "--markdown": markdown, "--junit": junit})
     from rich.console import Console
 
     from reports.compare import Verdict, compare_runs
@@ -119,6 +127,16 @@ def _compare(
     status = gates.conclude(subjects, markdown=text)
     if status or (fail_on_worse and found.of(Verdict.WORSE)):
         raise typer.Exit(status or OccbenchError.exit_code)
+
+
+def _check_files_differ(files: Mapping[str, str | Path | None]) -> None:
+    """One file written twice would hold the last alone; raises InputError."""
+    seen: dict[Path, str] = {}
+    for flag, file in files.items():
+        if file is None:
+            continue
+        if (other := seen.setdefault(Path(file).resolve(), flag)) != flag:
+            raise InputError(f"{other} and {flag} are both {file}; name two files")
 
 
 def _share(text: str | None) -> float | None:

@@ -19,7 +19,7 @@ from loadtest.errors import InputError, OccbenchError
 if TYPE_CHECKING:
     from reports.base import Base as BaseRuns
     from reports.conditions import Condition
-    from reports.gates import Judged, Subject
+    from reports.gates import Judged, Subject, Unmeasured
     from reports.run_file import Run
 
 FailOn = Annotated[
@@ -86,6 +86,8 @@ class Gating:
     base: "BaseRuns | None"
     junit: Path | None
     markdown: Path | None
+    words: tuple[str, ...] = ()
+    """Its options as they were typed."""
 
     @classmethod
     def read(
@@ -107,33 +109,52 @@ class Gating:
             raise InputError(
                 f"--fail-on {relative[0].text!r} compares with a base; name it with --base RUN"
             )
+        files = [Path(one).resolve() for one in (junit, markdown) if one is not None]
+        if len(set(files)) < len(files):
+            raise InputError(f"--junit and --markdown are both {junit}; name two files")
+        given = {"--base": base, "--junit": junit, "--markdown": markdown}
         return cls(
             conditions,
             _read_base(base) if base is not None else None,
             _to_write("--junit", junit),
             _to_write("--markdown", markdown),
+            (
+                *(word for text in fail_on or () for word in ("--fail-on", text)),
+                *(word for flag, one in given.items() if one is not None for word in (flag, str(one))),
+            ),
         )
 
-    def expect(self, config: RunConfig) -> None:
-        """Check conditions and base against a run that is to be made; raises InputError.
+    def expect(self, *configs: RunConfig) -> None:
+        """Check conditions and base against runs that are to be made; raises InputError.
 
         A condition of a key type that will not be measured, or a base without the figure or of another
-        workload, would make a gate that can only be missed.
+        workload, would make a gate that can only be missed. A condition of a target is of the runs that
+        have it.
         """
         if not self.conditions:
             return
-        keys, targets = tuple(map(str, config.keys)), tuple(spec.name for spec in config.specs())
-        self.expect_slices(keys, targets)
+        keys = dict.fromkeys(str(key) for config in configs for key in config.keys)
+        targets = dict.fromkeys(spec.name for config in configs for spec in config.specs())
+        self.expect_slices(tuple(keys), tuple(targets))
         relative = [condition for condition in self.conditions if condition.limit.from_base]
-        if self.base is None or not relative:
-            return
+        if self.base is not None and relative:
+            for config in configs:
+                self._expect_of_base(self.base, relative, config)
+
+    def _expect_of_base(
+        self, base: "BaseRuns", relative: Sequence["Condition"], config: RunConfig
+    ) -> None:
         from reports.gates import missing_in_base
 
+        keys, targets = tuple(map(str, config.keys)), tuple(spec.name for spec in config.specs())
+        mine = [one for one in relative if one.target is None or one.target in targets]
+        if not mine:
+            return
         try:
-            summary = self.base.beside(_coming(config)).summary
+            summary = base.beside(_coming(config)).summary
         except InputError as error:
-            raise InputError(f"--fail-on {relative[0].text!r}: {error}") from None
-        for condition, place, why in missing_in_base(relative, summary, keys, targets):
+            raise InputError(f"--fail-on {mine[0].text!r}: {error}") from None
+        for condition, place, why in missing_in_base(mine, summary, keys, targets, config.duration):
             raise InputError(
                 f"--fail-on {condition.text!r}: the base does not have {condition.figure.name} of "
                 f"{place}: {why}"
@@ -163,12 +184,10 @@ class Gating:
         base, no_base = None, ""
         notes: tuple[str, ...] = ()
         if self.base is not None:
-            from reports.base import noted
-
             try:
                 found = self.base.beside(run)
                 base = found.summary
-                notes = tuple(noted(found.run, run)) if found.run is not None else ()
+                notes = tuple(found.noted(run))
             except InputError as error:
                 no_base = str(error)
                 notes = (f"Not compared with a base: {no_base}.",)
@@ -188,12 +207,16 @@ class Gating:
         *,
         answer: str | None = None,
         markdown: str | None = None,
+        unmeasured: Sequence["Unmeasured"] = (),
+        first: str = "",
     ) -> int:
-        """Evaluate and print every gate, write the files that were asked for; returns the exit status.
+        """Evaluate every gate, write the files that were asked for, and print; returns the exit status.
 
         That is 1 where a gate was missed or an invariant does not hold, else 0. In the Markdown file
         `answer` stands in place of what each run found, where several found something together, and
         `markdown` in place of answers and figures, for a command that says them in its own way.
+        `unmeasured` is what there is nothing to judge of. `first` is printed before the gates; nothing
+        is before the files are written, for whoever reads the output may be gone.
 
         Raises:
             OccbenchError: if a file cannot be written.
@@ -201,20 +224,22 @@ class Gating:
         from reports.gates import judge
 
         judged = [judge(self.conditions, subject) for subject in subjects]
-        if self.conditions:
-            print(_in_terminal(judged))
         if self.junit is not None:
             from reports.junit import to_junit
 
-            _write(self.junit, to_junit(judged))
+            _write(self.junit, to_junit(judged, unmeasured))
         if self.markdown is not None:
             from reports.job_summary import gates_markdown, to_markdown
 
             if markdown is None:
-                text = to_markdown(judged, answer)
+                text = to_markdown(judged, answer, unmeasured)
             else:
                 text = f"{markdown.rstrip()}\n\n{gates_markdown(judged)}".rstrip() + "\n"
             _write(self.markdown, text)
+        if first:
+            print(first)
+        if self.conditions:
+            print(_in_terminal(judged))
         return 0 if all(one.passed for one in judged) else OccbenchError.exit_code
 
 
@@ -266,7 +291,7 @@ def _in_terminal(judged: "Sequence[Judged]") -> str:
         for one in judged
         for gate in one.gates
     ]  # fmt: skip
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
     padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
     lines = [f"  {'  '.join(row).rstrip()}" for row in padded]
     notes = dict.fromkeys(note for one in judged for note in one.subject.notes)

@@ -78,17 +78,44 @@ def _report(
 
     asked = parse_formats(formats)
     price = None if dpu_price is None else RunConfig.read(dpu_price=dpu_price).dpu_price
+    _refuse(runs, together, dpu_price)
     complete = _refresh(runs) if refresh else True
     if together is not None:
         _write_together(runs, together, asked)
-    else:
-        for run in runs:
-            if (run / _SWEEP).is_file():
-                _write_sweep(run, asked)
-            else:
-                write_and_print(run, price, asked)
+    elif not _write_each(runs, price, asked):
+        raise typer.Exit(InputError.exit_code)
     if not complete:
         raise typer.Exit(TargetError.exit_code)
+
+
+def _refuse(runs: list[Path], together: Path | None, dpu_price: str | None) -> None:
+    """Options that have no meaning for what is asked for, before anything is written."""
+    if dpu_price is not None and together is not None:
+        raise InputError("--dpu-price means nothing with --together, which shows no cost: leave it out")
+    sweeps = [run for run in runs if (run / _SWEEP).is_file()]
+    if dpu_price is not None and sweeps:
+        raise InputError(f"--dpu-price means nothing for {sweeps[0]}: a sweep's report shows no cost")
+    if together is not None and together.is_dir():
+        raise InputError(
+            f"--together {together} is a folder: give the name of a page, such as all.html"
+        )
+
+
+def _write_each(runs: list[Path], price: float | None, formats: tuple[str, ...]) -> bool:
+    """Write every report that can be written, and say why of the others; False if there are such."""
+    failed = 0
+    for run in runs:
+        try:
+            if (run / _SWEEP).is_file():
+                _write_sweep(run, formats)
+            else:
+                write_and_print(run, price, formats)
+        except InputError as error:
+            if len(runs) == 1:
+                raise
+            print(f"occbench: {error}", file=sys.stderr)
+            failed += 1
+    return not failed
 
 
 def _refresh(runs: list[Path]) -> bool:

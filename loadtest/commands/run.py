@@ -1,6 +1,7 @@
 """`occbench run`, `occbench ui` and `occbench demo`."""
 
 import sys
+from dataclasses import replace
 from inspect import Parameter
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ from loadtest.commands.data_folder import DataFolder
 from loadtest.commands.gating import GATE_OPTIONS, GATING, Gating
 from loadtest.commands.report import write_and_print
 from loadtest.config import RunConfig
-from loadtest.errors import INTERRUPTED, InputError
+from loadtest.errors import INTERRUPTED, InputError, OccbenchError
 from loadtest.options import as_command
 
 
@@ -68,7 +69,11 @@ def _run_load(**options: Any) -> None:
 
     gating = Gating.read(**gates)
     gating.expect(config)
-    folder, interrupted = run_headless(config, contents, key_source)
+    try:
+        folder, interrupted = run_headless(config, contents, key_source)
+    except OccbenchError as error:
+        _nothing_measured(gating, config, str(error))
+        raise
     from loadtest import service_metrics
 
     if (missing := service_metrics.after_run(folder)) is not None:
@@ -77,12 +82,23 @@ def _run_load(**options: Any) -> None:
         write_and_print(folder)
     except InputError as error:
         # Interrupted within the warm-up there is a record, but nothing in it to report.
+        _nothing_measured(gating, config, str(error))
         if not interrupted:
             raise
         print(f"occbench: {error}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     status = gating.conclude([gating.subject(folder)])
     raise typer.Exit(INTERRUPTED if interrupted else status)
+
+
+def _nothing_measured(gating: Gating, config: RunConfig, why: str) -> None:
+    """Files of a run before must not be taken for those of this one."""
+    from reports.gates import Unmeasured
+
+    if gating.junit is None and gating.markdown is None:
+        return
+    missing = Unmeasured(config.label or "run", why, failed=True)
+    replace(gating, conditions=()).conclude([], answer="Nothing was measured.", unmeasured=[missing])
 
 
 def _ui(host: str, port: int, **options: Any) -> None:

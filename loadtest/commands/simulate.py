@@ -41,6 +41,9 @@ def _simulate(**options: Any) -> None:
         with _shown() as progress:
             folder = simulate(config, progress)
     except KeyboardInterrupt as stopped:
+        if not stopped.args:
+            # Before anything was simulated, or the second time: nothing is kept.
+            raise
         folder, interrupted = stopped.args[0], True
     else:
         interrupted = False

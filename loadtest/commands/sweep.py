@@ -1,6 +1,7 @@
 """`occbench sweep`."""
 
 import sys
+import traceback
 from collections.abc import Sequence
 from datetime import datetime
 from inspect import Parameter
@@ -11,10 +12,11 @@ import typer
 
 from loadtest.commands.gating import GATE_OPTIONS, GATING, Gating
 from loadtest.config import RunConfig
-from loadtest.errors import INTERRUPTED, InputError, TargetError
+from loadtest.errors import INTERRUPTED, InputError, OccbenchError, TargetError
 from loadtest.options import as_command
 
 if TYPE_CHECKING:
+    from loadtest.sweep.check import Data
     from loadtest.sweep.plan import Point, Sweep
 
 
@@ -50,10 +52,13 @@ def _sweep(repeats: int | None = None, resume: Path | None = None, **options: An
 
     gating = Gating.read(**{name: options.pop(name) for name in GATE_OPTIONS if name in options})
 
+    data: Data = {}
+
     def check(configs: Sequence[RunConfig]) -> None:
-        for config in configs:
-            gating.expect(config)
-        check_targets(configs, contents, key_source)
+        # Of a sweep that is gone on with these are the pending points; the gates are of all.
+        if resume is None:
+            gating.expect(*configs)
+        data.update(check_targets(configs, contents, key_source))
 
     if resume is None:
         sweep = begin(options, 1 if repeats is None else repeats, datetime.now().astimezone(), check)
@@ -66,7 +71,31 @@ def _sweep(repeats: int | None = None, resume: Path | None = None, **options: An
             "password, and gates can be given"
         )
     with alone(resume) as lock:
-        raise typer.Exit(_measure_and_conclude(go_on(resume, targets, check), lock, gating))
+        sweep = go_on(resume, targets, check)
+        gating.expect(*map(sweep.config_of, sweep.file.points))
+        _check_same_data(sweep, data)
+        raise typer.Exit(_measure_and_conclude(sweep, lock, gating))
+
+
+def _check_same_data(sweep: "Sweep", data: "Data") -> None:
+    """See that the targets hold what they held when points were measured; raises InputError."""
+    from reports.run_file import read_run
+
+    seen: set[tuple[str, ...]] = set()
+    for point in sweep.done:
+        target = sweep.config_of(point).target
+        if target not in data or target in seen:
+            continue
+        seen.add(target)
+        for then, now in zip(
+            read_run(sweep.folder / str(point.folder)).targets, data[target], strict=False
+        ):
+            if then.data is not None and now is not None and then.data != now:
+                raise InputError(
+                    f"target {then.name} holds other data than when {sweep.describe(point)} was "
+                    "measured: it was seeded again, or is another database; what is measured now could "
+                    "not be compared with it. Begin a new sweep"
+                )
 
 
 def _measure_and_conclude(sweep: "Sweep", lock: int, gating: Gating) -> int:
@@ -74,15 +103,29 @@ def _measure_and_conclude(sweep: "Sweep", lock: int, gating: Gating) -> int:
     from loadtest.sweep.measure import measure
     from loadtest.sweep.progress import progress_for
 
-    all_tried = measure(sweep, lock, progress_for(_found))
-    status = _conclude(sweep, gating)
-    if all_tried:
-        return status
-    print(
-        f"{len(sweep.pending)} of {len(sweep.file.points)} points are left; go on with:\n"
-        f"occbench sweep --resume {sweep.folder}"
-    )
+    if measure(sweep, lock, progress_for(_found)):
+        return _conclude(sweep, gating)
+    # First of all, and to stderr: whatever becomes of the report, and of whoever reads it.
+    print(_how_to_go_on(sweep, gating), file=sys.stderr, flush=True)
+    try:
+        _conclude(sweep, gating)
+    except KeyboardInterrupt:
+        print("occbench: interrupted before the report was written", file=sys.stderr)
+    except OccbenchError as error:
+        print(f"occbench: {error}", file=sys.stderr)
+    except Exception:
+        # The status says that points are left, whatever else happened.
+        traceback.print_exc()
     return INTERRUPTED
+
+
+def _how_to_go_on(sweep: "Sweep", gating: Gating) -> str:
+    """What is left, and what to type to measure it."""
+    left = f"{len(sweep.pending)} of {len(sweep.file.points)} points are left"
+    lines = [f"{left}; go on with:", sweep.resume_command(*gating.words)]
+    if sweep.file.hidden:
+        lines.append(f"and --target, with its secret, for {', '.join(sweep.file.hidden)}")
+    return "\n".join(lines)
 
 
 def _found(sweep: "Sweep", point: "Point") -> str:
@@ -94,22 +137,26 @@ def _found(sweep: "Sweep", point: "Point") -> str:
 
 def _conclude(sweep: "Sweep", gating: Gating) -> int:
     """Write and print the report, name the points that failed, judge the gates; the exit status."""
+    from reports.gates import Unmeasured
     from reports.sweep import answer_of_sweep, write_sweep_report
 
     for point in sweep.failed:
         print(f"occbench: {sweep.describe(point)}: {point.reason}", file=sys.stderr)
-    status = 0
+    answer, first = "No point was measured.", ""
     if sweep.done:
         report = write_sweep_report(sweep.folder)
-        print(answer := answer_of_sweep(sweep.folder))
-        print(report)
-        status = gating.conclude(
-            (
-                gating.subject(sweep.folder / str(point.folder), sweep.describe(point))
-                for point in sorted(sweep.done, key=sweep.place_of)
-            ),
-            answer=answer,
-        )
+        answer = answer_of_sweep(sweep.folder)
+        first = f"{answer}\n{report}"
+    subjects, unmeasured = [], []
+    for point in sorted(sweep.file.points, key=sweep.place_of):
+        name = sweep.describe(point)
+        if point.state == "done":
+            subjects.append(gating.subject(sweep.folder / str(point.folder), name))
+        else:
+            failed = point.state == "failed"
+            why = str(point.reason) if failed else "not measured yet"
+            unmeasured.append(Unmeasured(name, why, failed))
+    status = gating.conclude(subjects, answer=answer, unmeasured=unmeasured, first=first)
     return TargetError.exit_code if sweep.failed else status
 
 

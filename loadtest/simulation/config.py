@@ -47,6 +47,8 @@ STATEMENTS = 3
 
 _USERS = 32
 _MOST_USERS = 1_000_000
+_LEAST_RATE = 0.001
+"""More seldom starts would lie beyond what 64 bits hold of nanoseconds."""
 _ROOM = 2.0
 """How many times as many users an open loop gets as its slowest Region keeps busy."""
 
@@ -150,6 +152,8 @@ class SimulateConfig(Options):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        if self.rate is not None and self.rate < _LEAST_RATE:
+            raise ValueError(f"--rate is at least {_LEAST_RATE:g} in a simulation")
         names = [region.name for region in self.region_list()]
         trips = parse_round_trips(self.round_trips)
         try:

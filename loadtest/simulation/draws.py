@@ -9,7 +9,14 @@ from loadtest.simulation.config import SimulateConfig
 from loadtest.simulation.engine import BATCH, DRAWN, SERVICE_DRAWS, Draws
 
 _POOL = 4 * BATCH
-"""How many accounts and times are drawn at once."""
+"""How many accounts and times are there at once."""
+
+_CHUNK = _POOL - BATCH
+"""How many accounts are drawn at once: always as many, for the draws of a chunk depend on its size,
+and key types come to the end of their pools at different times."""
+
+_FAR_NS = 2.0**62
+"""Later than any simulation; moments are 64-bit integers."""
 
 _SERVICE, _CHANCE, _ACCOUNTS, _ARRIVALS, STAGGER = range(5)
 """Purposes; streams of different purposes are independent."""
@@ -55,10 +62,10 @@ class Supply:
         self._chance.random(out=draws.chance)
         for key, used in enumerate(draws.pair.tolist()):
             if _POOL - used < BATCH:
-                drawn = self._law.draw_pairs(self._pairs[key], used)
+                drawn = self._law.draw_pairs(self._pairs[key], _CHUNK)
                 for pool, new in zip((draws.payer, draws.payee), drawn, strict=True):
                     _go_on(pool[key], new)
-                draws.pair[key] = 0
+                draws.pair[key] = used - _CHUNK
         for region, used in enumerate(draws.place.tolist()):
             if _POOL - used < BATCH:
                 _go_on(draws.arrivals[region], self._schedules[region].next(used))
@@ -105,7 +112,7 @@ class Schedule:
             gaps = self._random.standard_exponential(size) * self._mean_ns
             places = self._moment + np.cumsum(gaps)
             self._moment = float(places[-1])
-        return np.asarray(np.rint(places), np.int64)
+        return np.asarray(np.rint(np.minimum(places, _FAR_NS)), np.int64)
 
 
 def schedules(config: SimulateConfig) -> list[Schedule]:

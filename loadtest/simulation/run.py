@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from shutil import rmtree
 from time import process_time
 from types import FrameType
 from typing import Any
@@ -29,6 +30,16 @@ DATABASE = "simulated"
 def simulate_run(config: SimulateConfig, progress: Progress | None = None) -> Path:
     """What `loadtest.simulation.simulate` says."""
     folder = runfolder.create(config.out, _label(config), datetime.now())
+    try:
+        return _simulate_into(folder, config, progress)
+    except KeyboardInterrupt:
+        # Ctrl-C before there was anything, or the second time, leaves no half of a run.
+        if not (folder / "run.json").exists():
+            rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _simulate_into(folder: Path, config: SimulateConfig, progress: Progress | None) -> Path:
     make_ready()
     began_s = process_time()
     simulation = Simulation(config)

@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import Any
 from loadtest.config import RunConfig
 from loadtest.errors import InputError, OccbenchError
 from loadtest.options import command_words
+from loadtest.own_process import occbench_command
 from loadtest.sweep.plan import POINTS_FOLDER, Point, Sweep
 from loadtest.sweep.progress import Progress
 
@@ -37,7 +37,8 @@ def measure(sweep: Sweep, lock: int, progress: Progress) -> bool:
     with _interrupts() as current, progress:
         pending = sweep.pending
         if pending:
-            sweep.file.ended_ns = None
+            sweep.file.ended_ns, sweep.file.interrupted = None, False
+            sweep.save()
         progress.begin(sweep)
         for point in pending:
             progress.point(point)
@@ -88,7 +89,7 @@ def _measure_point(
 
 def _run(config: RunConfig, current: _Current, lock: int, progress: Progress) -> tuple[int, list[str]]:
     """Do one run; returns its exit status and the last lines that it wrote to stderr."""
-    command = [sys.executable, "-m", "loadtest.cli", "run", *command_words(config)]
+    command = occbench_command("run", *command_words(config))
     said: list[str] = []
     # A session of its own: Ctrl-C in the terminal is for us, and reaches the run once. It inherits the
     # lock, so that nobody goes on with the sweep beside a run that has lost its parent.

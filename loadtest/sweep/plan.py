@@ -11,7 +11,8 @@ import math
 import os
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
@@ -22,9 +23,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from loadtest import runfolder
+from loadtest.access import canonical_skew
 from loadtest.config import RunConfig, flag_of
 from loadtest.errors import InputError, OccbenchError
-from loadtest.sweep.axes import TARGET, labels_of, shown_target, split_options
+from loadtest.sweep.axes import AXES, TARGET, labels_of, shown_target, split_options
 
 FORMAT = 1
 """The version of sweep.json; docs/results-format.md describes it."""
@@ -128,6 +130,10 @@ class Sweep:
         places = [axis.values.index(point.values[axis.name]) for axis in self.file.axes]
         return (*places, point.repeat)
 
+    def resume_command(self, *words: str) -> str:
+        """What goes on with it, to be typed into a shell; `words` are more options."""
+        return shlex.join(["occbench", "sweep", "--resume", str(self.folder), *words])
+
     def save(self) -> None:
         """Write sweep.json, whole or not at all."""
         temporary = self.folder / f"{SWEEP_FILE}.part"
@@ -142,7 +148,7 @@ class Sweep:
         except OSError as error:
             raise OccbenchError(
                 f"cannot write {self.folder / SWEEP_FILE}: {error.strerror}; make room, then go on "
-                f"with occbench sweep --resume {self.folder}"
+                f"with {self.resume_command()}"
             ) from None
 
 
@@ -192,6 +198,21 @@ def resume(folder: Path, targets: Sequence[str], check: Check) -> Sweep:
     `targets` are the targets as typed, needed again where sweep.json shows less of them, for it holds
     no passwords. Raises InputError where the folder is not a sweep's, or a target is missing.
     """
+    file = _read_file(folder)
+    sweep = Sweep(folder, file, _endpoints_again(file, [text.split() for text in targets]))
+    try:
+        for point in file.points:
+            sweep.config_of(point)
+    except InputError as error:
+        raise InputError(f"{folder / SWEEP_FILE} is damaged: {error}") from None
+    for point in file.points:
+        if point.state != "done":
+            _forget(point)
+    check([sweep.config_of(point) for point in sweep.pending])
+    return sweep
+
+
+def _read_file(folder: Path) -> SweepFile:
     path = folder / SWEEP_FILE
     try:
         file = SweepFile.model_validate_json(path.read_text(encoding="utf-8"))
@@ -206,12 +227,52 @@ def resume(folder: Path, targets: Sequence[str], check: Check) -> Sweep:
         ) from None
     if file.format != FORMAT:
         raise InputError(f"{path} has format {file.format}, this version goes on with format {FORMAT}")
-    sweep = Sweep(folder, file, _endpoints_again(file, [text.split() for text in targets]))
+    if (damage := next(_damages(file), None)) is not None:
+        raise InputError(f"{path} is damaged: {damage}; restore it, or begin the sweep anew")
+    return file
+
+
+def _damages(file: SweepFile) -> Iterator[str]:
+    """What a sweep that was begun by this program cannot say."""
+    names = [axis.name for axis in file.axes]
+    if not names or len(set(names)) < len(names) or not set(names) <= set(AXES):
+        yield f"it has the axes {', '.join(names) or 'of none'}"
+    for axis in file.axes:
+        if len(axis.values) < 2 or len(axis.labels) != len(axis.values):
+            yield f"axis {axis.name} has {len(axis.values)} values and {len(axis.labels)} labels"
+    if type(file.config.get("seed")) is not int:
+        yield "config has no seed"
+    targets = file.config.get(TARGET)
+    if TARGET not in names and not (
+        isinstance(targets, list) and targets and all(isinstance(one, str) for one in targets)
+    ):
+        yield "config has no target"
+    size = file.repeats * math.prod(len(axis.values) for axis in file.axes)
+    if file.repeats < 1 or len(file.points) != size:
+        yield f"it has {len(file.points)} points in {file.repeats} repeats, which is not its grid"
+    yield from _damages_of_points(file)
+
+
+def _damages_of_points(file: SweepFile) -> Iterator[str]:
+    if [point.number for point in file.points] != list(range(1, len(file.points) + 1)):
+        yield "its points are not numbered from 1 on"
+    places, folders = set(), set()
     for point in file.points:
-        if point.state != "done":
-            _forget(point)
-    check([sweep.config_of(point) for point in sweep.pending])
-    return sweep
+        if set(point.values) != {axis.name for axis in file.axes} or not all(
+            point.values[axis.name] in axis.values for axis in file.axes
+        ):
+            yield f"point {point.number} has no value on each axis"
+            return
+        place = tuple(axis.values.index(point.values[axis.name]) for axis in file.axes)
+        if not 1 <= point.repeat <= file.repeats or (place, point.repeat) in places:
+            yield f"point {point.number} is not one of the grid, or is in it twice"
+        places.add((place, point.repeat))
+        if (point.state == "done") != (point.folder is not None):
+            yield f"point {point.number} is {point.state} and has the folder {point.folder}"
+        if point.folder is not None:
+            if Path(point.folder).parts[:-1] != (POINTS_FOLDER,) or point.folder in folders:
+                yield f"point {point.number} has the folder {point.folder}, which is not its own"
+            folders.add(point.folder)
 
 
 def _endpoints_again(file: SweepFile, targets: Sequence[Sequence[str]]) -> dict[str, Sequence[str]]:
@@ -257,12 +318,15 @@ def _axis(
     configs: Sequence[RunConfig],
 ) -> Axis:
     """An axis with its values as RunConfig reads them."""
-    values = []
+    values: list[Any] = []
+    same: set[Any] = set()
     for one in typed:
         config = configs[next(n for n, values in enumerate(combinations) if values[name] == one)]
         value = shown_target(config.target) if name == TARGET else config.model_dump(mode="json")[name]
-        if value in values:
+        meant = canonical_skew(value) if name == "skew" else value
+        if meant in same:
             raise InputError(f"{flag_of(name)}: {value} is there twice; give it once")
+        same.add(meant)
         values.append(value)
     return Axis(name=name, values=values, labels=labels_of(name, values))
 

@@ -264,8 +264,7 @@ def announcement(sweep: Sweep, seconds: float) -> list[str]:
     lines = [f"{count} ({size_of(sweep)}), about {how_long(seconds)}: {sweep.folder}"]
     if seconds > LONG_S:
         lines.append(
-            "That is long. Ctrl-C stops and keeps what is measured; "
-            f"occbench sweep --resume {sweep.folder} goes on."
+            f"That is long. Ctrl-C stops and keeps what is measured; {sweep.resume_command()} goes on."
         )
     return lines
 

@@ -18,9 +18,19 @@ from reports.charts.draw import (
     unit_label,
 )
 from reports.charts.lines import largest, over_time, warmup_line
-from reports.figures import Figures
+from reports.in_band import place_in_band
 from reports.model import Model
 from reports.style import MUTED, between, look
+
+_NONE = 0.01
+"""End of the axis where nothing conflicted and nothing was predicted to."""
+_PLACES = {
+    "below": "below the",
+    "inside": "within the",
+    "edge": "at the edge of the",
+    "above": "above the",
+}
+"""Where a rate lies, as the reading says it."""
 
 
 def draw(model: Model) -> Chart:
@@ -56,7 +66,7 @@ def draw(model: Model) -> Chart:
         warmup_line(axes, model, model.warmup.conflict_rate, scale)
     if banded:
         handles.append(Patch(facecolor=MUTED.sentinel, alpha=0.3, label="predicted"))
-    from_zero(axes, top)
+    from_zero(axes, top or _NONE)
     percent_axis(axes.yaxis)
     unit_label(figure, "conflicts / attempts")
     legend(figure, axes, handles)
@@ -80,16 +90,9 @@ def _reading(model: Model) -> str:
         text = f"{key_type}: {conflict_rate(f)} of attempts conflicted"
         if unsure := unsure_conflict_rate(f):
             text += f" (so few that all of {unsure} is possible)"
-        if f.predicted_low is not None and f.predicted_high is not None:
+        place = place_in_band(f)
+        if place is not None and f.predicted_low is not None and f.predicted_high is not None:
             band = between(f.predicted_low, f.predicted_high)
-            text += f", {_place(f, f.predicted_low, f.predicted_high)} {band} that the formula predicts"
+            text += f", {_PLACES[place]} {band} that the formula predicts"
         sentences.append(f"{text}.")
     return " ".join(sentences)
-
-
-def _place(f: Figures, low: float, high: float) -> str:
-    """Where the rate lies, as far as its own interval lets one say."""
-    least, most = f.conflict_rate_interval or (0.0, 1.0)
-    if least > high:
-        return "above the"
-    return "below the" if most < low else "within the"

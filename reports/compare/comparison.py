@@ -11,13 +11,14 @@ from loadtest.errors import InputError
 from reports.compare.effect import Effect, Gap, Verdict, correlation, effect, gap, too_little
 from reports.compare.metrics import METRICS, Metric
 from reports.compare.pieces import SliceName, read_pieces
-from reports.compare.settings import Difference, check_alike, circumstances
+from reports.compare.settings import Difference, check_alike, circumstances_of_sides
 from reports.compare.simultaneous import SPEED, level_of_each, shared_between
 from reports.compare.spread import Estimate, estimates
 from reports.run_file import Run, read_run
 
 ERROR_RATE = 0.05
-"""The chance that a comparison of runs of the same thing shows any difference at all."""
+"""The chance that a comparison of runs of the same thing shows any difference at all, as long as such
+runs differ by no more than what is allowed for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,18 @@ class RunComparison:
     interrupted: tuple[Path, ...]
     allowance: float | None
     """The allowance between runs that was asked for, instead of the metrics' own."""
+    dropped: tuple[SliceName, ...]
+    """Slices that some runs have and others have not; nothing is said of them."""
+
+    @property
+    def error_rate(self) -> float | None:
+        """ERROR_RATE where it holds; None where differences between runs were left out of account."""
+        return None if self.allowance == 0 and not self.simulated else ERROR_RATE
+
+    @property
+    def simulated(self) -> bool:
+        """Whether all runs are simulations, which differ by nothing but chance."""
+        return all(run.simulated for side in self.runs for run in side)
 
     @property
     def base(self) -> Run:
@@ -87,13 +100,14 @@ def compare_runs(
     Args:
         bases: folders of runs; several are repeats of one another.
         news: the same of the other side.
-        allow_different: settings of the workload in which the sides may differ, as `users`.
+        allow_different: settings of the workload in which the sides may differ, as `users`, and facts
+            of the system in which the runs of one side may.
         allowance: what two runs of the same thing may differ by (standard deviation of one run, a share
             of each figure), instead of what the metrics allow.
 
     Raises:
-        InputError: if a folder is not a run's, a run is on both sides, or the runs are not of the same
-            workload.
+        InputError: if a folder is not a run's, a run is given twice (or a copy of it), or the runs are
+            not of the same workload.
     """
     _check_distinct(bases, news)
     asked = allowance
@@ -101,6 +115,7 @@ def compare_runs(
     base, new = runs[bases[0]], runs[news[0]]
     allowed = check_alike([runs[f] for f in bases], [runs[f] for f in news], allow_different)
     sides = [[_estimates(folder, runs[folder]) for folder in side] for side in (bases, news)]
+    _check_no_copies((*bases, *news), [runs[f] for f in (*bases, *news)], [*sides[0], *sides[1]])
     if len(base.targets) == len(new.targets) == 1:
         # What each side calls its only target does not matter: it is what is compared.
         name = base.targets[0].name
@@ -108,16 +123,20 @@ def compare_runs(
     if allowance is None and all(run.simulated for run in runs.values()):
         # Nothing but chance differs from one simulation to the next, and their blocks show chance.
         allowance = 0.0
-    judged = _judged(sides, _common(sides), allowance)
+    common = _common(sides)
+    judged = _judged(sides, common, allowance)
     return RunComparison(
         bases=tuple(bases),
         news=tuple(news),
         runs=(tuple(runs[f] for f in bases), tuple(runs[f] for f in news)),
         effects=tuple(_effects(judged)),
         allowed=tuple(allowed),
-        circumstances=tuple(circumstances(base, new)),
+        circumstances=tuple(circumstances_of_sides([runs[f] for f in bases], [runs[f] for f in news])),
         interrupted=tuple(f for f, run in runs.items() if run.interrupted),
         allowance=asked,
+        dropped=tuple(
+            dict.fromkeys(s for side in sides for run in side for s in run if s not in common)
+        ),
     )
 
 
@@ -129,6 +148,28 @@ def _check_distinct(bases: Sequence[Path], news: Sequence[Path]) -> None:
         if (place := folder.resolve()) in seen:
             raise InputError(f"{folder} is given twice; a run tells nothing about itself")
         seen[place] = folder
+
+
+def _check_no_copies(
+    folders: Sequence[Path],
+    runs: Sequence[Run],
+    found: Sequence[dict[SliceName, dict[str, Estimate | None]]],
+) -> None:
+    """A copied folder would count as a repeat of its own, and make everything look surer."""
+    seen: dict[tuple[object, ...], Path] = {}
+    for folder, run, slices in zip(folders, runs, found, strict=True):
+        figures = tuple(
+            (where, key, estimate.figure, estimate.trials)
+            for where, of_slice in slices.items()
+            for key, estimate in of_slice.items()
+            if estimate is not None
+        )
+        mark = (run.started_ns, run.config.seed, figures)
+        if (other := seen.setdefault(mark, folder)) is not folder:
+            raise InputError(
+                f"{folder} is the same run as {other}: begun at the same moment, with the same "
+                "figures; a run tells nothing about itself"
+            )
 
 
 def _estimates(folder: Path, run: Run) -> dict[SliceName, dict[str, Estimate | None]]:
@@ -146,7 +187,10 @@ def _common(sides: Sequence[_Side]) -> list[SliceName]:
     runs = [run for side in sides for run in side]
     common = [name for name in runs[0] if all(name in run for run in runs)]
     if not common:
-        raise InputError("the runs have no key type on the same target in common; nothing to compare")
+        raise InputError(
+            "the runs have no key type on a target of the same name in common; nothing to compare "
+            "(--target NAME=URL names a target)"
+        )
     return common
 
 
@@ -182,8 +226,7 @@ def _judged(
             difference = None
             # Half of the runs are not the figure of all of them.
             if len(there) == len(old) + len(now):
-                between = metric.allowance if allowance is None else allowance
-                difference = gap(metric, there[: len(old)], there[len(old) :], between)
+                difference = gap(metric, there[: len(old)], there[len(old) :], allowance)
             found.append(_Judged(where, metric, tuple(there), difference))
     return found
 

@@ -13,8 +13,9 @@ from reports.compare.pieces import SliceName
 from reports.compare.spread import Estimate
 
 ALLOWANCE_FREEDOM = 20
-"""The degrees of freedom that what is expected between runs counts as: it is a measured figure, too,
-and several runs a side outvote it."""
+"""The degrees of freedom that what is allowed for between runs has: it is a measured figure, too."""
+FOUND_SHARE = 0.9
+"""The share of comparisons in which a change counts as one that would be found."""
 _WIDEST = math.log(2)
 
 
@@ -33,7 +34,8 @@ class Gap:
 
     `figures` are the sides' means on the scale that people read. The variance is that `between` runs
     plus those `within` each run, in the order of the runs, bases first. `freedom` are the degrees of
-    freedom of their sum.
+    freedom of their sum. `scatter` is the standard deviation of one run that `between` was made of, as
+    a share of the figure; None of a share of which nothing was counted.
     """
 
     base: float
@@ -42,6 +44,7 @@ class Gap:
     between: float
     within: tuple[float, ...]
     freedom: float
+    scatter: float | None
 
     @property
     def difference(self) -> float:
@@ -60,7 +63,10 @@ class Effect:
 
     `base` and `new` are the figures, milliseconds, commits a second or shares. `change`, `low` and
     `high` are a share of the base's figure (0.1: 10 % more) for throughput and latency, and the
-    difference of the shares otherwise. None where there is too little data.
+    difference of the shares otherwise. `between` is which share of the change's variance is the part
+    between runs, `scatter` the standard deviation of one run that this part was made of, as a share of
+    the figure. `found_from` is the true change, on the scale of `change`, that would be found nine
+    times of ten. None where there is too little data.
     """
 
     slice: SliceName
@@ -72,6 +78,8 @@ class Effect:
     high: float | None
     verdict: Verdict
     between: float | None
+    scatter: float | None
+    found_from: float | None
 
     @property
     def differs(self) -> bool:
@@ -79,29 +87,33 @@ class Effect:
         return self.verdict in (Verdict.BETTER, Verdict.WORSE)
 
 
-def gap(metric: Metric, bases: Sequence[Estimate], news: Sequence[Estimate], allowance: float) -> Gap:
+def gap(
+    metric: Metric, bases: Sequence[Estimate], news: Sequence[Estimate], allowance: float | None
+) -> Gap:
     """The difference of the sides' means, and the error of that.
 
     Every run counts alike, however long it is. A run's figure scatters for two reasons: what happened
     in it (its estimate's variance), and what was different about it as a whole. The second has the
-    variance τ². Runs of one side show it, as far as they scatter more than their own variances
-    explain; what is expected of the metric (its allowance, and a multiple of what blocks show) counts
-    as a showing with ALLOWANCE_FREEDOM degrees of freedom (G. K. Smyth, "Linear Models and Empirical
-    Bayes Methods", 2004, section 3: a moderated variance).
+    variance τ². That is what is allowed for, or what the runs of a side scatter beyond their own
+    variances, whichever is larger: an allowance never outvotes runs that show more. What is allowed for
+    has ALLOWANCE_FREEDOM degrees of freedom, what runs show as many as there are runs, less two; τ² has
+    the harmonic mean of both, weighted by the shares of τ² below and above the allowance. So it does
+    not jump where the runs begin to show more.
 
     Args:
         metric: what is compared.
         bases: one estimate for each run of BASE.
         news: the same of NEW.
         allowance: standard deviation between runs, as a share of the figure; 0 for runs that are known
-            to differ by nothing that their blocks do not show.
+            to differ by nothing that their blocks do not show. None: what the metric allows, its
+            `allowance` and `lasting`.
     """
     sides = (bases, news)
     means = [sum(e.value for e in side) / len(side) for side in sides]
     variances = [[_variance(metric, e, (*bases, *news)) for e in side] for side in sides]
     scale = 1.0 if metric.kind != "share" else (means[0] + means[1]) / 2
     own = sum(sum(side) / len(side) for side in variances) / 2
-    expected = (allowance * scale) ** 2 + (metric.lasting * own if allowance else 0.0)
+    expected = (allowance * scale) ** 2 if allowance is not None else _allowed(metric, scale, own)
     freedom = len(bases) + len(news) - 2
     shown = 0.0
     if freedom:
@@ -109,7 +121,9 @@ def gap(metric: Metric, bases: Sequence[Estimate], news: Sequence[Estimate], all
             (e.value - mean) ** 2 for side, mean in zip(sides, means, strict=True) for e in side
         )
         shown = max(0.0, scatter / freedom - own)
-    tau = (ALLOWANCE_FREEDOM * expected + freedom * shown) / (ALLOWANCE_FREEDOM + freedom)
+    tau = max(expected, shown)
+    excess = 1 - expected / tau if tau > 0 else 0.0
+    unsure = (1 - excess) / ALLOWANCE_FREEDOM + (excess / freedom if freedom else 0.0)
     between = tau * (1 / len(bases) + 1 / len(news))
     parts = [
         (variance / len(side) ** 2, e.freedom)
@@ -118,7 +132,7 @@ def gap(metric: Metric, bases: Sequence[Estimate], news: Sequence[Estimate], all
     ]
     total = between + sum(part for part, _ in parts)
     # Satterthwaite's degrees of freedom of a sum of estimated variances.
-    doubt = between**2 / (ALLOWANCE_FREEDOM + freedom) + sum(p**2 / f for p, f in parts)
+    doubt = between**2 * unsure + sum(p**2 / f for p, f in parts)
     return Gap(
         means[0],
         means[1],
@@ -126,7 +140,13 @@ def gap(metric: Metric, bases: Sequence[Estimate], news: Sequence[Estimate], all
         between,
         tuple(part for part, _ in parts),
         total**2 / doubt if doubt > 0 else math.inf,
+        math.sqrt(tau) / scale if scale else None,
     )
+
+
+def _allowed(metric: Metric, scale: float, own: float) -> float:
+    """The variance between runs that is allowed for unless another was asked for."""
+    return (metric.allowance * scale) ** 2 + metric.lasting * own
 
 
 def _figure(metric: Metric, side: Sequence[Estimate]) -> float:
@@ -140,9 +160,11 @@ def _figure(metric: Metric, side: Sequence[Estimate]) -> float:
 def _variance(metric: Metric, estimate: Estimate, everyone: Sequence[Estimate]) -> float:
     """A run's own variance; of a share, at least that of independent events.
 
-    Blocks that happen to agree show too little where few events were counted. One event and one
-    non-event a side are added (A. Agresti, B. Caffo, "Simple and Effective Confidence Intervals for
-    Proportions and Differences of Proportions", The American Statistician 54, 2000).
+    Blocks that happen to agree show too little where few events were counted. The share is that of all
+    runs together, as tests of equal shares take it, with two events and two non-events added: without
+    them none counted would mean none possible (the "plus four" of A. Agresti, B. Coull, "Approximate Is
+    Better than 'Exact' for Interval Estimation of Binomial Proportions", The American Statistician 52,
+    1998, there for a single share).
     """
     if metric.kind != "share" or not estimate.trials:
         return estimate.variance
@@ -172,14 +194,28 @@ def correlation(
 
 def too_little(where: SliceName, metric: Metric) -> Effect:
     """The effect where a run is too short to tell."""
-    return Effect(where, metric, None, None, None, None, None, Verdict.TOO_LITTLE, None)
+    return Effect(
+        where,
+        metric,
+        base=None,
+        new=None,
+        change=None,
+        low=None,
+        high=None,
+        verdict=Verdict.TOO_LITTLE,
+        between=None,
+        scatter=None,
+        found_from=None,
+    )
 
 
 def effect(where: SliceName, metric: Metric, found: Gap, level: float) -> Effect:
     """The figure's change with its interval and verdict; `level` is the chance of a false alarm."""
     from scipy.special import stdtrit
 
-    reach = math.sqrt(found.variance) * float(stdtrit(min(found.freedom, 1e6), 1 - level / 2))
+    error, freedom = math.sqrt(found.variance), min(found.freedom, 1e6)
+    reach = error * float(stdtrit(freedom, 1 - level / 2))
+    sure = reach + error * float(stdtrit(freedom, FOUND_SHARE))
     low, high = found.difference - reach, found.difference + reach
     verdict = Verdict.NONE_SHOWN
     if low > 0 or high < 0:
@@ -189,6 +225,6 @@ def effect(where: SliceName, metric: Metric, found: Gap, level: float) -> Effect
         verdict = Verdict.TOO_LITTLE
     before, after, change = *found.figures, found.difference
     if metric.kind != "share":
-        change, low, high = math.expm1(change), math.expm1(low), math.expm1(high)
+        change, low, high, sure = (math.expm1(v) for v in (change, low, high, sure))
     part = found.between / found.variance if found.variance > 0 else 0.0
-    return Effect(where, metric, before, after, change, low, high, verdict, part)
+    return Effect(where, metric, before, after, change, low, high, verdict, part, found.scatter, sure)

@@ -18,6 +18,7 @@ from reports.style import FAINT, INK, MUTED, PAPER, THIN, look, shortened, targe
 _WIDTH, _ROW, _GROUP_GAP = 900, 24, 0.55
 _MOST_ROWS = 60
 _MOST_SENTENCES = 4
+_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _MARKS = {Verdict.WORSE: "worse", Verdict.BETTER: "better"}
 _FARTHEST = math.log(4)
 """Intervals that reach farther than to a quarter or four times leave the drawing, with an arrow."""
@@ -201,12 +202,21 @@ def _ticks(axes: Axes, shares: bool, reach: float) -> None:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: _sign(v * 100)))
         axes.set_xlabel("difference, NEW − BASE (percentage points)")
         return
-    steps = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-    step = next((s for s in steps if math.expm1(reach) / s < 4.5), 1.0)
-    marks = [n * step for n in range(-5, 6) if n * step > -0.99 and abs(math.log1p(n * step)) <= reach]
-    axes.set_xticks([math.log1p(mark) for mark in marks])
+    axes.set_xticks([math.log(ratio) for ratio in _round_ratios(reach)])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{_sign(math.expm1(v) * 100)}{THIN}%"))
     axes.set_xlabel("change, NEW against BASE (logarithmic)")
+
+
+def _round_ratios(reach: float) -> list[float]:
+    """Ratios to mark on a logarithmic axis from −reach to reach: even steps of the change where it is
+    small, halves and doubles or tenths and tenfolds farther out, for even steps would crowd there.
+    """
+    if reach > math.log(1.9):
+        base = 2.0 if reach < math.log(20) else 10.0
+        return [base**n for n in range(-6, 7) if abs(n) * math.log(base) <= reach]
+    step = next((s for s in _STEPS if math.expm1(reach) / s < 4.5), _STEPS[-1])
+    marks = [1 + n * step for n in range(-5, 6)]
+    return [mark for mark in marks if mark > 0 and abs(math.log(mark)) <= reach]
 
 
 def _sign(value: float) -> str:
@@ -215,16 +225,18 @@ def _sign(value: float) -> str:
 
 
 def _reading(comparison: RunComparison, drawn: Sequence[Effect], of: int) -> str:
-    """What the chart shows, and how sure."""
+    """What the chart shows, and how sure; what is worse comes first."""
+    differ = sorted((e for e in drawn if e.differs), key=lambda e: e.verdict is not Verdict.WORSE)
     said = [
         f"{e.metric.name.capitalize()} of {words.slice_name(comparison, e.slice)} is {e.verdict}: "
         f"{words.change(e)} ({words.interval(e)})."
-        for e in drawn
-        if e.differs
+        for e in differ[:_MOST_SENTENCES]
     ]
-    rest = len(drawn) - len(said)
-    if (more := len(said) - _MOST_SENTENCES) > 0:
-        said[_MOST_SENTENCES:] = [f"So {'is 1' if more == 1 else f'are {more}'} more."]
+    rest = len(drawn) - len(differ)
+    unsaid = [e.verdict for e in differ[_MOST_SENTENCES:]]
+    more = [f"{n} more {'is' if n == 1 else 'are'} {v}" for v in _MARKS if (n := unsaid.count(v))]
+    if more:
+        said.append(f"{' and '.join(more)}.")
     if rest:
         where = "Of the others, no" if said else "No"
         said.append(f"{where} difference is shown: their intervals hold zero.")

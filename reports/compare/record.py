@@ -6,7 +6,7 @@ from typing import Any
 
 from loadtest.errors import OccbenchError
 from reports.compare import words
-from reports.compare.comparison import ERROR_RATE, RunComparison
+from reports.compare.comparison import RunComparison
 from reports.compare.effect import Effect
 from reports.compare.settings import Difference
 from reports.summary import write_atomically
@@ -21,9 +21,10 @@ def to_record(comparison: RunComparison) -> dict[str, Any]:
         "answer": {"headline": words.headline(comparison), "lede": words.lede(comparison)},
         "base": [str(folder) for folder in comparison.bases],
         "new": [str(folder) for folder in comparison.news],
-        "error_rate": ERROR_RATE,
+        "error_rate": comparison.error_rate,
         "allowed_differences": [_difference(d) for d in comparison.allowed],
         "circumstances": [_difference(d) for d in comparison.circumstances],
+        "dropped": [{"key_type": s.key_type, "target": s.target} for s in comparison.dropped],
         "effects": [_effect(e) for e in comparison.effects],
         "notes": [{"state": state, "text": text} for state, text in words.notes(comparison)],
     }
@@ -46,6 +47,8 @@ def _effect(e: Effect) -> dict[str, Any]:
         "high": e.high,
         "verdict": str(e.verdict),
         "between_runs": e.between,
+        "one_run_sd": e.scatter,
+        "found_from": e.found_from,
     }
 
 

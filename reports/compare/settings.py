@@ -1,9 +1,11 @@
 """Are two runs of the same workload, and what else is different between them?"""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from loadtest.access import canonical_skew
 from loadtest.errors import InputError
 from reports.run_file import Run
 from reports.style import count, seconds
@@ -50,6 +52,11 @@ def _names(value: Any) -> str:
     return str(value) if isinstance(value, str) else ",".join(map(str, value))
 
 
+def _names_sorted(value: Any) -> str:
+    """Sorted: the order in which key types are measured is drawn, whatever theirs is."""
+    return ",".join(sorted(_names(value).split(",")))
+
+
 def _milliseconds(value: Any) -> str:
     return f"{value:g} ms" if isinstance(value, int | float) else str(value)
 
@@ -58,11 +65,39 @@ def _number(value: Any) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
+def _skew(value: Any) -> str:
+    try:
+        return canonical_skew(str(value))
+    except InputError:
+        return str(value)
+
+
+def _targets(run: Run) -> str:
+    """How the users are spread: several targets by name, with their weights. One may have any name."""
+    if len(run.targets) <= 1:
+        return str(len(run.targets))
+    if run.simulated and (regions := run.settings.get("regions")):
+        return str(regions)
+    words = run.settings.get("target")
+    urls = (
+        words if isinstance(words, list) and len(words) == len(run.targets) else [""] * len(run.targets)
+    )
+    return ", ".join(
+        sorted(target.name + _weight(url) for target, url in zip(run.targets, urls, strict=True))
+    )
+
+
+def _weight(url: object) -> str:
+    """` × 3` of a target's URL with `?weight=3`."""
+    found = re.search(r"[?&]weight=([\d.]+)", str(url))
+    return "" if found is None or float(found[1]) == 1 else f" × {float(found[1]):g}"
+
+
 WORKLOAD = (
     _of_config("scenario"),
-    _of_config("keys", "key types", _names),
+    _of_config("keys", "key types", _names_sorted),
     Setting("accounts", "accounts", lambda run: "all" if run.size is None else count(run.size)),
-    _of_config("skew"),
+    _of_config("skew", show=_skew),
     _of_config("users", show=_whole),
     _of_config("rate", show=_number),
     _of_config("think_time", show=_time),
@@ -70,7 +105,7 @@ WORKLOAD = (
     _of_config("max_attempts", show=_whole),
     _of_config("retry_base_ms", "retry base", _milliseconds),
     _of_config("retry_cap_ms", "retry cap", _milliseconds),
-    Setting("targets", "number of targets", lambda run: str(len(run.targets))),
+    Setting("targets", "targets", _targets),
     Setting("simulated", "simulated", lambda run: "yes" if run.simulated else "no"),
 )
 """What makes the load: with one of these different, the figures differ whatever the system does."""
@@ -148,17 +183,13 @@ def check_alike(bases: Sequence[Run], news: Sequence[Run], allowed: Sequence[str
         InputError: where runs of one side are not of the same workload, where the two sides are not
             and it is not allowed, or where something is allowed that is no setting.
     """
-    known = [setting.name for setting in WORKLOAD]
+    known = [setting.name for setting in (*WORKLOAD, *SYSTEM, *_SIMULATION)]
     for name in allowed:
         if name not in known:
             raise InputError(f"--allow-different: {name!r} is none of {', '.join(known)}")
     for side, runs in (("BASE", bases), ("NEW", news)):
         for run in runs[1:]:
-            if found := differences(runs[0], run, WORKLOAD):
-                raise InputError(
-                    f"the runs of {side} are to be repeats of one another, and differ in "
-                    f"{_listed(found)}; compare them with one another instead"
-                )
+            _check_repeat(side, runs[0], run, allowed)
     found = differences(bases[0], news[0], WORKLOAD)
     refused = [d for d in found if d.setting.name not in allowed]
     if refused:
@@ -170,11 +201,43 @@ def check_alike(bases: Sequence[Run], news: Sequence[Run], allowed: Sequence[str
     return found
 
 
+def _check_repeat(side: str, first: Run, run: Run, allowed: Sequence[str]) -> None:
+    """Repeats measure one system under one workload; raises InputError."""
+    found = differences(first, run, WORKLOAD)
+    system = differences(first, run, (*SYSTEM, *_SIMULATION))
+    refused = [*found, *(d for d in system if d.setting.name not in allowed)]
+    if not refused:
+        return
+    names = ",".join(d.setting.name for d in system)
+    otherwise = (
+        "" if found else f", or take them as repeats all the same with --allow-different {names}"
+    )
+    raise InputError(
+        f"the runs of {side} are to be repeats of one another, and differ in {_listed(refused)}; "
+        f"compare them with one another instead{otherwise}"
+    )
+
+
 def _listed(found: Sequence[Difference]) -> str:
     return ", ".join(map(str, found))
 
 
 def circumstances(base: Run, new: Run) -> list[Difference]:
     """What differs beside the workload: system measured, machine, versions, how long."""
-    names = dict.fromkeys([*base.versions, *new.versions])
-    return differences(base, new, (*SYSTEM, *_SIMULATION, *_NOTED, *_MACHINE, *map(_version, names)))
+    return circumstances_of_sides([base], [new])
+
+
+def circumstances_of_sides(bases: Sequence[Run], news: Sequence[Run]) -> list[Difference]:
+    """Likewise of several runs a side: all values of a side, where any run differs from another."""
+    versions = dict.fromkeys(name for run in (*bases, *news) for name in run.versions)
+    settings = (*SYSTEM, *_SIMULATION, *_NOTED, *_MACHINE, *map(_version, versions))
+    sides = [(s, _values(s, bases), _values(s, news)) for s in settings]
+    return [
+        Difference(s, " or ".join(old), " or ".join(now))
+        for s, old, now in sides
+        if len({*old, *now}) > 1
+    ]
+
+
+def _values(setting: Setting, runs: Iterable[Run]) -> list[str]:
+    return list(dict.fromkeys(map(setting.read, runs)))

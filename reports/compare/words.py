@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Literal
 
-from reports.compare.comparison import ERROR_RATE, RunComparison
+from reports.compare.comparison import RunComparison
 from reports.compare.effect import Effect, Verdict
 from reports.compare.metrics import METRICS, Metric
 from reports.compare.pieces import SliceName
@@ -33,7 +33,6 @@ _MOST_NAMED, _MOST_WITH_TARGETS = 3, 2
 """Figures named in the headline, and slices of each; names with a target are longer."""
 _FAR = 9.995
 """Changes by more than so many times the base are told as a multiple."""
-_ALLOWANCE_LEADS = 0.5
 _DISTURBANCE = 0.2
 """Lateness of the tool's event loop that differs by more than this share of the median latency."""
 
@@ -144,50 +143,93 @@ def lede(comparison: RunComparison) -> str:
     if comparison.allowed:
         listed = ", ".join(map(str, comparison.allowed))
         parts.append(f"The workloads differ, as allowed: {listed} (BASE and NEW).")
-    parts.append(
-        f"Were both sides alike, any figure at all would be called better or worse in at most "
-        f"{ERROR_RATE * 100:.0f} of 100 such comparisons."
-    )
-    if (unseen := _unseen(comparison)) is not None:
-        parts.append(f"A change of throughput by less than about {about(unseen)} can stay unseen.")
+    if alarms := _alarms(comparison):
+        parts.append(alarms)
+    if (found := _found_from(comparison)) is not None:
+        parts.append(
+            f"A true change of throughput by about {about(found)} would be found nine times of ten; "
+            "smaller ones can stay unseen."
+        )
     return " ".join(parts)
 
 
-def _unseen(comparison: RunComparison) -> float | None:
-    """The half width of the widest interval of a throughput."""
-    reaches = [
-        (e.high - e.low) / 2
-        for e in comparison.effects
-        if e.metric.kind == "throughput" and e.low is not None and e.high is not None
-    ]
-    return max(reaches, default=None)
+def _alarms(comparison: RunComparison) -> str:
+    """How often runs of the same thing are called different, and under which condition."""
+    if comparison.error_rate is None:
+        return "Differences from run to run are left out of account, as --allowance 0 asks."
+    said = (
+        f"Were both sides alike, any figure at all would be called better or worse in at most "
+        f"{comparison.error_rate * 100:.0f} of 100 such comparisons"
+    )
+    scatters = _scatters(comparison)
+    least = scatters.get(METRICS[0], next(iter(scatters.values()), (0.0, 0.0)))[0]
+    if not least:
+        return f"{said}."
+    what = f"in {METRICS[0].name} " if METRICS[0] in scatters else ""
+    return (
+        f"{said}, as long as runs of the same thing scatter {what}by no more than {about(least)} "
+        "(one standard deviation of a run, beyond what shows within it)."
+    )
+
+
+def _scatters(comparison: RunComparison) -> dict[Metric, tuple[float, float]]:
+    """By metric, the least and the largest scatter between runs that intervals of a slice allow for."""
+    found: dict[Metric, tuple[float, float]] = {}
+    for e in comparison.effects:
+        if e.scatter is not None:
+            low, high = found.get(e.metric, (e.scatter, e.scatter))
+            found[e.metric] = min(low, e.scatter), max(high, e.scatter)
+    return found
+
+
+def _found_from(comparison: RunComparison) -> float | None:
+    """The true change that would be found in nine of ten comparisons, of the unsurest throughput."""
+    changes = [e.found_from for e in comparison.effects if e.metric.kind == "throughput"]
+    return max((c for c in changes if c is not None), default=None)
 
 
 def notes(comparison: RunComparison) -> list[tuple[State, str]]:
     """What to know before believing the figures, each with what kind of news it is, bad ones first."""
-    found = [*_broken(comparison), *_disturbed(comparison), *_systems(comparison)]
+    found = [*_dropped(comparison), *_broken(comparison), *_disturbed(comparison)]
+    found += _systems(comparison)
     found += [("note", text) for text in (_between_runs(comparison), _too_little(comparison)) if text]
     return sorted(found, key=lambda note: note[0] != "bad")
 
 
+def _dropped(comparison: RunComparison) -> list[tuple[State, str]]:
+    """What cannot be compared, because not every run has it."""
+    if not comparison.dropped:
+        return []
+    targets = {s.target for s in (*comparison.slices, *comparison.dropped)}
+    names = [
+        f"{s.target} / {s.key_type}" if len(targets) > 1 else s.key_type for s in comparison.dropped
+    ]
+    return [("bad", f"Not every run has {', '.join(names)}: nothing is said of that.")]
+
+
 def _between_runs(comparison: RunComparison) -> str:
     """How differences from run to run came into the intervals."""
-    if comparison.base.simulated and comparison.new.simulated and comparison.allowance is None:
+    if comparison.simulated and comparison.allowance is None:
         return "Simulated: no database was there, and nothing but chance differs from run to run."
+    scatters = _scatters(comparison)
+    if not scatters:
+        return ""
+    used = ", ".join(f"{metric.name} {_reach(*reach)}" for metric, reach in scatters.items())
     if len(comparison.bases) + len(comparison.news) > 2:
         runs = f"{plural(len(comparison.bases), 'run')} of BASE, {len(comparison.news)} of NEW"
-        return f"{runs}: how far apart the runs of one side lie is part of every interval."
-    leads = [e.between for e in comparison.effects if e.between is not None]
-    if max(leads, default=0.0) <= _ALLOWANCE_LEADS:
-        return ""
-    allowed = "1 % of throughput and median, 3 % of the other figures"
-    if comparison.allowance is not None:
-        allowed = f"{about(comparison.allowance)} of each figure"
+        return (
+            f"{runs}: how far apart the runs of one side lie is part of every interval where it is "
+            f"more than the allowance. Used, as one standard deviation of a run: {used}."
+        )
     return (
         "With one run a side nobody sees how far runs of the same thing differ. An allowance stands "
-        f"for it ({allowed}: one standard deviation of a run) and makes up most of some intervals; "
-        "several runs a side show the real one."
+        f"for it (one standard deviation of a run: {used}); several runs a side show the real one."
     )
+
+
+def _reach(low: float, high: float) -> str:
+    least, most = about(low), about(high)
+    return most if least == most else f"{least.removesuffix('%').strip()} to {most}"
 
 
 def _too_little(comparison: RunComparison) -> str:
@@ -289,9 +331,10 @@ def settings_line(comparison: RunComparison) -> str:
 
 HOW = (
     "Throughput and latency are compared as ratios, shares as differences in percentage points (pp). "
-    "All intervals together hold what is true in 95 of 100 comparisons; a figure is better or worse "
-    "where its interval leaves no change out. Of several runs a side each figure is the mean, and of "
-    "throughput and latency the geometric mean."
+    "All intervals together hold what is true in 95 of 100 comparisons, as long as runs of the same "
+    "thing differ by no more than is allowed for; a figure is better or worse where its interval "
+    "leaves no change out. Of several runs a side each figure is the mean, and of throughput "
+    "and latency the geometric mean."
 )
 
 

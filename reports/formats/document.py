@@ -16,6 +16,7 @@ from reports.formats.placed import Placed
 from reports.formats.typesetting import Type
 from reports.publication import Note, Publication, Section
 from reports.style import BAD, GOOD, INK, MUTED, PAPER
+from reports.summary import write_atomically
 from reports.table import Table
 
 _SHORT, _LONG = 595.28, 841.89
@@ -33,6 +34,8 @@ _SIGN = Type(8, PAPER, "bold")
 
 _SCALE = 0.82
 """A chart's size on paper over that on the page, so that two stand on a page with their readings."""
+_ROUNDING = 1.0
+"""Points by which sums of heights may be out."""
 _WIDE = 700.0
 """Points of a chart's natural width from which it is set on pages that lie on their side."""
 _SIGNS = {"good": ("✓", GOOD), "bad": ("!", BAD), "note": ("i", MUTED)}
@@ -120,7 +123,7 @@ def write_document(publication: Publication, path: Path) -> None:
         with PdfPages(buffer, metadata={**described, "CreationDate": None}) as file:
             for page in pages:
                 file.savefig(page)
-    path.write_bytes(buffer.getvalue())
+    write_atomically(path, buffer.getvalue())
 
 
 def _typeset(p: Publication) -> list[Figure]:
@@ -179,10 +182,15 @@ def _tables(document: _Document, tables: Sequence[Table], above: str = "") -> No
 
 def _notes(document: _Document, notes: Sequence[Note]) -> None:
     indent = 22.0
-    for note in notes:
-        kind = Type(_BODY.size, INK, "bold" if note.state == "bad" else "normal")
-        lines = kind.wrap(note.text.replace("`", ""), document.width - indent)
-        document.room_for(len(lines) * kind.line)
+    kinds = [Type(_BODY.size, INK, "bold" if note.state == "bad" else "normal") for note in notes]
+    broken = [
+        kind.wrap(note.text.replace("`", ""), document.width - indent)
+        for kind, note in zip(kinds, notes, strict=True)
+    ]
+    for place, (note, kind, lines) in enumerate(zip(notes, kinds, broken, strict=True)):
+        # The last note never stands alone on a page.
+        together = broken[place:] if place == len(notes) - 2 else [lines]
+        document.room_for(sum(len(part) * kind.line + 5 for part in together) - 5)
         sign, colour = _SIGNS[note.state]
         middle = document.top - kind.line / 2 + 0.4
         sheet = document.sheet
@@ -205,7 +213,8 @@ def _notes(document: _Document, notes: Sequence[Note]) -> None:
 def _scale(document: _Document, chart: Chart) -> float:
     width, height = (side * 72 for side in chart.figure.get_size_inches())
     # A chart that is as tall as a page still has to leave room for its title and reading.
-    return float(min(_SCALE, document.width / width, (document.up - 280) / height))
+    room = document.up - _MARGIN - _FOOT - _words_height(document, chart)
+    return float(min(_SCALE, document.width / width, room / height))
 
 
 def _is_wide(chart: Chart) -> bool:
@@ -214,9 +223,14 @@ def _is_wide(chart: Chart) -> bool:
 
 def _chart_height(document: _Document, chart: Chart) -> float:
     """Points that the chart needs with its title and its reading."""
-    reading = len(_READING.wrap(chart.reading, document.width)) * _READING.line
     drawing = chart.figure.get_size_inches()[1] * 72 * _scale(document, chart)
-    return _H3.line + 2 + reading + 8 + float(drawing)
+    return _words_height(document, chart) + float(drawing)
+
+
+def _words_height(document: _Document, chart: Chart) -> float:
+    reading = len(_READING.wrap(chart.reading, document.width)) * _READING.line
+    title = len(_H3.wrap(chart.title, document.width)) * _H3.line
+    return title + 2 + reading + 8 + _ROUNDING
 
 
 def _charts(document: _Document, charts: Sequence[Chart]) -> None:

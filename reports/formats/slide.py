@@ -11,6 +11,7 @@ from reports import style
 from reports.charts.draw import SETTINGS, Chart, any_letters
 from reports.formats.placed import Placed
 from reports.formats.typesetting import Type
+from reports.summary import write_atomically
 
 _PAD = 28
 _BETWEEN = 10
@@ -53,4 +54,4 @@ def write_slide(chart: Chart, source: str, kind: Literal["png", "svg"], path: Pa
             )
         else:
             sheet.savefig(buffer, format="svg", metadata={**described, "Date": None, "Creator": None})
-    path.write_bytes(buffer.getvalue())
+    write_atomically(path, buffer.getvalue())

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from statistics import mean
 
 from reports.style import DASH, THIN, about, milliseconds, number
 from reports.sweep.cost import HURTS, OnsetState
 from reports.sweep.folder import Axis
 from reports.sweep.knee import KneeState
-from reports.sweep.study import Curve, Place, Study, Values, setting
+from reports.sweep.study import GROWING, Curve, Place, Study, Values, setting
 
 _MOST_PANELS = 3
 """Panels that a headline names one by one."""
@@ -17,6 +18,10 @@ _NOTHING = 0.01
 """A cost below this is not worth a comparison."""
 _ALIKE = 0.05
 """Nor is a relative difference below this."""
+_APART = 0.25
+"""Costs at one place of the axis that differ by less, as a share, are not told apart by the line."""
+_TPS_APART = 0.10
+"""Nor are throughputs that were measured once: two runs of a point are often that far apart."""
 _MOST_CURVES = 3
 """Curves that the lede says something of one by one."""
 
@@ -36,13 +41,19 @@ def answer(study: Study, attention: tuple[str, ...] = ()) -> Answer:
         return Answer("Nothing was committed at any point.", "", attention)
     if all(curve.onset is None for curve in study.curves):
         return Answer(_extremes(study), _lede(study), attention)
-    return Answer(_onset_headline(study), f"{_MEANING} {_lede(study)}".strip(), attention)
+    once = _ONCE if _places_named(study) and all(c.measured_once for c in study.curves) else ""
+    return Answer(_onset_headline(study), f"{_MEANING}{once} {_lede(study)}".strip(), attention)
 
 
 _MEANING = (
     f"It is said to hurt where {about(HURTS)} of the time that users work on transactions goes into "
     "attempts that conflicted and the waits before trying again."
 )
+_ONCE = " Each point was measured once, so chance may have moved where that begins."
+
+
+def _places_named(study: Study) -> bool:
+    return any(curve.onset and curve.onset.state is OnsetState.FOUND for curve in study.curves)
 
 
 # ------------------------------------------------------------------ where it begins
@@ -52,13 +63,21 @@ def _onset_headline(study: Study) -> str:
     # Of a panel with a single point, in a sweep that was stopped early, there is nothing to say.
     known = {curve.panel for curve in study.curves if curve.onset is not None}
     panels = [_panel_clause(study, values) for values in study.panel_values if values in known]
-    if len(panels) == 1:
-        return _sentence(study, panels[0])
-    if len({clause.key for clause in panels}) == 1 and not panels[0].found:
-        return _sentence(study, panels[0])
-    if len(panels) <= _MOST_PANELS and len(study.panels) == 1:
-        return _several(study, panels)
-    return _range(study, panels)
+    every = list(product(*(axis.values for axis in study.panels)))
+    unknown = [study.panel_name(values) for values in every if values not in known]
+    if len({clause.key for clause in panels}) == 1 and (len(every) == 1 or not panels[0].found):
+        said = _sentence(study, panels[0])
+        if not unknown:
+            return said
+    if len(panels) <= _MOST_PANELS and (len(study.panels) == 1 or len(panels) == 1):
+        said = _several(study, panels)
+    else:
+        said = _range(study, panels)
+    if not unknown:
+        return said
+    if len(unknown) <= _MOST_PANELS:
+        return f"{said} With {_listed(unknown)} it is not known."
+    return f"{said} Of {len(unknown)} of {len(every)} combinations it is not known."
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +87,13 @@ class _Clause:
     name: str
     state: OnsetState
     at: float | None
+    ends: tuple[float, float]
+    """The lowest and the highest value of the axis that was measured."""
     series: tuple["_Clause", ...] = ()
     """Its curves, where they say different things."""
+    low: float | None = None
+    high: float | None = None
+    """As of `Onset`."""
 
     @property
     def found(self) -> bool:
@@ -77,7 +101,7 @@ class _Clause:
 
     @property
     def key(self) -> tuple[object, ...]:
-        return (self.state, *(one.state for one in self.series))
+        return (self.state, self.ends, *(one.state for one in self.series))
 
 
 def _panel_clause(study: Study, values: Values) -> _Clause:
@@ -85,25 +109,79 @@ def _panel_clause(study: Study, values: Values) -> _Clause:
     curves = [curve for curve in study.of_panel(values) if curve.onset is not None]
     name = study.panel_name(values)
     clauses = tuple(
-        _Clause(curve.series.name, curve.onset.state, curve.onset.at)
+        _Clause(
+            curve.series.name,
+            curve.onset.state,
+            curve.onset.at,
+            _ends([curve]),
+            low=curve.onset.low,
+            high=curve.onset.high,
+        )
         for curve in curves
         if curve.onset is not None
     )
     states = {clause.state for clause in clauses}
-    if len(states) == 1 and (OnsetState.FOUND not in states or _alike(curves)):
-        return _Clause(name, states.pop(), _mean(c.at for c in clauses))
+    if len(states) == 1 and states & {OnsetState.NOT_REACHED, OnsetState.BEFORE, OnsetState.UNCLEAR}:
+        return _Clause(name, states.pop(), None, _ends(curves))
+    if _alike(study, curves):
+        at, ends = _mean(c.at for c in clauses), _ends(curves)
+        if states == {OnsetState.FOUND}:
+            return _Clause(name, OnsetState.FOUND, at, ends)
+        brackets = [_bracket(study, curve) for curve in curves]
+        low, high = min(low for low, _ in brackets), max(high for _, high in brackets)
+        return _Clause(
+            name,
+            OnsetState.OPEN,
+            None,
+            ends,
+            low=_on_axis(study, low),
+            high=_on_axis(study, high),
+        )
     first = min((c for c in clauses if c.found), key=lambda c: c.at or 0.0, default=clauses[0])
-    return _Clause(name, first.state, first.at, clauses)
+    return _Clause(name, first.state, first.at, first.ends, clauses)
 
 
-def _alike(curves: Sequence[Curve]) -> bool:
-    """Whether the places between which the curves' onsets lie have one in common."""
-    ends = [
-        sorted((curve.onset.low, curve.onset.high))
-        for curve in curves
-        if curve.onset is not None and curve.onset.low is not None and curve.onset.high is not None
-    ]
-    return max(end[0] for end in ends) < min(end[1] for end in ends)
+def _ends(curves: Sequence[Curve]) -> tuple[float, float]:
+    """The lowest and the highest value at which each of the curves was measured."""
+    values = [[place.value for place in curve.places] for curve in curves]
+    return max(map(min, values)), min(map(max, values))
+
+
+def _alike(study: Study, curves: Sequence[Curve]) -> bool:
+    """Whether nothing tells the places apart between which the curves' onsets lie.
+
+    They have a place in common; or one begins where another ends, and there the costs, on both sides of
+    the line, hardly differ.
+    """
+    if any(curve.onset is None or curve.onset.state is OnsetState.UNCLEAR for curve in curves):
+        return False
+    brackets = [_bracket(study, curve) for curve in curves]
+    first, last = max(low for low, _ in brackets), min(high for _, high in brackets)
+    if first != last:
+        return first < last
+    common = _on_axis(study, first)
+    costs = [place.all("cost") for curve in curves if (place := curve.at(common)) is not None]
+    return max(map(min, costs)) <= min(map(max, costs)) * (1 + _APART)
+
+
+def _bracket(study: Study, curve: Curve) -> tuple[float, float]:
+    """Between which places a curve's onset lies, in the direction in which contention grows."""
+    onset, sign = curve.onset, GROWING[study.axis.name]
+    assert onset is not None  # noqa: S101 - the caller chose curves that have one
+    known = sorted(sign * place.value for place in curve.places if place.all("cost"))
+    if onset.state is OnsetState.NOT_REACHED:
+        return known[-1], math.inf
+    if onset.state is OnsetState.BEFORE:
+        return -math.inf, known[0]
+    return (
+        -math.inf if onset.low is None else sign * onset.low,
+        math.inf if onset.high is None else sign * onset.high,
+    )
+
+
+def _on_axis(study: Study, end: float) -> float | None:
+    """An end of a bracket as a value of the axis; None if it is open."""
+    return GROWING[study.axis.name] * end if math.isfinite(end) else None
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
@@ -113,8 +191,13 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 def _sentence(study: Study, clause: _Clause) -> str:
     if clause.series:
-        parts = [f"{_phrase(study, one)} with {one.name} keys" for one in clause.series]
-        return f"Contention {_listed(parts)}."
+        phrases = [_phrase(study, one) for one in clause.series]
+        if len(set(phrases)) == 1:
+            return f"Contention {phrases[0]}."
+        parts = [
+            f"{phrase} with {one.name} keys" for phrase, one in zip(phrases, clause.series, strict=True)
+        ]
+        return f"Contention {_listed(_without_repeated_start(study, parts))}."
     return f"Contention {_phrase(study, clause)}."
 
 
@@ -142,7 +225,10 @@ def _without_repeated_start(study: Study, parts: Sequence[str]) -> list[str]:
 def _range(study: Study, panels: Sequence[_Clause]) -> str:
     """For many combinations: the range of those in which a place was found, and how many are else."""
     found = [clause.at for clause in panels if clause.found and clause.at]
-    states = [clause.state for clause in panels]
+    # Without a place there is no more to say of what is open than of what is unclear.
+    states = [
+        OnsetState.UNCLEAR if clause.state is OnsetState.OPEN else clause.state for clause in panels
+    ]
     of = f"{len(panels)} combinations of {_listed([_plain(axis) for axis in study.panels])}"
     parts = []
     if found:
@@ -154,7 +240,10 @@ def _range(study: Study, panels: Sequence[_Clause]) -> str:
         if count := states.count(state):
             rest = parts and states.count(state) + len(found) == len(panels)
             where = f"in {count} of {of}" if not parts else f"in {'the other ' if rest else ''}{count}"
-            parts.append(f"{_phrase(study, _Clause('', state, None))} {where}")
+            mine = [c.ends for c, its in zip(panels, states, strict=True) if its is state]
+            # What holds for each of them: where some points failed, not all were measured as far.
+            ends = max(low for low, _ in mine), min(high for _, high in mine)
+            parts.append(f"{_phrase(study, _Clause('', state, None, ends))} {where}")
     return f"Contention {_listed(parts)}."
 
 
@@ -176,20 +265,22 @@ def _range_text(study: Study, found: Sequence[float]) -> str:
 def _phrase(study: Study, clause: _Clause) -> str:
     """A clause that follows the word *contention*."""
     load = study.axis.name in ("users", "rate")
-    values = [place.value for curve in study.curves for place in curve.places]
+    low, high = clause.ends
     if clause.state is OnsetState.FOUND and clause.at is not None:
         return f"{_starts(study)} about {_of_axis(study, clause.at)}"
     if clause.state is OnsetState.NOT_REACHED:
-        return f"does not hurt {f'up to {setting(study.axis, max(values))}' if load else _down(study)}"
+        end = f"up to {setting(study.axis, high)}" if load else f"down to {setting(study.axis, low)}"
+        return f"does not hurt {end}"
     if clause.state is OnsetState.BEFORE:
-        ends = (min(values), max(values)) if load else (max(values), min(values))
-        return f"hurts already at {setting(study.axis, ends[0])}"
+        return f"hurts already at {setting(study.axis, low if load else high)}"
+    first, last = (low, high) if load else (high, low)
+    if clause.state is OnsetState.OPEN and clause.low is not None:
+        more = "beyond" if load else "below"
+        return f"starts to hurt between {clause.low:,.6g} and {setting(study.axis, last)} or {more}"
+    if clause.state is OnsetState.OPEN and clause.high is not None:
+        less = "below" if load else "above"
+        return f"starts to hurt between {first:,.6g} and {setting(study.axis, clause.high)} or {less}"
     return "shows no clear beginning"
-
-
-def _down(study: Study) -> str:
-    values = [place.value for curve in study.curves for place in curve.places]
-    return f"down to {setting(study.axis, min(values))}"
 
 
 def _rounded(value: float) -> str:
@@ -225,6 +316,12 @@ def _extremes(study: Study) -> str:
     if len(known) == 1:
         (name, costs), *_ = known.items()
         return f"Contention costs {about(mean(costs))} of the time with {name}, the only known point."
+    planned = len(study.axis.values) * math.prod(len(axis.values) for axis in study.panels)
+    rest = f" {planned - len(known)} of {planned} points are not known." if len(known) < planned else ""
+    return _extremes_of(known) + rest
+
+
+def _extremes_of(known: dict[str, list[float]]) -> str:
     most, least = (pick(known, key=lambda name: mean(known[name])) for pick in (max, min))
     high, low = mean(known[most]), mean(known[least])
     if high < _NOTHING:
@@ -267,7 +364,7 @@ def _few(study: Study) -> Iterator[str]:
     best = [_best(curve) for curve in study.curves]
     yield _shared(
         names,
-        [f"at {setting(study.axis, place.value)}" for place in best],
+        _where_highest(study, best),
         [f"{tps(place.middle('throughput_tps') or 0.0)} transactions/s" for place in best],
         "throughput is highest",
     )
@@ -281,10 +378,14 @@ def _few(study: Study) -> Iterator[str]:
         yield _cause(study)
     if study.numeric:
         last = [_most_contended(study, curve) for curve in study.curves]
-        said = [about(place.middle("conflict_rate") or 0.0) for place in last]
-        if len(names) > 1:
-            said = [f"{rate} ({name})" for rate, name in zip(said, names, strict=True)]
-        if len({place.value for place in last}) == 1:
+        rates = [place.middle("conflict_rate") for place in last]
+        # A rate that nobody knows is left out, and not said to be nothing.
+        said = [
+            about(rate) if len(names) == 1 else f"{about(rate)} ({name})"
+            for rate, name in zip(rates, names, strict=True)
+            if rate is not None
+        ]
+        if said and len({place.value for place in last}) == 1:
             where = setting(study.axis, last[0].value)
             yield f"at {where} {_listed(said)} of attempts conflict."
 
@@ -325,6 +426,30 @@ def _capital(text: str) -> str:
     return text if text.startswith(_NAMES_FIRST) else text[:1].upper() + text[1:]
 
 
+def _where_highest(study: Study, best: Sequence[Place]) -> list[str]:
+    """Where each curve's throughput is highest; the same of all if chance alone may tell them apart."""
+    values = list(dict.fromkeys(place.value for place in best))
+    if len(values) > 1 and all(
+        (other := curve.at(value)) is not None and _as_high(other, place)
+        for curve, place in zip(study.curves, best, strict=True)
+        for value in values
+    ):
+        if study.numeric:
+            values.sort(key=study.position)
+            text = f"between {_exact(values[0])} and {setting(study.axis, values[-1])}"
+        else:
+            text = f"with {' or '.join(setting(study.axis, value) for value in values)}"
+        return [text] * len(best)
+    return [f"at {setting(study.axis, place.value)}" for place in best]
+
+
+def _as_high(place: Place, best: Place) -> bool:
+    """Whether the throughput of a place cannot be told from that of the best one."""
+    once = min(len(place.runs), len(best.runs)) == 1
+    least = min(best.all("throughput_tps")) * (1 - _TPS_APART * once)
+    return max(place.all("throughput_tps")) >= least
+
+
 def _best(curve: Curve) -> Place:
     return max(curve.places, key=lambda place: place.middle("throughput_tps") or 0.0)
 
@@ -350,14 +475,24 @@ def knee_text(study: Study, curve: Curve) -> str:
     knee = curve.knee
     if knee is None:
         return "no knee is looked for along this axis"
+    be = "seems to be" if curve.measured_once else "is"
     if knee.state is KneeState.FOUND and knee.at is not None:
-        return f"the knee is at {setting(study.axis, knee.at)} ({_between(knee.low, knee.high)})"
+        ends = (curve.at(knee.at), curve.at(knee.high))
+        limited = next((place for place in ends if place is not None and place.limited), None)
+        whose = (
+            f"; at {setting(study.axis, limited.value)} the load generator was the limit"
+            if limited
+            else ""
+        )
+        between = _between(knee.low, knee.high)
+        return f"the knee {be} at {setting(study.axis, knee.at)} ({between}){whose}"
     if knee.state is KneeState.BELOW:
-        return f"the knee is below {_of_axis(study, knee.high or 0)}, nearer than these points show"
+        return f"the knee {be} below {_of_axis(study, knee.high or 0)}, nearer than these points show"
     if knee.state is KneeState.ABOVE:
-        return "there is no knee up to the highest load"
+        return f"there {be} no knee up to the highest load"
     if knee.state is KneeState.FLAT:
-        return "no knee is shown: the points cannot be told apart"
+        how = ", measured once each," if curve.measured_once else ""
+        return f"no knee is shown: the points{how} cannot be told apart"
     return "there are too few loads to show a knee"
 
 

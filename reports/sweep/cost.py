@@ -39,16 +39,19 @@ class OnsetState(StrEnum):
     """It hurts at every measured load."""
     NOT_REACHED = "not reached"
     """It hurts at none of them."""
+    OPEN = "open"
+    """It passes the line once, but the repeats at an end of the axis lie on both sides of it."""
     UNCLEAR = "unclear"
-    """It crosses the line and comes back: no single place is shown."""
+    """It falls back below the line: no single place is shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Onset:
-    """Where the cost passes HURTS: about `at`, for certain between the measured `low` and `high`.
+    """Where the cost passes HURTS: about `at`, between the measured `low` and `high` as it seems.
 
     `low` is the side on which it does not hurt. On an axis on which contention falls (more accounts)
-    that is the larger of the two values.
+    that is the larger of the two values. Of an OPEN one `low` is None where it may hurt at the first
+    load already, and `high` where it may not yet do so at the last.
     """
 
     state: OnsetState
@@ -78,9 +81,10 @@ def find_onset(loads: Sequence[float], costs: Sequence[Sequence[float]]) -> Onse
     high = len(loads) - next((i for i, sore in enumerate(reversed(hurt)) if not sore), len(loads))
     middle = [median(values) for values in costs]
     crossings = [i for i in range(1, len(loads)) if (middle[i - 1] < HURTS) != (middle[i] < HURTS)]
-    if low < 0 or high >= len(loads) or len(crossings) != 1:
+    falls = any(middle[i] < HURTS for i in crossings)
+    if low < 0 or high >= len(loads) or falls:
         return Onset(
-            OnsetState.UNCLEAR,
+            OnsetState.UNCLEAR if falls else OnsetState.OPEN,
             low=loads[low] if low >= 0 else None,
             high=loads[high] if high < len(loads) else None,
         )

@@ -75,7 +75,7 @@ class Sweep(_Lenient):
     label: str = ""
     config: dict[str, Any] = Field(default_factory=dict)
     """The options that all points have in common, as in `run.json`; an axis's option is not in it."""
-    repeats: int = 1
+    repeats: int = Field(default=1, ge=1)
     axes: tuple[Axis, ...] = ()
     """At least one, in the order of the options; each has at least two values."""
     points: tuple[Point, ...] = ()
@@ -158,7 +158,15 @@ def _check(path: Path, sweep: Sweep) -> None:
     for axis in sweep.axes:
         if len(axis.labels) != len(axis.values):
             raise InputError(f"{path}: axis {axis.name} has not one label for each value")
+    for key in ("number", "folder"):
+        named = [one for point in sweep.points if (one := getattr(point, key)) is not None]
+        if len(set(named)) < len(named):
+            raise InputError(f"{path}: two points have the same {key}")
     for point in sweep.points:
+        if (point.state == "done") != (point.folder is not None):
+            raise InputError(
+                f"{path}: point {point.number} is {point.state}, its folder {point.folder}"
+            )
         for axis in sweep.axes:
             if point.values.get(axis.name) not in axis.values:
                 raise InputError(f"{path}: point {point.number} has no value on axis {axis.name}")

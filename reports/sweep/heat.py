@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from reports.charts.data import ChartData
 from reports.charts.draw import SETTINGS, Chart, finish
 from reports.style import GRID, INK, MUTED, PAPER, PART_1, SMALL_SIZE, THIN, about, number, shortened
-from reports.sweep.panels import ACROSS, axis_name, compact, head
+from reports.sweep.panels import ACROSS, axis_name, compact, head, tick
 from reports.sweep.readings import of_cells
 from reports.sweep.study import Curve, Series, Study, Values
 
@@ -154,7 +154,7 @@ def _text(value: float, kind: _Kind, wide: float) -> str:
 
 
 def _columns(study: Study) -> list[object]:
-    return sorted(study.axis.values) if study.numeric else list(study.axis.values)
+    return sorted(study.axis.values, key=study.position) if study.numeric else list(study.axis.values)
 
 
 def _frame(study: Study, axes: Axes, one: _Map, wide: float, *, left: bool, below: bool) -> None:
@@ -164,18 +164,12 @@ def _frame(study: Study, axes: Axes, one: _Map, wide: float, *, left: bool, belo
     axes.grid(visible=False)
     axes.spines["bottom"].set_visible(False)
     axes.tick_params(axis="both", length=0)
-    labels = [
-        compact(value) if isinstance(value, int | float) else study.axis.label_of(value)
-        for value in columns
-    ]
+    labels = [tick(study.axis, value) for value in columns]
     room = max(4, int(wide / _LETTER))
     axes.set_xticks(
         [i + 0.5 for i in range(len(columns))], [shortened(label, room) for label in labels]
     )
-    names = [
-        compact(value) if isinstance(value, int | float) else second.label_of(value)
-        for value in second.values
-    ]
+    names = [tick(second, value) for value in second.values]
     axes.set_yticks([i + 0.5 for i in range(len(names))], [shortened(name, 15) for name in names])
     axes.tick_params(labelleft=left, labelbottom=below)
     if left:

@@ -10,7 +10,7 @@ from reports.charts.data import ChartData, Value
 from reports.charts.draw import SETTINGS, Chart, finish
 from reports.style import DASH, MUTED, about, number
 from reports.sweep.answer import curve_name
-from reports.sweep.lines import draw_curve, look_of, series_handles
+from reports.sweep.lines import any_limited, draw_curve, hollow_handle, look_of, series_handles
 from reports.sweep.panels import Grid, along, furnish, make_grid, same_height
 from reports.sweep.scalability import Estimate, Fit, NoFit
 from reports.sweep.study import Curve, Study
@@ -36,7 +36,7 @@ def _draw(study: Study, fitted: list[tuple[Curve, Fit]]) -> Chart:
     rows: list[tuple[Value, ...]] = []
     for curve, fit in fitted:
         axes = grid.axes.get(curve.panel)
-        loads = [float(place.value) for place in curve.places]
+        loads = [float(place.value) for place in curve.places if not place.limited]
         users = np.linspace(max(loads[0], 1.0), loads[-1], _POINTS)
         low, high = fit.band(users)
         law = fit.law.at(users)
@@ -64,17 +64,17 @@ def _draw(study: Study, fitted: list[tuple[Curve, Fit]]) -> Chart:
 def _legend(study: Study, grid: Grid) -> None:
     linear = Line2D([], [], color=MUTED.sentinel, linewidth=1, linestyle=":", label="λ · users")
     handles = [*series_handles(study), linear]
+    if any_limited(study.curves):
+        handles.append(hollow_handle())
     furnish(grid, "committed transactions / s", handles)
 
 
 def law_table(study: Study) -> Table | None:
     """λ, σ and κ of every curve, or why there are none; None where no law is looked for."""
-    rows = [
-        (curve_name(study, curve), *_row(curve.law)) for curve in study.curves if curve.law is not None
-    ]
+    rows = [(curve_name(study, curve), *_row(curve)) for curve in study.curves if curve.law is not None]
     if not rows:
         return None
-    whys = {law.why for curve in study.curves if isinstance(law := curve.law, NoFit)}
+    whys = {_why_none(law, curve) for curve in study.curves if isinstance(law := curve.law, NoFit)}
     if len(whys) == 1 and not any(isinstance(curve.law, Fit) for curve in study.curves):
         rows = [("every line", *rows[0][1:])]
     columns = (
@@ -86,17 +86,31 @@ def law_table(study: Study) -> Table | None:
     )
 
 
-def _row(law: Fit | NoFit | None) -> tuple[str, ...]:
+def _row(curve: Curve) -> tuple[str, ...]:
+    law = curve.law
     if not isinstance(law, Fit):
-        return (law.why if law else DASH, "", "", "", "")
+        return (_why_none(law, curve) if law else DASH, "", "", "", "")
     peak = _estimate(law.peak) if law.peak else "not shown"
     return (
         _estimate(law.lam),
         _estimate(law.sigma),
         _estimate(law.kappa),
         peak,
-        about(law.misfit),
+        about(law.misfit) + _left_out(curve),
     )
+
+
+def _why_none(law: NoFit, curve: Curve) -> str:
+    left_out = _left_out(curve)
+    return f"{law.why}{left_out}, where the generator was the limit" if left_out else law.why
+
+
+def _left_out(curve: Curve) -> str:
+    """Which points the law was fitted without, as the end of a clause; empty if it has them all."""
+    limited = [f"{place.value:,}" for place in curve.places if place.limited]
+    if not limited or curve.series.target is not None:
+        return ""
+    return f", without {' and '.join(limited)} users"
 
 
 def _estimate(one: Estimate) -> str:
@@ -123,8 +137,14 @@ def _reading(study: Study) -> str:
     fitted = [(c, c.law) for c in study.curves if c.law is not None]
     if len(fitted) > _MOST_CURVES:
         count = sum(isinstance(law, Fit) for _, law in fitted)
-        return f"The law fits {count} of {len(fitted)} lines; the table has their parameters."
-    return " ".join(f"{curve_name(study, c)}: {law_text(law)}." for c, law in fitted)
+        text = f"The law fits {count} of {len(fitted)} lines; the table has their parameters."
+        return text + _why_left_out(study)
+    text = " ".join(f"{curve_name(study, c)}: {law_text(law)}{_left_out(c)}." for c, law in fitted)
+    return text + _why_left_out(study)
+
+
+def _why_left_out(study: Study) -> str:
+    return " Left out: where the generator was the limit." if any_limited(study.curves) else ""
 
 
 def law_text(law: Fit | NoFit) -> str:

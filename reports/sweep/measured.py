@@ -1,6 +1,7 @@
 """The figures of one point, by key type, from its `summary.json`; no attempts are read."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,12 @@ class Measured:
 
     @property
     def power(self) -> float | None:
-        """Throughput divided by mean latency; None where nothing was committed."""
+        """Throughput divided by mean latency; 0 where transactions were tried and none was committed.
+
+        None where none was tried, or the latency is not known.
+        """
+        if self.attempts and not self.committed:
+            return 0.0
         return self.throughput_tps / self.mean_ms if self.mean_ms and self.throughput_tps else None
 
 
@@ -75,11 +81,12 @@ def read_point(folder: Path) -> PointFigures:
     """Read a run's `summary.json`.
 
     Raises:
-        InputError: if it is missing or is not one; `occbench report` writes it again.
+        InputError: if it is missing, is not one, or has figures that cannot be; `occbench report`
+            writes it again.
     """
     path = folder / "summary.json"
     try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
+        summary = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refused)
         return PointFigures(
             series=_series(summary),
             generator_was_limit=summary["generator"]["was_limit"],
@@ -103,33 +110,61 @@ def read_point(folder: Path) -> PointFigures:
 def _series(summary: dict[str, Any]) -> dict[Series, Measured]:
     """Each key type; with several targets each on each of them, for a mixture is nobody's."""
     nested = summary["targets_by_key_type"] if len(summary["targets"]) > 1 else {}
-    if not nested:
-        return {Series(None, key): _measured(one) for key, one in summary["key_types"].items()}
-    return {
+    slices = nested or {None: summary["key_types"]}
+    found = {
         Series(target, key): _measured(one)
-        for target, of_target in nested.items()
+        for target, of_target in slices.items()
         for key, one in of_target.items()
     }
+    if not found:
+        raise ValueError("it has no key types")
+    return found
+
+
+def _refused(constant: str) -> float:
+    """NaN and the infinities, which JSON does not have and Python reads all the same."""
+    raise ValueError(f"{constant} is not a figure")
+
+
+def _amount(of: dict[str, Any], name: str, most: float = math.inf) -> float:
+    """A figure that is finite, not below zero and not above `most`; else ValueError."""
+    value = of[name]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} is {value!r} and no number")
+    if not (0 <= value <= most and math.isfinite(value)):
+        limits = "below zero or without end" if most == math.inf else f"not between 0 and {most:g}"
+        raise ValueError(f"{name} is {value:g}, {limits}")
+    return value
+
+
+def _known(of: dict[str, Any], name: str, most: float = math.inf) -> float | None:
+    """The same, of a figure that need not be known."""
+    return None if of.get(name) is None else _amount(of, name, most)
+
+
+def _count(of: dict[str, Any], name: str, most: float = math.inf) -> int:
+    return int(_amount(of, name, most))
 
 
 def _measured(one: dict[str, Any]) -> Measured:
     latency = one["latency_ms"]
     band = one.get("predicted_conflict_rate") or {}
+    attempts, transactions = _count(one, "attempts"), _count(one, "transactions")
     return Measured(
-        attempts=one["attempts"],
-        committed=one["committed"],
-        conflicts=one["conflicts"],
-        transactions=one["transactions"],
-        retried=one["retried"],
-        give_ups=one["give_ups"],
-        throughput_tps=one["throughput_tps"] or 0.0,
-        conflict_rate=one["conflict_rate"],
-        retry_rate=one["retry_rate"],
-        mean_ms=latency["mean"],
-        p50_ms=latency["p50"],
-        p99_ms=latency["p99"],
-        predicted_low=band.get("low"),
-        predicted_high=band.get("high"),
+        attempts=attempts,
+        committed=_count(one, "committed"),
+        conflicts=_count(one, "conflicts", attempts),
+        transactions=transactions,
+        retried=_count(one, "retried", transactions),
+        give_ups=_count(one, "give_ups", transactions),
+        throughput_tps=_known(one, "throughput_tps") or 0.0,
+        conflict_rate=_known(one, "conflict_rate", 1),
+        retry_rate=_known(one, "retry_rate", 1),
+        mean_ms=_known(latency, "mean"),
+        p50_ms=_known(latency, "p50"),
+        p99_ms=_known(latency, "p99"),
+        predicted_low=_known(band, "low", 1),
+        predicted_high=_known(band, "high", 1),
         cost=_cost(one),
     )
 
@@ -140,9 +175,9 @@ def _cost(one: dict[str, Any]) -> float | None:
         return None
     return contention_cost(
         conflict_rate=one["conflict_rate"],
-        statements_ms=times["statements"],
-        commit_ms=times.get("commit", 0.0),
-        backoff_ms=times["backoff"],
+        statements_ms=_amount(times, "statements"),
+        commit_ms=_known(times, "commit") or 0.0,
+        backoff_ms=_amount(times, "backoff"),
         other_ms=max(0.0, times["other"]),
     )
 

@@ -1,18 +1,26 @@
 """Small multiples: one drawing of several plots that share their axes, one plot for each panel."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import (
+    FixedFormatter,
+    FixedLocator,
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullLocator,
+)
 
 from reports.charts.draw import Legend, Margins, canvas, legend_for, place_legend, unit_label
 from reports.style import INK, SMALL_SIZE, WIDTH, shortened
-from reports.sweep.study import Study, Values
+from reports.sweep.folder import Axis
+from reports.sweep.study import Study, Values, position
 
 ACROSS = 1156
 """Width in pixels of a drawing that takes the page's whole width."""
@@ -23,6 +31,9 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 58, 46
 _GAP_X, _GAP_Y = 18, 30
 _SECOND_LINE = 14
 _LETTER, _HANDLE = 6.9, 46
+_ROOM_OF_TICK = 44
+"""Pixels from one round tick to the next, at least."""
+_INFINITE = "∞"
 _LOG_FROM = 8.0
 """An axis whose ends are at least this many times apart is logarithmic."""
 _LOG_TIMES_FROM = 30.0
@@ -110,7 +121,8 @@ def _shape(study: Study, values: Sequence[Values]) -> tuple[int, int]:
 def along(study: Study, grid: Grid, *, logarithmic: bool = True) -> Callable[[Any], float]:
     """Prepare every plot's horizontal axis; returns where a value of the axis lies on it.
 
-    An axis of numbers is logarithmic where they lie far apart, unless `logarithmic` is False.
+    An axis of numbers is logarithmic where they lie far apart, and has its ticks at them. If
+    `logarithmic` is False it begins at zero and its ticks are round numbers.
     """
     if study.numeric:
         return _numbers(study, grid, may_be_logarithmic=logarithmic)
@@ -137,7 +149,16 @@ def _wrapped(label: str, room: int) -> str:
 
 
 def _numbers(study: Study, grid: Grid, *, may_be_logarithmic: bool) -> Callable[[Any], float]:
-    values = sorted({float(place.value) for curve in study.curves for place in curve.places})
+    found = sorted({study.position(place.value) for curve in study.curves for place in curve.places})
+    finite = [value for value in found if value < math.inf]
+    # What is without end stands one doubling beyond the rest.
+    beyond = 2 * finite[-1] if finite else 1.0
+
+    def where(value: Any) -> float:
+        return min(study.position(value), beyond)
+
+    values = [min(value, beyond) for value in found]
+    labels = {min(v, beyond): _INFINITE if v == math.inf else compact(v) for v in found}
     low, high = values[0], values[-1]
     logarithmic = may_be_logarithmic and low > 0 and high / low >= _LOG_FROM
     for axes in grid.axes.values():
@@ -147,21 +168,26 @@ def _numbers(study: Study, grid: Grid, *, may_be_logarithmic: bool) -> Callable[
             ends = (low / room, high * room)
         else:
             room = (high - low) * 0.05 or 1.0
-            ends = (low - room, high + room)
+            ends = (low - room if may_be_logarithmic else 0.0, high + room)
         axes.set_xlim(*ends)
         axes.xaxis.set_minor_locator(NullLocator())
-        shown = _apart(values, ends, logarithmic, _pixels(axes))
-        axes.xaxis.set_major_locator(FixedLocator(shown))
-        axes.xaxis.set_major_formatter(FixedFormatter([compact(value) for value in shown]))
+        if may_be_logarithmic:
+            shown = _apart(labels, ends, logarithmic, _pixels(axes))
+            axes.xaxis.set_major_locator(FixedLocator(shown))
+            axes.xaxis.set_major_formatter(FixedFormatter([labels[value] for value in shown]))
+        else:
+            most = max(2, int(_pixels(axes) / _ROOM_OF_TICK))
+            axes.xaxis.set_major_locator(MaxNLocator(most, integer=True, steps=[1, 2, 5, 10]))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
         axes.tick_params(axis="x", length=4)
         _label(study, grid, axes)
-    return float
+    return where
 
 
 def _apart(
-    values: Sequence[float], ends: tuple[float, float], logarithmic: bool, pixels: float
+    labels: Mapping[float, str], ends: tuple[float, float], logarithmic: bool, pixels: float
 ) -> list[float]:
-    """Those values whose labels do not run into one another; the last is always among them."""
+    """Those of the ascending values whose labels have room beside one another; the last always has."""
 
     def place(value: float) -> float:
         if logarithmic:
@@ -169,11 +195,18 @@ def _apart(
         return pixels * (value - ends[0]) / (ends[1] - ends[0])
 
     shown: list[float] = []
-    for value in reversed(values):
-        room = _LETTER * (len(compact(value)) + len(compact(shown[-1]) if shown else "")) / 2 + 7
+    for value in reversed(list(labels)):
+        room = _LETTER * (len(labels[value]) + len(labels[shown[-1]] if shown else "")) / 2 + 7
         if not shown or place(shown[-1]) - place(value) >= room:
             shown.append(value)
     return shown[::-1]
+
+
+def tick(axis: Axis, value: Any) -> str:
+    """A value of an axis, as short as a tick must be."""
+    if not isinstance(value, int | float):
+        return axis.label_of(value)
+    return _INFINITE if position(axis, value) == math.inf else compact(value)
 
 
 def compact(value: float) -> str:
@@ -189,7 +222,7 @@ _AXIS_NAMES = {
     "rate": "rate (transactions asked for a second)",
     "accounts": "accounts",
     "think_time": "think time of a user (s)",
-    "max_attempts": "attempts allowed (0: without end)",
+    "max_attempts": "attempts allowed (∞: without end)",
     "skew": "skew of the accesses",
     "retry": "retry policy",
     "target": "target",

@@ -1,9 +1,10 @@
 """The predicted curve: what the model makes of one run of a panel at all its other loads.
 
-The basis is the panel's run at the lowest load that had conflicts enough to show where the windows
-lie, or, without one, the run at the lowest load. Its record of attempts is the only one that a sweep's
-report reads. Attempts are predicted to take as long as they did there: where the measured throughput
-stays below the prediction, something other than conflicts slows them down.
+The basis is the panel's run at the lowest load that had conflicts enough to show where the windows lie,
+or, without one, the run at the lowest load: few users, many accounts, long pauses. Its record of
+attempts is the only one that a sweep's report reads. Attempts are predicted to take as long as they did
+there: where the measured throughput stays below the prediction, something other than conflicts slows
+them down.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from loadtest.errors import InputError
 from loadtest.forecast import Interval, Workload, forecast
 from reports.basis import Basis, basis_of
 from reports.sweep.folder import Point
-from reports.sweep.study import Curve, Place, Study, Values, setting
+from reports.sweep.study import GROWING, Curve, Place, Study, Values, setting
 
 _ENOUGH_CONFLICTS = 30
 _MOST_FORECASTS, _LEAST_PLACES = 100, 3
@@ -63,7 +64,7 @@ def _basis(study: Study, panel: Values) -> tuple[Basis | None, str]:
     curves = [curve for curve in study.of_panel(panel) if curve.series.target is None]
     if not curves:
         return None, ""
-    places = curves[0].places if study.axis.name != "accounts" else curves[0].places[::-1]
+    places = curves[0].places[:: GROWING.get(study.axis.name, 1)]
     fitting = [place for place in places if all(_readable(curve, place) for curve in curves)]
     rich = [place for place in fitting if all(_conflicts(curve, place) for curve in curves)]
     for place in (rich or fitting)[:1]:

@@ -64,13 +64,22 @@ def _onset(study: Study, curve: Curve) -> str:
     ends = _ends(study, curve, "cost")
     last = f"{about(ends[1][1])} at {ends[1][0]}" if ends else ""
     if onset is None or onset.state is OnsetState.UNCLEAR:
-        return f"crosses {about(HURTS)} more than once, {last}"
+        return f"passes {about(HURTS)} and falls back below it further on, {last}"
+    if onset.state is OnsetState.OPEN:
+        sides = [
+            setting(study.axis, place.value)
+            for place in (curve.places[0], curve.places[-1])
+            if (costs := place.all("cost")) and min(costs) < HURTS <= max(costs)
+        ]
+        where = f"the repeats at {' and at '.join(sides)} lie" if sides else "its repeats lie"
+        return f"{where} on both sides of {about(HURTS)}, {last}"
     if onset.state is OnsetState.NOT_REACHED:
         return f"below {about(HURTS)} everywhere, {last}"
     if onset.state is OnsetState.BEFORE:
         return f"above {about(HURTS)} everywhere, {last}"
     low, high = sorted((onset.low or 0.0, onset.high or 0.0))
-    return f"passes {about(HURTS)} between {low:,.6g} and {setting(study.axis, high)}; {last}"
+    passes = "seems to pass" if curve.measured_once else "passes"
+    return f"{passes} {about(HURTS)} between {low:,.6g} and {setting(study.axis, high)}; {last}"
 
 
 def _ends(

@@ -16,7 +16,7 @@ from reports.sweep.scalability import Fit, NoFit, fit_law
 
 _LOADS = ("users", "rate")
 _NUMBERS = (*_LOADS, "accounts", "think_time", "max_attempts")
-_GROWING = {"users": 1, "rate": 1, "accounts": -1, "think_time": -1}
+GROWING = {"users": 1, "rate": 1, "accounts": -1, "think_time": -1}
 """In which direction of an axis contention is expected to grow; on the others nobody knows."""
 
 Values = tuple[Any, ...]
@@ -58,7 +58,12 @@ class Curve:
     onset: Onset | None
     """None where nobody knows in which direction of the axis contention grows."""
     law: Fit | NoFit | None
-    """None where the axis is not users, or the loop is open."""
+    """None where the axis is not users, or the loop is open; of places that are not limited."""
+
+    @property
+    def measured_once(self) -> bool:
+        """Whether no place has repeats, so that nothing shows how far chance moves them."""
+        return all(len(place.runs) == 1 for place in self.places)
 
     def at(self, value: object) -> Place | None:
         """The place of this value of the axis."""
@@ -85,6 +90,10 @@ class Study:
     def numeric(self) -> bool:
         """Whether the axis has numbers, so that it makes sense to draw a line along it."""
         return self.axis.name in _NUMBERS
+
+    def position(self, value: Any) -> float:
+        """Where a value of a numeric axis stands: itself, but attempts without end are the most."""
+        return position(self.axis, value)
 
     @property
     def series(self) -> tuple[Series, ...]:
@@ -133,6 +142,13 @@ def setting(axis: Axis, value: object) -> str:
     if axis.name in _UNITS and isinstance(value, int | float):
         return f"{value:,.10g} {_UNITS[axis.name][value != 1]}"
     return f"{axis.name.replace('_', ' ')} {axis.label_of(value)}"
+
+
+def position(axis: Axis, value: Any) -> float:
+    """A value of a numeric axis as a number that orders it: no limit of attempts, 0, is infinite."""
+    if value is None or (axis.name == "max_attempts" and value == 0):
+        return math.inf
+    return float(value)
 
 
 def read_study(folder: Path) -> Study:
@@ -204,7 +220,7 @@ def _panel(study: Study, point: Point) -> Values:
 def _places(study: Study, series: Series, points: Sequence[Point]) -> Iterator[Place]:
     values = list(study.axis.values)
     if study.numeric:
-        values.sort(key=lambda value: math.inf if value is None else value)
+        values.sort(key=study.position)
     for value in values:
         mine = tuple(
             p for p in points
@@ -226,30 +242,35 @@ def _found(study: Study, series: Series, panel: Values, places: tuple[Place, ...
     if name in _LOADS:
         known = [place for place in places if place.all("power")]
         knee = find_knee([p.value for p in known], [p.all("power") for p in known])
-    law = _law(study, panel, places)
+    law = _law(study, series, panel, places)
     return Curve(series, panel, places, knee, _onset(name, places), law)
 
 
 def _onset(name: str, places: tuple[Place, ...]) -> Onset | None:
     known = [place for place in places if place.all("cost")]
-    if name not in _GROWING or len(known) < 2:
+    if name not in GROWING or len(known) < 2:
         return None
-    ordered = known[:: _GROWING[name]]
+    ordered = known[:: GROWING[name]]
     return find_onset([p.value for p in ordered], [p.all("cost") for p in ordered])
 
 
-def _law(study: Study, panel: Values, places: tuple[Place, ...]) -> Fit | NoFit | None:
+def _law(study: Study, series: Series, panel: Values, places: tuple[Place, ...]) -> Fit | NoFit | None:
     if study.axis.name != "users":
         return None
     rates = [v for axis, v in zip(study.panels, panel, strict=True) if axis.name == "rate"]
     if (rates[0] if rates else study.sweep.config.get("rate")) is not None:
         return None
-    users = [place.value for place in places for _ in place.runs]
-    tps = [run.throughput_tps for place in places for run in place.runs]
+    if series.target is not None:
+        return NoFit("no law of one target: the users are those of all targets together")
+    # What the generator could not do says nothing of the database.
+    used = [place for place in places if not place.limited]
+    users = [place.value for place in used for _ in place.runs]
+    tps = [run.throughput_tps for place in used for run in place.runs]
     return fit_law(users, tps, int(study.sweep.config.get("seed") or 0))
 
 
 __all__ = [
+    "GROWING",
     "Curve",
     "KneeState",
     "OnsetState",
@@ -257,6 +278,7 @@ __all__ = [
     "Series",
     "Study",
     "Values",
+    "position",
     "read_study",
     "setting",
 ]

@@ -7,7 +7,7 @@ from reports.certainty import counted_share
 from reports.style import about, between, count, milliseconds, number, seconds
 from reports.sweep.folder import Axis, Point
 from reports.sweep.measured import Measured
-from reports.sweep.panels import axis_name
+from reports.sweep.panels import axis_name, tick
 from reports.sweep.study import Study, setting
 from reports.table import Table, of_texts
 
@@ -85,7 +85,7 @@ Facts = list[tuple[str, str]]
 def course(study: Study) -> Facts:
     """What was swept, how much of it, and when."""
     sweep = study.sweep
-    facts: Facts = [(axis_name(a.name), ", ".join(a.labels)) for a in (study.axis, *study.panels)]
+    facts: Facts = [(axis_name(a.name), ", ".join(_labels(a))) for a in (study.axis, *study.panels)]
     facts.append(("Repeats", count(sweep.repeats)))
     facts.append(("Points", f"{count(len(study.figures))} of {count(len(sweep.points))}"))
     if sweep.started_ns is not None:
@@ -94,6 +94,12 @@ def course(study: Study) -> Facts:
     if sweep.started_ns is not None and sweep.ended_ns is not None:
         facts.append(("Took", seconds((sweep.ended_ns - sweep.started_ns) / 1e9)))
     return facts
+
+
+def _labels(axis: Axis) -> Iterator[str]:
+    """The axis's values; attempts without end as the axis of a chart names them."""
+    for value, label in zip(axis.values, axis.labels, strict=True):
+        yield tick(axis, value) if axis.name == "max_attempts" else label
 
 
 _DURATIONS = ("duration", "warmup", "block", "think_time", "consistency")

@@ -25,6 +25,11 @@ LUCK = (
     "puts figures side by side and tests nothing; `occbench compare` says which differences are more "
     "than luck."
 )
+SIMULATED = (
+    "All of this was simulated: no database was there, and no machine had any part in it. Runs with "
+    "the same options differ by their seeds only. This page puts figures side by side and tests "
+    "nothing; `occbench compare` says which differences are more than chance."
+)
 
 
 def answer_together(collection: Collection, rows: Sequence[Row]) -> Answer:
@@ -85,17 +90,23 @@ def _most(rows: Sequence[Row], runs: int) -> str:
     if runs <= _MOST_NAMED:
         return ""
     known = [
-        (line.figures.throughput_tps, row, line.key_type)
+        (line.figures.throughput_tps, row, line)
         for row in rows
         for line in row.lines
         if line.figures.throughput_tps
     ]
     if not known:
         return ""
-    most, row, key = max(known, key=lambda entry: entry[0])
-    line = row.of(key)
-    text = f"Most was committed with {row.name} and {key} keys: {number(most)} transactions a second"
-    return f"{text}, {conflict_rate(line.figures)} of attempts conflicted." if line else f"{text}."
+    most, row, line = max(known, key=lambda entry: entry[0])
+    if len(known) > 1 and len({_two_digits(tps) for tps, _, _ in known}) == 1:
+        return f"All committed about {_two_digits(most)} transactions a second."
+    here = {_two_digits(tps) for tps, of, _ in known if of is row}
+    alike = len(row.lines) > 1 and len(here) == 1
+    which = row.name if alike else f"{row.name} and {line.key_type} keys"
+    text = f"Most was committed with {which}: {number(most)} transactions a second"
+    if alike:
+        return f"{text}, with all key types alike."
+    return f"{text}, {conflict_rate(line.figures)} of attempts conflicted."
 
 
 def _span(values: Sequence[float | None], said: Callable[[float], str], between: str = _TO) -> str:
@@ -130,9 +141,9 @@ def _apart(collection: Collection) -> str:
     """In which options the runs differ, and over which values."""
     said = []
     for name in collection.differing:
-        values = list(dict.fromkeys(run.given.get(name, DASH) for run in collection.runs))
+        values = list(dict.fromkeys(_value(run.given.get(name)) for run in collection.runs))
         if len(values) <= _MOST_VALUES and all(len(v) <= _LONGEST_VALUE for v in values):
-            said.append(f"{name} ({', '.join(values)})")
+            said.append(f"{name} ({'; '.join(values)})")
         elif name in collection.naming:
             said.append(f"{name} ({len(values)} values from {values[0]} to {values[-1]})")
         else:
@@ -140,6 +151,11 @@ def _apart(collection: Collection) -> str:
     if not said:
         return "All were run with the same options."
     return f"The runs differ in {_listed(said)}; everything else that was asked for is the same."
+
+
+def _value(given: str | None) -> str:
+    """An option's value within a sentence."""
+    return "not given" if given is None else given.replace("\n", " and ")
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from reports.charts.draw import (
 )
 from reports.charts.lines import largest, spread_over_time
 from reports.style import FAINT, INK, MUTED, SMALL_SIZE, about, look, shortened
-from reports.together.rows import Row, key_types
+from reports.together.rows import Row, key_types, left_out
 from reports.together.runs import Line
 
 _WIDTH = 1160
@@ -61,10 +61,13 @@ def courses(rows: Sequence[Row]) -> Chart | None:
                 continue
             style, values = look(line.key_type), _drawn(line, shares=shares)
             kept = np.isfinite(values)
+            x, joined = line.series.middle_s * scale, line.series.joined
             axes.plot(
-                line.series.middle_s[kept] * scale, values[kept], color=style.colour,
+                *_with_gaps(x, values, joined), color=style.colour,
                 linestyle=style.line if len(row.lines) > 1 else "-", linewidth=1.3,
             )  # fmt: skip
+            alone = ~joined & np.append(~joined[1:], [True])
+            axes.plot(x[alone], values[alone], ".", color=style.colour, markersize=3.5)
             tps = line.series.throughput_tps[kept]
             data += [
                 (row.name, line.key_type, float(t), float(v))
@@ -88,7 +91,8 @@ def courses(rows: Sequence[Row]) -> Chart | None:
     unit_label(figure, f"{unit_name}, as % of the run's own median" if shares else unit_name)
     _legend(figure, shown)
     return finish(
-        figure, "together-courses", "Throughput over time", _reading(shown, shares=shares),
+        figure, "together-courses", "Throughput over time",
+        f"{_reading(shown, shares=shares)} {left_out(rows)}".rstrip(),
         ChartData(("run", "key_type", "time_s", "throughput_tps"), data),
     )  # fmt: skip
 
@@ -133,6 +137,14 @@ def _drawn(line: Line, *, shares: bool) -> NDArray[np.float64]:
     kept = values[np.isfinite(values)]
     middle = float(np.median(kept)) if len(kept) else 0.0
     return values / middle if shares and middle > 0 else values
+
+
+def _with_gaps(
+    x: NDArray[np.float64], values: NDArray[np.float64], joined: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The same line, broken before every bin that does not follow the one before it."""
+    breaks = np.flatnonzero(~joined)
+    return np.insert(x, breaks, np.nan), np.insert(values, breaks, np.nan)
 
 
 def _reading(rows: Sequence[Row], *, shares: bool) -> str:

@@ -18,7 +18,7 @@ from reports.certainty import percentile
 from reports.charts.draw import Chart, ChartData, canvas, finish, spread_out, unit_label
 from reports.style import FAINT, INK, MUTED, SMALL_SIZE, look, number, shortened
 from reports.together.axes import log_milliseconds
-from reports.together.rows import Row
+from reports.together.rows import Row, left_out
 from reports.together.runs import Line
 
 WIDTH = 1160
@@ -96,7 +96,7 @@ def distributions(rows: Sequence[Row], keys: Sequence[str]) -> Chart | None:
         figure,
         "together-distribution",
         "Latency distribution",
-        _reading(panels, several=len(keys) > 1),
+        f"{_reading(panels, several=len(keys) > 1)} {left_out(rows)}".rstrip(),
         _data(panels, curves),
     )
 
@@ -202,6 +202,10 @@ def _data(panels: Sequence[_Panel], curves: Sequence[Sequence[_Curve]]) -> Chart
     return ChartData(("run", "key_type", "share_of_transactions", "latency_ms"), rows)
 
 
+_ALIKE = 1.005
+"""Ratio below which two times print as 1.00 times each other."""
+
+
 def _reading(panels: Sequence[_Panel], *, several: bool) -> str:
     """How far apart the curves are in the middle and in the tail."""
     found = [
@@ -218,6 +222,10 @@ def _reading(panels: Sequence[_Panel], *, several: bool) -> str:
         ]
         if len(known) > 1:
             low, high = min(known), max(known)
+            if low[2] == high[2] or high[0] / low[0] < _ALIKE:
+                said = low[2] if low[2] == high[2] else f"{low[2]} to {high[2]}"
+                parts.append(f"{words} are alike, {said}")
+                continue
             parts.append(
                 f"{words} lie between {low[2]} ({low[1]}) and {high[2]} ({high[1]}), "
                 f"{number(high[0] / low[0])} times as long"

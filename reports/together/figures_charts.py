@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 from reports.certainty import conflict_rate, percentile, retry_rate
 from reports.charts.draw import Chart, ChartData, finish, percent_axis, thousands_axis
 from reports.figures import Figures
+from reports.in_band import place_in_band
 from reports.style import FAINT, MUTED, look, number
 from reports.together.axes import log_milliseconds
 from reports.together.lanes import Lanes, lanes
@@ -61,7 +62,15 @@ def conflicts(rows: Sequence[Row]) -> Chart:
     """The conflict rate with its interval, over the band in which it should lie."""
     band = Patch(facecolor=FAINT.sentinel, alpha=0.55, edgecolor="none", label="predicted")
     ends = Line2D([], [], color=MUTED.sentinel, linewidth=2, label="95 % interval")
-    drawn = lanes(rows, "share of attempts that conflicted", more=[band, ends])
+    log = _far_apart(rows)
+    # Nothing is zero on a logarithmic axis.
+    zeros = log and any(line.figures.conflict_rate == 0 for row in rows for line in row.lines)
+    none = Line2D(
+        [], [], color=MUTED.sentinel, marker="<", linestyle="", markersize=7, markerfacecolor="none",
+        label="no conflict",
+    )  # fmt: skip
+    samples = [band, ends, none] if zeros else [band, ends]
+    drawn = lanes(rows, "share of attempts that conflicted", more=samples)
     data = []
     for place, row in enumerate(rows):
         for line in row.lines:
@@ -76,26 +85,42 @@ def conflicts(rows: Sequence[Row]) -> Chart:
                 )  # fmt: skip
             low, high = f.conflict_rate_interval or (f.conflict_rate, f.conflict_rate)
             drawn.axes.plot([low, high], [y, y], color=style.colour, linewidth=2, zorder=3)
-            _mark(drawn.axes, f.conflict_rate, y, line.key_type)
+            if log and f.conflict_rate == 0:
+                drawn.axes.plot(
+                    [0.012], [y], "<", color=style.colour, markersize=7, markerfacecolor="none",
+                    transform=drawn.axes.get_yaxis_transform(), clip_on=False, zorder=5,
+                )  # fmt: skip
+            else:
+                _mark(drawn.axes, f.conflict_rate, y, line.key_type)
             data.append(
                 (row.name, line.key_type, f.conflict_rate, low, high, f.predicted_low, f.predicted_high)
             )
-    _rate_axis(drawn, data)
+    _rate_axis(drawn, data, log=log)
+    reading = _of_bands(rows)
+    if zeros:
+        reading += " A hollow triangle at the left edge is a run in which no attempt conflicted."
     columns = (
         "run", "key_type", "conflict_rate", "interval_low", "interval_high", "predicted_low",
         "predicted_high",
     )  # fmt: skip
     return finish(
-        drawn.figure, "together-conflicts", "Conflict rate and prediction", _of_bands(rows),
+        drawn.figure, "together-conflicts", "Conflict rate and prediction", reading,
         ChartData(columns, data),
     )  # fmt: skip
 
 
-def _rate_axis(drawn: Lanes, data: Sequence[tuple[object, ...]]) -> None:
+def _far_apart(rows: Sequence[Row]) -> bool:
+    """Whether the rates that are not zero are orders of magnitude apart."""
+    rates = [line.figures.conflict_rate for row in rows for line in row.lines]
+    measured = [rate for rate in rates if rate]
+    return bool(measured) and max(measured) > _LOG_FROM * min(measured)
+
+
+def _rate_axis(drawn: Lanes, data: Sequence[tuple[object, ...]], *, log: bool) -> None:
     """Linear from zero, unless the rates are orders of magnitude apart."""
     rates = [float(v) for row in data for v in row[2:] if isinstance(v, float) and v > 0]
     measured = [float(row[2]) for row in data if isinstance(row[2], float) and row[2] > 0]
-    if measured and max(measured) > _LOG_FROM * min(measured):
+    if log:
         drawn.axes.set_xscale("log")
         drawn.axes.set_xlim(min(measured) / 3, min(1.0, max(rates) * 1.5))
         drawn.axes.set_xlabel("share of attempts that conflicted (log scale)")
@@ -118,10 +143,7 @@ def _of_bands(rows: Sequence[Row]) -> str:
     text = _extremes(rows, lambda f: f.conflict_rate, conflict_rate, ("Highest", "lowest"))
     if not known:
         return f"{text} No band could be predicted."
-    inside = sum(
-        (f.predicted_low or 0) <= (f.conflict_rate or 0) <= (f.predicted_high or 0)
-        for f in (line.figures for _, line in known)
-    )
+    inside = sum(place_in_band(line.figures) == "inside" for _, line in known)
     which = "All" if inside == len(known) else f"{inside:,} of {len(known):,}"
     return f"{text} {which} measured rates lie inside the band that the formula predicts for them."
 
@@ -231,6 +253,6 @@ def _extremes(rows: Sequence[Row], value: Value, said: Said, words: tuple[str, s
     if not known:
         return ""
     (least, at_least, low), (most, at_most, high) = min(known), max(known)
-    if least == most:
+    if least == most or low == high:
         return f"The same in all: {low}."
     return f"{words[0]}: {high} ({at_most}); {words[1]}: {low} ({at_least})."

@@ -6,18 +6,22 @@ from collections.abc import Sequence
 
 from reports.publication import Note
 from reports.style import seconds
-from reports.together.answer import LUCK
+from reports.together.answer import LUCK, SIMULATED
 from reports.together.naming import Collection
+from reports.together.rows import Row, left_out
 from reports.verdict import Verdict
 
 _MOST_NAMED = 4
 """Runs that a line names."""
 
 
-def notes_of(collection: Collection) -> list[Note]:
+def notes_of(collection: Collection, rows: Sequence[Row]) -> list[Note]:
     """What is bad comes first."""
     found = [*_warnings(collection), *_unlike(collection)]
-    return [*found, Note("note", LUCK)]
+    if missing := left_out(rows):
+        found.append(Note("note", f"Latency distribution, and throughput over time: {missing}"))
+    simulated = all(run.run.simulated for run in collection.runs)
+    return [*found, Note("note", SIMULATED if simulated else LUCK)]
 
 
 def _warnings(collection: Collection) -> list[Note]:

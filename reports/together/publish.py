@@ -16,7 +16,7 @@ from reports.together.naming import Collection, collect
 from reports.together.notes import notes_of
 from reports.together.rows import Row, key_types, rows_of
 from reports.together.runs import OneRun
-from reports.together.tables import differing_table, figures_table
+from reports.together.tables import differing_tables, figures_table
 
 # A run's name is a name, whatever dollar signs are in it.
 _SETTINGS: Any = SETTINGS | {"text.parse_math": False}
@@ -33,14 +33,19 @@ def publish(runs: Sequence[OneRun]) -> Publication:
     answer = answer_together(collection, rows)
     table = figures_table(rows)
     long = len(table.rows) > _MOST_FIRST
-    scenarios = dict.fromkeys(run.run.config.scenario for run in runs)
+    scenarios = " and ".join(dict.fromkeys(run.run.config.scenario for run in runs))
+    simulated = all(run.run.simulated for run in runs)
     return Publication(
         title=f"{len(runs)} runs together",
-        kicker=("occbench", " and ".join(scenarios), f"{len(runs)} runs together"),
+        kicker=(
+            "occbench",
+            f"{scenarios}, simulated" if simulated else scenarios,
+            f"{len(runs)} runs together",
+        ),
         headline=answer.headline,
         lede=answer.lede,
         tables=() if long else (table,),
-        notes=tuple(notes_of(collection)),
+        notes=tuple(notes_of(collection, rows)),
         charts=tuple(_charts(rows)),
         sections=(*([Section("All figures", tables=(table,))] if long else []), *_settings(collection)),
         name="together",
@@ -61,8 +66,8 @@ def _charts(rows: tuple[Row, ...]) -> list[Chart]:
 def _settings(collection: Collection) -> list[Section]:
     """What differs, run by run, and what is alike, once."""
     sections = []
-    if (table := differing_table(collection)) is not None:
-        sections.append(Section("What differs", tables=(table,)))
+    if tables := differing_tables(collection):
+        sections.append(Section("What differs", tables=tables))
     alike = of_texts(("value",), tuple(collection.alike.items()), title="Options")
     found = of_texts(("value",), tuple(collection.found_alike.items()), title="Targets and machine")
     sections.append(Section("What is alike", tables=tuple(t for t in (alike, found) if t.rows)))

@@ -1,5 +1,6 @@
 """A row for each run, or for each target of a run that has several: what tables and charts go by."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.together.naming import Collection
@@ -38,3 +39,27 @@ def rows_of(collection: Collection) -> tuple[Row, ...]:
 def key_types(rows: tuple[Row, ...]) -> tuple[str, ...]:
     """Every key type that some row has, in the order of appearance."""
     return tuple(dict.fromkeys(line.key_type for row in rows for line in row.lines))
+
+
+_MOST_NAMED = 4
+
+
+def left_out(rows: Sequence[Row]) -> str:
+    """A sentence on runs of several targets and several key types: their course and distribution are
+    kept by target or by key type, not by both. Empty where there are none.
+    """
+    found = list(
+        dict.fromkeys(
+            row.name.removesuffix(f" · {line.target}")
+            for row in rows
+            for line in row.lines
+            if line.target is not None
+            and line.series is None
+            and len({other.key_type for other in row.run.lines}) > 1
+        )
+    )
+    if not found:
+        return ""
+    named = "; ".join(found[:_MOST_NAMED])
+    more = f"; and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    return f"Not drawn, for they have several targets and several key types: {named}{more}."

@@ -74,10 +74,15 @@ def _read(folder: Path) -> OneRun:
         verdicts=tuple(verdicts(model)),
         measured_s=model.measured_s,
         warmup_s=model.warmup_s,
-        given=given,
-        found=_found(model),
+        given=_said(given),
+        found=_said(_found(model)),
         raw=dict(model.run.settings) | {"accounts": model.run.size},
     )
+
+
+def _said(facts: Facts) -> Facts:
+    """The facts that say something: one that is empty is as good as absent."""
+    return {name: value for name, value in facts.items() if value.strip() not in ("", "—", "–")}
 
 
 _OF_NO_FIGURE = ("label", "out", "dpu price")
@@ -97,13 +102,20 @@ def _lines(model: Model) -> Iterator[Line]:
 
 
 def _found(model: Model) -> Facts:
-    """Facts of each target under its name where there are several, then machine and versions."""
-    several = len(model.run.targets) > 1
+    """Facts of the targets, under each what it is of if they differ, then machine and versions."""
     facts = {"simulated": "yes" if model.run.simulated else "no"}
+    by_name: dict[str, dict[str, str]] = {}
     for target, pairs in target_facts(model):
         for name, value in pairs:
             if name not in _SAID_ELSEWHERE:
-                facts[f"{target}: {name}" if several else name] = value
+                by_name.setdefault(name, {})[target] = value
+    for name, values in by_name.items():
+        alike = len(values) == len(model.run.targets) and len(set(values.values())) == 1
+        facts[name] = (
+            next(iter(values.values()))
+            if alike
+            else "; ".join(f"{target}: {value}" for target, value in values.items())
+        )
     return facts | dict(environment(model))
 
 

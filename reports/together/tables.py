@@ -59,14 +59,35 @@ def figures_table(rows: Sequence[Row]) -> Table:
     )
 
 
-def differing_table(collection: Collection) -> Table | None:
-    """What is not the same in all runs: options first, then what was found; None if nothing is."""
+_MOST_COLUMNS = 6
+"""Settings, or runs, that stand beside one another on a page."""
+
+
+def differing_tables(collection: Collection) -> tuple[Table, ...]:
+    """What is not the same in all runs: options first, then what was found.
+
+    A few runs with many differences stand beside one another; of many runs, the differences are
+    continued in further tables.
+    """
     names = (*collection.differing, *collection.found_differing)
     if not names:
-        return None
+        return ()
     rows = []
     for run, name in zip(collection.runs, collection.names, strict=True):
         facts = run.found | run.given
         cells = [Cell(facts.get(n, _ABSENT)) for n in names]
         rows.append((name, (*cells, Cell(run.folder.resolve().name))))
-    return Table((*names, "folder"), tuple(rows), corner="Run")
+    columns = (*names, "folder")
+    if len(columns) <= _MOST_COLUMNS:
+        return (Table(columns, tuple(rows), corner="Run"),)
+    if len(rows) <= _MOST_COLUMNS:
+        lying = tuple((n, tuple(cells[i] for _, cells in rows)) for i, n in enumerate(columns))
+        return (Table(tuple(run for run, _ in rows), lying, corner="Setting"),)
+    return tuple(
+        Table(
+            columns[begin : begin + _MOST_COLUMNS],
+            tuple((run, cells[begin : begin + _MOST_COLUMNS]) for run, cells in rows),
+            corner="Run",
+        )
+        for begin in range(0, len(columns), _MOST_COLUMNS)
+    )

@@ -104,3 +104,31 @@ def test_the_browser_saves_a_charts_figures(folder: Path, printed: list[str], tm
     lines = saved.read_text(encoding="utf-8").splitlines()
     assert lines[0] == "key_type,time_s,throughput_tps"
     assert {line.split(",")[0] for line in lines[1:]} == {"int", "uuid"}
+
+
+def test_a_price_that_would_be_ignored_is_refused(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "all.html"
+    done = occbench("report", folder, folder, "--together", file, "--dpu-price", "9", cwd=tmp_path)
+    assert "--dpu-price means nothing with --together" in one_line(done, 2)
+    assert not file.exists()
+    sweep = tmp_path / "sweep"
+    sweep.mkdir()
+    (sweep / "sweep.json").write_text("{}")
+    done = occbench("report", folder, sweep, "--dpu-price", "9", cwd=tmp_path)
+    assert "--dpu-price means nothing for" in one_line(done, 2)
+
+
+def test_a_folder_is_no_page(folder: Path, tmp_path: Path) -> None:
+    done = occbench("report", folder, folder, "--together", tmp_path, cwd=tmp_path)
+    assert "is a folder: give the name of a page" in one_line(done, 2)
+
+
+def test_a_bad_folder_does_not_keep_the_others_from_their_report(tmp_path: Path) -> None:
+    small = FakeRun(keys=("int",), tps=100.0, duration_s=2.0, warmup_s=0.0)
+    first, last = (write_fake_run(tmp_path / name, small) for name in ("first", "last"))
+    (tmp_path / "empty").mkdir()
+    done = occbench("report", first, tmp_path / "empty", last, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "empty is not a run's folder" in done.stderr
+    assert (first / "report.html").exists()
+    assert (last / "report.html").exists()

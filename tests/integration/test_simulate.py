@@ -74,6 +74,23 @@ def test_ctrl_c_keeps_what_was_simulated(tmp_path: Path) -> None:
     assert not list(folder.glob("attempts/*.part"))
 
 
+def test_ctrl_c_before_anything_was_simulated_ends_in_one_line(tmp_path: Path) -> None:
+    """As soon as there is a folder; without a record it goes again."""
+    child = start(
+        *("simulate", "--users", 1_000_000, "--accounts", 10**9, "--duration", "160h", "--keys", "int"),
+        *("--out", tmp_path / "out"),
+        cwd=tmp_path,
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("out/*")) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=90)
+    assert child.returncode == 130, err
+    assert len(err.splitlines()) <= 1, err
+    assert all((folder / "run.json").exists() for folder in (tmp_path / "out").iterdir())
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -3,12 +3,14 @@
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as Xml
 
 import psutil
 import pytest
@@ -149,6 +151,31 @@ def test_gates_are_judged_on_every_point(whole: tuple[Path, Done]) -> None:
         assert [name.split()[0] for name in named] == ["1,", "1,", "3,", "3,"], "in the axes' order"
 
 
+def test_gates_of_a_sweep_that_is_gone_on_with_are_checked_against_all_points(
+    whole: tuple[Path, Done],
+) -> None:
+    folder, _ = whole
+    words = ("--resume", folder, "--fail-on", "uuid7.p99 > 1s")
+    assert "no key type 'uuid7'" in one_line(occbench("sweep", *words, cwd=folder), 2)
+
+
+def test_a_sweep_is_not_gone_on_with_on_other_data(whole: tuple[Path, Done], tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(whole[0], folder)
+    plan = json.loads((folder / "sweep.json").read_text())
+    plan["points"][3] |= {"state": "pending", "folder": None}
+    (folder / "sweep.json").write_text(json.dumps(plan))
+    for point in plan["points"][:3]:
+        path = folder / point["folder"] / "run.json"
+        run = json.loads(path.read_text())
+        assert run["targets"][0]["data"]
+        run["targets"][0]["data"] = "of the database before"
+        path.write_text(json.dumps(run))
+    line = one_line(occbench("sweep", "--resume", folder, cwd=tmp_path), 2)
+    assert "holds other data than when" in line
+    assert len(list((folder / "points").iterdir())) == 4, "nothing was measured"
+
+
 def test_a_sweep_that_is_done_is_only_reported_again(whole: tuple[Path, Done]) -> None:
     folder, _ = whole
     before = (folder / "sweep.json").read_text()
@@ -168,14 +195,18 @@ def test_what_is_measured_is_kept_and_the_rest_is_gone_on_with(seeded: str, tmp_
     def points() -> list[Path]:
         return sorted(out.glob("*/points/*/run.json"))
 
-    with going_on(*words, "--target", seeded, "--out", out, cwd=tmp_path) as process:
+    junit = tmp_path / "gates.xml"
+    gates = ("--fail-on", "p50 > 9s", "--junit", junit)
+    with going_on(*words, *gates, "--target", seeded, "--out", out, cwd=tmp_path) as process:
         wait_for(lambda: len(points()) == 2, "the second point")
         folder = folder_in(out)
         assert is_locked(folder)
         process.send_signal(signal.SIGINT)
         said, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
-    assert f"2 of 3 points are left; go on with:\noccbench sweep --resume {folder}\n" in said
+    how = f"occbench sweep --resume {folder} --fail-on 'p50 > 9s' --junit {junit}"
+    assert f"2 of 3 points are left; go on with:\n{how}\n" in errors
+    assert [suite.get("skipped") for suite in Xml.parse(junit).getroot()] == ["0", "1", "1"]  # noqa: S314
     assert str(folder / "report.html") in said
     stopped = read_sweep(folder)
     assert stopped.interrupted
@@ -186,6 +217,7 @@ def test_what_is_measured_is_kept_and_the_rest_is_gone_on_with(seeded: str, tmp_
     # Killed without a chance to say anything.
     with going_on("--resume", folder, cwd=tmp_path) as process:
         wait_for(lambda: len(points()) == 3, "the second point again")
+        assert not read_sweep(folder).interrupted, "it is being gone on with"
         (child,) = children_of(process)
         process.kill()
         process.wait(20)

@@ -134,6 +134,28 @@ def test_an_open_loop_is_asked_for_by_its_rate(tmp_path: Path) -> None:
     assert basis.workload("int", rate=100).users == basis.users
 
 
+@pytest.mark.parametrize("rate", [75.0, 300.0])
+def test_an_open_loop_forecasts_itself(rate: float, tmp_path: Path) -> None:
+    """At 75 a second hardly any two evenly spaced first attempts meet, but for the spread."""
+    options = {"rate": rate, "users": None, "accounts": 100, "spread": 0.3, "duration": 200}
+    basis = basis_of(made(tmp_path, **options))
+    known = basis.key_types["int"]
+    told = forecast(basis.workload("int")).conflict_rate
+    assert known.conflicts > 100
+    assert known.explained
+    assert told.best == pytest.approx(known.conflict_rate.best, rel=0.02)
+    assert told.low < known.conflict_rate.best < told.high
+
+
+@pytest.mark.parametrize("rate", [0, 1])
+def test_none_of_a_few_is_not_never(rate: int) -> None:
+    start_ns = np.arange(50) * 10**8
+    found = rate_in_pieces(start_ns, np.full(50, bool(rate)))
+    assert found.best == rate
+    assert 0.05 < found.high - found.low < 0.15
+    assert found.low == 0 or found.high == 1
+
+
 def test_a_rate_that_nothing_explains_is_told(tmp_path: Path) -> None:
     """The run says 1,000,000 accounts, but its conflicts are those of 1,000."""
     folder = made(tmp_path)

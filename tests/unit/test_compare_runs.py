@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from loadtest.errors import InputError
 from reports.compare import Verdict, compare_runs, words
 from reports.compare.forest import draw_ratios, draw_shares
 from reports.compare.page import publication, render, to_markdown
+from reports.compare.record import to_record
 from tests.commands import Done, occbench, one_line
 from tests.drifting import Drifting, write_drifting
 from tests.run_folders import FakeRun, write_fake_run
@@ -93,6 +95,40 @@ def test_repeats_of_one_side_must_be_alike_whatever_is_allowed(
         compare_runs([runs["base"]], [runs["slower"], other], allow_different=["users"])
 
 
+def test_repeats_of_one_side_measure_the_same_system(runs: dict[str, Path], tmp_path: Path) -> None:
+    target = json.loads((runs["again"] / "run.json").read_text())["targets"][0]
+    old = {**target, "version": "PostgreSQL 9.6", "commit_delay_ms": 4}
+    other = changed(runs["again"], tmp_path / "other", targets=[old])
+    with pytest.raises(InputError, match="--allow-different version,commit_delay_ms") as error:
+        compare_runs([runs["base"], other], [runs["slower"]])
+    assert "target's version PostgreSQL 18.1 and PostgreSQL 9.6" in str(error.value)
+    with pytest.raises(InputError, match="commit delay"):
+        compare_runs([runs["base"], other], [runs["slower"]], allow_different=["version"])
+    allowed = compare_runs(
+        [runs["base"], other], [runs["slower"]], allow_different=["version", "commit_delay_ms"]
+    )
+    said = "".join(text for _, text in words.notes(allowed))
+    assert "target's version PostgreSQL 18.1 or PostgreSQL 9.6 and PostgreSQL 18.1" in said
+
+
+def test_what_a_later_repeat_was_measured_under_is_said(runs: dict[str, Path], tmp_path: Path) -> None:
+    machine = json.loads((runs["again"] / "run.json").read_text())["machine"]
+    other = changed(runs["again"], tmp_path / "other", machine={**machine, "cpus": 64})
+    found = compare_runs([runs["base"]], [runs["slower"], other])
+    assert any("processors 2 and 2 or 64" in text for _, text in words.notes(found))
+
+
+def test_a_copy_is_no_repeat(runs: dict[str, Path], tmp_path: Path) -> None:
+    """Copied runs would make everything look surer than it is."""
+    copy = changed(runs["again"], tmp_path / "copy", label="renamed")
+    for bases, news in (
+        ([runs["base"]], [runs["again"], copy]),
+        ([copy], [runs["again"]]),
+    ):
+        with pytest.raises(InputError, match="is the same run as"):
+            compare_runs(bases, news)
+
+
 def test_what_is_no_comparison_is_refused(runs: dict[str, Path], tmp_path: Path) -> None:
     base, again = runs["base"], runs["again"]
     for bases, news, allowed, said in (
@@ -112,6 +148,8 @@ def test_one_line_says_what_is_wrong(runs: dict[str, Path], tmp_path: Path) -> N
     for args, said in (
         ((base, other), "users 16 and 8"),
         ((base, again, "--allowance", "much"), "--allowance: 'much'"),
+        ((base, again, "--html", "x", "--json", "./x"), "--html and --json are both x"),
+        ((base, again, "--json", "y", "--junit", "y"), "--json and --junit are both y"),
         ((base, again, "--fail-on", "p99 >"), "--fail-on"),
         ((base, again, "--fail-on", "uuid7.p99 > 1s"), "uuid7"),
     ):
@@ -140,7 +178,14 @@ def test_the_terminal_says_that_nothing_is_shown(runs: dict[str, Path], tmp_path
     done = compare(runs["base"], runs["again"], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("No difference shown between NEW and BASE in 12 figures\n")
-    assert "An allowance stands for it (1 % of throughput and median" in done.stdout
+    said = done.stdout.replace("\N{NO-BREAK SPACE}", " ")
+    used = re.search(
+        r"An allowance stands for it \(one standard deviation of a run: throughput ([\d.]+)", said
+    )
+    assert used is not None
+    assert 1.0 <= float(used[1]) < 1.5, "what blocks show is part of it"
+    assert "latency p99 3.0 %, conflict rate 3.0 %" in said
+    assert f"as long as runs of the same thing scatter in throughput by no more than {used[1]}" in said
 
 
 def test_a_faster_run_is_better(runs: dict[str, Path]) -> None:
@@ -169,6 +214,22 @@ def test_without_allowance_the_intervals_are_narrower(runs: dict[str, Path]) -> 
             assert narrow.low > wide.low
 
 
+def test_without_allowance_nothing_is_promised(runs: dict[str, Path]) -> None:
+    """How often runs of the same thing differ is not known where that is left out of account."""
+    found = compare_runs([runs["base"]], [runs["again"]], allowance=0.0)
+    assert found.error_rate is None
+    assert to_record(found)["error_rate"] is None
+    assert "of 100" not in words.lede(found)
+
+
+def test_an_allowance_that_was_asked_for_is_that_of_every_figure(runs: dict[str, Path]) -> None:
+    found = compare_runs([runs["base"]], [runs["again"]], allowance=0.02)
+    used = [e.scatter for e in found.effects if e.scatter is not None]
+    assert len(used) >= 10
+    assert used == pytest.approx([0.02] * len(used))
+    assert "throughput 2.0" in "".join(text for _, text in words.notes(found))
+
+
 def test_simulated_runs_have_no_allowance(runs: dict[str, Path], tmp_path: Path) -> None:
     sides = [
         changed(runs[name], tmp_path / name, simulated=True, targets=[]) for name in ("base", "again")
@@ -176,6 +237,7 @@ def test_simulated_runs_have_no_allowance(runs: dict[str, Path], tmp_path: Path)
     found = compare_runs(sides[:1], sides[1:])
     assert all(not e.between for e in found.effects)
     assert any("nothing but chance" in text for _, text in words.notes(found))
+    assert "in at most 5 of 100 such comparisons." in words.lede(found)
 
 
 def test_three_percent_are_found_between_simulations(tmp_path: Path) -> None:
@@ -270,6 +332,29 @@ def test_one_target_is_compared_whatever_it_is_called(runs: dict[str, Path], tmp
     assert not found.several_targets
 
 
+def test_targets_that_not_every_run_has_are_not_passed_over(tmp_path: Path) -> None:
+    def made(name: str, targets: tuple[str, ...], seed: int, *urls: str) -> Path:
+        folder = write_fake_run(
+            tmp_path / name,
+            FakeRun(targets=targets, seed=seed, tps=1200.0, duration_s=8.0, block_s=1.0),
+        )
+        return changed(folder, tmp_path / f"{name}-as-said", {"target": list(urls)} if urls else None)
+
+    base = made("base", ("east", "west"), 1)
+    other = made("other", ("east", "north"), 2)
+    with pytest.raises(InputError, match="targets east, west and east, north"):
+        compare_runs([base], [other])
+    found = compare_runs([base], [other], allow_different=["targets"])
+    assert {s.target for s in found.slices} == {"east"}
+    state, text = words.notes(found)[0]
+    assert state == "bad"
+    for name in ("west / int", "west / uuid", "north / int", "north / uuid"):
+        assert name in text
+    weighted = made("weighted", ("east", "west"), 3, "embedded", "embedded?data=x&weight=3")
+    with pytest.raises(InputError, match="targets east, west and east, west × 3"):
+        compare_runs([base], [weighted])
+
+
 def test_key_types_in_common_are_compared_where_that_is_allowed(tmp_path: Path) -> None:
     both, one = (
         write_drifting(tmp_path / "-".join(keys), Drifting(seed=1, keys=keys, **SHORT))  # type: ignore[arg-type]
@@ -279,6 +364,7 @@ def test_key_types_in_common_are_compared_where_that_is_allowed(tmp_path: Path) 
         compare_runs([both], [one])
     found = compare_runs([both], [one], allow_different=["keys"])
     assert [s.key_type for s in found.slices] == ["uuid"]
+    assert ("bad", "Not every run has int: nothing is said of that.") in words.notes(found)
 
 
 # Files.
@@ -322,6 +408,29 @@ def test_the_charts_carry_their_figures(runs: dict[str, Path]) -> None:
     )
     assert "Throughput of int is worse: −" in ratios.reading
     assert shares.reading == "No difference is shown: their intervals hold zero."
+
+
+def test_the_reading_tells_what_is_worse_first(runs: dict[str, Path]) -> None:
+    """Many become better and some worse: the worse ones are not counted among the better."""
+    found = compare_runs([runs["base"]], [runs["slower"]])
+    better, worse = Verdict.BETTER, Verdict.WORSE
+    speeds = [e for e in found.effects if e.metric.kind != "share"]
+    verdicts = [better, better, better, worse, worse, worse]
+    mixed = replace(
+        found, effects=tuple(replace(e, verdict=v) for e, v in zip(speeds, verdicts, strict=True))
+    )
+    chart = draw_ratios(mixed)
+    assert chart is not None
+    first, *_ = chart.reading.split(".")
+    assert "is worse" in first
+    assert chart.reading.endswith("2 more are better.")
+    verdicts = [better, worse, worse, worse, worse, worse]
+    mixed = replace(
+        found, effects=tuple(replace(e, verdict=v) for e, v in zip(speeds, verdicts, strict=True))
+    )
+    chart = draw_ratios(mixed)
+    assert chart is not None
+    assert chart.reading.endswith("1 more is worse and 1 more is better.")
 
 
 def test_many_slices_are_drawn_as_far_as_there_is_room(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_comparisons(comparison: str, missed: tuple[bool, ...]) -> None:
         ("p99 > base + ", "no limit"),
         ("p99 > base * 2", "no limit"),
         ("p99 > 5ms or p50 > 3ms", "no limit"),
-        ("p99 > base + 5", "as in base+5ms"),
+        ("p99 > base + 5", "as in base + 5ms"),
         ("conflict_rate > base + 0.01", "+ 0.5pp"),
         ("conflict_rate > 5pp", "no unit of conflict_rate"),
         ("throughput < base - 101%", "100% below"),
@@ -129,8 +129,10 @@ def test_what_is_written_is_read(
     figure: str, target: str | None, key: KeyType | None, comparison: str, number: Decimal, blank: str
 ) -> None:
     place = "".join(f"{part}." for part in (target, key) if part is not None)
+    if FIGURES[figure].kind is Kind.SHARE:
+        number /= 10**6
     unit = UNITS[FIGURES[figure].kind]
-    found = parse_condition(f"{place}{figure}{blank}{comparison}{blank}{number}{blank}{unit}")
+    found = parse_condition(f"{place}{figure}{blank}{comparison}{blank}{number:f}{blank}{unit}")
     assert (found.figure.name, found.target, found.key_type) == (figure, target, key)
     assert (found.above, found.inclusive) == (comparison[0] == ">", comparison.endswith("="))
     assert found.limit == Limit(False, float(number))
@@ -156,3 +158,31 @@ def test_a_share_of_nothing_is_not_known() -> None:
     assert FIGURES["error_rate"].value(some) == 0.3
     assert FIGURES["errors"].value(some) == 3
     assert FIGURES["errors"].value(empty) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("conflict_rate > 5", "did you mean 5%?"),
+        ("give_up_rate > 101%", "a share is at most 100%"),
+        ("p99 > " + "9" * 400 + "ms", "as large as that"),
+        ("p99 > base + " + "9" * 400 + "%", "as large as that"),
+        ("p99 > 0." + "0" * 400 + "1ms", "as small as that"),
+        ("p 9 9 > 5ms", "a condition is a figure"),
+        ("p99 > 5 m s", "no limit"),
+        ("p99 > 5 0ms", "no limit"),
+        ("p99 > ba se", "no limit"),
+        ("p99 > = 5ms", "no limit"),
+        ("uuid .p99 > 5ms", "a condition is a figure"),
+    ],
+)  # fmt: skip
+def test_slips_are_refused(text: str, says: str) -> None:
+    with pytest.raises(InputError) as refused:
+        parse_condition(text)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 10**400])
+def test_what_is_no_finite_number_is_not_known(value: float) -> None:
+    assert FIGURES["p99"].value({"latency_ms": {"p99": value}}) is None
+    assert FIGURES["committed"].value({"committed": value}) is None

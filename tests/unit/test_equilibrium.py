@@ -1,6 +1,7 @@
 """The fixed point: where it is known in closed form, and what must hold everywhere."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -139,6 +140,32 @@ def test_an_even_schedule_meets_whole_numbers_of_others(per_window: float, other
     accounts, rate = 10**7, 1000.0
     found = solve("uniform", accounts, place(per_window / rate), rate=rate, evenly=True)
     assert rate_of(found) == pytest.approx(others * 4 / accounts, rel=0.01, abs=1e-12)
+
+
+def test_starts_that_vary_let_an_even_schedule_meet() -> None:
+    """W = 0.75/λ and O varies: P(W + O' − O > 1/λ) others decide within the window."""
+    accounts, rate = 10**7, 1000.0
+    varied = replace(place(0.75 / rate, 0.2), start_spread_s=0.2 / rate)
+    rng = np.random.default_rng(1)
+    shape = 0.2**-2
+    windows = rng.gamma(shape, 0.75 / shape, 1_000_000) + 0.2 * (
+        rng.standard_normal(1_000_000) - rng.standard_normal(1_000_000)
+    )
+    others = sum(float((windows > k).mean()) for k in (1, 2, 3))
+    found = rate_of(solve("uniform", accounts, varied, rate=rate, evenly=True))
+    assert found == pytest.approx(others * 4 / accounts, rel=0.1)
+    steady = rate_of(solve("uniform", accounts, place(0.75 / rate, 0.2), rate=rate, evenly=True))
+    assert steady < 0.6 * found
+
+
+def test_even_schedules_of_places_meet_each_by_itself() -> None:
+    """A window of 0.4 starts of its own and 0.4 of the other place's; one of 40 and 40."""
+    accounts, rate = 10**7, 1000.0
+    places = (place(0.8 / rate, 0.0, 0.5), place(80.4 / rate, 0.0, 0.5))
+    found = solve("uniform", accounts, *places, rate=rate, evenly=True)
+    near, far = (float(1 - found.spared[0, 0, place]) * accounts / 4 for place in (0, 1))
+    assert near == pytest.approx(0.4, rel=0.01), "none of its own, the other's at random"
+    assert far == pytest.approx(80, rel=0.02)
 
 
 def test_more_than_an_account_can_commit_is_no_steady_state() -> None:

@@ -1,7 +1,9 @@
 """Forecasts: the published runs, the intervals, and agreement with the simulation."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -21,7 +23,7 @@ from loadtest.forecast import (
 from loadtest.predicting import with_delays
 from loadtest.retry import POLICIES, RetryPolicy
 from loadtest.simulation import SimulateConfig, simulate
-from tests.agreement import Case, agree, grid, outcome_of, simulated, workload_of
+from tests.agreement import Case, Outcome, agree, grid, outcome_of, simulated, workload_of
 
 # Measured on Aurora DSQL: accounts, calls a second, mean time of a call, attempts allowed, and the
 # conflicts or retries that were counted for one call.
@@ -110,6 +112,98 @@ def test_retries_in_step_are_within_the_range(case: Case, tmp_path: Path) -> Non
     told = forecast(workload_of(case)).conflict_rate
     assert told.low < found.best < told.high
     assert told.high < 1.5 * told.best
+
+
+EVEN = [
+    ("zipf:1.1", 1_000, 300, "full-jitter", 0),
+    ("uniform", 100, 250, "none", 1),
+    ("uniform", 100, 300, "none", 1),
+    ("uniform", 100, 380, "none", 1),
+]
+
+
+def at_half(skew: str, accounts: int, load: dict[str, Any], policy: RetryPolicy, out: Path) -> Outcome:
+    """A simulation of attempts of 5 ms whose snapshot and decision fall in the middle of a request."""
+    config = SimulateConfig.read(
+        keys="int", accounts=accounts, skew=skew, retry=policy.name, max_attempts=policy.max_attempts,
+        warmup=1, duration=200, out=out, **load,
+    )  # fmt: skip
+    return outcome_of(simulate(config))
+
+
+def half_a_request(skew: str, accounts: int, load: dict[str, Any], policy: RetryPolicy) -> Workload:
+    """The same for the formula: the window is 0.5 + 1 + 1 ms of the 5 ms."""
+    spread = 0.25 * math.hypot(0.5, 1, 1) / 2.5
+    region = Region("", 0.0025, 0.0025, 0.005, spread)
+    return Workload(parse_access(skew, accounts), (region,), policy, evenly="rate" in load, **load)
+
+
+@pytest.mark.parametrize(("skew", "accounts", "rate", "retry", "most"), EVEN)
+def test_even_starts_just_beyond_a_window(
+    skew: str, accounts: int, rate: int, retry: str, most: int, tmp_path: Path
+) -> None:
+    """λW is 0.6 to 0.95: whether two meet is decided by how much their times vary."""
+    policy, load = RetryPolicy(retry, 0.005, 1.0, most), {"rate": float(rate)}
+    found = at_half(skew, accounts, load, policy, tmp_path).conflict_rate
+    told = forecast(half_a_request(skew, accounts, load, policy)).conflict_rate
+    assert told.low < found.best < told.high
+    assert told.best == pytest.approx(found.best, rel=0.4)
+
+
+FEW = [
+    (2, 2, "full-jitter"), (4, 2, "none"), (4, 2, "immediate"), (10, 2, "full-jitter"),
+    (4, 4, "none"), (2, 6, "full-jitter"), (2, 2, "exponential"), (4, 6, "exponential"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("accounts", "users", "retry"), FEW)
+def test_few_users_are_within_a_wider_range(
+    accounts: int, users: int, retry: str, tmp_path: Path
+) -> None:
+    policy, load = RetryPolicy(retry, 0.005, 1.0, 10), {"users": users}
+    found = at_half("uniform", accounts, load, policy, tmp_path)
+    told = forecast(half_a_request("uniform", accounts, load, policy))
+    assert told.few_users
+    assert told.conflict_rate.low < found.conflict_rate.best < told.conflict_rate.high
+    assert told.goodput_tps.low < found.committed_tps < told.goodput_tps.high
+
+
+def test_few_users_on_cool_accounts_or_many_on_hot_ones_have_the_narrow_range() -> None:
+    policy = RetryPolicy("full-jitter", 0.005, 1.0, 10)
+    for accounts, users in ((100_000, 3), (10, 40)):
+        assert not forecast(half_a_request("uniform", accounts, {"users": users}, policy)).few_users
+
+
+def test_regions_with_even_starts_are_within_their_ranges(tmp_path: Path) -> None:
+    """Nine tenths of 100 a second take 2.5 ms, the others 32.5 ms: each meets others of its own."""
+    config = SimulateConfig.read(
+        keys="int", accounts=200, rate=100.0, regions="east:9,west", round_trips="east/west=60",
+        decided_in="east", warmup=1, duration=300, out=tmp_path,
+    )  # fmt: skip
+    from reports.model import build_model
+
+    model = build_model(simulate(config))
+    asked = half_a_request("uniform", 200, {"rate": 100.0}, RetryPolicy("full-jitter", 0.005, 1.0, 10))
+    (near,) = asked.regions
+    far = replace(
+        near,
+        name="west",
+        window_low_s=0.0325,
+        window_high_s=0.0325,
+        attempt_s=0.065,
+        window_spread=0.02,
+    )
+    told = forecast(replace(asked, regions=(replace(near, name="east", share=9.0), far)))
+    for region in told.regions:
+        found = model.targets[region.name].conflict_rate
+        assert found is not None
+        assert region.conflict_rate.low <= found <= region.conflict_rate.high
+    assert told.regions[1].conflict_rate.low > 0.02
+
+
+def test_users_need_time() -> None:
+    with pytest.raises(InputError, match="time above 0"):
+        uniform(1_000, None, 0, most=1, users=64)
 
 
 def test_policies_without_jitter_have_the_wider_range() -> None:
@@ -228,6 +322,8 @@ def test_the_conflict_rate_gives_the_window_away() -> None:
         assert told.low < placed < told.high
     low, high = explained_range(workload)
     assert low < conflict_rate_of(workload, 0.0) < conflict_rate_of(workload, 1.0) < high
+    in_step = replace(workload, retry=RetryPolicy("immediate", 0, 0, 10))
+    assert explained_range(in_step)[1] == pytest.approx(conflict_rate_of(in_step, 1.0, 1.3))
     none = placement_from(workload, Interval(0.9, 0.95, 0.99))
     assert (none.low, none.high) == (1, 1), "nothing explains so many; the longest is the nearest"
 

@@ -15,7 +15,7 @@ from loadtest.config import RunConfig
 from loadtest.errors import InputError
 from reports.base import Base
 from reports.conditions import FIGURES, Kind, parse_condition
-from reports.gates import Gate, Judged, Subject, judge, read_summary, shown
+from reports.gates import Gate, Judged, Subject, Unmeasured, judge, read_summary, shown
 from reports.job_summary import gates_markdown, to_markdown
 from reports.junit import to_junit
 from reports.run_file import read_run
@@ -337,7 +337,54 @@ def test_a_sweep_has_one_answer_and_as_many_rows_as_matter() -> None:
     _, gates = tables(text)
     assert len(gates) == 2 + 100
     assert sum("missed" in row[0] for row in gates[2:]) == 80
-    assert "140 more gates held." in text
+    assert "And 140 more gates, all held." in text
+
+
+def test_no_page_is_too_long_for_a_job() -> None:
+    """GitHub shows nothing of a summary above 1 MB; here are 2,000 points in trouble and one missed."""
+    troubled = summary_of(
+        TWO_KEYS["key_types"],
+        verdicts=[{"about": "generator", "state": "bad", "text": "The generator was the limit."}],
+    )
+    subjects = [Subject(f"users {n}, skew zipf:1.1", troubled) for n in range(2000)]
+    subjects.append(Subject("the missed one", summary_of({"int": slice_of(p99=10**6)})))
+    found = [judge([parse_condition("p99 > 1s")], subject) for subject in subjects]
+    gone = [Unmeasured(f"point {n}", "no luck", n % 2 == 0) for n in range(2000)]
+    text = to_markdown(found, "All.", gone)
+    assert len(text.encode()) < 200_000
+    assert "**1,000 runs failed, 1,000 runs still to be measured**" in text
+    figures, gates = tables(text)
+    assert figures[2][0] == gates[2][2].partition(",")[0] == "the missed one"
+    assert text.count("- and 1,900 more") == 2
+    assert "And 3,901 more rows." in text
+    assert len(to_markdown(found).encode()) < 200_000
+
+
+def test_what_was_not_measured_is_no_green_suite(tmp_path: Path) -> None:
+    gone = [
+        Unmeasured("users 8", "target x: gone", failed=True),
+        Unmeasured("users 32", "not measured yet", failed=False),
+    ]
+    files: dict[str, Any] = {"junit": tmp_path / "gates.xml", "markdown": tmp_path / "summary.md"}
+    for path in files.values():
+        path.write_text("of the run before")
+    held = Subject("users 1", TWO_KEYS)
+    gating = Gating.read(fail_on=["p99 > 1s"], **files)
+    for subjects in ([held], []):
+        assert gating.conclude(subjects, answer="Some.", unmeasured=gone) == 0
+        root = parsed(files["junit"].read_text())
+        counts = {name: root.get(name) for name in ("failures", "errors", "skipped")}
+        assert counts == {"failures": "0", "errors": "1", "skipped": "1"}
+        error = root.find("testsuite[@name='users 8']/testcase/error")
+        assert error is not None
+        assert error.get("message") == error.text == "target x: gone"
+        assert root.find("testsuite[@name='users 32']/testcase/skipped") is not None
+        text = files["markdown"].read_text()
+        assert text.startswith(
+            "## ❌ Some.\n\n**1 run failed, 1 run still to be measured**\n\n- ❌ users 8: "
+        )
+    gating.conclude([held], answer="Some.", unmeasured=gone[1:])
+    assert files["markdown"].read_text().startswith("## Some.\n\n**1 run still")
 
 
 def test_a_base_is_a_folder_or_a_summary(tmp_path: Path) -> None:
@@ -474,3 +521,135 @@ def test_markdown_to_the_terminal_or_through_a_link(
     Gating.read(markdown=tmp_path / "link").conclude([Subject("a", TWO_KEYS)])
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "file").read_text().startswith("## A headline.")
+
+
+def test_counts_compare_over_the_same_time_only() -> None:
+    def timed(seconds: float | None) -> dict[str, Any]:
+        return summary_of({"int": slice_of(conflicts=100)}, measured_s=seconds)
+
+    assert only("conflicts > base", timed(10.0), timed(10.9)).held
+    for here, there in ((10.0, 60.0), (60.0, 10.0), (None, 10.0), (10.0, None)):
+        gate = only("conflicts < base - 100%", timed(here), timed(there))
+        assert not gate.held
+        assert gate.why.startswith("not comparable: it is a count")
+        assert only("conflict_rate > base", timed(here), timed(there)).held
+        assert only("conflicts > 100", timed(here), timed(there)).held
+
+
+def test_a_base_of_another_time_is_refused_for_counts_before_the_load(tmp_path: Path) -> None:
+    base = base_of(tmp_path / "base", FakeRun(duration_s=4, keys=("int",)))
+    gating = Gating.read(fail_on=["give_ups > base + 3"], base=base)
+    config = {"keys": "int", "accounts": 1000, "retry_cap_ms": 500, "max_attempts": 8}
+    gating.expect(RunConfig.read(**config, duration="4s"))
+    with pytest.raises(InputError, match="not comparable: it is a count, over 60"):
+        gating.expect(RunConfig.read(**config))
+
+
+def test_a_base_that_is_broken_is_refused_and_one_that_was_interrupted_is_named(
+    tmp_path: Path,
+) -> None:
+    folder = base_of(tmp_path / "base", FakeRun(duration_s=4, keys=("int",)))
+    file = folder / "summary.json"
+    summary = json.loads(file.read_text())
+    file.write_text(json.dumps(summary | {"interrupted": True}))
+    assert any("was interrupted" in one for one in Gating.read(base=folder).subject(folder).notes)
+    assert any("was interrupted" in one for one in Gating.read(base=file).subject(folder).notes)
+    file.write_text(json.dumps(summary | {"invariant": {"holds": False}}))
+    for path in (folder, file):
+        with pytest.raises(InputError, match=r"invariant of .* does not hold"):
+            Gating.read(base=path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"key_types": {"int": 3}},
+        {"key_types": {"int": {"latency_ms": 3}}},
+        {"key_types": {"int": {"latency_ms": {"p99": "many"}}}},
+        {"key_types": {"int": {"errors_by_outcome": {"a": "b"}}}},
+        {"targets": [1]},
+        {"targets_by_key_type": {"east": 3}},
+        {"overall": 3},
+        {"invariant": []},
+        {"verdicts": [{"about": "invariant"}]},
+        {"answer": "yes"},
+        {"measured_s": "long"},
+    ],
+)
+def test_a_damaged_summary_is_refused(tmp_path: Path, damage: dict[str, Any]) -> None:
+    file = tmp_path / "summary.json"
+    file.write_text(json.dumps(TWO_KEYS))
+    read_summary(file)
+    file.write_text(json.dumps({**TWO_KEYS, **damage}))
+    with pytest.raises(InputError, match="is damaged: "):
+        Base.read(file)
+
+
+def test_nan_in_a_base_is_a_missed_gate() -> None:
+    base = summary_of({"int": slice_of(tps=float("nan"))})
+    gate = only("throughput < base", summary_of({"int": slice_of()}), base)
+    assert not gate.held
+    assert gate.why.startswith("the base does not have it")
+    assert "nan" not in files(Subject("a", base), conditions=("throughput < 1",))[2].lower()
+
+
+def test_the_same_workload_in_other_words(tmp_path: Path) -> None:
+    base = base_of(
+        tmp_path / "base", FakeRun(duration_s=4, keys=("int", "uuid"), skew="zipf:1.10", seed=1)
+    )
+    same = write_fake_run(
+        tmp_path / "run", FakeRun(duration_s=4, keys=("uuid", "int"), skew="zipf:1.1", seed=2)
+    )
+    assert Base.read(base).beside(read_run(same)).path == base
+
+
+def test_value_limit_and_base_are_said_in_one_unit() -> None:
+    gate = only("p99 > 9s", summary_of({"int": slice_of(p99=12_345)}))
+    assert (gate.value_said, gate.limit_said) == (
+        "12,345\N{NO-BREAK SPACE}ms", "9,000\N{NO-BREAK SPACE}ms",
+    )  # fmt: skip
+    gate = only("p99 > 20s", summary_of({"int": slice_of(p99=12_345)}))
+    assert (gate.value_said, gate.limit_said) == (
+        "12.3\N{NO-BREAK SPACE}s", "20\N{NO-BREAK SPACE}s",
+    )  # fmt: skip
+    base = summary_of({"int": slice_of(p99=9_990)})
+    gate = only("p99 > base + 10%", summary_of({"int": slice_of(p99=12_345)}), base)
+    assert "ms (base 9,990\N{NO-BREAK SPACE}ms + 10" in gate.limit_said
+
+
+def test_one_file_for_both_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="name two files"):
+        Gating.read(junit="x", markdown=tmp_path / "x")
+
+
+def test_files_are_written_though_nobody_reads_the_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*words: object) -> None:
+        raise BrokenPipeError
+
+    gating = Gating.read(
+        fail_on=["p99 > 1s"], junit=tmp_path / "gates.xml", markdown=tmp_path / "summary.md"
+    )
+    monkeypatch.setattr("builtins.print", gone)
+    with pytest.raises(BrokenPipeError):
+        gating.conclude([Subject("a", TWO_KEYS)], first="An answer.")
+    assert (tmp_path / "gates.xml").is_file()
+    assert (tmp_path / "summary.md").is_file()
+
+
+def test_a_target_s_gate_is_of_the_runs_that_have_it() -> None:
+    def configs(*targets: str) -> list[RunConfig]:
+        return [RunConfig.read(target=[target]) for target in targets]
+
+    gating = Gating.read(fail_on=["east.p99 > 50ms", "p99 > 1s"])
+    gating.expect(*configs("east=embedded", "west=embedded"))
+    with pytest.raises(InputError, match="no target 'east'"):
+        gating.expect(*configs("west=embedded"))
+    found = [
+        judge(gating.conditions, Subject(name, TWO_KEYS | {"targets": {name: {}}}, targets=(name,)))
+        for name in ("east", "west")
+    ]
+    assert [len(one.gates) for one in found] == [4, 2]
+    assert [len(one.missed) for one in found] == [1, 0]

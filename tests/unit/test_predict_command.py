@@ -90,6 +90,15 @@ def test_an_account_that_is_wanted_too_often(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0
     assert "No steady state with immediate" in done.stdout
+    (found,) = told(
+        tmp_path, "--accounts", 10, "--rate", 1000, "--latency-ms", 50, "--max-attempts", 0,
+        "--retry", "none,immediate",
+    )  # fmt: skip
+    assert found["policies"]["none"]["conflict_rate"]["best"] > 0.5
+    unsteady = found["policies"]["immediate"]
+    assert unsteady["settled"] is False
+    assert unsteady["conflict_rate"] is unsteady["added_p99_ms"] is None
+    assert unsteady["regions"] == []
     done = occbench(
         "predict", "--accounts", 1000, "--rate", 5000, "--users", 10, "--latency-ms", 20,
         "--retry", "none", cwd=tmp_path,
@@ -110,6 +119,8 @@ def test_an_account_that_is_wanted_too_often(tmp_path: Path) -> None:
         (["--accounts", 9, "--rate", 1, "--latency-ms", 5, "--keys", "int"], "--keys"),
         (["--accounts", 9, "--users", 1, "--latency-ms", 5, "--arrivals", "even"], "--arrivals"),
         (["--accounts", 9, "--rate", 1, "--latency-ms", 5, "--commit-delay-ms", "a"], "--commit"),
+        (["--accounts", 9, "--users", 64, "--latency-ms", 0], "time above 0"),
+        (["--accounts", 9, "--rate", 1, "--latency-ms", 5, "--spread", 1.1], "--spread"),
         (["--from", "nowhere"], "nowhere is not a folder"),
         (["--from", "nowhere", "--latency-ms", 5], "cannot go with --from"),
     ],

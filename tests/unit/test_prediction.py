@@ -72,6 +72,10 @@ def test_the_ends() -> None:
     assert conflict_probability_evenly(0, 1, 0.5) == 0
     assert conflict_probability_evenly(10, 1, 1.0) == 1
     assert conflict_probability_evenly(10, 0.1, 0.3) == pytest.approx(0.3)
+    # Half of all windows see one commit, or a quarter one and all others two.
+    assert conflict_probability_evenly(10, 0.05, 0.3) == pytest.approx(0.15)
+    assert conflict_probability_evenly(10, 0.05, 1.0) == pytest.approx(0.5)
+    assert conflict_probability_evenly(10, 0.175, 0.5) == pytest.approx(0.25 * 0.5 + 0.75 * 0.75)
     # Small probabilities keep their digits.
     assert conflict_probability(1e-9, 1e-9, 1e-3) == pytest.approx(1e-21)
 

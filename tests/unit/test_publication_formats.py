@@ -4,6 +4,7 @@ import itertools
 import re
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -344,3 +345,33 @@ def test_a_publication_without_charts_has_no_folder_of_them(tmp_path: Path) -> N
     section = Section("Empty", tables=(of_texts((), (("only a head",),)),))
     write(Publication("t", ("k",), "h", "l", sections=(section,)), ("md", "pdf", "png"), tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"report.md", "report.pdf"}
+
+
+def test_two_documents_in_a_folder_have_pictures_of_their_own(
+    publication: Publication, tmp_path: Path
+) -> None:
+    one = replace(publication, charts=publication.every_chart[:1], sections=(), name="one")
+    first = write(one, ["md"], tmp_path)
+    second = write(replace(one, name="number two"), ["md"], tmp_path)
+    assert not set(first) & set(second)
+    assert "](number%20two-charts/" in second[0].read_text(encoding="utf-8")
+
+
+def test_the_last_note_does_not_stand_alone_on_a_page() -> None:
+    for notes in range(30, 52):
+        made = tuple(Note("note", f"note {i}") for i in range(notes))
+        pages = _typeset(Publication("t", ("k",), "h", "l", notes=made))
+        last = [text.get_text() for text in pages[-1].texts if text.get_text().startswith("note ")]
+        assert len(last) > 1
+
+
+@pytest.mark.parametrize("kind", ["md", "pdf", "png", "svg"])
+def test_what_cannot_be_replaced_leaves_no_half_file(
+    publication: Publication, tmp_path: Path, kind: str
+) -> None:
+    one = replace(publication, charts=publication.every_chart[:1], sections=())
+    (path,) = [p for p in write(one, [kind], tmp_path) if p.suffix == f".{kind}"]
+    before = path.stat().st_ino
+    write(one, [kind], tmp_path)
+    assert path.stat().st_ino != before
+    assert not list(tmp_path.rglob(".*"))

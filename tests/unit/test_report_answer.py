@@ -1,6 +1,7 @@
 """What the report says in words: headline, the sentences under it, and the terminal's lines."""
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from loadtest.schedule import key_of_block
 from reports import answer_of, summarise, write_report
 from reports.answer import one_comparison, one_in
+from reports.certainty import share_error
 from reports.pairs import NO_DIFFERENCE, NOT_COMPARABLE, TOO_FEW_PAIRS, Comparison, Ratio
 from tests.run_folders import BEGIN_NS, FakeRun, hand_made, write_fake_run
 
@@ -161,6 +163,72 @@ def ratio(metric: str, value: float | None, verdict: str, width: float | None = 
 def compared(pairs: int, *ratios: Ratio, in_blocks: bool = True) -> str:
     comparison = Comparison("a", "b", pairs, ratios, 4.0 if in_blocks else 0.5, in_blocks)
     return one_comparison(comparison, "{} compared with {}").replace(GAP, " ")
+
+
+def test_of_many_figures_one_may_differ_by_chance() -> None:
+    """The interval of one figure in twenty leaves 1 out where nothing differs."""
+    just = ratio("latency_p99_ms", 1.012, "b is higher", 0.01)
+    alike = ratio("latency_p50_ms", 1.0, NO_DIFFERENCE)
+    found = Comparison("a", "b", 30, (just, alike), 4.0, True)
+    assert one_comparison(found, tests=1).startswith("b keys instead of a: p99 latency 1.2")
+    text = one_comparison(found, tests=12).replace(GAP, " ")
+    assert text == (
+        "b keys instead of a: no difference shown. "
+        "(P99 latency 1.2 % higher: no more than chance may show in one of 12 figures.)"
+    )
+    far = ratio("latency_p99_ms", 1.03, "b is higher", 0.01)
+    found = Comparison("a", "b", 30, (far, alike), 4.0, True)
+    assert "(" not in one_comparison(found, tests=12)
+
+
+def test_what_is_judged_together_needs_bonferronis_level() -> None:
+    """Where draws are normal, the wider interval is that of Student's t at 1 − 0.05 / tests."""
+    from scipy.stats import t
+
+    pairs, tests = 12, 8
+    error = 0.01
+    reach = math.exp(error * t.ppf(0.975, pairs - 1))
+
+    def differs(effect: float) -> bool:
+        value = math.exp(error * effect)
+        one = Ratio("conflict_rate", 1.0, value, value, value / reach, value * reach, "")
+        return Comparison("a", "b", pairs, (one,), 4.0, True).differs_among(one, tests)
+
+    needed = float(t.ppf(1 - 0.025 / tests, pairs - 1))
+    assert [differs(sign * needed * by) for sign in (1, -1) for by in (0.999, 1.001)] == [
+        False, True, False, True
+    ]  # fmt: skip
+
+
+def test_effects_have_the_digits_of_their_interval() -> None:
+    wide = ratio("throughput_tps", 0.939, "b is lower", 0.055)
+    assert "throughput 6 % lower" in compared(10, wide)
+
+
+def test_two_key_types_that_gave_up_are_said_to(tmp_path: Path) -> None:
+    headline, _ = said(tmp_path, keys=("int", "uuid"), conflict=0.4, max_attempts=1)
+    assert re.search(r"(39|4[012]) % (to (39|4[012]) % )?of transactions gave up\.$", headline)
+
+
+@pytest.mark.parametrize("keys", [("int",), ("int", "uuid")])
+def test_a_rate_that_was_not_kept_comes_first(tmp_path: Path, keys: tuple[str, ...]) -> None:
+    fake = FakeRun(**{**SMALL, "keys": keys}, rate=600.0)
+    folder = write_fake_run(tmp_path, fake)
+    assert "not kept" not in summarise(folder)["answer"]["headline"]
+    run = json.loads((folder / "run.json").read_text())
+    run["config"]["rate"] = 2000.0
+    run["generators"][0] |= {"scheduled": 24_000, "started": 7_200}
+    run["generators"] = run["generators"][:1]
+    (folder / "run.json").write_text(json.dumps(run))
+    answer = summarise(folder)["answer"]
+    headline = answer["headline"].replace(GAP, " ")
+    assert re.match(r"The rate was not kept: 6\d\d of 2,000 transactions a second", headline)
+    assert "Ruled out" not in answer["lede"]
+
+
+def test_few_conflicts_give_no_exact_one_in() -> None:
+    assert one_in(2 / 602, "attempts", share_error(2, 602)) == "1 in 300 attempts"
+    assert one_in(2000 / 602_000, "attempts", share_error(2000, 602_000)) == "1 in 301 attempts"
 
 
 def test_too_few_pairs_say_what_is_needed() -> None:

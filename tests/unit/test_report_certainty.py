@@ -1,6 +1,8 @@
 """Figures with the digits that their samples carry."""
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +11,11 @@ from hypothesis import strategies as st
 
 from reports import certainty, style
 from reports.figures import Figures
+from reports.in_band import place_in_band
 from reports.model import build_model
 from reports.percentiles import describe, standard_error
 from reports.tables import answer_table
+from reports.verdicts import verdicts
 from tests.run_folders import FakeRun, write_fake_run
 
 GAP = style.THIN
@@ -94,3 +98,68 @@ def test_few_conflicts_are_said_with_their_interval(tmp_path_factory: pytest.Tem
     note, figures = conflict_cell(0.1)
     assert figures.conflicts >= 100
     assert not note
+
+
+@pytest.mark.parametrize(
+    ("share", "error", "text"),
+    [
+        (0.0999, None, "10"), (0.00996, None, "1.0"), (0.061, None, "6.1"), (0.31, None, "31"),
+        (0.061, 0.028, "6"), (0.061, 0.001, "6.1"), (0.0035, 0.0011, "0.4"), (0.31, 0.12, "30"),
+        (0.995, None, "99"), (1.234, None, "123"), (0.0, 0.1, "0"),
+    ],
+)  # fmt: skip
+def test_effects_by_example(share: float, error: float | None, text: str) -> None:
+    said = style.about(share, error).removesuffix(f"{GAP}%")
+    assert said == text or (share == 0.995 and said == "100")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.9997, "1 s"), (0.9994, "999 ms"), (0.0123, "12.3 ms"), (1.0, "1 s"), (0.0, "0 s"),
+        (3_600_000.0, "1,000 h"),
+    ],
+)  # fmt: skip
+def test_lengths_of_time_by_example(value: float, text: str) -> None:
+    assert style.seconds(value).replace(GAP, " ") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(999.4, "999 ms"), (999.7, "1.00 s"), (9047.0, "9.05 s"), (10_000.0, "10.0 s"), (29.2, "29.2 ms")],
+)
+def test_latencies_by_example(value: float, text: str) -> None:
+    assert style.milliseconds(value).replace(GAP, " ") == text
+
+
+def test_one_page_has_one_way_to_print_a_rate(tmp_path: Path) -> None:
+    """The verdict, the table and the reading have the same digits, and the same place in the band."""
+    model = build_model(write_fake_run(tmp_path, FakeRun(keys=("int",), tps=100.0, duration_s=9.0)))
+    figures = model.key_types["int"]
+    rate = certainty.conflict_rate(figures)
+    assert rate != style.percent(figures.conflict_rate), "the case has digits to lose"
+    (band,) = [v for v in verdicts(model) if v.about == "prediction, int"]
+    assert band.text.startswith(f"int: {rate} of attempts conflicted")
+    assert dict(answer_table(model).rows)["Conflict rate"][0].text == rate
+
+
+@pytest.mark.parametrize(
+    ("rate", "place"),
+    [
+        (0.005, "below"),
+        (0.0093, "edge"),
+        (0.01, "inside"),
+        (0.02, "inside"),
+        (0.0215, "edge"),
+        (0.03, "above"),
+    ],
+)
+def test_where_a_rate_lies(tmp_path: Path, rate: float, place: str) -> None:
+    known = build_model(
+        write_fake_run(tmp_path, FakeRun(keys=("int",), tps=50.0, duration_s=4.0))
+    ).overall
+    figures = replace(
+        known, attempts=1_000_000, conflict_rate=rate, predicted_low=0.01, predicted_high=0.02
+    )
+    assert place_in_band(figures) == place
+    assert place_in_band(replace(figures, predicted_low=None)) is None

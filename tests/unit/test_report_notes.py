@@ -206,7 +206,9 @@ def test_settings_have_their_units(tmp_path: Path) -> None:
     config = run_json(fake)["config"] | {
         "duration": 90.0, "warmup": 8.0, "block": 0.25, "consistency": 0.1, "think_time": 0,
         "retry_base_ms": 5.0, "retry_cap_ms": 1000.0, "rate": 1500.0, "spawn_rate": 50.0,
-        "accounts": 1000, "dpu_price": 8.0, "keys_from": None,
+        "accounts": 1000, "dpu_price": 8.0, "label": None,
+        "out": "/home/somebody/results", "sslrootcert": "/home/somebody/root.crt",
+        "keys_from": "/home/somebody/keys.txt",
     }  # fmt: skip
     write_fake_run(tmp_path, fake)
     write_run_json(tmp_path, run_json(fake, config=config))
@@ -221,7 +223,9 @@ def test_settings_have_their_units(tmp_path: Path) -> None:
     assert found["rate"] == "1,500 transactions/s"
     assert found["spawn rate"] == "50 users/s"
     assert found["accounts"] == "1000"
-    assert found["keys from"] == "—"
+    assert "label" not in found, "what has no value has no row"
+    assert (found["keys from"], found["sslrootcert"]) == ("keys.txt", "root.crt")
+    assert "somebody" not in "".join(found.values()), "a page tells nobody where files lie"
     assert "dpu price" not in found, "nothing here is paid for in DPU"
     assert dict(environment(build_model(tmp_path)))["memory"] == "8 GB"
 

@@ -19,6 +19,7 @@ from reports.contents import contents
 from reports.model import Model, build_model
 from reports.page import render
 from reports.pairs import METRICS, Comparison, Ratio
+from reports.tables import course
 from tests.run_folders import FakeRun, write_fake_run
 
 SMALL: dict[str, Any] = {"tps": 300.0, "duration_s": 12.0, "block_s": 1.0, "warmup_s": 1.0}
@@ -141,12 +142,20 @@ def test_the_reading_of_a_comparison_says_how_sure_it_is(model: Model) -> None:
 @pytest.mark.parametrize(
     ("ends", "words"),
     [
-        ({}, "% in throughput would have shown, and one of more than 3.0"),
-        ({"conflict_rate": (None, None)}, "would have shown; as far as that"),
-        ({"throughput_tps": (0.9, 0.95)}, "Conflicts do not explain the difference: "),
-        ({"throughput_tps": (0.9, 0.95), "conflict_rate": (0.1, 3.0)}, "cannot be told: "),
-        ({"conflict_rate": (1.1, 1.2)}, "uuid keys conflicted more"),
-        ({"conflict_rate": (0.8, 0.9)}, "int keys conflicted more"),
+        ({}, "a difference larger than 3.0 % in throughput, 3.0 % in conflict rate, 3.0 % in median"),
+        ({"latency_p99_ms": (0.7, 1.4)}, " and 40 % in p99 latency."),
+        ({"conflict_rate": (None, None)}, "larger than 3.0 % in throughput, 3.0 % in median latency"),
+        # What else differs may be the cost of conflicts, or not; nothing is said of it.
+        ({"throughput_tps": (0.9, 0.95)}, ""),
+        ({"latency_p99_ms": (1.1, 1.2)}, ""),
+        ({"throughput_tps": (0.9, 0.95), "conflict_rate": (0.1, 3.0)}, ""),
+        # More conflicts alone have no cause that the figures show; nor have those of less time.
+        ({"conflict_rate": (1.1, 1.2)}, ""),
+        ({"conflict_rate": (1.1, 1.2), "latency_p50_ms": (0.8, 0.9)}, ""),
+        ({"conflict_rate": (1.1, 1.2), "latency_p50_ms": (1.1, 1.2)},
+         "uuid keys conflicted more because they took longer."),
+        ({"conflict_rate": (0.8, 0.9), "throughput_tps": (0.8, 0.9)},
+         "int keys conflicted more because more of them ran."),
         ({"throughput_tps": (0.9, 0.95), "conflict_rate": (None, None)}, ""),
         ({"throughput_tps": (None, None)}, ""),
     ],
@@ -154,5 +163,31 @@ def test_the_reading_of_a_comparison_says_how_sure_it_is(model: Model) -> None:
 def test_what_a_comparison_means(
     ends: dict[str, tuple[float | None, float | None]], words: str
 ) -> None:
-    text = meaning(comparison(**ends))
+    text = meaning(comparison(**ends)).replace("\N{NO-BREAK SPACE}", " ")
     assert (words in text) if words else not text
+
+
+def test_a_simulation_has_no_cause_of_chance() -> None:
+    found = comparison(conflict_rate=(1.1, 1.2), latency_p50_ms=(1.1, 1.2))
+    assert meaning(found, 4)
+    assert not meaning(found, 4, simulated=True)
+    just = comparison(conflict_rate=(1.005, 1.2), latency_p50_ms=(1.005, 1.2))
+    assert meaning(just, 1)
+    assert not meaning(just, 12), "of twelve figures, chance alone shows one so"
+
+
+def test_where_nothing_conflicts_the_axis_is_not_up_to_all(tmp_path: Path) -> None:
+    """A band of a hundredth of a percent is drawn over the height of the plot, or nothing is."""
+    fake = FakeRun(**{**SMALL, "duration_s": 6.0}, keys=("int",), users=1, conflict=0.0)
+    model = build_model(write_fake_run(tmp_path, fake))
+    assert model.overall.conflicts == 0
+    (chart,) = [one for one in draw_all(model) if one.name == "conflicts"]
+    assert chart.figure.axes[0].get_ylim()[1] <= max(0.02, 2 * (model.overall.predicted_high or 0))
+
+
+def test_a_simulation_has_no_date(tmp_path: Path) -> None:
+    fake = FakeRun(**{**SMALL, "duration_s": 4.0}, keys=("int",))
+    model = build_model(write_fake_run(tmp_path, fake))
+    assert "started" in dict(course(model))
+    simulated = replace(model, run=model.run.model_copy(update={"simulated": True}))
+    assert "started" not in dict(course(simulated))

@@ -106,3 +106,22 @@ def test_an_open_loop_counts_its_wait(tmp_path: Path) -> None:
     assert model.overall.parts is not None
     assert model.overall.parts.waiting == pytest.approx(25)
     assert model.overall.latency.max == pytest.approx(25 + 4)
+
+
+def test_steady_alternating_blocks_are_no_sawtooth(tmp_path: Path) -> None:
+    """A latency of half a bin: counted by ends, each block began low and ended high."""
+    from loadtest.simulation import SimulateConfig, simulate
+
+    folder = simulate(
+        SimulateConfig.read(
+            users=200, accounts=1_000_000, duration="16s", block="4s", warmup="1s", seed=3,
+            think_time="0s", statement_ms=100, commit_ms=50, out=str(tmp_path), label="slow",
+        )
+    )  # fmt: skip
+    for series in build_model(folder).series.values():
+        assert series.joined.any(), "blocks have parts"
+        first = np.flatnonzero(~series.joined)
+        last = np.append(first[1:], len(series.joined)) - 1
+        middle = np.setdiff1d(np.arange(len(series.joined)), np.r_[first, last])
+        level = series.throughput_tps[middle].mean()
+        assert series.throughput_tps[last].mean() == pytest.approx(level, rel=0.15)

@@ -1,17 +1,20 @@
 """Several runs in one report: their names and order, what is said of them, and the page."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from loadtest.errors import InputError
 from reports.charts.data import ChartData
 from reports.publication import Publication
 from reports.together import publish_together, write_together
+from reports.together.courses import _with_gaps
 from tests.run_folders import FakeRun, write_fake_run
 from tests.unit.test_report_page import Page
 
@@ -171,6 +174,70 @@ def test_it_never_sounds_like_a_test(make: Make) -> None:
 def test_simulated_and_measured_runs_are_told_apart(make: Make) -> None:
     found = publish_together([make(users=2), make(users=4, run={"simulated": True})])
     assert any("Some runs were simulated" in note.text for note in found.notes)
+
+
+def test_simulated_runs_alone_say_so_and_blame_no_machine(make: Make) -> None:
+    found = publish_together([make(users=u, run={"simulated": True}) for u in (2, 4)])
+    assert found.kicker[1].endswith(", simulated")
+    texts = " ".join(note.text for note in found.notes)
+    assert "All of this was simulated" in texts
+    assert "changed on the machine" not in texts
+
+
+def test_runs_that_cannot_be_drawn_are_named(make: Make) -> None:
+    both = [make(users=u, targets=("east", "west")) for u in (2, 4)]
+    found = publish_together([make(users=8), *both])
+    (courses,) = [c for c in found.charts if c.name == "together-courses"]
+    assert "Not drawn" in courses.reading
+    assert any("Not drawn" in note.text for note in found.notes)
+
+
+def test_throughput_over_time_has_gaps_at_other_key_types_blocks() -> None:
+    x, values = _with_gaps(
+        np.arange(4.0), np.arange(4.0), np.array([False, True, False, True], dtype=bool)
+    )
+    assert [math.isnan(v) for v in values] == [True, False, False, True, False, False]
+    assert len(x) == len(values)
+
+
+def test_no_conflict_has_a_mark_on_a_logarithmic_axis(make: Make) -> None:
+    folders = [make(users=u, conflict=c, keys=("int",)) for u, c in ((1, 0.0), (2, 0.004), (4, 0.5))]
+    (chart,) = [c for c in publish_together(folders).charts if c.name == "together-conflicts"]
+    axes = chart.figure.axes[0]
+    assert axes.get_xscale() == "log"
+    assert [line.get_marker() for line in axes.lines].count("<") == 1
+    assert "hollow triangle" in chart.reading
+
+
+def test_what_is_empty_is_no_difference(make: Make) -> None:
+    empty = (None, "", "\N{EM DASH}")
+    folders = [make(users=u, config={"extra": e}) for u, e in zip((2, 4, 8), empty, strict=True)]
+    found = publish_together(folders)
+    assert found.sections[0].tables[0].columns == ("users", "seed", "folder")
+    assert "extra" not in found.lede
+    assert "users (2; 4; 8)" in found.lede
+
+
+def test_many_differences_of_few_runs_stand_below_one_another(make: Make) -> None:
+    folders = [make(users=u, config={f"x{i}": u for i in range(9)}) for u in (2, 4)]
+    (table,) = publish_together(folders).sections[0].tables
+    assert len(table.columns) == 2
+    assert "users" in [head for head, _ in table.rows]
+
+
+def test_many_differences_of_many_runs_go_on_below(make: Make) -> None:
+    folders = [make(users=u, keys=("int",), config={f"x{i}": u for i in range(9)}) for u in range(1, 8)]
+    tables = publish_together(folders).sections[0].tables
+    assert len(tables) == 2
+    assert all(len(table.rows) == 7 and len(table.columns) == 6 for table in tables)
+
+
+def test_alike_is_said_to_be_alike(make: Make) -> None:
+    folders = [make(seed=1, keys=("int",), config={"label": label}) for label in ("a1", "a2")]
+    found = publish_together(folders)
+    readings = " ".join(chart.reading for chart in found.charts)
+    assert "The medians are alike" in readings
+    assert " times as long" not in readings
 
 
 def test_a_run_of_several_targets_has_a_row_for_each(make: Make) -> None:

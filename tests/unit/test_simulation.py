@@ -263,6 +263,28 @@ def test_key_types_meet_the_same_accounts_in_the_same_order() -> None:
     np.testing.assert_array_equal(ints[:common], uuids[:common])
 
 
+def test_key_types_meet_the_same_accounts_however_many_they_met() -> None:
+    """Thrice what is drawn at once; the slower key type comes to the end of its pool elsewhere."""
+    rows = attempts(
+        users=500, accounts=10**6, duration="1500ms", warmup=0, block="50ms", slower="uuid=1.3",
+        retry="none",
+    )  # fmt: skip
+    order = np.argsort(rows.transaction)
+    accounts, keys = rows.accounts[order], rows.key_type[order]
+    ints, uuids = accounts[keys == 0], accounts[keys == 1]
+    # Both are in the order in which users took them up; at the very end some are on the way.
+    common = min(len(ints), len(uuids)) - 1000
+    assert common > 3 * 16_384
+    np.testing.assert_array_equal(ints[:common], uuids[:common])
+
+
+def test_a_rate_of_hardly_ever_is_refused_and_the_least_one_ends() -> None:
+    with pytest.raises(InputError, match="--rate is at least"):
+        SimulateConfig.read(rate=1e-8)
+    rows = attempts(rate=0.001, accounts=10, duration="1s", warmup=0, keys="int")
+    assert len(rows.attempt) <= 1
+
+
 @pytest.mark.parametrize("accounts", [2, 10_000_000_000])
 def test_every_number_of_accounts_can_be_simulated(accounts: int) -> None:
     rows = attempts(users=2, accounts=accounts, duration="1s", warmup=0, skew="hotspot:0.9/0.1")

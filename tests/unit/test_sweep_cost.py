@@ -89,6 +89,7 @@ def test_repeats_that_disagree_widen_it() -> None:
         ([0.11, 0.3, 0.5], OnsetState.BEFORE),
         ([0.01, 0.2, 0.05], OnsetState.UNCLEAR),
         ([0.2, 0.01, 0.3], OnsetState.UNCLEAR),
+        ([0.2, 0.15, 0.01], OnsetState.UNCLEAR),
     ],
 )
 def test_where_there_is_no_one_place(costs: list[float], state: OnsetState) -> None:
@@ -98,5 +99,12 @@ def test_where_there_is_no_one_place(costs: list[float], state: OnsetState) -> N
 
 def test_one_bad_repeat_at_the_end_leaves_it_open() -> None:
     assert find_onset(USERS[:3], [[0.01], [0.2], [0.05, 0.3, 0.3]]) == Onset(
-        OnsetState.UNCLEAR, low=1, high=None
+        OnsetState.OPEN, low=1, high=None
+    )
+    # Where the medians stay on the calm side as well: nothing crosses more than once.
+    assert find_onset(USERS[:3], [[0.01], [0.05], [0.09, 0.11, 0.095]]) == Onset(
+        OnsetState.OPEN, low=2, high=None
+    )
+    assert find_onset(USERS[:3], [[0.08, 0.12], [0.3, 0.3], [0.5, 0.5]]) == Onset(
+        OnsetState.OPEN, low=None, high=2
     )

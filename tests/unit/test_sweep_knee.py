@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.sweep.knee import LEAST_LOADS, TOLERANCE, KneeState, find_knee
+from reports.sweep.knee import LEAST_LOADS, TOLERANCES, KneeState, find_knee
 
 LOADS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 
@@ -85,10 +85,30 @@ def test_a_load_whose_repeats_scatter_hides_only_itself() -> None:
     assert knee.low < sure.low
 
 
-def test_the_tolerance_is_what_decides() -> None:
-    loads = (1.0, 2.0, 3.0)
-    assert find_knee(loads, [[1.0], [1.3], [1.3 * (1 - TOLERANCE) * 0.999]]).state is KneeState.FOUND
-    assert find_knee(loads, [[1.0], [1.3], [1.3 * (1 - TOLERANCE) * 1.001]]).state is KneeState.ABOVE
+@pytest.mark.parametrize(("repeats", "tolerance"), [*enumerate(TOLERANCES, 1), (9, TOLERANCES[-1])])
+def test_the_tolerance_is_what_decides(repeats: int, tolerance: float) -> None:
+    def state(last: float) -> KneeState:
+        powers = (1.0, 2.0, 2.0 * (1 - tolerance) * last)
+        return find_knee((1.0, 2.0, 3.0), [[power] * repeats for power in powers]).state
+
+    assert state(0.999) is KneeState.FOUND
+    assert state(1.001) is KneeState.ABOVE
+
+
+@pytest.mark.parametrize("repeats", [1, 2, 3])
+@pytest.mark.parametrize("loads", [3, 5, 8, 12])
+def test_a_level_power_has_no_knee_however_few_the_repeats(repeats: int, loads: int) -> None:
+    rng = np.random.default_rng(loads)
+    # Five per cent of throughput are ten of power.
+    luck = np.exp(rng.normal(0, 0.1, (400, loads, repeats)))
+    shown = (KneeState.FOUND, KneeState.BELOW)
+    found = [find_knee(range(1, loads + 1), powers).state in shown for powers in luck.tolist()]
+    assert sum(found) <= 0.05 * len(found)
+
+
+def test_where_nothing_is_committed_any_more_the_knee_is_behind() -> None:
+    knee = find_knee((1, 8, 64), [[1.0], [5.0], [0.0]])
+    assert (knee.state, knee.low, knee.high) == (KneeState.FOUND, 1, 64)
 
 
 @pytest.mark.parametrize("count", range(LEAST_LOADS))

@@ -1,8 +1,9 @@
 """The plan of a sweep: which points, in what order, and what its file keeps."""
 
 import json
+import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loadtest.commands import run as run_command
+from loadtest.commands.gating import Gating
 from loadtest.config import RunConfig
 from loadtest.errors import InputError
 from loadtest.options import command_words
@@ -117,6 +119,8 @@ def test_targets_are_an_axis_by_their_names(tmp_path: Path) -> None:
         ({"users": "1,x"}, "--users: 'x' will not do"),
         ({"users": "1,0"}, "--users: '0' will not do"),
         ({"users": "8,16,08"}, "--users: 8 is there twice"),
+        ({"skew": "zipf:1.10,zipf:1.1"}, "--skew: zipf:1.1 is there twice"),
+        ({"skew": "hotspot:0.9/0.1,hotspot:.9/.10"}, "is there twice"),
         ({"users": "1,2", "duration": "soon"}, "--duration: 'soon' is not a duration"),
         ({"users": "1,2", "skew": "zipf:0"}, "--skew: "),
         ({"rate": "5,50", "think_time": "0,1s"}, "(in the point with rate 5, think_time 1s)"),
@@ -154,6 +158,8 @@ def test_the_most_demanding_point_of_each_target_is_checked() -> None:
     ]
     found = [(config.target, config.users, config.accounts) for config in most_demanding(configs)]
     assert found == [(("embedded",), 64, 5000), (("embedded://locking",), 64, 5000)]
+    apart = [RunConfig.read(users=users, accounts=n) for users, n in ((64, 20), (8, 100), (4, 5000))]
+    assert [(one.users, one.accounts) for one in most_demanding(apart)] == [(64, 20), (4, 5000)]
 
 
 def test_no_secret_is_kept_and_resuming_needs_it_again(tmp_path: Path) -> None:
@@ -248,6 +254,81 @@ def test_the_file_says_what_the_docs_say(tmp_path: Path) -> None:
     written = sweep.file.model_dump()
     for key in (*written, *written["axes"][0], *written["points"][0]):
         assert f"`{key}`" in section or f"`{key}[]`" in section, key
+
+
+def damaged(tmp_path: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
+    """The folder of a sweep of six points, one done, whose file was changed by hand."""
+    sweep = plan(tmp_path, 3, users="1,2")
+    sweep.file.points[0].state, sweep.file.points[0].folder = "done", "points/x"
+    sweep.save()
+    path = sweep.folder / SWEEP_FILE
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    return sweep.folder
+
+
+DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], bool]] = {
+    "config has no seed": (lambda file: file.update(config={}), False),
+    "config has no target": (lambda file: file["config"].pop("target"), False),
+    "'0.5x' is not a duration": (lambda file: file["config"].update(duration="0.5x"), False),
+    "--nonsense": (lambda file: file["config"].update(nonsense=1), False),
+    "repeats": (lambda file: file.update(repeats=-3), True),
+    "which is not its grid": (lambda file: file["points"].pop(), False),
+    "is done and has the folder None|is done, its folder None": (
+        lambda file: file["points"][0].update(folder=None), True,
+    ),
+    "is pending and has the folder|is pending, its folder": (
+        lambda file: file["points"][1].update(folder="points/y"), True,
+    ),
+    "not its own|same folder": (
+        lambda file: file["points"][1].update(state="done", folder="points/x"), True,
+    ),
+    "not numbered|same number": (lambda file: file["points"][1].update(number=1), True),
+    "in it twice": (
+        lambda file: file["points"][1].update(
+            values=file["points"][0]["values"], repeat=file["points"][0]["repeat"]
+        ),
+        False,
+    ),
+    "has no value on": (lambda file: file["points"][1].update(values={"users": 7}), True),
+    "no value on each axis|no value on axis": (lambda file: file["points"][1].update(values={}), True),
+    "the axes colour|no value on axis colour": (
+        lambda file: file["axes"][0].update(name="colour"), True,
+    ),
+    "labels|one label": (lambda file: file["axes"][0].update(labels=[]), True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", DAMAGES)
+def test_a_damaged_file_is_refused_by_both_that_read_it(tmp_path: Path, words: str) -> None:
+    """What only going on relies on may be missing for a report, which does without."""
+    change, matters_to_both = DAMAGES[words]
+    folder = damaged(tmp_path, change)
+    with pytest.raises(InputError, match=words) as refused:
+        again(folder)
+    assert "\n" not in str(refused.value)
+    if matters_to_both:
+        with pytest.raises(InputError, match=words):
+            read_sweep(folder)
+    else:
+        read_sweep(folder)
+
+
+def test_what_is_not_damaged_is_gone_on_with(tmp_path: Path) -> None:
+    folder = damaged(tmp_path, lambda file: None)
+    assert len(again(folder).pending) == 5
+    assert len(read_sweep(folder).pending) == 5
+
+
+def test_the_command_to_go_on_can_be_pasted(tmp_path: Path) -> None:
+    sweep = plan(tmp_path / "my results", users="1,2")
+    gating = Gating.read(fail_on=["p99 > 50ms"], junit=tmp_path / "gates.xml")
+    typed = shlex.split(sweep.resume_command(*gating.words))
+    assert typed == [
+        "occbench", "sweep", "--resume", str(sweep.folder), "--fail-on", "p99 > 50ms",
+        "--junit", str(tmp_path / "gates.xml"),
+    ]  # fmt: skip
 
 
 BROKEN = [

@@ -13,6 +13,7 @@ from reports.summary import write_summary
 from reports.sweep import write_sweep_report
 from reports.sweep.predicted import Predicted, predict_curves
 from reports.sweep.study import Study, read_study
+from tests.sweep_folders import FakeSweep, write_fake_sweep
 
 USERS = (2, 8, 32, 128)
 ACCOUNTS = (500, 20_000)
@@ -86,6 +87,28 @@ def test_the_basis_is_the_lowest_load_with_conflicts_enough(
         curve = study.curves[number]
         enough = [p.value for p in curve.places if p.runs[0].conflicts >= 30]
         assert line.basis == f"{enough[0]} users"
+
+
+@pytest.mark.parametrize(
+    ("axis", "values", "calmest"),
+    [
+        ("think_time", (0.0, 0.1, 1.0), "think time 1.0"),
+        ("accounts", (500, 20_000), "20,000 accounts"),
+        ("users", (2, 128), "2 users"),
+    ],
+)
+def test_the_basis_is_where_contention_is_least(
+    tmp_path: Path, axis: str, values: tuple[float, ...], calmest: str, folder: Path
+) -> None:
+    made = write_fake_sweep(tmp_path / "sweep", FakeSweep(axes={axis: values}, keys=("int",)))
+    run = next((folder / "points").iterdir())
+    for point in (made / "points").iterdir():
+        shutil.copytree(run / "attempts", point / "attempts")
+        shutil.copy(run / "run.json", point)
+        summary = json.loads((point / "summary.json").read_text())
+        summary["key_types"]["int"]["conflicts"] = 30
+        (point / "summary.json").write_text(json.dumps(summary))
+    assert predict_curves(read_study(made))[0].basis == calmest
 
 
 def test_the_page_says_what_the_line_is_made_from(folder: Path) -> None:

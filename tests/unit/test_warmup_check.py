@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports import summarise
-from reports.warmup_check import FEWEST_PIECES, initialization_p, judge, mser, pieces_of
+from reports.warmup_check import (
+    FEWEST_PIECES,
+    excludes_bias,
+    initialization_p,
+    judge,
+    mser,
+    pieces_of,
+)
 from tests.run_folders import BEGIN_NS, FakeRun, write_fake_run
 
 COURSES = 1000
@@ -111,6 +118,28 @@ def test_one_that_never_settles_has_no_warmup_that_suffices() -> None:
     assert found.early == pytest.approx(0.8 / 1.2 - 1, abs=0.05)
 
 
+def test_a_bias_is_excluded_only_where_the_pieces_are_even_enough() -> None:
+    """Steady and even: nearly always; steady but uneven, or with a beginning: seldom."""
+
+    def share(pieces: int, correlation: float, deviation: float, depth: float = 0.0) -> float:
+        made = courses(pieces, correlation, deviation, seed=11)[:300] + cold(pieces, depth, 0.1)
+        return float(np.mean([excludes_bias(c - c[pieces // 2 :].mean(), "throughput") for c in made]))
+
+    assert share(80, 0.0, 0.03) > 0.99
+    assert share(200, 0.0, 0.1) > 0.9
+    assert share(40, 0.5, 0.2) < 0.1
+    # A beginning that moves the whole by 3 %, and 4.5 %: at most as often as the 5 % promised.
+    assert share(40, 0.0, 0.1, depth=0.3) <= 0.08
+    assert share(32, 0.0, 0.1, depth=0.45) <= 0.08
+
+
+def test_a_swing_is_not_called_warm() -> None:
+    """1,000 → 250 → 840: the figures would change by much without the first quarter."""
+    values = np.repeat([1000.0, 250.0, 840.0, 840.0], 12) / 840 - 1
+    values += np.random.default_rng(2).normal(0, 0.02, len(values))
+    assert not excludes_bias(values, "throughput")
+
+
 @given(st.lists(st.floats(-1, 1, width=32), min_size=8, max_size=60))
 @settings(deadline=None)
 def test_mser_is_the_least_standard_error(values: list[float]) -> None:
@@ -160,6 +189,7 @@ def test_a_run_that_is_warm_says_so_whatever_its_key_types_differ(tmp_path: Path
     """Long blocks of a key type half as fast come and go, early or late; that is no beginning."""
     options = RUN | {
         "duration_s": 12.0,
+        "tps": 4000.0,
         "block_s": 6.0,
         "slower": {"uuid": 2.0},
         "noise": 0.0,

@@ -1,0 +1,59 @@
+"""How a sweep ends: its status, its files and what is said, whatever happens to its report."""
+
+from datetime import datetime
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+import pytest
+
+from loadtest.commands.gating import Gating
+from loadtest.commands.sweep import _conclude, _measure_and_conclude
+from loadtest.sweep.plan import Sweep, begin
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Sweep:
+    target = "mine=postgresql://me:hunter2@db.example/test"
+    given = {"users": "1,2,3", "out": str(tmp_path), "target": [target]}
+    return begin(given, 1, datetime(2026, 1, 1), lambda configs: None)
+
+
+def test_if_every_point_fails_files_say_so(sweep: Sweep, tmp_path: Path) -> None:
+    for point in sweep.file.points:
+        point.state, point.reason, point.exit_status = "failed", "target mine: gone", 3
+    sweep.save()
+    junit, markdown = tmp_path / "gates.xml", tmp_path / "summary.md"
+    for path in (junit, markdown):
+        path.write_text("of the run before")
+    gating = Gating.read(fail_on=["p99 > 50ms"], junit=junit, markdown=markdown)
+    assert _conclude(sweep, gating) == 3
+    root = Xml.fromstring(junit.read_text())  # noqa: S314 - our own
+    assert [suite.get("name") for suite in root] == ["users 1", "users 2", "users 3"]
+    assert root.get("errors") == "3"
+    assert markdown.read_text().startswith(
+        "## ❌ No point was measured.\n\n**3 runs failed**\n\n- ❌ users 1: "
+    )
+
+
+@pytest.mark.parametrize("problem", [KeyboardInterrupt, IndexError, BrokenPipeError])
+def test_how_to_go_on_is_said_though_the_report_fails(
+    sweep: Sweep,
+    problem: type[BaseException],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def broken(folder: Path) -> Path:
+        raise problem
+
+    sweep.file.points[0].state, sweep.file.points[0].folder = "done", "points/x"
+    monkeypatch.setattr("loadtest.sweep.measure.measure", lambda *more: False)
+    monkeypatch.setattr("reports.sweep.write_sweep_report", broken)
+    gating = Gating.read(fail_on=["p99 > 50ms"])
+    assert _measure_and_conclude(sweep, 0, gating) == 130
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "2 of 3 points are left; go on with:\n"
+        f"occbench sweep --resume {sweep.folder} --fail-on 'p99 > 50ms'\n"
+        "and --target, with its secret, for mine=postgresql://me"
+    )
+    assert "hunter2" not in said
