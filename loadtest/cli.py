@@ -1,6 +1,7 @@
 """`occbench …`: the application, its commands in the order of its help, and its exit status."""
 
 import os
+import signal
 import sys
 
 import typer
@@ -48,6 +49,8 @@ def _run() -> int:
         print(f"occbench: {error.format_message()}", file=sys.stderr)
         return InputError.exit_code
     except (KeyboardInterrupt, typer.Abort):
+        # Somebody who presses twice gets the same line and status.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("occbench: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:

@@ -217,8 +217,9 @@ def remarks_on(forecasts: Mapping[str, Forecast], workload: Workload) -> list[st
     growing = [name for name, found in forecasts.items() if not found.settled]
     if growing:
         said.append(
-            f"No steady state with {', '.join(growing)}: the most popular account is wanted more often "
-            "than it can commit, or may be within the ranges, and transactions tried without end pile up."
+            f"No steady state with {', '.join(growing)}: the most popular account is wanted more "
+            "often than it can commit, or may be within the ranges, and transactions tried without "
+            "end pile up."
         )
     few = [name for name, found in forecasts.items() if found.settled and found.few_users]
     if few:

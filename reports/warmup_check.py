@@ -214,7 +214,10 @@ def _change(part: Floats, level: Floats, measure: Measure) -> float:
     """How much more the mean of a part is than that of another, as a share."""
     if measure == "latency":
         return math.expm1(float(part.mean() - level.mean()))
-    return float((1 + part.mean()) / (1 + level.mean()) - 1)
+    above, below = 1 + float(part.mean()), 1 + float(level.mean())
+    if below <= 0:
+        return math.inf if above > 0 else math.nan
+    return above / below - 1
 
 
 def initialization_p(values: Floats) -> float:
