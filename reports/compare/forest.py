@@ -211,8 +211,8 @@ def _round_ratios(reach: float) -> list[float]:
     """Ratios to mark on a logarithmic axis from −reach to reach: even steps of the change where it is
     small, halves and doubles or tenths and tenfolds farther out, for even steps would crowd there.
     """
-    if reach > math.log(1.9):
-        base = 2.0 if reach < math.log(20) else 10.0
+    if reach >= math.log(1.5):
+        base = 1.5 if reach < math.log(2) else 2.0 if reach < math.log(20) else 10.0
         return [base**n for n in range(-6, 7) if abs(n) * math.log(base) <= reach]
     step = next((s for s in _STEPS if math.expm1(reach) / s < 4.5), _STEPS[-1])
     marks = [1 + n * step for n in range(-5, 6)]

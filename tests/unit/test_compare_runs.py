@@ -1,10 +1,12 @@
 """`occbench compare` as a user meets it: refusals, words, pages, files, gates."""
 
 import json
+import math
 import re
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 
 from loadtest.errors import InputError
 from reports.compare import Verdict, compare_runs, words
-from reports.compare.forest import draw_ratios, draw_shares
+from reports.compare.forest import _round_ratios, draw_ratios, draw_shares
 from reports.compare.page import publication, render, to_markdown
 from reports.compare.record import to_record
 from tests.commands import Done, occbench, one_line
@@ -510,3 +512,13 @@ def test_several_runs_a_side_are_named_in_turn(runs: dict[str, Path], tmp_path: 
     done = compare(runs["base"], runs["again"], more[0], "--base", more[1], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "2 runs of BASE, 2 of NEW" in done.stdout
+
+
+@pytest.mark.parametrize("reach", [0.01, 0.1, 0.4, 0.41, 0.65, 0.7, 1.5, 2.9, 3.1, 9.0])
+def test_an_axis_of_changes_has_marks_on_both_sides_that_do_not_crowd(reach: float) -> None:
+    places = [math.log(ratio) for ratio in _round_ratios(reach)]
+    assert 0 in places
+    assert len(places) > 1
+    assert max(map(abs, places)) <= reach
+    gaps = [after - before for before, after in pairwise(places)]
+    assert min(gaps) > 2 * reach / 12
