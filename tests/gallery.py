@@ -21,6 +21,7 @@ from pathlib import Path
 
 PAGE = Path(__file__).parents[1] / "docs" / "gallery.md"
 _WIDTH = 1280
+_LINK_BESIDE = re.compile(r'<a\b[^>]*\bhref="(?!#|data:)[^"]*"[^>]*>(.*?)</a>', re.DOTALL)
 _BLOCK = re.compile(
     r"<!-- page: (?P<name>[\w-]+) (?P<pattern>\S+) (?P<height>\d+) -->\n"
     r"```sh\n(?P<commands>.*?)```\n\n(?P<quotation>(?:> [^\n]*\n)+)",
@@ -62,9 +63,11 @@ def make(example: Example, keep: Path, folder: Path, environment: dict[str, str]
         raise SystemExit(f"{example.name}: the commands left no {example.pattern}")
     keep.mkdir(exist_ok=True)
     kept = keep / f"{example.name}.html"
-    shutil.copyfile(found[-1], kept)
+    # What the page has beside it is not kept: a link to it would lead nowhere.
+    text = _LINK_BESIDE.sub(r"\1", found[-1].read_text(encoding="utf-8"))
+    kept.write_text(text, encoding="utf-8")
     picture(kept, kept.with_suffix(".png"), example.height)
-    return headline(kept.read_text(encoding="utf-8"))
+    return headline(text)
 
 
 def picture(page: Path, to: Path, height: int) -> None:
