@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic, time_ns
 from types import FrameType
@@ -26,7 +26,7 @@ from loadtest.errors import OccbenchError
 from loadtest.live import LiveLine
 from loadtest.locust_program import locustfile
 from loadtest.options import to_locust
-from loadtest.preflight import KeySource, ReadSeeded
+from loadtest.preflight import KeySource, Plan, ReadSeeded
 from loadtest.wiring import OccUser, Wiring
 
 _WORKERS_WAIT_S = 60.0
@@ -35,8 +35,16 @@ _AT_ONCE = 100_000.0
 """Locust wants a spawn rate; this is one that holds nobody back."""
 
 
-def run_headless(config: RunConfig, read_seeded: ReadSeeded, source_of: KeySource) -> tuple[Path, bool]:
+def run_headless(
+    config: RunConfig,
+    read_seeded: ReadSeeded,
+    source_of: KeySource,
+    last_check: Callable[[Plan], None] | None = None,
+) -> tuple[Path, bool]:
     """Do the run; returns its folder, and whether it was interrupted before its end.
+
+    `last_check` is shown what will be done when all is known of it; what it raises ends the run before
+    any load.
 
     Raises InputError or TargetError before any load when the run cannot be done. Ctrl-C stops the
     users, keeps what was measured and returns as usual.
@@ -58,7 +66,9 @@ def run_headless(config: RunConfig, read_seeded: ReadSeeded, source_of: KeySourc
         runner = environment.create_local_runner()
     wiring = Wiring(environment, read_seeded, source_of, folders.append, say_errors=False)
     try:
-        wiring.prepare(config)
+        plan = wiring.prepare(config)
+        if last_check is not None:
+            last_check(plan)
         with _workers(runner, config.processes), _interrupts() as interrupted:
             gc.collect()
             gc.freeze()

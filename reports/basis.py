@@ -6,6 +6,7 @@ rate gives away.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from reports.load import Attempts, Columns, load_attempts
 from reports.run_file import Run, read_run
 from reports.systems import find_databases
 
-_FEW_CONFLICTS = 30
+FEW_CONFLICTS = 30
 """With fewer, the measured rate says too little about where the windows lie."""
 _PIECES = (8, 25)
 _PIECE_S = 0.4
@@ -116,8 +117,13 @@ class Basis:
         )
 
 
-def basis_of(folder: Path) -> Basis:
+def basis_of(folder: Path, like: Mapping[str, KeyBasis] | None = None) -> Basis:
     """Read a run's folder.
+
+    Args:
+        folder: the run's folder.
+        like: key types of other runs on the same system. Of a key type that had too few conflicts to
+            show where its windows lie, they are placed as they are there.
 
     Raises:
         InputError: if the run cannot be a basis: no transfers, targets that are (or may be) several
@@ -151,7 +157,7 @@ def basis_of(folder: Path) -> Basis:
     )
     for key, name in enumerate(attempts.key_types):
         if (attempts.measured.key_type == key).any():
-            basis.key_types[name] = _key_basis(basis, attempts, blocks, key)
+            basis.key_types[name] = _key_basis(basis, attempts, blocks, key, (like or {}).get(name))
     return basis
 
 
@@ -196,7 +202,9 @@ def _number(value: object, default: float) -> float:
     return float(value) if isinstance(value, (int, float)) else default
 
 
-def _key_basis(basis: Basis, attempts: Attempts, blocks: Blocks, key: int) -> KeyBasis:
+def _key_basis(
+    basis: Basis, attempts: Attempts, blocks: Blocks, key: int, elsewhere: KeyBasis | None
+) -> KeyBasis:
     mine = attempts.measured.key_type == key
     regions = _regions(basis, attempts, key, UNKNOWN_PLACEMENT.best)
     rows = attempts.measured
@@ -216,12 +224,14 @@ def _key_basis(basis: Basis, attempts: Attempts, blocks: Blocks, key: int) -> Ke
     basis.key_types[attempts.key_types[key]] = known
     own = basis.workload(attempts.key_types[key])
     low, high = explained_range(own)
-    enough = known.conflicts >= _FEW_CONFLICTS
     placement = UNKNOWN_PLACEMENT
-    if enough:
+    if known.conflicts >= FEW_CONFLICTS:
         regions = _regions(basis, attempts, key, placement_from(own, measured).best)
         # Once more with the spread that windows have there, so that the run's own rate comes out.
         placement = placement_from(replace(own, regions=regions), measured)
+    elif elsewhere is not None:
+        placement = elsewhere.placement
+        regions = _regions(basis, attempts, key, placement.best)
     return replace(
         known,
         regions=regions,

@@ -18,6 +18,10 @@ from reports.systems import Databases
 _NOBODY = -1
 _SEVERAL = -2
 _DENSE = 50_000_000
+_LAST_BITS = (1 << 22) - 1
+"""A mask of those bits of an account number that tell most of them apart."""
+_AT_ONCE = 1 << 22
+"""Accesses that are looked at together, which bounds the memory that it takes."""
 _ROOM = 1 << 62
 """How far accounts times nanoseconds may reach in one number."""
 
@@ -102,7 +106,7 @@ def winners(
     How many commits of a target overlap [start, end] is the number that began up to `end` less the
     number that ended before `start`: two sorted lists for each account, and no pairs are formed.
     """
-    offsets = np.concatenate(([0], np.cumsum(rows.touched, dtype=np.int64)))
+    owners = _Owners(rows.touched)
     origin = int(rows.start_ns.min(initial=1 << 62))
     begin_ns = rows.start_ns[failed] - origin
     end_ns = begin_ns + rows.statements_ns[failed] + rows.commit_ns[failed]
@@ -111,39 +115,69 @@ def winners(
         losers = np.flatnonzero(rows.key_type[failed] == key)
         if not len(losers):
             continue
-        owner, accounts = _accesses(rows, failed[losers], offsets)
-        owner = losers[owner]
+        owner, access = owners.accesses_of(failed[losers])
+        owner, accounts = losers[owner], rows.accounts[access]
         place_of = _Places(accounts)
         place = place_of(accounts)
         loser_system = system[rows.target[failed[owner]]]
+        winner, where = _on_places(rows, owners, place_of, committed & (rows.key_type == key))
+        through = rows.target[winner]
         for target in range(len(system)):
             meets = np.flatnonzero(loser_system == system[target])
-            winning = np.flatnonzero(committed & (rows.key_type == key) & (rows.target == target))
-            if not len(meets) or not len(winning):
+            winning = through == target
+            if not len(meets) or not winning.any():
                 continue
-            winner, theirs = _accesses(rows, winning, offsets)
-            where = place_of(theirs)
-            # Most commits are on accounts that no conflict was about.
-            winner, where = winning[winner[where >= 0]], where[where >= 0]
-            took = np.where(
-                rows.commit_ns[winner] > 0, rows.commit_ns[winner], rows.statements_ns[winner]
-            )
-            ends = rows.start_ns[winner] + rows.statements_ns[winner] + rows.commit_ns[winner] - origin
+            mine = winner[winning]
+            took = np.where(rows.commit_ns[mine] > 0, rows.commit_ns[mine], rows.statements_ns[mine])
+            ends = rows.start_ns[mine] + rows.statements_ns[mine] + rows.commit_ns[mine] - origin
             asking = owner[meets]
-            fits = overlaps(where, ends - took, ends, place[meets], begin_ns[asking], end_ns[asking])
+            there, asked = where[winning].astype(np.int64), place[meets].astype(np.int64)
+            fits = overlaps(there, ends - took, ends, asked, begin_ns[asking], end_ns[asking])
             own = np.unique(asking[fits > 0])
             found[own] = np.where(found[own] == _NOBODY, target, _SEVERAL)
     return found
 
 
-def _accesses(
-    rows: Columns, chosen: NDArray[np.int64], offsets: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(place in `chosen`, account) of each account that the chosen rows touched."""
-    touched = rows.touched[chosen].astype(np.int64)
-    owner = np.repeat(np.arange(len(chosen)), touched)
-    within = np.arange(len(owner)) - np.repeat(np.cumsum(touched) - touched, touched)
-    return owner, rows.accounts[offsets[chosen][owner] + within]
+def _on_places(
+    rows: Columns, owners: "_Owners", place_of: "_Places", wanted: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """(row, place) of each access of the `wanted` rows to an account that has a place."""
+    found: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = [
+        (np.empty(0, np.int32), np.empty(0, np.int32))
+    ]
+    for start in range(0, len(rows.accounts), _AT_ONCE):
+        accounts = rows.accounts[start : start + _AT_ONCE]
+        # Most accesses are to accounts that no conflict was about.
+        near = place_of.perhaps(accounts)
+        row = owners(near + start)
+        kept = wanted[row]
+        place = place_of(accounts[near[kept]])
+        found.append((row[kept][place >= 0].astype(np.int32), place[place >= 0]))
+    of_rows, places = zip(*found, strict=True)
+    return np.concatenate(of_rows), np.concatenate(places)
+
+
+class _Owners:
+    """Whose an access is: the accounts of all attempts lie one attempt's after another's."""
+
+    def __init__(self, touched: NDArray[np.int16]) -> None:
+        self._touched = touched
+        self._until = np.cumsum(touched, dtype=np.int64)
+        """Where each attempt's accesses end."""
+        self._each = int(touched[0]) if len(touched) and (touched == touched[0]).all() else 0
+
+    def __call__(self, access: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The attempt of each access, by its place among all accesses."""
+        if self._each:
+            return access // self._each
+        return np.searchsorted(self._until, access, "right")
+
+    def accesses_of(self, chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(place in `chosen`, place among all accesses) of each access of the chosen attempts."""
+        touched = self._touched[chosen].astype(np.int64)
+        owner = np.repeat(np.arange(len(chosen)), touched)
+        within = np.arange(len(owner)) - np.repeat(np.cumsum(touched) - touched, touched)
+        return owner, (self._until[chosen] - touched)[owner] + within
 
 
 class _Places:
@@ -151,18 +185,24 @@ class _Places:
 
     def __init__(self, accounts: NDArray[np.int64]) -> None:
         self._names = np.unique(accounts)
+        self._filter = np.zeros(_LAST_BITS + 1, np.bool_)
+        self._filter[self._names & _LAST_BITS] = True
         self._table: NDArray[np.int32] | None = None
         if len(self._names) and self._names[0] >= 0 and self._names[-1] < _DENSE:
             self._table = np.full(int(self._names[-1]) + 2, -1, np.int32)
             self._table[self._names] = np.arange(len(self._names), dtype=np.int32)
 
-    def __call__(self, accounts: NDArray[np.int64]) -> NDArray[np.int64]:
+    def perhaps(self, accounts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Which of the accounts can be among those given: their last bits are those of one."""
+        return np.flatnonzero(self._filter[accounts & _LAST_BITS])
+
+    def __call__(self, accounts: NDArray[np.int64]) -> NDArray[np.int32]:
         if self._table is not None:
             # Looking a number up is far cheaper than searching for it, among millions.
             inside = np.where((accounts < 0) | (accounts >= len(self._table)), -1, accounts)
-            return self._table[inside].astype(np.int64)
+            return self._table[inside]
         place = np.minimum(np.searchsorted(self._names, accounts), len(self._names) - 1)
-        return np.where(self._names[place] == accounts, place, -1)
+        return np.where(self._names[place] == accounts, place, -1).astype(np.int32)
 
 
 def overlaps(

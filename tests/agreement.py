@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from loadtest.access import parse_access
 from loadtest.attempt import CONFLICTS
-from loadtest.forecast import Interval, Region, Workload
+from loadtest.forecast import UNKNOWN_PLACEMENT, Interval, Region, Workload
 from loadtest.retry import RetryPolicy
 from loadtest.simulation import SimulateConfig, simulate
 from reports.basis import basis_of, rate_in_pieces
@@ -150,9 +150,9 @@ def embedded(case: Case, target: str, seconds: float, out: Path, seed: int = 1) 
 def predicted_from(folder: Path, case: Case) -> Workload:
     """The workload of a run on the embedded database, with the times that it took.
 
-    The database sleeps the commit delay before it writes, and holds the rows that it wrote until the
-    commit is on disk; whoever wants one meanwhile waits and fails. So the window reaches to the end of
-    COMMIT, or nearly so, and at least from the first answer over the delay.
+    The database takes the snapshot within the first statement, and decides in COMMIT after it has slept
+    the delay. So the window is at least the time from the first answer to COMMIT sent and the delay, at
+    most all from the first statement to the end of COMMIT, and where between them nobody can see.
     """
     basis = basis_of(folder)
     workload = basis.workload("int")
@@ -162,7 +162,7 @@ def predicted_from(folder: Path, case: Case) -> Workload:
         region.name, least, region.window_high_s, region.attempt_s, region.window_spread, 1.0,
         region.between_s,
     )  # fmt: skip
-    return replace(workload, regions=(placed,), placement=Interval(0.0, 1.0, 1.0))
+    return replace(workload, regions=(placed,), placement=UNKNOWN_PLACEMENT)
 
 
 def agree(found: Outcome, best: float) -> bool:

@@ -65,12 +65,19 @@ def _run_load(**options: Any) -> None:
     config = RunConfig.read(**options)
     # Before anything that waits is imported, see headless.py; gates read reports, which do.
     from loadtest.headless import run_headless
+    from loadtest.preflight import Plan
     from seed import contents, key_source
 
     gating = Gating.read(**gates)
     gating.expect(config)
+
+    def expect_of(plan: Plan) -> None:
+        # Without --accounts only the tables say how many there are.
+        if config.accounts is None:
+            gating.expect(config.model_copy(update={"accounts": plan.accounts}))
+
     try:
-        folder, interrupted = run_headless(config, contents, key_source)
+        folder, interrupted = run_headless(config, contents, key_source, expect_of)
     except OccbenchError as error:
         _nothing_measured(gating, config, str(error))
         raise

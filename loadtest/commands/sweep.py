@@ -16,7 +16,7 @@ from loadtest.errors import INTERRUPTED, InputError, OccbenchError, TargetError
 from loadtest.options import as_command
 
 if TYPE_CHECKING:
-    from loadtest.sweep.check import Data
+    from loadtest.sweep.check import DataOfTargets
     from loadtest.sweep.plan import Point, Sweep
 
 
@@ -52,13 +52,15 @@ def _sweep(repeats: int | None = None, resume: Path | None = None, **options: An
 
     gating = Gating.read(**{name: options.pop(name) for name in GATE_OPTIONS if name in options})
 
-    data: Data = {}
+    data: DataOfTargets = {}
 
     def check(configs: Sequence[RunConfig]) -> None:
         # Of a sweep that is gone on with these are the pending points; the gates are of all.
         if resume is None:
             gating.expect(*configs)
         data.update(check_targets(configs, contents, key_source))
+        if resume is None:
+            gating.expect(*(_with_accounts(config, data) for config in configs))
 
     if resume is None:
         sweep = begin(options, 1 if repeats is None else repeats, datetime.now().astimezone(), check)
@@ -72,12 +74,19 @@ def _sweep(repeats: int | None = None, resume: Path | None = None, **options: An
         )
     with alone(resume) as lock:
         sweep = go_on(resume, targets, check)
-        gating.expect(*map(sweep.config_of, sweep.file.points))
         _check_same_data(sweep, data)
+        gating.expect(*(_with_accounts(sweep.config_of(one), data) for one in sweep.file.points))
         raise typer.Exit(_measure_and_conclude(sweep, lock, gating))
 
 
-def _check_same_data(sweep: "Sweep", data: "Data") -> None:
+def _with_accounts(config: RunConfig, data: "DataOfTargets") -> RunConfig:
+    """A point with the number of accounts that it will have; without --accounts the tables say it."""
+    if config.accounts is not None or config.target not in data:
+        return config
+    return config.model_copy(update={"accounts": data[config.target].accounts})
+
+
+def _check_same_data(sweep: "Sweep", data: "DataOfTargets") -> None:
     """See that the targets hold what they held when points were measured; raises InputError."""
     from reports.run_file import read_run
 
@@ -88,7 +97,7 @@ def _check_same_data(sweep: "Sweep", data: "Data") -> None:
             continue
         seen.add(target)
         for then, now in zip(
-            read_run(sweep.folder / str(point.folder)).targets, data[target], strict=False
+            read_run(sweep.folder / str(point.folder)).targets, data[target].marks, strict=False
         ):
             if then.data is not None and now is not None and then.data != now:
                 raise InputError(

@@ -1,31 +1,45 @@
 """Before hours of load: is everything there that the points need?"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from loadtest.config import RunConfig
 from loadtest.preflight import KeySource, ReadSeeded, make_plan
 from loadtest.probe_table import check_endpoints
 from loadtest.targets import open_target
 
-Data = dict[tuple[str, ...], list[str | None]]
-"""Target of a point → the mark of the data behind each of its endpoints; None where it has none."""
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What a point's target holds."""
+
+    marks: tuple[str | None, ...]
+    """The mark of the data behind each of its endpoints; None where it has none."""
+    accounts: int
+    """How many of its accounts a point draws from that does not say how many."""
 
 
-def check_targets(configs: Sequence[RunConfig], read_seeded: ReadSeeded, source_of: KeySource) -> Data:
+DataOfTargets = dict[tuple[str, ...], Data]
+"""By the target of a point."""
+
+
+def check_targets(
+    configs: Sequence[RunConfig], read_seeded: ReadSeeded, source_of: KeySource
+) -> DataOfTargets:
     """See that the most demanding points of each target can be run, by a run's own preflight.
 
     That starts the embedded database too, so that the first point does not differ from the others by
     what a server does when it has just been started. Returns what data there are. Raises InputError or
     TargetError.
     """
-    data: Data = {}
+    found: DataOfTargets = {}
     for config in most_demanding(configs):
         if config.consistency is not None:
             check_endpoints([open_target(spec) for spec in config.specs()])
         # Without probes, whose rows would stay behind in the database.
         plan = make_plan(config.model_copy(update={"consistency": None}), read_seeded, source_of)
-        data[config.target] = [target["data"] for target in plan.targets]
-    return data
+        found[config.target] = Data(tuple(target["data"] for target in plan.targets), plan.accounts)
+    return found
 
 
 def most_demanding(configs: Sequence[RunConfig]) -> list[RunConfig]:

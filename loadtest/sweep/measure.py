@@ -21,8 +21,9 @@ from loadtest.config import RunConfig
 from loadtest.errors import InputError, OccbenchError
 from loadtest.options import command_words
 from loadtest.own_process import occbench_command
+from loadtest.sweep.overtime import LIMIT_S, ended_after
 from loadtest.sweep.plan import POINTS_FOLDER, Point, Sweep
-from loadtest.sweep.progress import Progress
+from loadtest.sweep.progress import Progress, how_long, planned_s
 
 _STOPPING = "stopping; the points that are measured are kept (Ctrl-C again to leave at once)"
 
@@ -76,33 +77,42 @@ def _measure_point(
     points = sweep.folder / POINTS_FOLDER
     before = set(points.iterdir())
     started_ns = time_ns()
-    status, said = _run(sweep.config_of(point), current, lock, progress)
+    limit_s = planned_s(sweep, point) + LIMIT_S
+    status, said, hung = _run(sweep.config_of(point), limit_s, current, lock, progress)
     folder = max(set(points.iterdir()) - before, key=lambda one: one.name, default=None)
     if folder is not None and is_measured(folder, status):
         point.state, point.folder = "done", f"{POINTS_FOLDER}/{folder.name}"
     elif current.interrupted:
         return
     else:
-        point.state, point.reason = "failed", reason_of(status, said)
+        late = f"it had not ended {how_long(limit_s)} after it began and was stopped; " if hung else ""
+        point.state, point.reason = "failed", late + reason_of(status, said)
     point.started_ns, point.ended_ns, point.exit_status = started_ns, time_ns(), status
 
 
-def _run(config: RunConfig, current: _Current, lock: int, progress: Progress) -> tuple[int, list[str]]:
-    """Do one run; returns its exit status and the last lines that it wrote to stderr."""
+def _run(
+    config: RunConfig, limit_s: float, current: _Current, lock: int, progress: Progress
+) -> tuple[int, list[str], bool]:
+    """Do one run; returns its exit status, the last lines that it wrote to stderr, and whether it had
+    to be ended after `limit_s` seconds.
+    """
     command = occbench_command("run", *command_words(config))
     said: list[str] = []
     # A session of its own: Ctrl-C in the terminal is for us, and reaches the run once. It inherits the
     # lock, so that nobody goes on with the sweep beside a run that has lost its parent.
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-        pass_fds=(lock,),
-    ) as child:
+    with (
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+            pass_fds=(lock,),
+        ) as child,
+        ended_after(limit_s, child) as hung,
+    ):
         current.child = child
         if current.interrupted:  # between the last look and here
             current.stop()
@@ -114,8 +124,9 @@ def _run(config: RunConfig, current: _Current, lock: int, progress: Progress) ->
                 progress.note(_STOPPING)
                 current.told = True
             progress.live("stopping" if current.interrupted else said[-1])
+        child.wait()
     current.child = None
-    return child.returncode, said
+    return child.returncode, said, hung.is_set()
 
 
 def is_measured(folder: Path, status: int) -> bool:

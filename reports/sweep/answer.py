@@ -2,15 +2,26 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
+from itertools import groupby, product
 from statistics import mean
+from typing import Any
 
 from reports.style import DASH, THIN, about, milliseconds, number
 from reports.sweep.cost import HURTS, OnsetState
 from reports.sweep.folder import Axis
 from reports.sweep.knee import KneeState
-from reports.sweep.study import GROWING, Curve, Place, Study, Values, setting
+from reports.sweep.study import (
+    GROWING,
+    NUMBERS,
+    Curve,
+    Place,
+    Study,
+    Values,
+    position,
+    setting,
+    span,
+)
 
 _MOST_PANELS = 3
 """Panels that a headline names one by one."""
@@ -62,15 +73,17 @@ def _places_named(study: Study) -> bool:
 def _onset_headline(study: Study) -> str:
     # Of a panel with a single point, in a sweep that was stopped early, there is nothing to say.
     known = {curve.panel for curve in study.curves if curve.onset is not None}
-    panels = [_panel_clause(study, values) for values in study.panel_values if values in known]
+    found = {values: _panel_clause(study, values) for values in study.panel_values if values in known}
+    panels = list(found.values())
     every = list(product(*(axis.values for axis in study.panels)))
     unknown = [study.panel_name(values) for values in every if values not in known]
     if len({clause.key for clause in panels}) == 1 and (len(every) == 1 or not panels[0].found):
         said = _sentence(study, panels[0])
         if not unknown:
             return said
-    if len(panels) <= _MOST_PANELS and (len(study.panels) == 1 or len(panels) == 1):
-        said = _several(study, panels)
+    named = _neighbours_together(study, found)
+    if len(named) <= _MOST_PANELS and (len(study.panels) == 1 or len(panels) == 1):
+        said = _several(study, named)
     else:
         said = _range(study, panels)
     if not unknown:
@@ -100,8 +113,46 @@ class _Clause:
         return self.state is OnsetState.FOUND
 
     @property
+    def all_found(self) -> bool:
+        """Whether it, or each of its curves, has a place."""
+        return all(one.found for one in self.series or (self,))
+
+    @property
     def key(self) -> tuple[object, ...]:
         return (self.state, self.ends, *(one.state for one in self.series))
+
+
+def _neighbours_together(study: Study, panels: dict[Values, _Clause]) -> list[_Clause]:
+    """Where panels lie along numbers, one clause for neighbours that say the same; if those are too
+    many for a headline, also one for neighbours that each have a place of their own.
+    """
+    if len(study.panels) != 1 or study.panels[0].name not in NUMBERS:
+        return list(panels.values())
+    axis = study.panels[0]
+    along = sorted(axis.values, key=lambda value: position(axis, value))
+
+    def joined(*alike: OnsetState) -> list[_Clause]:
+        def kind(value: Any) -> tuple[object, ...]:
+            clause = panels.get((value,))
+            if clause is None or clause.state not in alike or (clause.series and not clause.all_found):
+                return (value,)
+            return clause.state, clause.ends
+
+        groups = (list(values) for _, values in groupby(along, kind))
+        return [_joined(axis, panels, values) for values in groups if (values[0],) in panels]
+
+    plain = (OnsetState.BEFORE, OnsetState.NOT_REACHED, OnsetState.UNCLEAR)
+    same = joined(*plain)
+    return same if len(same) <= _MOST_PANELS else joined(*plain, OnsetState.FOUND)
+
+
+def _joined(axis: Axis, panels: dict[Values, _Clause], values: Sequence[Any]) -> _Clause:
+    """One clause for these panels, in which their curves say the same or each has a place."""
+    clauses = [panels[value,] for value in values]
+    if len(clauses) == 1:
+        return clauses[0]
+    series = tuple(one for clause in clauses for one in clause.series or (clause,) if one.found)
+    return replace(clauses[0], name=span(axis, values[0], values[-1]), series=series)
 
 
 def _panel_clause(study: Study, values: Values) -> _Clause:

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from reports.charts.data import ChartData, Value
 from reports.charts.draw import SETTINGS, Chart, finish, percent_axis
-from reports.style import INK, MUTED, SMALL_SIZE
+from reports.style import INK, MUTED, about
 from reports.sweep import readings
 from reports.sweep.cost import HURTS, OnsetState
 from reports.sweep.lines import (
@@ -92,12 +92,14 @@ def _draw(study: Study, predicted: Mapping[int, Predicted], kind: _Kind) -> Char
     if kind.figure == "cost":
         _hurts(study, grid, where)
     unit = f"{kind.unit} (logarithmic)" if logarithmic else kind.unit
-    furnish(grid, unit, _handles(study, ringed=ringed, banded=banded, lined=lined))
+    hurting = kind.figure == "cost"
+    furnish(grid, unit, _handles(study, ringed=ringed, banded=banded, lined=lined, hurting=hurting))
     title = f"{kind.title} {'against' if study.numeric else 'by'} {study.axis.name.replace('_', ' ')}"
     reading = readings.of_figure(study, kind.figure, predicted)
     return finish(grid.figure, f"sweep-{kind.figure}", title, reading, _data(study, predicted, kind))
 
 
+_LINE_OF_HURT: dict[str, Any] = {"color": INK.sentinel, "linewidth": 1, "linestyle": (0, (4, 3))}
 _PREDICTED = ("throughput_tps", "conflict_rate", "retry_rate")
 
 
@@ -130,16 +132,7 @@ def _predicted_line(
 def _hurts(study: Study, grid: Grid, where: Any) -> None:
     """The line from which contention is said to hurt, and where each curve crosses it."""
     for axes in grid.axes.values():
-        axes.axhline(HURTS, color=INK.sentinel, linewidth=1, linestyle=(0, (4, 3)), zorder=2)
-    grid.first.annotate(
-        "hurts",
-        (0, HURTS),
-        (3, 3),
-        xycoords=("axes fraction", "data"),
-        textcoords="offset points",
-        fontsize=SMALL_SIZE - 1,
-        color=INK.sentinel,
-    )
+        axes.axhline(HURTS, **_LINE_OF_HURT, zorder=2)
     for curve in study.curves:
         axes = grid.axes.get(curve.panel)  # type: ignore[assignment]
         if axes is None or curve.onset is None or curve.onset.state is not OnsetState.FOUND:
@@ -152,8 +145,11 @@ def _hurts(study: Study, grid: Grid, where: Any) -> None:
         )
 
 
-def _handles(study: Study, *, ringed: bool, banded: bool, lined: bool) -> list[Any]:
+def _handles(study: Study, *, ringed: bool, banded: bool, lined: bool, hurting: bool) -> list[Any]:
     handles = series_handles(study)
+    if hurting:
+        # Its name stands here, for beside the line it would sooner or later lie on a marker.
+        handles.append(Line2D([], [], **_LINE_OF_HURT, label=f"hurts ({about(HURTS)})"))
     if lined:
         handles.append(
             Line2D(

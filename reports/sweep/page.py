@@ -81,14 +81,13 @@ def publication_of(study: Study) -> Publication:
         tables=(content.laws,) if content.laws else (),
         charts=(content.law,) if content.law else (),
     )
-    maps = Section("By two axes", charts=tuple(content.maps))
     points = Section("Every point", tables=(content.points,))
     return Publication(
         title=study.sweep.label or "sweep",
         kicker=("occbench", "sweep", str(study.sweep.config.get("scenario", "")), study.sweep.label),
         headline=content.answer.headline,
         lede=content.answer.lede,
-        charts=tuple(content.curves),
+        charts=(*content.maps, *content.curves),
         notes=tuple(Note(one.state, one.text) for one in content.verdicts),
-        sections=tuple(section for section in (maps, law, points) if section.charts or section.tables),
+        sections=tuple(section for section in (law, points) if section.charts or section.tables),
     )

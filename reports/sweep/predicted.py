@@ -1,22 +1,22 @@
 """The predicted curve: what the model makes of one run of a panel at all its other loads.
 
-The basis is the panel's run at the lowest load that had conflicts enough to show where the windows lie,
-or, without one, the run at the lowest load: few users, many accounts, long pauses. Its record of
-attempts is the only one that a sweep's report reads. Attempts are predicted to take as long as they did
-there: where the measured throughput stays below the prediction, something other than conflicts slows
-them down.
+The basis is the panel's run at the lowest load: few users, many accounts, long pauses. Attempts are
+predicted to take as long as they did there: where the measured throughput stays below the prediction,
+something other than conflicts slows them down. Where the basis had too few conflicts to show where its
+windows lie, the lowest load that had enough tells it. The records of these are the only ones that a
+sweep's report reads.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from loadtest.errors import InputError
 from loadtest.forecast import Interval, Workload, forecast
-from reports.basis import Basis, basis_of
-from reports.sweep.folder import Point
-from reports.sweep.study import GROWING, Curve, Place, Study, Values, setting
+from reports.basis import FEW_CONFLICTS, Basis, basis_of
+from reports.sweep.study import GROWING, Curve, Place, Study, setting
 
-_ENOUGH_CONFLICTS = 30
 _MOST_FORECASTS, _LEAST_PLACES = 100, 3
 """A forecast takes about a twentieth of a second; a page has so many, and a line at least so many."""
 _MOST_ATTEMPTS = 2_000_000
@@ -38,6 +38,8 @@ class Predicted:
 
     basis: str
     """That run's setting, as a sentence says it."""
+    placed_by: str | None
+    """The setting of the run that told where the windows lie, if that is another one."""
     places: tuple[PredictedPlace, ...]
 
 
@@ -48,32 +50,47 @@ def predict_curves(study: Study) -> dict[int, Predicted]:
         return found
     each = max(_LEAST_PLACES, _MOST_FORECASTS // max(1, len(study.curves)))
     for panel in study.panel_values:
-        basis, where = _basis(study, panel)
-        if basis is None:
+        curves = [curve for curve in study.of_panel(panel) if curve.series.target is None]
+        calmest = _calmest(study, curves)
+        if calmest is None:
             continue
-        for place, curve in enumerate(study.curves):
-            if curve.panel == panel and curve.series.key_type in basis.key_types:
-                try:
-                    found[place] = Predicted(where, tuple(_places(study, curve, basis, each)))
-                except InputError:
-                    continue
+        telling = {curve.series.key_type: _telling(study, curve, calmest) for curve in curves}
+        try:
+            basis = _basis(study, calmest, telling)
+        except InputError:
+            continue
+        where = setting(study.axis, calmest.value)
+        for number, curve in enumerate(study.curves):
+            if curve not in curves or curve.series.key_type not in basis.key_types:
+                continue
+            place = telling[curve.series.key_type]
+            placed_by = setting(study.axis, place.value) if place is not None else None
+            with suppress(InputError):
+                found[number] = Predicted(where, placed_by, tuple(_places(study, curve, basis, each)))
     return found
 
 
-def _basis(study: Study, panel: Values) -> tuple[Basis | None, str]:
-    curves = [curve for curve in study.of_panel(panel) if curve.series.target is None]
+def _calmest(study: Study, curves: Sequence[Curve]) -> Place | None:
+    """The place at the lowest load of which every curve has a record that can be read."""
     if not curves:
-        return None, ""
-    places = curves[0].places[:: GROWING.get(study.axis.name, 1)]
-    fitting = [place for place in places if all(_readable(curve, place) for curve in curves)]
-    rich = [place for place in fitting if all(_conflicts(curve, place) for curve in curves)]
-    for place in (rich or fitting)[:1]:
-        point: Point = place.points[0]
-        try:
-            return basis_of(study.folder / str(point.folder)), setting(study.axis, place.value)
-        except InputError:
-            break
-    return None, ""
+        return None
+    fitting = (
+        place for place in _growing(study, curves[0]) if all(_readable(c, place) for c in curves)
+    )
+    return next(fitting, None)
+
+
+def _telling(study: Study, curve: Curve, calmest: Place) -> Place | None:
+    """The place at the lowest load that shows where the curve's windows lie, unless `calmest` does."""
+    for place in _growing(study, curve):
+        if _readable(curve, place) and place.runs[0].conflicts >= FEW_CONFLICTS:
+            return None if place.value == calmest.value else place
+    return None
+
+
+def _growing(study: Study, curve: Curve) -> tuple[Place, ...]:
+    """The curve's places from the lowest load on."""
+    return curve.places[:: GROWING.get(study.axis.name, 1)]
 
 
 def _readable(curve: Curve, place: Place) -> bool:
@@ -81,9 +98,18 @@ def _readable(curve: Curve, place: Place) -> bool:
     return mine is not None and 0 < mine.runs[0].attempts <= _MOST_ATTEMPTS
 
 
-def _conflicts(curve: Curve, place: Place) -> bool:
-    mine = curve.at(place.value)
-    return mine is not None and mine.runs[0].conflicts >= _ENOUGH_CONFLICTS
+def _basis(study: Study, calmest: Place, telling: Mapping[str, Place | None]) -> Basis:
+    """The run at the calmest place, its windows placed as the telling ones say."""
+    places = {place.value: place for place in telling.values() if place is not None}
+    runs = {value: basis_of(_folder(study, place)) for value, place in places.items()}
+    like = {
+        key: runs[place.value].key_types[key] for key, place in telling.items() if place is not None
+    }
+    return basis_of(_folder(study, calmest), like)
+
+
+def _folder(study: Study, place: Place) -> Path:
+    return study.folder / str(place.points[0].folder)
 
 
 def _places(study: Study, curve: Curve, basis: Basis, most: int) -> Iterator[PredictedPlace]:

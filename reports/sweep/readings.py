@@ -1,6 +1,6 @@
 """What each chart of a sweep says, in a sentence or two made from its figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from reports.style import about, milliseconds
 from reports.sweep.answer import curve_name, knee_text, tps
@@ -23,13 +23,20 @@ def of_figure(study: Study, figure: str, predicted: Mapping[int, Predicted]) -> 
         text += _marks([curve for _, curve in known], figure)
     said = [predicted[place] for place, _ in known if place in predicted]
     if figure in ("throughput_tps", "conflict_rate", "retry_rate") and said:
-        bases = list(dict.fromkeys(one.basis for one in said))
-        text += (
-            f" Dotted: predicted from the run at {bases[0]}, with attempts as long as there."
-            if len(bases) == 1
-            else " Dotted: predicted from a run of each panel, that of the lowest load with conflicts."
-        )
+        text += f" {_dotted(said)}"
     return text
+
+
+def _dotted(said: Sequence[Predicted]) -> str:
+    """What the predicted lines were made from."""
+    bases = list(dict.fromkeys(one.basis for one in said))
+    where = bases[0] if len(bases) == 1 else "the calmest setting of each panel"
+    text = f"Dotted: predicted from the run at {where}, with attempts as long as there"
+    placed = list(dict.fromkeys(one.placed_by for one in said if one.placed_by))
+    if not placed:
+        return f"{text}."
+    told = placed[0] if len(placed) == 1 else "the calmest setting with conflicts enough"
+    return f"{text}; when in COMMIT they are decided is learnt from the run at {told}."
 
 
 def _sentence(study: Study, curve: Curve, figure: str) -> str:

@@ -15,7 +15,8 @@ from reports.sweep.measured import Measured, PointFigures, Series, read_point
 from reports.sweep.scalability import Fit, NoFit, fit_law
 
 _LOADS = ("users", "rate")
-_NUMBERS = (*_LOADS, "accounts", "think_time", "max_attempts")
+NUMBERS = (*_LOADS, "accounts", "think_time", "max_attempts")
+"""Axes whose values are numbers."""
 GROWING = {"users": 1, "rate": 1, "accounts": -1, "think_time": -1}
 """In which direction of an axis contention is expected to grow; on the others nobody knows."""
 
@@ -89,7 +90,7 @@ class Study:
     @property
     def numeric(self) -> bool:
         """Whether the axis has numbers, so that it makes sense to draw a line along it."""
-        return self.axis.name in _NUMBERS
+        return self.axis.name in NUMBERS
 
     def position(self, value: Any) -> float:
         """Where a value of a numeric axis stands: itself, but attempts without end are the most."""
@@ -144,6 +145,17 @@ def setting(axis: Axis, value: object) -> str:
     return f"{axis.name.replace('_', ' ')} {axis.label_of(value)}"
 
 
+def span(axis: Axis, first: Any, last: Any) -> str:
+    """All values of a numeric axis from one to another, as in `1,000 to 100,000 accounts`."""
+    if axis.name == "max_attempts" and last == 0:
+        return f"{first} or more attempts allowed"
+    if axis.name == "rate":
+        return f"rates of {first:,.10g} to {last:,.10g}/s"
+    if axis.name in _UNITS:
+        return f"{first:,.10g} to {setting(axis, last)}"
+    return f"{setting(axis, first)} to {axis.label_of(last)}"
+
+
 def position(axis: Axis, value: Any) -> float:
     """A value of a numeric axis as a number that orders it: no limit of attempts, 0, is infinite."""
     if value is None or (axis.name == "max_attempts" and value == 0):
@@ -187,7 +199,7 @@ def _choose(axes: Sequence[Axis]) -> Axis:
         for axis in axes:
             if axis.name == name and all(isinstance(v, int | float) for v in axis.values):
                 return axis
-    return next((axis for axis in axes if axis.name in _NUMBERS), axes[0])
+    return next((axis for axis in axes if axis.name in NUMBERS), axes[0])
 
 
 def _combinations(axes: Sequence[Axis]) -> Iterator[Values]:
@@ -271,6 +283,7 @@ def _law(study: Study, series: Series, panel: Values, places: tuple[Place, ...])
 
 __all__ = [
     "GROWING",
+    "NUMBERS",
     "Curve",
     "KneeState",
     "OnsetState",
@@ -281,4 +294,5 @@ __all__ = [
     "position",
     "read_study",
     "setting",
+    "span",
 ]

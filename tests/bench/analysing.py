@@ -11,17 +11,21 @@ from tests.bench.table import Figure, Goal, Measurement, Ratio
 _SECONDS = Goal.most(30, aim=20, unit=" s")
 _MEMORY = Goal.most(4, aim=3, unit=" GB")
 _RUN_S = 600
+_ONE, _THREE = ("embedded",), ("east", "west", "north")
 _CONFLICTS = 0.036
 """The made-up runs' own: a transaction is 1 / (1 − this) attempts."""
 
 
 def measure(bed: Bed) -> Measurement:
-    """Made-up runs of two sizes; the larger one is held against the aims."""
+    """Made-up runs of two sizes, the larger one also over three targets and held against the aims."""
     found = Measurement("Report", "")
-    for attempts in bed.sizes.attempts:
-        done, there = _report(bed, attempts)
+    small, large = bed.sizes.attempts
+    for attempts, targets in ((small, _ONE), (large, _ONE), (large, _THREE)):
+        done, there = _report(bed, attempts, targets)
         size = f"{round(there / 1e6, 1):g} M attempts"
-        if attempts == bed.sizes.attempts[-1]:
+        if len(targets) > 1:
+            size += f" on {len(targets)} targets"
+        if attempts == large:
             found.ratios += [
                 Ratio(f"report on {size}", [done.seconds], _SECONDS, " s"),
                 Ratio(f"report on {size}, peak memory", [done.peak_mb / 1024], _MEMORY, " GB"),
@@ -34,16 +38,16 @@ def measure(bed: Bed) -> Measurement:
     return found
 
 
-def _report(bed: Bed, attempts: int) -> tuple[Finished, int]:
+def _report(bed: Bed, attempts: int, targets: tuple[str, ...]) -> tuple[Finished, int]:
     folder = bed.folder / f"made-up-{attempts}"
-    say(f"report: making up {attempts:,} attempts")
+    say(f"report: making up {attempts:,} attempts on {', '.join(targets)}")
     # A few too many, for their number is left to chance.
     rate = 1.002 * attempts * (1 - _CONFLICTS) / _RUN_S
     run(
         [
             *(sys.executable, "-m", "tests.run_folders", folder, "--tps", str(rate)),
             *("--duration-s", str(_RUN_S), "--conflict", str(_CONFLICTS)),
-            *("--accounts", str(bed.sizes.accounts)),
+            *("--accounts", str(bed.sizes.accounts), "--targets", ",".join(targets)),
         ]
     )
     say(f"report: on {attempts:,} attempts")

@@ -22,7 +22,7 @@ from tests.commands import (
     results_in,
     wait_for,
 )
-from tests.conftest import sql_target
+from tests.conftest import SEEDED, sql_target
 
 SHORT = ("--users", 4, "--keys", "int", "--accounts", 200, "--warmup", 0, "--duration", "1s")
 
@@ -143,3 +143,17 @@ def test_interrupted_is_130_with_what_its_gates_say(
     junit = cases(tmp_path)
     assert "above the limit" in str(junit["p50 > 1us (int)"])
     assert "7" in str(junit["invariant"])
+
+
+def test_a_base_of_other_accounts_is_refused_before_any_load(
+    missed: tuple[Done, RunResult], seeded: str, tmp_path: Path
+) -> None:
+    """Without --accounts the tables say how many there are: not as many as the base had."""
+    _, base = missed
+    words = [str(word) for word in SHORT if word not in ("--accounts", 200)]
+    gate = ("--fail-on", "p50 > +10%", "--base", base.folder, "--out", tmp_path / "results")
+    slower = f"{seeded}&commit_delay_ms=1"
+    for command_words in (("run",), ("sweep", "--target", slower)):
+        done = occbench(*command_words, "--target", seeded, *words, *gate, cwd=tmp_path)
+        assert f"accounts 200 and {SEEDED:,}" in one_line(done, 2)
+        assert not list((tmp_path / "results").glob("*"))

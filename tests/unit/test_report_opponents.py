@@ -76,18 +76,20 @@ def by_hand(rows: list[dict[str, Any]], system: list[int]) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("room", [1 << 62, 64], ids=["in one", "some accounts after the other"])
+@pytest.mark.parametrize("small", [False, True], ids=["in one", "some after the other"])
 @pytest.mark.parametrize("shift", [0, 10**12], ids=["small numbers", "huge numbers"])
 @settings(max_examples=150, deadline=None)
 @given(rows=attempts_of_a_run, system=st.sampled_from([(0, 0, 0), (0, 1, 0), (0, 1, 2)]))
 def test_winners_are_those_of_a_double_loop(
-    rows: list[dict[str, Any]], system: tuple[int, ...], shift: int, room: int
+    rows: list[dict[str, Any]], system: tuple[int, ...], shift: int, small: bool
 ) -> None:
     made = columns(rows, shift)
     failed = np.flatnonzero(made.outcome == OUTCOME_CODE[Outcome.CONFLICT_DATA])
     committed = made.outcome == OUTCOME_CODE[Outcome.COMMITTED]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(opponents, "_ROOM", room)
+        if small:
+            for limit, value in (("_ROOM", 64), ("_AT_ONCE", 3), ("_LAST_BITS", 1)):
+                patch.setattr(opponents, limit, value)
         found = opponents.winners(made, failed, committed, np.array(system), 2)
     assert found.tolist() == by_hand(rows, list(system))
 

@@ -1,14 +1,17 @@
 """What a run that has ended tells of its point, and who may measure."""
 
 import json
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from loadtest.errors import InputError
 from loadtest.sweep.measure import alone, is_measured, reason_of
+from loadtest.sweep.overtime import ended_after
 
 
 @pytest.mark.parametrize("holds", [True, None, False])
@@ -55,3 +58,44 @@ def test_what_is_no_folder_cannot_be_gone_on_with(tmp_path: Path) -> None:
     for path in (tmp_path / "nothing", tmp_path / "file"):
         with pytest.raises(InputError, match="not a sweep's folder"), alone(path):
             pass
+
+
+SLEEPING = "import signal, time; signal.signal(2, signal.{}); print(flush=True); time.sleep(60)"
+OBEDIENT, STUBBORN = SLEEPING.format("SIG_DFL"), SLEEPING.format("SIG_IGN")
+PARENT = f"""
+import subprocess, sys
+worker = subprocess.Popen([sys.executable, "-c", {STUBBORN!r}], start_new_session=True)
+worker.wait()
+"""
+
+
+@pytest.mark.parametrize(("code", "status"), [(OBEDIENT, -signal.SIGINT), (STUBBORN, -signal.SIGKILL)])
+def test_a_run_that_does_not_end_is_ended(code: str, status: int) -> None:
+    words = [sys.executable, "-c", code]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        with ended_after(0.1, child, grace_s=0.3) as hung:
+            assert child.wait(30) == status
+    assert hung.is_set()
+
+
+@pytest.mark.parametrize("grace_s", [0.3, 5])
+def test_with_a_run_its_workers_are_ended(grace_s: float) -> None:
+    """Or whoever reads what they write would wait for them."""
+    words = [sys.executable, "-c", PARENT]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        with ended_after(0.1, child, grace_s=grace_s):
+            assert child.stdout.read() == ""
+
+
+def test_a_run_that_ends_in_time_is_left_alone() -> None:
+    with (
+        subprocess.Popen([sys.executable, "-c", ""], text=True, start_new_session=True) as child,
+        ended_after(30, child) as hung,
+    ):
+        assert child.wait(20) == 0
+    assert not hung.is_set()
+    assert not any(isinstance(thread, threading.Timer) for thread in threading.enumerate())

@@ -1,7 +1,10 @@
 """The predicted curve of a sweep: made from one run, it meets the others."""
 
 import json
+import math
 import shutil
+from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ from loadtest.simulation import SimulateConfig, simulate
 from reports import summarise
 from reports.summary import write_summary
 from reports.sweep import write_sweep_report
-from reports.sweep.predicted import Predicted, predict_curves
+from reports.sweep.predicted import Predicted, _basis, predict_curves
 from reports.sweep.study import Study, read_study
 from tests.sweep_folders import FakeSweep, write_fake_sweep
 
@@ -19,36 +22,42 @@ USERS = (2, 8, 32, 128)
 ACCOUNTS = (500, 20_000)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sweep whose points were simulated: nothing but conflicts slows anything down."""
-    where = tmp_path_factory.mktemp("sweep")
+def simulated_sweep(
+    where: Path, accounts: Iterable[int], slower_from: float = math.inf, **more: Any
+) -> Path:
+    """A sweep whose points were simulated; from so many users on, statements take ten times as long."""
     points: list[dict[str, Any]] = []
-    for accounts in ACCOUNTS:
-        for users in USERS:
-            config = SimulateConfig.read(
-                users=users, accounts=accounts, keys="int", duration="8s", warmup="1s",
-                out=where / "points", seed=len(points) + 1,
-            )  # fmt: skip
-            run = simulate(config)
-            write_summary(run, summarise(run))
-            points.append(
-                {
-                    "number": len(points) + 1, "values": {"users": users, "accounts": accounts},
-                    "repeat": 1, "label": run.name, "state": "done", "folder": f"points/{run.name}",
-                    "exit_status": 0,
-                }
-            )  # fmt: skip
+    for size, users in product(accounts, USERS):
+        slow = {"statement_ms": 10.0} if users >= slower_from else {}
+        config = SimulateConfig.read(
+            users=users, accounts=size, keys="int", duration="8s", warmup="1s",
+            out=where / "points", seed=len(points) + 1, **slow, **more,
+        )  # fmt: skip
+        run = simulate(config)
+        write_summary(run, summarise(run))
+        points.append(
+            {
+                "number": len(points) + 1, "values": {"users": users, "accounts": size},
+                "repeat": 1, "label": run.name, "state": "done", "folder": f"points/{run.name}",
+                "exit_status": 0,
+            }
+        )  # fmt: skip
     sweep = {
         "format": 1, "label": "simulated", "config": {"scenario": "transfer", "seed": 1}, "repeats": 1,
         "axes": [
             {"name": "users", "values": USERS, "labels": [str(n) for n in USERS]},
-            {"name": "accounts", "values": ACCOUNTS, "labels": [str(n) for n in ACCOUNTS]},
+            {"name": "accounts", "values": list(accounts), "labels": [str(n) for n in accounts]},
         ],
         "points": points,
     }  # fmt: skip
     (where / "sweep.json").write_text(json.dumps(sweep))
     return where
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nothing but conflicts slows anything down."""
+    return simulated_sweep(tmp_path_factory.mktemp("sweep"), ACCOUNTS)
 
 
 @pytest.fixture(scope="module")
@@ -79,14 +88,37 @@ def test_every_other_load_is_met(found: tuple[Study, dict[int, Predicted]]) -> N
             assert throughput.low * 0.95 <= tps <= throughput.high * 1.05, place
 
 
-def test_the_basis_is_the_lowest_load_with_conflicts_enough(
+def test_the_basis_is_the_lowest_load_and_the_first_with_conflicts_enough_places_its_windows(
     found: tuple[Study, dict[int, Predicted]],
 ) -> None:
     study, predicted = found
+    placed_by = []
     for number, line in predicted.items():
         curve = study.curves[number]
         enough = [p.value for p in curve.places if p.runs[0].conflicts >= 30]
-        assert line.basis == f"{enough[0]} users"
+        assert line.basis == "2 users"
+        assert line.placed_by == (None if enough[0] == 2 else f"{enough[0]} users")
+        placed_by.append(line.placed_by)
+    assert any(placed_by)
+
+
+def test_a_load_that_fills_the_system_does_not_slow_the_line_down(tmp_path: Path) -> None:
+    """Only where it is full are there conflicts, and they still say when attempts are decided."""
+    commit = {"commit_ms": 20.0, "decided_at": 1.0}
+    study = read_study(simulated_sweep(tmp_path, [5_000], slower_from=32, **commit))
+    (line,) = predict_curves(study).values()
+    assert (line.basis, line.placed_by) == ("2 users", "32 users")
+    (curve,) = study.curves
+    for place in line.places:
+        run = curve.at(place.value)
+        assert run is not None
+        ratio = place.figures["throughput_tps"].best / run.runs[0].throughput_tps
+        assert ratio == pytest.approx(1, rel=0.05) if place.value < 32 else ratio > 1.5
+    # There a window is 10 ms at least (a statement) and 40 ms at most, and truly half of the first
+    # statement, the second and COMMIT: 35 ms. A run without conflicts cannot know that.
+    basis = _basis(study, curve.places[0], {"int": curve.places[-1]})
+    assert basis.key_types["int"].conflicts < 30
+    assert basis.key_types["int"].placement.best == pytest.approx(25 / 30, abs=0.1)
 
 
 @pytest.mark.parametrize(
