@@ -69,7 +69,8 @@ def conflict_rate_of_attempts(
                          the next one cannot commit before it has seen the last
 
     A transaction spared with probability s makes (1 − (1 − s)^m) / s attempts of at most m. The
-    mean over all pairs of keys is taken over bins of keys with like x_k.
+    mean over all pairs of keys is taken over bins of keys with like x_k, or of very many keys over
+    the classes of `popularity`.
 
     Args:
         law: which accounts are accessed how often.
@@ -92,6 +93,11 @@ def _keys_alike(
     law: AccessLaw, commits_in_window: float, *, evenly: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Bins of keys with like x_k: the share of the accesses that goes there, and s_k."""
+    if law.accounts > _COUNTED:
+        alike = popularity_of(law)
+        q = alike.writes()
+        x = commits_in_window * q
+        return alike.members * q / 2, 1 - np.minimum(x, 1.0) if evenly else np.exp(-x)
     weight, spared = np.zeros(_BINS), np.zeros(_BINS)
     for q in law.writes_per_transfer():
         x = commits_in_window * q

@@ -107,7 +107,10 @@ def tally(attempts: Attempts, cells: NDArray[np.int32], latency_ns: NDArray[np.i
     size = int(np.prod(shape))
     kinds = len(OUTCOMES)
 
-    def by_cell(weights: NDArray[np.int64], where: NDArray[np.int32]) -> NDArray[np.float64]:
+    # As `bincount` wants them, or it would convert them anew for each sum.
+    index = cells.astype(np.intp)
+
+    def by_cell(weights: NDArray[np.int64], where: NDArray[np.intp]) -> NDArray[np.float64]:
         return (np.bincount(where, weights, size) / 1e6).reshape(shape)
 
     combined = cells * np.int32(kinds) + rows.outcome
@@ -115,23 +118,23 @@ def tally(attempts: Attempts, cells: NDArray[np.int32], latency_ns: NDArray[np.i
     final_outcomes = np.bincount(combined[rows.final], minlength=size * kinds).reshape(*shape, kinds)
     del combined
 
-    final_cells = cells[rows.final]
+    final_cells = index[rows.final]
     retries = np.minimum(rows.attempt[rows.final] - 1, _MAX_RETRIES)
     width = int(retries.max(initial=0)) + 1
-    histogram = np.bincount(final_cells.astype(np.int64) * width + retries, minlength=size * width)
+    histogram = np.bincount(final_cells * width + retries, minlength=size * width)
 
     first = rows.attempt == 1
     cut_off = _cut_off(rows)
 
     def of_ended(values: NDArray[np.int64]) -> NDArray[np.float64]:
-        return by_cell(values, cells) - by_cell(values[cut_off], cells[cut_off])
+        return by_cell(values, index) - by_cell(values[cut_off], index[cut_off])
 
     sums = {
         "statements": of_ended(rows.statements_ns),
         "commit": of_ended(rows.commit_ns),
         "backoff": of_ended(rows.backoff_ns),
-        "window_low": by_cell(rows.window_low_ns, cells),
-        "window_high": by_cell(rows.window_high_ns, cells),
+        "window_low": by_cell(rows.window_low_ns, index),
+        "window_high": by_cell(rows.window_high_ns, index),
         "waiting": of_ended((rows.start_ns - rows.intended_start_ns) * first),
         "latency": by_cell(latency_ns, final_cells),
     }

@@ -74,9 +74,9 @@ def heat(
         even: whether accesses are; then no account is popular.
     """
     rows = attempts.measured
-    numbers, room, names = _compact(rows.accounts)
+    accounts = _Accounts(rows.accounts)
     conflicted = CONFLICT_CODES[rows.outcome]
-    each_attempt = _Spread(rows.touched, len(numbers))
+    each_attempt = _Spread(rows.touched, len(rows.accounts))
     system = np.array(databases.numbers)
     popularity = {}
     found: list[HotAccount] = []
@@ -85,10 +85,9 @@ def heat(
         served = tuple(np.array(attempts.targets)[system == database].tolist())
         for k in key_types:
             mine = _mine(attempts, key_types, k, None if databases.whole else system == database)
-            where = slice(None) if mine is None else each_attempt(mine)
-            accesses = np.bincount(numbers[where], minlength=room)
-            failed = each_attempt(conflicted if mine is None else conflicted & mine)
-            conflicts = np.bincount(numbers[failed], minlength=room)
+            accesses = accounts.count(None if mine is None else each_attempt(mine))
+            failed = conflicted if mine is None else conflicted & mine
+            conflicts = accounts.count(each_attempt(failed))
             if not accesses.any():
                 continue
             total += int(conflicts.sum())
@@ -97,20 +96,19 @@ def heat(
                 HotAccount(
                     served,
                     attempts.key_types[k],
-                    int(names[i]) if names is not None else int(i),
+                    accounts.name(int(i)),
                     int(accesses[i]),
                     int(conflicts[i]),
                     int(accesses[i]) / mean,
                 )
-                for i in np.lexsort((-accesses, -conflicts))[:TOP]
-                if accesses[i]
+                for i in _hottest(accesses, conflicts)
             ]
             if even or not databases.whole:
                 continue
             # By transactions, not attempts: a conflict brings its own second access, and would make
             # every account that had one look popular.
             ended = rows.final if mine is None else rows.final & mine
-            wanted = np.bincount(numbers[each_attempt(ended)], minlength=room)
+            wanted = accounts.count(each_attempt(ended))
             curve = _popularity(wanted, accesses, conflicts, blocks.duration_of(k))
             if curve is not None:
                 popularity[attempts.key_types[k]] = curve
@@ -129,14 +127,44 @@ def _mine(
     return on if mine is None else on & mine
 
 
-def _compact(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], int, NDArray[np.int64] | None]:
-    """(numbers, how many to count, their names): huge account numbers are numbered anew."""
-    if not len(numbers):
-        return numbers, 1, None
-    if numbers.min() >= 0 and numbers.max() < _DENSE:
-        return numbers, int(numbers.max()) + 1, None
-    names, compact = np.unique(numbers, return_inverse=True)
-    return compact, len(names), names
+def _hottest(accesses: NDArray[np.int64], conflicts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The places of the TOP accounts with most conflicts, of those with as many the most accessed."""
+    # Millions that never conflicted need no order, unless there are too few that did.
+    found = np.flatnonzero(conflicts)
+    if len(found) < TOP:
+        found = np.flatnonzero(accesses)
+    return found[np.lexsort((-accesses[found], -conflicts[found]))[:TOP]]
+
+
+class _Accounts:
+    """Counts accesses by account: in a table of all, or by sorting where their numbers are huge."""
+
+    def __init__(self, numbers: NDArray[np.int64]) -> None:
+        self._numbers: NDArray[np.integer] = numbers
+        self._names: NDArray[np.integer] | None = None
+        low, high = int(numbers.min(initial=0)), int(numbers.max(initial=0))
+        if low >= 0 and high < _DENSE:
+            self._all = np.bincount(numbers, minlength=1)
+            return
+        if np.iinfo(np.int32).min <= low and high <= np.iinfo(np.int32).max:
+            # Sorted in a third of the time.
+            self._numbers = numbers.astype(np.int32)
+        self._names, self._all = np.unique(self._numbers, return_counts=True)
+
+    def count(self, chosen: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+        """How often each account is among the chosen accesses, or among all where None."""
+        if chosen is None:
+            return self._all
+        if self._names is None:
+            return np.bincount(self._numbers[chosen], minlength=len(self._all))
+        names, times = np.unique(self._numbers[chosen], return_counts=True)
+        found = np.zeros(len(self._names), np.int64)
+        found[np.searchsorted(self._names, names)] = times
+        return found
+
+    def name(self, place: int) -> int:
+        """The number of the account that has this place in the counts."""
+        return place if self._names is None else int(self._names[place])
 
 
 class _Spread:

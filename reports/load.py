@@ -5,6 +5,7 @@ small codes, so that ten million attempts need little more memory than their num
 """
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -192,17 +193,26 @@ def _optional(file: pq.ParquetFile) -> list[str]:
 
 
 def _tables(files: list[tuple[Path, pq.ParquetFile]]) -> Iterator[tuple[Path, pa.Table]]:
-    for path, file in files:
-        try:
-            table = file.read(columns=[*_COLUMNS, *_optional(file)])
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(
-                f"{path} is damaged; delete that one file to report on the rest of the run"
-            ) from error
-        for name in table.column_names:
-            if name != "sqlstate" and name not in _REMOTE and table.column(name).null_count:
-                raise InputError(f"{path}: column {name!r} has empty values")
-        yield path, table
+    """The files' tables, each read while the one before it is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        ahead: Future[pa.Table] | None = None
+        for place, (path, _) in enumerate(files):
+            table = (ahead or reader.submit(_table, *files[place])).result()
+            ahead = reader.submit(_table, *files[place + 1]) if place + 1 < len(files) else None
+            yield path, table
+
+
+def _table(path: Path, file: pq.ParquetFile) -> pa.Table:
+    try:
+        table = file.read(columns=[*_COLUMNS, *_optional(file)])
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"{path} is damaged; delete that one file to report on the rest of the run"
+        ) from error
+    for name in table.column_names:
+        if name != "sqlstate" and name not in _REMOTE and table.column(name).null_count:
+            raise InputError(f"{path}: column {name!r} has empty values")
+    return table
 
 
 def _numpy(column: pa.ChunkedArray) -> NDArray[Any]:

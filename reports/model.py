@@ -1,6 +1,7 @@
 """A result folder as one model: every figure the report prints or draws."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from reports.opponents import Opponents, find_opponents
 from reports.pairs import Comparison, compare_key_types, compare_targets
 from reports.remote import Said
 from reports.run_file import Run, read_run
-from reports.series import Series, WarmupSeries, over_time, warmup_over_time
+from reports.series import Series, WarmupSeries, over_time, targets_over_time, warmup_over_time
 from reports.systems import Databases, find_databases
 from reports.warmup_check import Warmth, find_warmth
 
@@ -147,42 +148,48 @@ def build_model(folder: Path) -> Model:
     rows = attempts.measured
     end_ns = rows.end_ns()
     latency_ns = (end_ns - rows.intended_start_ns)[rows.final]
-    cells = _cells(attempts)
-    counts = tally(attempts, cells, latency_ns)
-    by_key = counts.outcomes.sum(axis=(1, 2, 3))
-    # A key type that had its blocks and started nothing in them is a result, too.
-    present = [int(k) for k in np.flatnonzero((by_key > 0) | blocks.present.any(axis=0))]
-    alternating = len(present) > 1 and blocks.paired
-    series = {
-        attempts.key_types[k]: over_time(
-            attempts,
-            blocks,
-            end_ns,
-            latency_ns,
-            key_type=k,
-            alternating=alternating,
-            closed=not run.open_loop,
-        )
-        for k in present
-    }
     order = _target_order(run, attempts)
     databases = find_databases(run, attempts.targets)
-    regions = None
-    if len(order) > 1:
-        regions = _regions(run, attempts, blocks, order, end_ns, latency_ns, databases)
-    gaps = find_gaps(attempts, blocks, end_ns)
-    comparisons = compare_key_types(attempts, blocks, latency_ns, present, order, run.config.seed)
-    hot = heat(attempts, blocks, present, databases, run.size, even=run.config.skew == "uniform")
-    del end_ns
+    by_key = np.bincount(rows.key_type, minlength=len(attempts.key_types))
+    # A key type that had its blocks and started nothing in them is a result, too.
+    present = [int(k) for k in np.flatnonzero((by_key > 0) | blocks.present.any(axis=0))]
+    # Half of ten million attempts' figures are computed beside the other half.
+    with ThreadPoolExecutor(1) as beside:
+        asked = (attempts, blocks, order, end_ns, latency_ns, databases, run.config.seed)
+        regions_beside = beside.submit(_regions, *asked) if len(order) > 1 else None
+        even = run.config.skew == "uniform"
+        hot = beside.submit(heat, attempts, blocks, present, databases, run.size, even=even)
+        warmth = beside.submit(find_warmth, attempts, blocks, latency_ns)
+        omissions = (
+            None if run.open_loop else beside.submit(find_omissions, attempts, blocks, latency_ns)
+        )
+        cells = _cells(attempts)
+        counts = tally(attempts, cells, latency_ns)
+        alternating = len(present) > 1 and blocks.paired
+        series = {
+            attempts.key_types[k]: over_time(
+                attempts,
+                blocks,
+                end_ns,
+                latency_ns,
+                key_type=k,
+                alternating=alternating,
+                closed=not run.open_loop,
+            )
+            for k in present
+        }
+        comparisons = compare_key_types(attempts, blocks, latency_ns, present, order, run.config.seed)
+        slices = _Slices(
+            blocks,
+            counts,
+            _Times(attempts, cells, latency_ns),
+            Said(run, attempts, cells),
+            Band(run, attempts, blocks, counts, databases),
+        )
+        regions = regions_beside.result() if regions_beside is not None else None
+        gaps = find_gaps(attempts, blocks, end_ns)
     first = rows.attempt == 1
     wait_ns = rows.start_ns[first] - rows.intended_start_ns[first]
-    slices = _Slices(
-        blocks,
-        counts,
-        _Times(attempts, cells, latency_ns),
-        Said(run, attempts, cells),
-        Band(run, attempts, blocks, counts, databases),
-    )
     everything = slice(None)
     key_types = {}
     curves = {}
@@ -221,15 +228,15 @@ def build_model(folder: Path) -> Model:
         warmup=warmup_over_time(attempts.warmup, blocks.from_ns),
         warmup_s=_warmup_seconds(run, attempts, blocks),
         curves={name: curve for name, curve in curves.items() if curve is not None},
-        heat=hot,
+        heat=hot.result(),
         sqlstates=attempts.sqlstates,
         measured_s=blocks.duration_s,
         blocks=len(blocks.numbers),
         late_starts=int(np.count_nonzero(wait_ns > LATE_NS)),
         started=len(wait_ns),
         consistency=find_consistency(folder),
-        warmth=find_warmth(attempts, blocks, latency_ns),
-        omissions={} if run.open_loop else find_omissions(attempts, blocks, latency_ns),
+        warmth=warmth.result(),
+        omissions=omissions.result() if omissions is not None else {},
     )
 
 
@@ -246,21 +253,24 @@ def _target_order(run: Run, attempts: Attempts) -> list[int]:
 
 
 def _regions(
-    run: Run,
     attempts: Attempts,
     blocks: Blocks,
     order: list[int],
     end_ns: NDArray[np.int64],
     latency_ns: NDArray[np.int64],
     databases: Databases,
+    seed: int,
 ) -> Regions:
     """Everything about several targets but their figures and curves, which are slices like others."""
     names = attempts.targets
     return Regions(
         databases=databases,
         users={names[t]: attempts.users[names[t]] for t in order if names[t] in attempts.users},
-        comparisons=compare_targets(attempts, blocks, latency_ns, order, run.config.seed),
-        series={names[t]: over_time(attempts, blocks, end_ns, latency_ns, target=t) for t in order},
+        comparisons=compare_targets(attempts, blocks, latency_ns, order, seed),
+        series={
+            names[t]: series
+            for t, series in targets_over_time(attempts, blocks, end_ns, latency_ns, order).items()
+        },
         curves={},
         opponents=find_opponents(attempts, databases),
         codes={names[t]: t for t in order},

@@ -18,6 +18,7 @@ _SHORTEST_S = 0.5
 _FEWEST_ATTEMPTS = 20
 _FOR_P99 = 1_300
 _FEWEST_SHOWN = 0.6
+_AT_ONCE = 1 << 18
 _NICE_S = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 
 DRAWN = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
@@ -60,7 +61,7 @@ class _Bins:
     starts_ns: NDArray[np.int64]
     ends_ns: NDArray[np.int64]
     segment_of: NDArray[np.int64]
-    """Block's index → segment, an element of `starts_ns`."""
+    """Block's number → segment, an element of `starts_ns`."""
     parts: int
     together: int
 
@@ -68,16 +69,22 @@ class _Bins:
     def size(self) -> int:
         return math.ceil(len(self.starts_ns) / self.together) * self.parts
 
-    def place(self, block: NDArray[np.int64], when_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The bin of each attempt, by the block it belongs to and its moment."""
-        segment = self.segment_of[block]
-        if self.parts == 1:
-            return np.asarray(segment // self.together)
-        since = when_ns - self.starts_ns[segment]
-        length = np.maximum(self.ends_ns - self.starts_ns, 1)[segment]
-        # What comes after its block counts in the block's last part.
-        part = np.clip((since / length * self.parts).astype(np.int64), 0, self.parts - 1)
-        return np.asarray(segment * self.parts + part)
+    def place(self, block: NDArray[np.integer], when_ns: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The bin of each attempt, by the number of the block it belongs to and its moment."""
+        found = np.empty(len(block), np.int32)
+        lengths = np.maximum(self.ends_ns - self.starts_ns, 1)
+        # Some at a time: on the way to their bins ten million moments would take a lot of memory.
+        for start in range(0, len(block), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            segment = self.segment_of[block[some]]
+            if self.parts == 1:
+                found[some] = segment // self.together
+                continue
+            share = (when_ns[some] - self.starts_ns[segment]) / lengths[segment]
+            # What comes after its block counts in the block's last part.
+            part = np.clip((share * self.parts).astype(np.int64), 0, self.parts - 1)
+            found[some] = segment * self.parts + part
+        return found
 
     def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
         """(middle in epoch ns, own seconds, joined) of each bin."""
@@ -98,7 +105,7 @@ def _bins(blocks: Blocks, key_type: int | None, alternating: bool) -> _Bins:
     if key_type is None or not alternating:
         width = next((w for w in _NICE_S if blocks.duration_s / w <= _MOST_BINS), _NICE_S[-1])
         parts = max(1, min(round(blocks.duration_s / width), 4 * _MOST_BINS))
-        nowhere = np.zeros(len(blocks.numbers), np.int64)
+        nowhere = np.zeros(len(blocks.index), np.int64)
         return _Bins(blocks.starts_ns[:1], blocks.ends_ns[-1:], nowhere, parts, 1)
     own = blocks.present[:, key_type]
     rank = np.cumsum(own) - 1
@@ -109,7 +116,7 @@ def _bins(blocks: Blocks, key_type: int | None, alternating: bool) -> _Bins:
     return _Bins(
         blocks.starts_ns[own],
         blocks.ends_ns[own],
-        rank,
+        rank[blocks.index],
         max(1, parts) if together == 1 else 1,
         together,
     )
@@ -121,12 +128,11 @@ def over_time(
     end_ns: NDArray[np.int64],
     latency_ns: NDArray[np.int64],
     *,
-    key_type: int | None = None,
-    target: int | None = None,
-    alternating: bool = False,
-    closed: bool = True,
+    key_type: int,
+    alternating: bool,
+    closed: bool,
 ) -> Series:
-    """Throughput, conflict rate and latency percentiles of a key type or a target over time.
+    """Throughput, conflict rate and latency percentiles of a key type over time.
 
     Args:
         attempts: the run's attempts.
@@ -134,19 +140,56 @@ def over_time(
         end_ns: end of each attempt.
         latency_ns: latency of each final attempt, in the order of the attempts.
         key_type: the key type's code.
-        target: the target's code, instead.
         alternating: whether other key types had blocks of their own between.
         closed: whether users started their next transaction when the last had ended.
     """
     rows = attempts.measured
     bins = _bins(blocks, key_type, alternating)
-    mine = rows.target == target if key_type is None else rows.key_type == key_type
+    own = rows.key_type == key_type
+    # All of ten million is not copied.
+    mine = slice(None) if own.all() else own
     # Within a block of its own, counting by ends would leave the first part short by all that is still
     # under way, and give the last part what ends after the block: a sawtooth where all is steady. An
     # open loop starts when its schedule says, so there only ends show what the database did.
-    moments = rows.intended_start_ns if alternating and key_type is not None and closed else end_ns
-    place = bins.place(blocks.index[rows.block[mine]], moments[mine])
+    moments = rows.intended_start_ns if alternating and closed else end_ns
+    place = bins.place(rows.block[mine], moments[mine])
+    return _series(attempts, blocks, bins, mine, place, latency_ns, alternating=alternating)
+
+
+def targets_over_time(
+    attempts: Attempts,
+    blocks: Blocks,
+    end_ns: NDArray[np.int64],
+    latency_ns: NDArray[np.int64],
+    targets: list[int],
+) -> dict[int, Series]:
+    """The same of each target, by its code; targets are used at the same time and share their bins."""
+    rows = attempts.measured
+    bins = _bins(blocks, None, alternating=False)
+    place = bins.place(rows.block, end_ns)
+    found = {}
+    for target in targets:
+        mine = rows.target == target
+        found[target] = _series(
+            attempts, blocks, bins, mine, place[mine], latency_ns, alternating=False
+        )
+    return found
+
+
+def _series(
+    attempts: Attempts,
+    blocks: Blocks,
+    bins: _Bins,
+    mine: NDArray[np.bool_] | slice,
+    place: NDArray[np.int32],
+    latency_ns: NDArray[np.int64],
+    *,
+    alternating: bool,
+) -> Series:
+    """The attempts that are `mine`, of which `place` has the bins."""
+    rows = attempts.measured
     outcome, final = rows.outcome[mine], rows.final[mine]
+    latency_ns = latency_ns[mine if isinstance(mine, slice) else mine[rows.final]]
     size = bins.size
     attempted = np.bincount(place, minlength=size)
     conflicts = np.bincount(place[CONFLICT_CODES[outcome]], minlength=size)
@@ -166,7 +209,7 @@ def over_time(
         conflict_rate=rate,
         joined=joined,
         latency_middle_s=np.add.reduceat(middle_s, heads) / counts,
-        latency_ms=_percentiles(place[final] // merged, latency_ns[mine[rows.final]], len(heads)),
+        latency_ms=_percentiles(place[final] // np.int32(merged), latency_ns, len(heads)),
         latency_joined=joined[heads] if merged == 1 or not alternating else np.zeros(len(heads), bool),
     )
 
@@ -178,7 +221,7 @@ def _merged(bins: int, samples: int) -> int:
 
 
 def _percentiles(
-    place: NDArray[np.int64], latency_ns: NDArray[np.int64], size: int
+    place: NDArray[np.int32], latency_ns: NDArray[np.int64], size: int
 ) -> NDArray[np.float64]:
     """DRAWN of each bin, in milliseconds; NaN where too few samples lie beyond.
 

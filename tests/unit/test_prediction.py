@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loadtest import prediction
 from loadtest.access import parse_access
 from loadtest.prediction import (
     conflict_probability,
@@ -135,6 +136,20 @@ def test_a_monte_carlo_of_the_retry_population_agrees(skew: str, most: int, even
     predicted = conflict_rate_of_attempts(law, rate, window, max_attempts=most, evenly=evenly)
     # Independent draws of the two accounts, bins of like keys: a fiftieth apart is agreement.
     assert conflicts / attempts == pytest.approx(predicted, rel=0.02, abs=0.003)
+
+
+@pytest.mark.parametrize("skew", ["uniform", "zipf:0.8", "zipf:1.1", "hotspot:0.9/0.1"])
+@pytest.mark.parametrize("evenly", [False, True])
+def test_classes_of_very_many_accounts_say_the_same(
+    skew: str, evenly: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    law = parse_access(skew, 200_000)
+    for window in (0.001, 0.1, 5):
+        each = conflict_rate_of_attempts(law, 1000, window, max_attempts=4, evenly=evenly)
+        with monkeypatch.context() as patch:
+            patch.setattr(prediction, "_COUNTED", 1000)
+            alike = conflict_rate_of_attempts(law, 1000, window, max_attempts=4, evenly=evenly)
+        assert alike == pytest.approx(each, rel=0.01)
 
 
 def test_a_hopeless_law_stays_a_number() -> None:
