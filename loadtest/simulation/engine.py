@@ -166,17 +166,22 @@ def empty_rows(size: int) -> Rows:
     )
 
 
-def _compiled(function: Any) -> Any:
+def _compiled(function: Any, *, allocates: bool = False) -> Any:
     """The function as machine code, kept on disk for the next process.
+
+    One that makes no arrays can do without numba's counting of references to those that it was given.
+    Counted, tuples of arrays make an event cost more than twice as much: the compiler takes the
+    counting out only where arrays are arguments by themselves.
 
     numba notices that it is outdated only by this file's date, so everything that is compiled
     together stands in this one file.
     """
+    options: dict[str, Any] = {"nogil": True, "_nrt": allocates}
     try:
-        return numba.njit(cache=True, nogil=True)(function)
+        return numba.njit(cache=True, **options)(function)
     except RuntimeError:
         # No folder can be written to: compiled anew in each process.
-        return numba.njit(nogil=True)(function)
+        return numba.njit(**options)(function)
 
 
 def _part(function: Any) -> Any:
@@ -533,7 +538,7 @@ def _renewed(world: World, accounts: int) -> Any:
     return fresh
 
 
-renewed = _compiled(_renewed)
+renewed = _compiled(_renewed, allocates=True)
 
 
 def has_room(world: World, accounts: int) -> bool:
