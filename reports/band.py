@@ -35,6 +35,7 @@ class Band:
         self._hidden = (commits > 0) & ~self._reached
         self._system = np.broadcast_to(system[:, None], shape)
         self._bounds = {bound: np.full(shape, np.nan) for bound in ("low", "high")}
+        delays = {target.name: target.decides_after_s for target in run.targets}
         for cell in zip(*np.nonzero(counts.reached_commit), strict=True):
             key, target, scenario = cell
             overlapping = overlap[scenario]
@@ -44,20 +45,25 @@ class Band:
             # Whichever endpoint of the same database committed, it can fail an attempt.
             same = system == system[target]
             rate = _others(run, attempts, same) * float(commits[key, same, scenario].sum()) / seconds
-            for bound, values in self._bounds.items():
-                window_s = counts.sums_ms[f"window_{bound}"][cell] / counts.reached_commit[cell] / 1e3
+            low_s, high_s = (
+                float(counts.sums_ms[f"window_{bound}"][cell] / counts.reached_commit[cell] / 1e3)
+                for bound in ("low", "high")
+            )
+            low_s = min(low_s + delays.get(attempts.targets[target], 0.0), high_s)
+            for bound, window_s in (("low", low_s), ("high", high_s)):
+                values = self._bounds[bound]
                 if isinstance(overlapping, AccessLaw):
                     # Commits at random moments make the fewest conflicts that are possible, commits
                     # evenly spaced the most; where access is uniform the two hardly differ.
                     values[cell] = conflict_rate_of_attempts(
                         overlapping,
                         rate,
-                        float(window_s),
+                        window_s,
                         max_attempts=most_attempts,
                         evenly=bound == "high",
                     )
                 else:
-                    values[cell] = conflict_probability(rate, float(window_s), overlapping)
+                    values[cell] = conflict_probability(rate, window_s, overlapping)
 
     def of(self, chosen: tuple[slice | int, slice | int, slice | int]) -> tuple[float, float] | None:
         """(low, high) of the chosen cells, None where one of them cannot be predicted."""

@@ -79,6 +79,8 @@ class Basis:
     """What a reader of a forecast from this run should know."""
     target_delays_ms: dict[str, float]
     """The commit delay that a target was given, as far as `run.json` says."""
+    decides_after_s: dict[str, float]
+    """How long a target's COMMIT takes at least before it is decided; windows hold that."""
 
     def delays_ms(self, key_type: str) -> list[float]:
         """The commit delay that the times of each of the key type's Regions contain."""
@@ -154,6 +156,7 @@ def basis_of(folder: Path, like: Mapping[str, KeyBasis] | None = None) -> Basis:
         key_types={},
         notes=_notes(run),
         target_delays_ms={target.name: target.commit_delay_ms or 0.0 for target in run.targets},
+        decides_after_s={target.name: target.decides_after_s for target in run.targets},
     )
     for key, name in enumerate(attempts.key_types):
         if (attempts.measured.key_type == key).any():
@@ -261,7 +264,9 @@ def _region(
     """What these attempts of one target took; the spread is that of windows placed so."""
     rows = attempts.measured
     reached = chosen & (rows.window_high_ns > 0)
-    low, high = rows.window_low_ns[reached] / 1e9, rows.window_high_ns[reached] / 1e9
+    high = rows.window_high_ns[reached] / 1e9
+    after_s = basis.decides_after_s.get(attempts.targets[target], 0.0)
+    low = np.minimum(rows.window_low_ns[reached] / 1e9 + after_s, high)
     lasted = (rows.statements_ns[chosen] + rows.commit_ns[chosen]) / 1e9
     name = attempts.targets[target]
     users = attempts.users.get(name, basis.users)

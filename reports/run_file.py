@@ -81,6 +81,14 @@ class Target(_Lenient):
     retry: str | None = None
 
     @property
+    def decides_after_s(self) -> float:
+        """Seconds that COMMIT takes at least before it is decided, 0 where nobody knows.
+
+        The embedded database sleeps its commit delay before anything else.
+        """
+        return (self.commit_delay_ms or 0.0) / 1000 if self.family == "embedded" else 0.0
+
+    @property
     def is_counted_by_service(self) -> bool:
         """Whether CloudWatch has figures of it: an Aurora DSQL cluster by its public name."""
         if self.family == "dsql-cluster":

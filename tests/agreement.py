@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from loadtest.access import parse_access
 from loadtest.attempt import CONFLICTS
-from loadtest.forecast import UNKNOWN_PLACEMENT, Interval, Region, Workload
+from loadtest.forecast import Interval, Region, Workload
 from loadtest.retry import RetryPolicy
 from loadtest.simulation import SimulateConfig, simulate
 from reports.basis import basis_of, rate_in_pieces
@@ -150,19 +150,26 @@ def embedded(case: Case, target: str, seconds: float, out: Path, seed: int = 1) 
 def predicted_from(folder: Path, case: Case) -> Workload:
     """The workload of a run on the embedded database, with the times that it took.
 
-    The database takes the snapshot within the first statement, and decides in COMMIT after it has slept
-    the delay. So the window is at least the time from the first answer to COMMIT sent and the delay, at
-    most all from the first statement to the end of COMMIT, and where between them nobody can see.
+    The database takes the snapshot somewhere within the first statement: on average in its middle. It
+    sleeps the delay before it writes, and holds the rows that it wrote until the commit is on disk;
+    whoever wants one meanwhile waits and fails. So the window reaches to the end of COMMIT, or nearly
+    so, and at least from the first answer over the delay.
     """
     basis = basis_of(folder)
     workload = basis.workload("int")
     (region,) = workload.regions
-    least = min(region.window_low_s + case.delay_ms / 1000, region.window_high_s)
-    placed = Region(
-        region.name, least, region.window_high_s, region.attempt_s, region.window_spread, 1.0,
-        region.between_s,
-    )  # fmt: skip
-    return replace(workload, regions=(placed,), placement=UNKNOWN_PLACEMENT)
+    # The longest window without the shortest, which holds the delay, and without the rest of COMMIT.
+    unknown = region.window_high_s - region.window_low_s
+    first = unknown - (_commit_s(folder) - case.delay_ms / 1000)
+    usual = min(max(1 - first / 2 / unknown, 0.0), 1.0)
+    return replace(workload, placement=Interval(0.0, usual, 1.0))
+
+
+def _commit_s(folder: Path) -> float:
+    """The mean time in COMMIT of the attempts that came so far."""
+    tables = [pq.read_table(file) for file in sorted((folder / "attempts").glob("*.parquet"))]
+    took = np.concatenate([table["commit_ns"].to_numpy() for table in tables])
+    return float(took[took > 0].mean()) / 1e9
 
 
 def agree(found: Outcome, best: float) -> bool:

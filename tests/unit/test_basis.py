@@ -1,5 +1,6 @@
 """A run as the basis of forecasts, read from simulated records whose truth is known."""
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -56,6 +57,26 @@ def test_the_conflicts_say_where_commit_decides(tmp_path: Path) -> None:
     told = 0.2 * sum(part**2 for part in (1.0, 2.0, 10.0)) ** 0.5 / 13
     # Without the longest half of a per cent, in case it is a stall.
     assert 0.9 * told < region.window_spread < told
+
+
+def test_what_the_embedded_database_sleeps_first_is_in_every_window(tmp_path: Path) -> None:
+    """The same record, said to be of a target with a delay of 6 of COMMIT's 10 ms."""
+    folder = made(tmp_path, duration=60, decided_at=1)
+    without = basis_of(folder).key_types["int"]
+    run = json.loads((folder / "run.json").read_text())
+    run["targets"][0] |= {"family": "embedded", "commit_delay_ms": 6.0}
+    (folder / "run.json").write_text(json.dumps(run))
+    known = basis_of(folder).key_types["int"]
+    (region,), (before,) = known.regions, without.regions
+    assert region.window_low_s == pytest.approx(before.window_low_s + 0.006)
+    assert region.window_high_s == before.window_high_s
+    assert known.explained
+    # The window that the conflicts give away is the same, at another place between the ends.
+    lengths = [
+        one.window_low_s + basis.placement.best * (one.window_high_s - one.window_low_s)
+        for one, basis in ((region, known), (before, without))
+    ]
+    assert lengths[0] == pytest.approx(lengths[1], rel=0.01)
 
 
 def test_the_interval_is_from_pieces_of_the_time() -> None:
