@@ -5,7 +5,8 @@ in one folder with those of the other examples, on an embedded database of their
 they leave, the last file that fits PATTERN there, is kept as `docs/gallery/NAME.html`, with a picture
 of its uppermost HEIGHT pixels; the quotation behind the block becomes the page's headline.
 
-`make gallery` makes all of them, `python -m tests.gallery NAME…` those that are named.
+`make gallery` makes all of them, `python -m tests.gallery NAME…` those that are named. What the others
+seed is seeded all the same: examples share their tables.
 """
 
 import html
@@ -15,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,12 +53,7 @@ def examples(page: str) -> Iterator[Example]:
 
 def make(example: Example, keep: Path, folder: Path, environment: dict[str, str]) -> str:
     """Run the commands in `folder`, keep the page and its picture; returns the page's headline."""
-    print(example.commands, flush=True)
-    done = subprocess.run(
-        ["bash", "-c", example.commands], cwd=folder, env=environment, timeout=1200, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f"{example.name}: the last command ended with {done.returncode}")
+    _do(example.name, example.commands, folder, environment)
     found = sorted(folder.glob(example.pattern))
     if not found:
         raise SystemExit(f"{example.name}: the commands left no {example.pattern}")
@@ -68,6 +64,21 @@ def make(example: Example, keep: Path, folder: Path, environment: dict[str, str]
     kept.write_text(text, encoding="utf-8")
     picture(kept, kept.with_suffix(".png"), example.height)
     return headline(text)
+
+
+def _do(name: str, commands: str, folder: Path, environment: dict[str, str]) -> None:
+    print(commands, flush=True)
+    done = subprocess.run(
+        ["bash", "-c", commands], cwd=folder, env=environment, timeout=1200, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{name}: the last command ended with {done.returncode}")
+
+
+def seeding(others: Iterable[Example]) -> Iterator[str]:
+    """What these examples load before they run anything."""
+    for one in others:
+        yield from (line for line in one.commands.splitlines() if line.startswith("occbench seed"))
 
 
 def picture(page: Path, to: Path, height: int) -> None:
@@ -99,7 +110,8 @@ def headline(page: str) -> str:
 def main(path: Path, wanted: set[str]) -> None:
     """Make the examples of this page that are wanted, all if none is named."""
     page = path.read_text(encoding="utf-8")
-    chosen = [one for one in examples(page) if not wanted or one.name in wanted]
+    every = list(examples(page))
+    chosen = [one for one in every if not wanted or one.name in wanted]
     said: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="occ-gallery-") as name:
         folder = Path(name)
@@ -108,6 +120,8 @@ def main(path: Path, wanted: set[str]) -> None:
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = {**os.environ, "PATH": programs, "OCCBENCH_DATA": str(folder / "data")}
         try:
+            for line in seeding(one for one in every if one not in chosen):
+                _do("seeding", line, folder, environment)
             for example in chosen:
                 said[example.name] = make(example, path.with_suffix(""), folder, environment)
         finally:

@@ -79,6 +79,11 @@ class Chart:
     figure: Figure
     data: ChartData | None = None
 
+    @property
+    def width(self) -> int:
+        """How many pixels wide it is drawn where nothing stretches it."""
+        return round(float(self.figure.get_figwidth()) * 72)
+
 
 @dataclass(frozen=True, slots=True)
 class Margins:

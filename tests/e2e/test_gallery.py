@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gallery import PAGE, Example, examples, headline, main
+from tests.gallery import PAGE, Example, examples, headline, main, seeding
 
 EXAMPLES = list(examples(PAGE.read_text(encoding="utf-8")))
 
@@ -30,6 +30,12 @@ def test_what_is_kept_belongs_to_the_page(example: Example) -> None:
     assert "<script" not in page
     # Nothing is loaded: links lead to places within the page, or carry their data with them.
     assert all(link.startswith(("#", "data:")) for link in re.findall(r'(?:href|src)="([^"]*)"', page))
+
+
+def test_one_example_by_itself_finds_what_the_others_seed() -> None:
+    (first,) = (line for one in EXAMPLES for line in one.commands.splitlines() if " seed " in line)
+    assert list(seeding(one for one in EXAMPLES if one.name == "heat-map")) == []
+    assert list(seeding(one for one in EXAMPLES if one.name != "heat-map")) == [first]
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium for the picture")
