@@ -5,7 +5,7 @@ small codes, so that ten million attempts need little more memory than their num
 """
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from loadtest.attempt import ATTEMPT_SCHEMA, OUTCOMES
 from loadtest.errors import InputError
 from loadtest.keyspace import KeyType
+from reports.beside import beside
 
 _NUMBERS: dict[str, type[np.generic]] = {
     "transaction": np.int64,
@@ -194,7 +195,7 @@ def _optional(file: pq.ParquetFile) -> list[str]:
 
 def _tables(files: list[tuple[Path, pq.ParquetFile]]) -> Iterator[tuple[Path, pa.Table]]:
     """The files' tables, each read while the one before it is worked on."""
-    with ThreadPoolExecutor(1) as reader:
+    with beside() as reader:
         ahead: Future[pa.Table] | None = None
         for place, (path, _) in enumerate(files):
             table = (ahead or reader.submit(_table, *files[place])).result()

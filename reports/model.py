@@ -1,7 +1,6 @@
 """A result folder as one model: every figure the report prints or draws."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.band import Band
+from reports.beside import beside
 from reports.blocks import Blocks, find_blocks
 from reports.consistency import Consistency, find_consistency
 from reports.figures import Figures, Tally, figures, tally
@@ -154,14 +154,14 @@ def build_model(folder: Path) -> Model:
     # A key type that had its blocks and started nothing in them is a result, too.
     present = [int(k) for k in np.flatnonzero((by_key > 0) | blocks.present.any(axis=0))]
     # Half of ten million attempts' figures are computed beside the other half.
-    with ThreadPoolExecutor(1) as beside:
+    with beside() as other:
         asked = (attempts, blocks, order, end_ns, latency_ns, databases, run.config.seed)
-        regions_beside = beside.submit(_regions, *asked) if len(order) > 1 else None
+        regions_asked = other.submit(_regions, *asked) if len(order) > 1 else None
         even = run.config.skew == "uniform"
-        hot = beside.submit(heat, attempts, blocks, present, databases, run.size, even=even)
-        warmth = beside.submit(find_warmth, attempts, blocks, latency_ns)
+        hot = other.submit(heat, attempts, blocks, present, databases, run.size, even=even)
+        warmth = other.submit(find_warmth, attempts, blocks, latency_ns)
         omissions = (
-            None if run.open_loop else beside.submit(find_omissions, attempts, blocks, latency_ns)
+            None if run.open_loop else other.submit(find_omissions, attempts, blocks, latency_ns)
         )
         cells = _cells(attempts)
         counts = tally(attempts, cells, latency_ns)
@@ -186,8 +186,9 @@ def build_model(folder: Path) -> Model:
             Said(run, attempts, cells),
             Band(run, attempts, blocks, counts, databases),
         )
-        regions = regions_beside.result() if regions_beside is not None else None
         gaps = find_gaps(attempts, blocks, end_ns)
+    del asked, end_ns
+    regions = regions_asked.result() if regions_asked is not None else None
     first = rows.attempt == 1
     wait_ns = rows.start_ns[first] - rows.intended_start_ns[first]
     everything = slice(None)

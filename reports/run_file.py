@@ -84,7 +84,8 @@ class Target(_Lenient):
     def decides_after_s(self) -> float:
         """Seconds that COMMIT takes at least before it is decided, 0 where nobody knows.
 
-        The embedded database sleeps its commit delay before anything else.
+        The embedded database sleeps its commit delay before anything else, if a transaction wrote at
+        all, as every transfer does that comes to COMMIT.
         """
         return (self.commit_delay_ms or 0.0) / 1000 if self.family == "embedded" else 0.0
 

@@ -271,7 +271,7 @@ def _band(name: str, figures: Figures, regimes: set[str], targets: Sequence[Targ
 
 def _why_wide(targets: Sequence[Target]) -> str:
     """What hides the moment of the decision."""
-    if any(target.commit_delay_ms for target in targets):
+    if any(target.commit_delay_ms and not target.decides_after_s for target in targets):
         return "when within the commit delay an attempt is decided cannot be seen from outside"
     if any(target.family == "dynamodb" for target in targets):
         return (

@@ -161,14 +161,16 @@ def predicted_from(folder: Path, case: Case) -> Workload:
     # The longest window without the shortest, which holds the delay, and without the rest of COMMIT.
     unknown = region.window_high_s - region.window_low_s
     first = unknown - (_commit_s(folder) - case.delay_ms / 1000)
-    usual = min(max(1 - first / 2 / unknown, 0.0), 1.0)
+    usual = min(max(1 - first / 2 / unknown, 0.0), 1.0) if unknown else 1.0
     return replace(workload, placement=Interval(0.0, usual, 1.0))
 
 
 def _commit_s(folder: Path) -> float:
-    """The mean time in COMMIT of the attempts that came so far."""
+    """The mean time in COMMIT of the measured attempts that came so far."""
     tables = [pq.read_table(file) for file in sorted((folder / "attempts").glob("*.parquet"))]
-    took = np.concatenate([table["commit_ns"].to_numpy() for table in tables])
+    took = np.concatenate(
+        [table["commit_ns"].to_numpy()[table["block"].to_numpy() >= 0] for table in tables]
+    )
     return float(took[took > 0].mean()) / 1e9
 
 

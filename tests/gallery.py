@@ -111,6 +111,8 @@ def main(path: Path, wanted: set[str]) -> None:
     """Make the examples of this page that are wanted, all if none is named."""
     page = path.read_text(encoding="utf-8")
     every = list(examples(page))
+    if unknown := wanted - {one.name for one in every}:
+        raise SystemExit(f"{path.name} has no {', '.join(sorted(unknown))}")
     chosen = [one for one in every if not wanted or one.name in wanted]
     said: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="occ-gallery-") as name:
@@ -120,8 +122,9 @@ def main(path: Path, wanted: set[str]) -> None:
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = {**os.environ, "PATH": programs, "OCCBENCH_DATA": str(folder / "data")}
         try:
-            for line in seeding(one for one in every if one not in chosen):
-                _do("seeding", line, folder, environment)
+            if any("--target" in one.commands for one in chosen):
+                for line in seeding(one for one in every if one not in chosen):
+                    _do("seeding", line, folder, environment)
             for example in chosen:
                 said[example.name] = make(example, path.with_suffix(""), folder, environment)
         finally:

@@ -171,7 +171,7 @@ def _compiled(function: Any, *, allocates: bool = False) -> Any:
 
     One that makes no arrays can do without numba's counting of references to those that it was given.
     Counted, tuples of arrays make an event cost more than twice as much: the compiler takes the
-    counting out only where arrays are arguments by themselves.
+    counting out only where arrays are arguments by themselves. (The option has no public name.)
 
     numba notices that it is outdated only by this file's date, so everything that is compiled
     together stands in this one file.

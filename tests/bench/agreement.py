@@ -52,19 +52,19 @@ def _over(cases: list[Case], seconds: float, sizes: Sizes) -> int:
         print(f"{'':54}measured          formula         simulated   formula")
         for number, case in enumerate(cases, 1):
             say(f"{number} of {len(cases)}: {case}")
-            line = _compare(case, made.target_url("optimistic"), seconds, made.folder)
-            apart += line.endswith(_OUTSIDE)
-            ranged += line.endswith(_IN_RANGE)
-            print(line, flush=True)
+            line, verdict = _compare(case, made.target_url("optimistic"), seconds, made.folder)
+            apart += verdict == _OUTSIDE
+            ranged += verdict == _IN_RANGE
+            print(f"{line} {verdict}".rstrip(), flush=True)
     print(
-        f"\n{len(cases) - apart - ranged} of {len(cases)} agree within {WITHIN:.0%}, or the sampling "
-        f"interval; of {ranged} more the database's rate lies in the formula's range."
+        f"\n{len(cases) - apart - ranged} of {len(cases)} agree within {WITHIN:.0%}, or one and a "
+        f"half sampling intervals; of {ranged} more the database's rate lies in the formula's range."
     )
     return int(apart > 0)
 
 
-def _compare(case: Case, target: str, seconds: float, folder: Path) -> str:
-    """A line of the table; its last words say what does not agree."""
+def _compare(case: Case, target: str, seconds: float, folder: Path) -> tuple[str, str]:
+    """A line of the table, and what does not agree on it; empty where all does."""
     # A machine with two processors is no place for 512 users' database and load.
     here = Case(case.accounts, case.skew, case.delay_ms, 32)
     ran, record = embedded(here, target, seconds, folder / "results")
@@ -85,11 +85,8 @@ def _compare(case: Case, target: str, seconds: float, folder: Path) -> str:
         f"{_percent(made.conflict_rate.best)} {_percent(formula)}",
         _apart(formula, made.conflict_rate.best),
     ]
-    if not fine or not same:
-        cells.append(_OUTSIDE)
-    elif not near:
-        cells.append(_IN_RANGE)
-    return " ".join(cells)
+    verdict = _OUTSIDE if not fine or not same else "" if near else _IN_RANGE
+    return " ".join(cells), verdict
 
 
 def _percent(share: float) -> str:
