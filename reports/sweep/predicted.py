@@ -103,7 +103,10 @@ def _basis(study: Study, calmest: Place, telling: Mapping[str, Place | None]) ->
     places = {place.value: place for place in telling.values() if place is not None}
     runs = {value: basis_of(_folder(study, place)) for value, place in places.items()}
     like = {
-        key: runs[place.value].key_types[key] for key, place in telling.items() if place is not None
+        key: runs[place.value].key_types[key]
+        for key, place in telling.items()
+        # Of a summary that is not of this record, the record does not know every key type.
+        if place is not None and key in runs[place.value].key_types
     }
     return basis_of(_folder(study, calmest), like)
 

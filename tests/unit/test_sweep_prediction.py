@@ -155,3 +155,10 @@ def test_without_a_record_there_is_no_line_and_all_else(folder: Path, tmp_path: 
     page = write_sweep_report(copied).read_text(encoding="utf-8")
     assert "Dotted" not in page
     assert "scalability" in page
+
+
+def test_a_record_without_the_key_type_places_nothing(folder: Path) -> None:
+    study = read_study(folder)
+    first, *_, last = study.curves[0].places
+    basis = _basis(study, first, {"uuid": last})
+    assert basis.key_types.keys() == {"int"}
