@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-again lint format bench transcripts gallery calibrate clean
+.PHONY: help demo test test-again faults lint format bench transcripts gallery calibrate clean
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ test: $(VENV)/.dev  ## Run all tests (about twenty minutes).
 
 test-again: $(VENV)/.dev  ## Run the tests that failed last time once more, if they are few.
 	$(BIN)/python -m tests.again
+
+faults: $(VENV)/.dev  ## Put faults into real runs, a line for each (about fifteen minutes).
+	@$(BIN)/python -m pytest tests/faults -m "long or not long" --verbose --no-header -p no:cacheprovider
 
 lint: $(VENV)/.dev  ## Check style and types.
 	$(BIN)/ruff check .
