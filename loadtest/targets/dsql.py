@@ -142,12 +142,8 @@ class DsqlTarget(PostgresTarget):
 
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         """A plain blocking connection in autocommit."""
-        # Nothing is prepared by psycopg itself, which would throw it away with DEALLOCATE.
         try:
-            return self._first_that_answers(
-                lambda conninfo: psycopg.connect(conninfo, autocommit=True, prepare_threshold=None),
-                _CONNECT_S,
-            )
+            return self._first_that_answers(self.open_connection, _CONNECT_S)
         except psycopg.Error as error:
             raise self.explain(error) from None
 
@@ -209,6 +205,7 @@ class DsqlTarget(PostgresTarget):
             "regime": "optimistic",
             "isolation": self.dialect.isolation,
             "durable": True,
+            **self.heard(),
         }
 
     def place(self) -> str:

@@ -111,11 +111,20 @@ class PostgresTarget(SqlTarget):
         """A plain blocking connection in autocommit."""
         conninfo = self.admin_conninfo()
         try:
-            return psycopg.connect(conninfo, autocommit=True)
+            return self.open_connection(conninfo)
         except psycopg.ProgrammingError as error:
             raise self._unreadable(error) from None
         except psycopg.Error as error:
             raise self.explain(error) from None
+
+    def open_connection(self, conninfo: str) -> libpq.Connection:
+        """How every connection of this family is opened; raises psycopg.Error."""
+        return libpq.connect(conninfo)
+
+    def heard(self) -> dict[str, list[str]]:
+        """The names of libpq's environment variables that these connections heed, if any is set."""
+        names = libpq.variables(self.admin_conninfo())
+        return {"libpq_variables": names} if names else {}
 
     def warm(self) -> None:
         """Sign a first token, where there are any."""
@@ -131,7 +140,7 @@ class PostgresTarget(SqlTarget):
         except TargetError as error:
             # No token, as when a role's credentials ran out: like a password that is refused.
             raise StatementFailed("28000", str(error), commit_sent=False, connected=False) from None
-        return PostgresSession(conninfo, self.dialect, statements)
+        return PostgresSession(conninfo, self.dialect, statements, self.open_connection)
 
     def describe(self) -> dict[str, Any]:
         """What a report should know of this server; what it does not tell is absent."""
@@ -144,6 +153,7 @@ class PostgresTarget(SqlTarget):
                 "regime": self.waits,
                 "isolation": self.isolation_in_force(connection),
                 "commit_delay_ms": 0.0,
+                **self.heard(),
             }
             durable = self.durable(connection)
         return told if durable is None else {**told, "durable": durable}

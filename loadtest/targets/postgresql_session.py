@@ -13,6 +13,7 @@ from gevent import get_hub
 from greenlet import getcurrent
 from psycopg import pq
 
+from loadtest.targets import libpq
 from loadtest.targets.base import ABSENT, StatementFailed
 from loadtest.targets.dialect import Dialect, Statement
 from loadtest.targets.postgresql_errors import cause_of, refused_sqlstate
@@ -29,14 +30,20 @@ _READ, _WRITE = 1, 2
 class PostgresSession:
     """One connection with its statements prepared; see `sql.SqlSession` for what the times mean."""
 
-    def __init__(self, conninfo: str, dialect: Dialect, statements: Sequence[Statement]) -> None:
+    def __init__(
+        self,
+        conninfo: str,
+        dialect: Dialect,
+        statements: Sequence[Statement],
+        connect: Callable[[str], libpq.Connection] = libpq.connect,
+    ) -> None:
         self.first_sent_ns = self.first_answered_ns = 0
         self.commit_sent_ns = self.ended_ns = 0
         self.closed = False
         self.remote = ABSENT
         try:
             # psycopg's own connect: it resolves names, tries hosts in turn and waits under gevent.
-            self._connection = psycopg.connect(conninfo, autocommit=True)
+            self._connection = connect(conninfo)
         except psycopg.Error as error:
             text = str(error)
             raise StatementFailed(

@@ -139,6 +139,11 @@ SYSTEM = (
     _target_fact("region", "Region"),
     _target_fact("database", "database behind the function"),
     _target_fact("transfer", "transfer"),
+    Setting(
+        "libpq_variables",
+        "libpq's environment",
+        lambda run: ", ".join(sorted({v for t in run.targets for v in t.libpq_variables or ()})) or "none",
+    ),
 )
 """What is measured: the thing that a comparison is made for, so it may differ, and is named."""
 
