@@ -77,6 +77,7 @@ class DsqlTarget(PostgresTarget):
             "100 a second as connection_rate= and connection_burst="
         ),
     }
+    own_options: ClassVar[tuple[str, ...]] = ()
     known_options: ClassVar[tuple[str, ...]] = (
         *("user", "region", "profile", "hostaddr", "sslrootcert", "token_expires_s", "session_age_s"),
         *("connection_rate", "connection_burst"),

@@ -25,6 +25,7 @@ class EmbeddedTarget(PostgresTarget):
     """`embedded[://optimistic|locking][?commit_delay_ms=MS&data=FOLDER&isolation=LEVEL]`."""
 
     family: ClassVar[str] = "embedded"
+    own_options: ClassVar[tuple[str, ...]] = _OPTIONS
 
     def __init__(self, spec: TargetSpec) -> None:
         super().__init__(spec)
