@@ -79,6 +79,9 @@ class Target(_Lenient):
     transfer: str | None = None
     database: str | None = None
     retry: str | None = None
+    pooler: str | None = None
+    libpq_variables: tuple[str, ...] | None = None
+    """The names of libpq's environment variables that were set for its connections."""
 
     @property
     def decides_after_s(self) -> float:

@@ -1,5 +1,8 @@
 """`occbench db …`: the database that comes with the tool."""
 
+import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,7 +87,18 @@ def _db_url(
     """
     target = _embedded(regime, data)
     target.start()
-    print(target.server.url(target.regime))
+    print(target.server.url(target.regime, major=_major_of_psql()))
+
+
+def _major_of_psql() -> int:
+    """The version of the psql that would be started; older ones refuse a URL with newer options."""
+    from loadtest.targets.embedded.address import NEWEST
+
+    if (psql := shutil.which("psql")) is None:
+        return NEWEST
+    said = subprocess.run([psql, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"\) (\d+)", said)  # psql (PostgreSQL) 15.18 (Debian …)
+    return int(found[1]) if found else NEWEST
 
 
 def _say(status: "ServerStatus") -> None:

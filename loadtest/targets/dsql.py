@@ -77,6 +77,7 @@ class DsqlTarget(PostgresTarget):
             "100 a second as connection_rate= and connection_burst="
         ),
     }
+    own_options: ClassVar[tuple[str, ...]] = ()
     known_options: ClassVar[tuple[str, ...]] = (
         *("user", "region", "profile", "hostaddr", "sslrootcert", "token_expires_s", "session_age_s"),
         *("connection_rate", "connection_burst"),
@@ -142,12 +143,8 @@ class DsqlTarget(PostgresTarget):
 
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         """A plain blocking connection in autocommit."""
-        # Nothing is prepared by psycopg itself, which would throw it away with DEALLOCATE.
         try:
-            return self._first_that_answers(
-                lambda conninfo: psycopg.connect(conninfo, autocommit=True, prepare_threshold=None),
-                _CONNECT_S,
-            )
+            return self._first_that_answers(self.open_connection, _CONNECT_S)
         except psycopg.Error as error:
             raise self.explain(error) from None
 
@@ -209,6 +206,7 @@ class DsqlTarget(PostgresTarget):
             "regime": "optimistic",
             "isolation": self.dialect.isolation,
             "durable": True,
+            **self.heard(),
         }
 
     def place(self) -> str:

@@ -45,7 +45,7 @@ class YugabyteTarget(PostgresTarget):
     """`yugabytedb://user@host:5433/database?sharding=hash|range`, and every option of libpq."""
 
     family: ClassVar[str] = "yugabytedb"
-    own_options: ClassVar[tuple[str, ...]] = ("isolation", "sharding")
+    own_options: ClassVar[tuple[str, ...]] = ("isolation", "pooler", "sharding")
     default_port: ClassVar[str | None] = "5433"
 
     def __init__(self, spec: TargetSpec) -> None:

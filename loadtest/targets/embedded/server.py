@@ -111,15 +111,21 @@ class EmbeddedServer:
         return wanted_socket_folder(self._folder)
 
     def conninfo(self, **options: str) -> str:
-        """What to give to `psycopg.connect`; options are libpq's and win over the server's own."""
+        """What to give to `libpq.connect_apart`; options are libpq's and win over the server's own."""
         return address.conninfo(self.socket_folder, options)
 
-    def url(self, regime: Regime, settings: Mapping[str, str] | None = None) -> str:
+    def url(
+        self,
+        regime: Regime,
+        settings: Mapping[str, str] | None = None,
+        major: int = address.NEWEST,
+    ) -> str:
         """The database in one of its regimes, for psql, pgbench and psycopg alike.
 
-        `settings` are more of the session's settings, as in `{"occ.commit_delay_ms": "12"}`.
+        `settings` are more of the session's settings, as in `{"occ.commit_delay_ms": "12"}`; `major`
+        is the version of psql and its like, where it is known.
         """
-        return address.url(self.socket_folder, regime, settings)
+        return address.url(self.socket_folder, regime, settings, major)
 
     def _start(self, lock: int) -> None:
         folder = self._folder

@@ -9,6 +9,7 @@ from psycopg import sql
 
 from loadtest.errors import InputError
 from loadtest.table import Table
+from loadtest.targets import libpq
 from loadtest.targets.base import TargetSpec
 from loadtest.targets.embedded import optimistic
 from loadtest.targets.embedded.server import EmbeddedServer, Regime, libpq_options
@@ -17,13 +18,14 @@ from loadtest.targets.url import check_options
 
 _OPTIONS = ("commit_delay_ms", "data", "isolation")
 _LONGEST_DELAY_MS = 10_000.0
-_CONNECT_S = "30"
+_CONNECT_S = 30.0
 
 
 class EmbeddedTarget(PostgresTarget):
     """`embedded[://optimistic|locking][?commit_delay_ms=MS&data=FOLDER&isolation=LEVEL]`."""
 
     family: ClassVar[str] = "embedded"
+    own_options: ClassVar[tuple[str, ...]] = _OPTIONS
 
     def __init__(self, spec: TargetSpec) -> None:
         super().__init__(spec)
@@ -64,7 +66,15 @@ class EmbeddedTarget(PostgresTarget):
         if self.commit_delay_ms:
             settings["occ.commit_delay_ms"] = f"{self.commit_delay_ms:g}"
         options = libpq_options(self.regime, settings)
-        return self.server.conninfo(options=options, connect_timeout=_CONNECT_S)
+        return self.server.conninfo(options=options)
+
+    def open_connection(self, conninfo: str) -> libpq.Connection:
+        """Whatever libpq's environment says is meant for other servers than the tool's own."""
+        return libpq.connect_apart(conninfo, _CONNECT_S)
+
+    def heard(self) -> dict[str, list[str]]:
+        """Nothing."""
+        return {}
 
     def admin_conninfo(self) -> str:
         """The tables themselves, whatever the regime."""
