@@ -20,6 +20,7 @@ from botocore import exceptions as failures
 from botocore.config import Config
 
 from loadtest.errors import InputError
+from loadtest.messages import one_line
 
 ERRORS: tuple[type[Exception], ...] = (failures.BotoCoreError, failures.ClientError)
 """What boto3 raises; `explain` says what each means."""
@@ -217,16 +218,6 @@ def _explain_answer(error: failures.ClientError) -> tuple[str, str]:
     return f"{called}: {said}{f' ({code})' if code else ''}", "check what was asked for"
 
 
-def without_secrets(text: str) -> str:
-    """The text without a token, or a part of one, and without keys, should somebody quote them."""
-    return _KEY.sub("***", _TOKEN_FIELD.sub(r"\1***", text))
-
-
-_TOKEN_FIELD = re.compile(r"(X-Amz-[A-Za-z-]+=)[^&\s\"']+", re.IGNORECASE)
-_KEY = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|[A-Za-z0-9/+=%]{100,}")
-
-
 def _one_line(text: object) -> str:
     """The first line, without what may be a secret, and without a full stop."""
-    lines = str(text).strip().splitlines() or ["no reason given"]
-    return without_secrets(lines[0]).rstrip(".")
+    return one_line(str(text)).rstrip(".")
