@@ -19,14 +19,18 @@ HIDDEN = "***"
 _SECRET_WORD = r"pass|pwd|secret|token(?!_expires)|credential|access_?key|api_?key|signature"  # noqa: S105
 _SUSPICIOUS = re.compile(rf"://|:[^@]*@|(?:{_SECRET_WORD})[\w\s-]*[=:]", re.IGNORECASE)
 # The ways in which servers, functions and libraries quote credentials.
-_IN_ADDRESS = re.compile(r"(://)[^\s/?#@]*:\S*@")
+# As a path, an address has lost one of its slashes.
+_IN_ADDRESS = re.compile(r"(:/{1,2})[^\s/?#@]*:(?!\d*[/?,])\S*@")
 _ASSIGNED = re.compile(
-    rf"((?<![A-Za-z0-9])[\w-]*(?:{_SECRET_WORD})[\w-]*[\"']?\s*(?:=|:(?!\s))\s*)"
+    rf"((?<![A-Za-z0-9])[\w-]*(?:{_SECRET_WORD})[\w-]*(?:[\"']\s*:\s*|\s*=\s*|:(?!\s)))"
     r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^&;,\s]+)""",
     re.IGNORECASE,
 )
 _AMAZON = re.compile(r"(X-Amz-[A-Za-z-]+=)[^&\s\"']+", re.IGNORECASE)
-_KEY = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|[A-Za-z0-9/+=%]{100,}")
+_KEY = re.compile(
+    r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"
+    r"|(?=[a-z0-9/+=%]*[A-Z])(?=[A-Z0-9/+=%]*[a-z])[A-Za-z0-9/+=%]{100,}"
+)
 _SECRETS_OF_ENVIRONMENT = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
 _SHORTEST = 4
 """A secret of fewer characters is searched for as a word: as a part of words it hides everything."""
@@ -39,16 +43,12 @@ def may_hold_secret(text: str) -> bool:
 
 def quoted(value: object) -> str:
     """A value that somebody gave, in quotes; hidden where it may be a target or hold a secret."""
-    text = value if isinstance(value, str) else str(value)
+    text = str(value)
     if may_hold_secret(text):
         return repr(HIDDEN)
-    short = shortened(text)
-    return repr(short) if isinstance(value, str) else short
-
-
-def shortened(text: str) -> str:
-    """The text, cut off behind `LONGEST` characters, its control characters as escapes."""
-    return printable(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…")
+    short = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    # repr shows control characters as escapes.
+    return repr(short) if isinstance(value, str) else printable(short)
 
 
 def one_line(text: str) -> str:
@@ -69,7 +69,7 @@ def without_secrets(text: str) -> str:
 def without(text: str, secrets: Sequence[str]) -> str:
     """The text without these secrets, as they are and as somebody would quote them."""
     for secret in sorted(secrets, key=len, reverse=True):
-        for one in (secret, secret.strip(), repr(secret)[1:-1]):
+        for one in (secret, repr(secret)[1:-1], secret.strip()):
             if len(one) >= _SHORTEST:
                 text = text.replace(one, HIDDEN)
             elif one:
