@@ -18,6 +18,7 @@ from loadtest.commands import (
     sweep,
 )
 from loadtest.errors import INTERRUPTED, InputError, OccbenchError
+from loadtest.messages import of_arguments, without_secrets
 
 app = typer.Typer(
     name="occbench",
@@ -42,10 +43,11 @@ def _run() -> int:
     try:
         result = app(standalone_mode=False)
     except OccbenchError as error:
-        print(f"occbench: {error}", file=sys.stderr)
+        print(f"occbench: {without_secrets(str(error))}", file=sys.stderr)
         return error.exit_code
     except typer.TyperException as error:
-        print(f"occbench: {error.format_message()}", file=sys.stderr)
+        said = of_arguments(error.format_message(), sys.argv[1:])
+        print(f"occbench: {said}", file=sys.stderr)
         return InputError.exit_code
     except (KeyboardInterrupt, typer.Abort):
         # Somebody who presses twice gets the same line and status.

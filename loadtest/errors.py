@@ -1,10 +1,21 @@
 """The errors a command ends with, each with its exit status."""
 
 
+def printable(text: str) -> str:
+    r"""The text with what a terminal would obey (`\x1b`, a line break, …) shown as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class OccbenchError(Exception):
     """Something the user can act on; its text is one line that says what is wrong and what helps."""
 
     exit_code = 1
+
+    def __init__(self, text: str = "") -> None:
+        # Whatever is quoted in it, a terminal obeys none of it.
+        super().__init__(printable(text))
 
 
 class InputError(OccbenchError):

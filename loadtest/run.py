@@ -9,10 +9,10 @@ from typing import Any
 from loadtest import runfolder
 from loadtest.errors import OccbenchError
 from loadtest.keyspace import KeyType
+from loadtest.messages import without_secrets
 from loadtest.preflight import Plan
 from loadtest.probe_table import remove_rows
 from loadtest.targets import Target
-from loadtest.targets.registry import without_secrets
 
 # Locust's own timer runs from before the users are there.
 _STOPPED_EARLY_NS = 1_000_000_000

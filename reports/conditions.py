@@ -25,6 +25,7 @@ from typing import Any
 
 from loadtest.errors import InputError
 from loadtest.keyspace import KeyType
+from loadtest.messages import quoted
 
 Slice = Mapping[str, Any]
 """A slice of summary.json, see docs/results-format.md."""
@@ -176,7 +177,7 @@ def parse_condition(text: str) -> Condition:
     try:
         return _parse(text)
     except ValueError as error:
-        raise InputError(f"--fail-on {text!r}: {error}") from None
+        raise InputError(f"--fail-on {quoted(text)}: {error}") from None
 
 
 def _parse(text: str) -> Condition:
@@ -199,7 +200,7 @@ def _figure(name: str) -> Figure:
         return FIGURES[name]
     like = get_close_matches(name.lower(), FIGURES, n=1)
     meant = f"did you mean {like[0]}? " if like else ""
-    raise ValueError(f"there is no figure {name!r}; {meant}There is {', '.join(FIGURES)}".strip())
+    raise ValueError(f"there is no figure {quoted(name)}; {meant}There is {', '.join(FIGURES)}".strip())
 
 
 def _slice(name: str | None) -> dict[str, Any]:
@@ -217,7 +218,7 @@ def _slice(name: str | None) -> dict[str, Any]:
 def _limit(text: str, figure: Figure) -> Limit:
     found = _LIMIT.fullmatch(text)
     if found is None or (found["base"] and found["number"] and not found["sign"]):
-        raise ValueError(f"{text!r} is no limit; {_SHAPE}")
+        raise ValueError(f"{quoted(text)} is no limit; {_SHAPE}")
     if not found["number"]:
         return Limit(from_base=True)
     unit, number = found["unit"], float(found["number"])
@@ -253,6 +254,6 @@ def _unit(unit: str, figure: Figure, text: str) -> float:
     if figure.kind is Kind.TIME and unit == "":
         raise ValueError(f"{text} of what? {figure.name} is {figure.kind.value}, as in {text}ms")
     raise ValueError(
-        f"{unit!r} is no unit of {figure.name}, which is {figure.kind.value}, as in "
+        f"{quoted(unit)} is no unit of {figure.name}, which is {figure.kind.value}, as in "
         f"{_EXAMPLES[figure.kind]}"
     )

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from loadtest.attempt import ATTEMPT_SCHEMA, OUTCOMES
 from loadtest.errors import InputError
 from loadtest.keyspace import KeyType
+from loadtest.messages import quoted
 from reports.beside import beside
 
 _NUMBERS: dict[str, type[np.generic]] = {
@@ -130,7 +131,7 @@ class _Vocabulary:
     def _known(self, word: str, where: str) -> int:
         if word not in self.words:
             if self._closed:
-                raise InputError(f"{where}: {word!r} is not an outcome that this version knows")
+                raise InputError(f"{where}: {quoted(word)} is not an outcome that this version knows")
             if len(self.words) > 126:
                 raise InputError(f"{where}: more than 127 different names in one column")
             self.words.append(word)
@@ -155,7 +156,7 @@ def _open(path: Path) -> pq.ParquetFile:
     for name in (*_COLUMNS, *optional):
         if not _readable(file.schema_arrow.field(name).type, ATTEMPT_SCHEMA.field(name).type):
             raise InputError(
-                f"{path}: column {name!r} is {file.schema_arrow.field(name).type}, "
+                f"{path}: column {quoted(name)} is {file.schema_arrow.field(name).type}, "
                 f"not {ATTEMPT_SCHEMA.field(name).type}"
             )
     return file
@@ -212,7 +213,7 @@ def _table(path: Path, file: pq.ParquetFile) -> pa.Table:
         ) from error
     for name in table.column_names:
         if name != "sqlstate" and name not in _REMOTE and table.column(name).null_count:
-            raise InputError(f"{path}: column {name!r} has empty values")
+            raise InputError(f"{path}: column {quoted(name)} has empty values")
     return table
 
 

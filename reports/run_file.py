@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from loadtest.errors import InputError
+from loadtest.messages import quoted
 
 FORMAT = 1
 
@@ -215,7 +216,7 @@ def read_run(folder: Path) -> Run:
         raise InputError(f'{path} does not describe a run: it has no "format" key')
     if data["format"] != FORMAT:
         raise InputError(
-            f"{path} has format {data['format']!r}, this version reads format {FORMAT}; "
+            f"{path} has format {quoted(data['format'])}, this version reads format {FORMAT}; "
             "use the version of occbench that wrote it"
         )
     # A key with null says the same as a key left out.

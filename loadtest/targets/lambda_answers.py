@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from loadtest.messages import one_line
 from loadtest.targets.base import ABSENT, Remote, StatementFailed
 from loadtest.targets.calls import INSUFFICIENT_FUNDS
-from loadtest.targets.registry import without_secrets
 
 FUNCTION_FAILED = "38000"
 """SQL's own word for an error within an external routine."""
@@ -51,7 +51,6 @@ _NEVER_CONNECTED = frozenset({"08001", "08003", "08004", _NOT_READY})
 _SQLSTATE = re.compile(r"(?=.*\d)[0-9A-Z]{5}")
 _MILLISECONDS = re.compile(r"\s*(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*(?:ms)?\s*")
 _MOST_RETRIES = 2**15 - 1
-_LONGEST_TEXT = 300
 
 
 class ServiceFailed(StatementFailed):
@@ -88,7 +87,7 @@ def service_failed(status: int, kind: str, body: bytes) -> ServiceFailed:
         # A 502 with a name of its own says why the function could not be started.
         could_not_start = status == 502 and kind.endswith("Exception") and kind != "ServiceException"
         sqlstate = NOT_INVOKED if status < 500 or could_not_start else LOST
-    words = _one_line(f"{words} ({reason})" if reason else words)
+    words = one_line(f"{words} ({reason})" if reason else words)
     return ServiceFailed(sqlstate, kind, words, unknown=sqlstate == LOST)
 
 
@@ -99,7 +98,7 @@ def function_failed(body: bytes) -> StatementFailed:
     unknown = kind in _CRASHES or _TIMED_OUT in words
     return StatementFailed(
         FUNCTION_FAILED,
-        _one_line(f"{kind}: {words}" if kind else words),
+        one_line(f"{kind}: {words}" if kind else words),
         commit_sent=unknown,
         connected=not unknown,
         final=True,
@@ -135,7 +134,7 @@ def answered_error(answer: Mapping[str, Any], *, final: bool) -> StatementFailed
         message = f"{code}: {message}"
     return StatementFailed(
         sqlstate,
-        _one_line(message),
+        one_line(message),
         # It lost its database, and does not say when.
         commit_sent=sqlstate.startswith(("08", "57P0")) and sqlstate not in _NEVER_CONNECTED,
         connected=True,
@@ -170,9 +169,3 @@ def _object(body: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _one_line(text: str) -> str:
-    """The first line, without a password, and not too long for a line of output."""
-    lines = without_secrets(text).strip().splitlines() or ["no reason given"]
-    return lines[0][:_LONGEST_TEXT]

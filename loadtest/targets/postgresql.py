@@ -9,13 +9,13 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from loadtest.errors import InputError, TargetError
+from loadtest.messages import quoted
 from loadtest.targets import libpq, pooler, trust
 from loadtest.targets.base import StatementFailed, TargetSpec
 from loadtest.targets.dialect import Dialect, Statement
 from loadtest.targets.postgresql_errors import REMEDIES, cause_of, reason
-from loadtest.targets.registry import without_secrets
 from loadtest.targets.sql import SqlSession, SqlTarget
-from loadtest.targets.url import without_options
+from loadtest.targets.url import said_option, without_options, without_quotes
 
 # A server that is being asked for hundreds of sessions at once takes its time.
 _CONNECT_S, _CONNECT_SESSION_S = 10, 30
@@ -103,7 +103,7 @@ class PostgresTarget(SqlTarget):
             urlsplit(self.spec.url).hostname or {"host", "hostaddr"} & set(self.spec.options)
         )
         verb, cause, remedy = reason(sqlstate, message, self.remedies, address=unnamed)
-        return TargetError(f"{self.called} {verb}: {without_secrets(cause)}; {remedy}")
+        return TargetError(f"{self.called} {verb}: {self.spec.without_secrets(cause)}; {remedy}")
 
     def start(self) -> None:
         """Connect once, so that a wrong host, password or certificate shows before any load."""
@@ -219,7 +219,8 @@ class PostgresTarget(SqlTarget):
     def _isolate(self, level: str) -> None:
         if level not in self.isolations:
             raise InputError(
-                f"target {self.spec.shown}: isolation={level} is none of {', '.join(self.isolations)}"
+                f"target {self.spec.shown}: {said_option(self.spec, 'isolation')} is none of "
+                f"{', '.join(self.isolations)}"
             )
         self.dialect.isolation = level.replace("-", " ")
         self.dialect.begin = f"BEGIN ISOLATION LEVEL {self.dialect.isolation.upper()}"
@@ -241,7 +242,7 @@ class PostgresTarget(SqlTarget):
         iam = self.spec.options.get("iam")
         if iam not in (None, "rds"):
             raise InputError(
-                f"target {self.spec.shown}: iam={iam} is not known; there is iam=rds, for Aurora "
+                f"target {self.spec.shown}: {said_option(self.spec, 'iam')} is not known; there is iam=rds, for Aurora "
                 "PostgreSQL and RDS"
             )
         for option in ("region", "profile"):
@@ -277,9 +278,9 @@ class PostgresTarget(SqlTarget):
         return defaults
 
     def _unreadable(self, error: psycopg.Error) -> InputError:
+        said = without_quotes(self.spec, cause_of(str(error)))
         return InputError(
-            f"target {self.name} ({self.spec.shown}): {without_secrets(cause_of(str(error)))}; "
-            "give it as in postgresql://user@host:5432/database?option=value"
+            f"{self.called}: {said}; give it as in postgresql://user@host:5432/database?option=value"
         )
 
     def _authorized(self, conninfo: str) -> str:
@@ -304,7 +305,7 @@ class PostgresTarget(SqlTarget):
         region = self.spec.options.get("region") or (found and found[1])
         if not region:
             raise InputError(
-                f"{self.called}: no Region can be read from the host {host!r}; give &region="
+                f"{self.called}: no Region can be read from the host {quoted(host)}; give &region="
             )
         try:
             return aws.rds_token(host, int(port), user, region, self.spec.options.get("profile"))

@@ -7,6 +7,7 @@ from typing import Any
 
 from loadtest.access import canonical_skew
 from loadtest.errors import InputError
+from loadtest.messages import quoted
 from reports.run_file import Run
 from reports.style import count, seconds
 
@@ -196,7 +197,7 @@ def check_alike(bases: Sequence[Run], news: Sequence[Run], allowed: Sequence[str
     known = [setting.name for setting in (*WORKLOAD, *SYSTEM, *_SIMULATION)]
     for name in allowed:
         if name not in known:
-            raise InputError(f"--allow-different: {name!r} is none of {', '.join(known)}")
+            raise InputError(f"--allow-different: {quoted(name)} is none of {', '.join(known)}")
     for side, runs in (("BASE", bases), ("NEW", news)):
         for run in runs[1:]:
             _check_repeat(side, runs[0], run, allowed)

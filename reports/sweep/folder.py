@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from loadtest.errors import InputError
+from loadtest.messages import quoted
 
 FORMAT = 1
 SWEEP_FILE = "sweep.json"
@@ -126,7 +127,7 @@ def read_sweep(folder: Path) -> Sweep:
         raise InputError(f'{path} does not describe a sweep: it has no "format" key')
     if data["format"] != FORMAT:
         raise InputError(
-            f"{path} has format {data['format']!r}, this version reads format {FORMAT}; "
+            f"{path} has format {quoted(data['format'])}, this version reads format {FORMAT}; "
             "use the version of occbench that wrote it"
         )
     try:

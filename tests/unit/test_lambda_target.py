@@ -29,7 +29,7 @@ from loadtest.targets.lambda_answers import (
     remote_of,
     service_failed,
 )
-from loadtest.targets.registry import without_secrets
+from loadtest.targets.registry import shown_target
 from tests.rigs.lambda_endpoint import EXAMPLE, PACKAGED, package
 
 SECRET = "hunter2"
@@ -125,7 +125,7 @@ def test_no_password_of_the_database_is_shown(password: str, times: int) -> None
             value = quote(value, safe="")
         text = f"lambda://us-east-1/f?profile=p&database={value}&retry=caller"
         spec = parse_target(text)
-        said = [spec.shown, repr(spec), without_secrets(f"nobody=takes {text}")]
+        said = [spec.shown, repr(spec), shown_target(f"nobody=takes {text}")]
         try:
             assert address(text).database is not None
             assert times == 1

@@ -8,13 +8,15 @@ import psycopg
 from psycopg import sql
 
 from loadtest.errors import InputError
+from loadtest.messages import quoted
+from loadtest.numbers import number_of
 from loadtest.table import Table
 from loadtest.targets import libpq
 from loadtest.targets.base import TargetSpec
 from loadtest.targets.embedded import optimistic
 from loadtest.targets.embedded.server import EmbeddedServer, Regime, libpq_options
 from loadtest.targets.postgresql import PostgresTarget
-from loadtest.targets.url import check_options
+from loadtest.targets.url import check_options, said_option
 
 _OPTIONS = ("commit_delay_ms", "data", "isolation")
 _LONGEST_DELAY_MS = 10_000.0
@@ -32,7 +34,7 @@ class EmbeddedTarget(PostgresTarget):
         regime = urlsplit(spec.url).netloc or "optimistic"
         if regime not in ("optimistic", "locking"):
             raise InputError(
-                f"target {spec.shown}: no regime {regime!r}; there is embedded://optimistic "
+                f"target {spec.shown}: no regime {quoted(regime)}; there is embedded://optimistic "
                 "(the default) and embedded://locking"
             )
         self.regime = cast("Regime", regime)
@@ -107,13 +109,10 @@ class EmbeddedTarget(PostgresTarget):
 
 
 def _delay(spec: TargetSpec) -> float:
-    text = spec.options.get("commit_delay_ms", "0")
-    try:
-        delay = float(text)
-    except ValueError:
-        delay = -1.0
-    if not 0 <= delay <= _LONGEST_DELAY_MS:
+    delay = number_of(spec.options.get("commit_delay_ms", "0"))
+    if delay is None or not 0 <= delay <= _LONGEST_DELAY_MS:
         raise InputError(
-            f"target {spec.shown}: commit_delay_ms={text} is not between 0 and {_LONGEST_DELAY_MS:g}"
+            f"target {spec.shown}: {said_option(spec, 'commit_delay_ms')} is not between 0 and "
+            f"{_LONGEST_DELAY_MS:g}"
         )
     return delay
