@@ -1,18 +1,26 @@
 """A run from begin to end: its folder, its facts, and what must hold when it is over."""
 
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from shutil import rmtree
 from time import time_ns
-from typing import Any
+from typing import Any, TypeVar
+
+import gevent
+from gevent.event import Event
 
 from loadtest import runfolder
-from loadtest.errors import OccbenchError
+from loadtest.errors import InputError, OccbenchError, in_a_line
 from loadtest.keyspace import KeyType
 from loadtest.messages import without_secrets
 from loadtest.preflight import Plan
 from loadtest.probe_table import remove_rows
 from loadtest.targets import Target
+
+_Found = TypeVar("_Found")
 
 # Locust's own timer runs from before the users are there.
 _STOPPED_EARLY_NS = 1_000_000_000
@@ -33,12 +41,35 @@ class Run:
 
     @classmethod
     def begin(cls, plan: Plan, now: datetime) -> "Run":
-        """Make the folder; from here on everything that is measured is kept."""
+        """Make the folder; from here on everything that is measured is kept.
+
+        Raises InputError where nothing can be kept.
+        """
         config = plan.config
         label = config.label or "-".join((config.scenario, *config.keys))
         run = cls(plan, runfolder.create(config.out, label, now), time_ns())
-        runfolder.write_run_file(run.folder, run._facts(ended_ns=None, invariant=[]))
+        try:
+            run._write()
+        except (OSError, ValueError) as error:
+            run.discard()
+            raise InputError(
+                f"no run can be kept in {config.out}: {in_a_line(error)}; give another with --out"
+            ) from None
         return run
+
+    def discard(self) -> None:
+        """Remove the folder again, unless there is something in it that was measured."""
+        if not any(self.folder.glob("attempts/*.parquet")):
+            rmtree(self.folder, ignore_errors=True)
+
+    def measure_from(self, moment_ns: int) -> None:
+        """The warm-up ends at this moment; noted at once, for a run that never comes to its end."""
+        self.measured_from_ns = moment_ns
+        with suppress(OSError):  # it is written again in the end, and said then
+            self._write()
+
+    def _write(self, ended_ns: int | None = None, invariant: Sequence[dict[str, Any]] = ()) -> None:
+        runfolder.write_run_file(self.folder, self._facts(ended_ns, [*invariant]))
 
     def stopping(self, now_ns: int) -> None:
         """The users are asked to stop now."""
@@ -48,8 +79,11 @@ class Run:
             due_ns = (self.measured_from_ns or now_ns) + round(duration * 1e9)
             self.interrupted = self.interrupted or now_ns < due_ns - _STOPPED_EARLY_NS
 
-    def end(self) -> None:
-        """Check the invariant and complete `run.json`; every process has stopped by now."""
+    def end(self, hurry: Event) -> None:
+        """Check the invariant and complete `run.json`; every process has stopped by now.
+
+        Once `hurry` is set, the targets are asked no more.
+        """
         if self.measured_until_ns is None:
             self.measured_until_ns = time_ns()
         if self.measured_from_ns is not None:
@@ -61,9 +95,10 @@ class Run:
             # Stopped within the warm-up: nothing was measured, and no time is negative.
             self.measured_from_ns = min(self.measured_from_ns, self.measured_until_ns)
         ended_ns = time_ns()
-        runfolder.write_run_file(self.folder, self._facts(ended_ns, self._invariants()))
-        if self.plan.first_probe_row is not None:
-            remove_rows(self.plan.open_targets(), self.plan.first_probe_row)
+        self._write(ended_ns, _unless(hurry, self._invariants) or ())
+        row = self.plan.first_probe_row
+        if row is not None:
+            _unless(hurry, lambda: remove_rows(self.plan.open_targets(), row))
 
     def _facts(self, ended_ns: int | None, invariant: list[dict[str, Any]]) -> dict[str, Any]:
         config = self.plan.config.model_dump(mode="json")
@@ -105,6 +140,16 @@ class Run:
         ]
 
 
+def _unless(hurry: Event, work: Callable[[], _Found]) -> _Found | None:
+    """What the work finds; None once there is a hurry."""
+    working = gevent.spawn(work)
+    either: list[Any] = [working, hurry]
+    gevent.wait(either, count=1)
+    found: _Found | None = working.value
+    working.kill(block=False)
+    return found
+
+
 def _invariant(plan: Plan, target: Target, key_type: KeyType) -> dict[str, Any]:
     wanted = plan.scenario().invariant(key_type)
     expected = plan.totals[target.name, key_type]
@@ -120,6 +165,8 @@ def _invariant(plan: Plan, target: Target, key_type: KeyType) -> dict[str, Any]:
         return {**known, "holds": None, "why": str(error).splitlines()[0]}
     except target.errors as error:
         return {**known, "holds": None, "why": str(target.explain(error))}
+    except Exception as error:
+        return {**known, "holds": None, "why": in_a_line(error)}
     return {
         **known,
         "found": str(standing.total),

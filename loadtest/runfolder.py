@@ -44,7 +44,11 @@ def create(results: Path, label: str, now: datetime, holds: str = "attempts") ->
 def write_run_file(folder: Path, facts: dict[str, Any]) -> None:
     """Write `run.json` whole or not at all."""
     temporary = folder / "run.json.part"
-    temporary.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    try:
+        temporary.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     temporary.replace(folder / "run.json")
 
 
