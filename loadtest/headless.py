@@ -13,7 +13,7 @@ import sys
 from contextlib import contextmanager, suppress
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import monotonic, time_ns
+from time import monotonic
 from types import FrameType
 
 import gevent
@@ -101,12 +101,12 @@ def _watch(wiring: Wiring, config: RunConfig, interrupted: "gevent.event.Event")
     environment = wiring.environment
     while wiring.error is None:
         run = wiring.run
-        measured_from = run.measured_from_ns if run else None
+        measured_from = run.measured_from_ns if run is not None else None
         left = 1.0
         phase = "starting "
         elapsed = monotonic() - started
-        if measured_from is not None:
-            measured = (time_ns() - measured_from) / 1e9
+        if run is not None and measured_from is not None:
+            measured = (run.clock.now_ns() - measured_from) / 1e9
             phase = "measuring" if measured >= 0 else "warming up"
             if measured >= 0:
                 elapsed = measured
