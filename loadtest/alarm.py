@@ -17,7 +17,7 @@ from greenlet import getcurrent
 
 _NS = 1_000_000_000
 _CLOCK_MONOTONIC = 1  # the clock of time.monotonic_ns()
-_TFD_NONBLOCK, _TFD_CLOEXEC, _TFD_TIMER_ABSTIME = 0o4000, 0o2000000, 1
+_TFD_NONBLOCK, _TFD_CLOEXEC = 0o4000, 0o2000000
 _READ = 1
 
 
@@ -51,8 +51,9 @@ class Alarm:
             gevent.sleep(left_ns / _NS)
             return
         value = self._spec.value
-        value.seconds, value.nanoseconds = divmod(moment_ns, _NS)
-        self._libc.timerfd_settime(self._fd, _TFD_TIMER_ABSTIME, self._address, None)
+        # Not the moment itself, which what moves the wall clock in tests (libfaketime) would move, too.
+        value.seconds, value.nanoseconds = divmod(left_ns, _NS)
+        self._libc.timerfd_settime(self._fd, 0, self._address, None)
         self._due.start(getcurrent().switch)
         try:
             get_hub().switch()

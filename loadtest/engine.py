@@ -5,13 +5,14 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic_ns, process_time, time_ns
+from time import monotonic_ns, process_time
 from typing import Any
 
 import gevent
 import numpy as np
 from gevent import get_hub
 
+from loadtest.clock import Clock
 from loadtest.consistency import write_probes
 from loadtest.dealing import hand_out, share_of
 from loadtest.errors import OccbenchError
@@ -41,7 +42,14 @@ class Engine:
     """
 
     def __init__(
-        self, plan: Plan, folder: Path, request: Request, *, worker: int = 0, workers: int = 1
+        self,
+        plan: Plan,
+        folder: Path,
+        request: Request,
+        clock: Clock,
+        *,
+        worker: int = 0,
+        workers: int = 1,
     ) -> None:
         config = plan.config
         self.config = config
@@ -66,7 +74,7 @@ class Engine:
         """For each target, when this process may open its next connection to it."""
         self._prober = self._one_prober()
         self.retry = config.retry_policy()
-        self.schedule = Schedule(len(config.keys), config.block, config.seed, config.duration)
+        self.schedule = Schedule(len(config.keys), config.block, config.seed)
         self.pacing: Pacing = (
             ClosedLoop(config.think_time)
             if config.rate is None
@@ -81,6 +89,7 @@ class Engine:
             targets=[target.name for target in self.targets],
             scenario=self.scenario.name,
             key_types=list(config.keys),
+            clock=clock,
         )
         self._users = itertools.count()
         self.next_transaction = itertools.count(worker << 40).__next__
@@ -134,16 +143,16 @@ class Engine:
         law, keys, draw = self._law, self._keys[key], self.scenario.draw
         return Stream(lambda rng, size: draw(rng, law, keys, size), self.config.seed, user)
 
-    def measure_from(self, moment_ns: int) -> None:
-        """Measuring starts at this moment (nanoseconds since 1970)."""
+    def measure(self, moment_ns: int, duration_s: float | None) -> None:
+        """Measuring starts at this moment, nanoseconds since 1970 by the run's clock, for so long."""
         start_ns = self._measured_from_ns = moment_ns - self.recorder.anchor_ns
-        self.schedule.measure_from(start_ns)
-        if self.config.duration is not None:
-            self._measured_until_ns = start_ns + round(self.config.duration * 1e9)
+        self.schedule.measure(start_ns, duration_s)
+        if duration_s is not None:
+            self._measured_until_ns = start_ns + round(duration_s * 1e9)
         if self._prober is not None:
             self._prober.measure(start_ns, self._measured_until_ns)
         self._background.append(
-            gevent.spawn_later(max(0.0, (moment_ns - time_ns()) / 1e9), self._start_own_account)
+            gevent.spawn_later(max(0.0, (start_ns - monotonic_ns()) / 1e9), self._start_own_account)
         )
 
     def record(self, *columns: Any) -> None:

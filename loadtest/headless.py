@@ -12,7 +12,7 @@ import sys
 from contextlib import contextmanager, suppress
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import monotonic, time_ns
+from time import monotonic
 
 import gevent
 from gevent.hub import Hub
@@ -115,12 +115,12 @@ def _watch(wiring: Wiring, config: RunConfig, asked: "gevent.event.Event", worke
     environment = wiring.environment
     while wiring.error is None and not wiring.losing:
         run = wiring.run
-        measured_from = run.measured_from_ns if run else None
+        measured_from = run.measured_from_ns if run is not None else None
         left = 1.0
         phase = "starting "
         elapsed = monotonic() - started
-        if measured_from is not None:
-            measured = (time_ns() - measured_from) / 1e9
+        if run is not None and measured_from is not None:
+            measured = (run.clock.now_ns() - measured_from) / 1e9
             phase = "measuring" if measured >= 0 else "warming up"
             if measured >= 0:
                 elapsed = measured

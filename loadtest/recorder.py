@@ -9,7 +9,6 @@ import struct
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
-from time import monotonic_ns, time_ns
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from loadtest.attempt import ATTEMPT_SCHEMA, OUTCOMES, RECORD_DTYPE, RECORD_FORMAT
+from loadtest.clock import Clock
 from loadtest.targets.base import ABSENT, Remote
 
 ROWS_A_FILE = 100_000
@@ -30,9 +30,8 @@ _WIDTH = RECORD_DTYPE.itemsize
 class Recorder:
     """The record of one process.
 
-    Times go in as `time.monotonic_ns()` and come out as nanoseconds since 1970, by one anchor taken
-    when the recorder is made: differences stay exact, and the processes of a run can be laid over
-    one another.
+    Times go in as `time.monotonic_ns()` and come out as nanoseconds since 1970, by the anchor of the
+    run's clock: differences stay exact, and the processes of a run can be laid over one another.
     """
 
     def __init__(
@@ -43,6 +42,7 @@ class Recorder:
         targets: Sequence[str],
         scenario: str,
         key_types: Sequence[str],
+        clock: Clock | None = None,
     ) -> None:
         self._folder = folder
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -53,8 +53,7 @@ class Recorder:
             "outcome": [str(outcome) for outcome in OUTCOMES],
         }
         self._scenario = scenario
-        monotonic, wall = monotonic_ns(), time_ns()
-        self.anchor_ns = wall - monotonic
+        self.anchor_ns = (clock or Clock()).anchor_ns
         self._files = 0
         self.attempts = 0
         self._start_buffer()

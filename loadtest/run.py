@@ -1,18 +1,19 @@
 """A run from begin to end: its folder, its facts, and what must hold when it is over."""
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from shutil import rmtree
-from time import time_ns
 from typing import Any, TypeVar
 
 import gevent
 from gevent.event import Event
 
 from loadtest import runfolder
+from loadtest.clock import Clock
 from loadtest.errors import InputError, OccbenchError, in_a_line
 from loadtest.keyspace import KeyType
 from loadtest.messages import without_secrets
@@ -32,7 +33,11 @@ class Run:
 
     plan: Plan
     folder: Path
+    clock: Clock
+    """What gives every moment here, and in the record of every process."""
     started_ns: int
+    run_time_s: float | None = None
+    """When Locust ends the test, counted from its start; None where it does not."""
     measured_from_ns: int | None = None
     measured_until_ns: int | None = None
     interrupted: bool = False
@@ -47,7 +52,8 @@ class Run:
         """
         config = plan.config
         label = config.label or "-".join((config.scenario, *config.keys))
-        run = cls(plan, runfolder.create(config.out, label, now), time_ns())
+        clock = Clock()
+        run = cls(plan, runfolder.create(config.out, label, now), clock, clock.now_ns())
         try:
             run._write()
         except (OSError, ValueError) as error:
@@ -62,22 +68,36 @@ class Run:
         if not any(self.folder.glob("attempts/*.parquet")):
             rmtree(self.folder, ignore_errors=True)
 
-    def measure_from(self, moment_ns: int) -> None:
-        """The warm-up ends at this moment; noted at once, for a run that never comes to its end."""
-        self.measured_from_ns = moment_ns
-        with suppress(OSError):  # it is written again in the end, and said then
-            self._write()
-
     def _write(self, ended_ns: int | None = None, invariant: Sequence[dict[str, Any]] = ()) -> None:
         runfolder.write_run_file(self.folder, self._facts(ended_ns, [*invariant]))
 
-    def stopping(self, now_ns: int) -> None:
-        """The users are asked to stop now."""
-        self.measured_until_ns = now_ns
+    def measure(self, warmup_s: float) -> None:
+        """All users are there: measuring starts after so many seconds more.
+
+        Locust's timer runs while users are started. Where that took its time, what is left of it is
+        measured, in whole groups of blocks. Noted at once, for a run that never comes to its end.
+        """
+        now_ns = self.clock.now_ns()
+        self.measured_from_ns = now_ns + round(warmup_s * 1e9)
         duration = self.plan.config.duration
-        if duration is not None:
-            due_ns = (self.measured_from_ns or now_ns) + round(duration * 1e9)
-            self.interrupted = self.interrupted or now_ns < due_ns - _STOPPED_EARLY_NS
+        if self.run_time_s is not None and duration is not None:
+            left_s = self.run_time_s - warmup_s - (now_ns - self.started_ns) / 1e9
+            if left_s < duration - _STOPPED_EARLY_NS / 1e9:
+                # To a tenth of a second; a millisecond less is no other duration to compare runs by.
+                self.plan = self.plan.with_duration(max(0.1, math.floor(left_s * 10) / 10))
+        with suppress(OSError):  # it is written again in the end, and said then
+            self._write()
+
+    def stopping(self) -> None:
+        """The users are asked to stop now."""
+        now_ns = self.measured_until_ns = self.clock.now_ns()
+        duration = self.plan.config.duration
+        if duration is None:
+            return
+        due_ns = (self.measured_from_ns or now_ns) + round(duration * 1e9)
+        if self.run_time_s is not None:
+            due_ns = min(due_ns, self.started_ns + round(self.run_time_s * 1e9))
+        self.interrupted = self.interrupted or now_ns < due_ns - _STOPPED_EARLY_NS
 
     def end(self, hurry: Event) -> None:
         """Check the invariant and complete `run.json`; every process has stopped by now.
@@ -85,7 +105,7 @@ class Run:
         Once `hurry` is set, the targets are asked no more.
         """
         if self.measured_until_ns is None:
-            self.measured_until_ns = time_ns()
+            self.measured_until_ns = self.clock.now_ns()
         if self.measured_from_ns is not None:
             duration = self.plan.config.duration
             if duration is not None:
@@ -94,7 +114,7 @@ class Run:
                 self.measured_until_ns = min(self.measured_until_ns, end_ns)
             # Stopped within the warm-up: nothing was measured, and no time is negative.
             self.measured_from_ns = min(self.measured_from_ns, self.measured_until_ns)
-        ended_ns = time_ns()
+        ended_ns = self.clock.now_ns()
         self._write(ended_ns, _unless(hurry, self._invariants) or ())
         row = self.plan.first_probe_row
         if row is not None:

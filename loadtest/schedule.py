@@ -30,14 +30,13 @@ def key_of_block(block: int, key_types: int, seed: int) -> int:
 class Schedule:
     """The plan as a user asks for it: the current block and key type, and when that ends.
 
-    Times are `time.monotonic_ns()`. Before `measure_from` is called everything is warm-up.
+    Times are `time.monotonic_ns()`. Before `measure` is called everything is warm-up.
     """
 
-    def __init__(
-        self, key_types: int, block_s: float, seed: int, duration_s: float | None = None
-    ) -> None:
+    def __init__(self, key_types: int, block_s: float, seed: int) -> None:
         self._key_types = key_types
-        self._duration_ns = None if duration_s is None else round(duration_s * 1e9)
+        self._duration_ns: int | None = None
+        self._block_s = block_s
         self._block_ns = max(1, round(block_s * 1e9))
         self._seed = seed
         self._from_ns: int | None = None
@@ -45,9 +44,16 @@ class Schedule:
         self.key = 0
         self.until_ns = 0
 
-    def measure_from(self, now_ns: int) -> None:
-        """Measuring starts at this moment, which may lie ahead."""
+    def measure(self, now_ns: int, duration_s: float | None = None) -> None:
+        """Measuring starts at this moment, which may lie ahead, and goes on for so long.
+
+        Blocks are as near to the length asked for as whole groups of them allow.
+        """
         self._from_ns = now_ns
+        if duration_s is not None:
+            self._duration_ns = round(duration_s * 1e9)
+            block_s = blocks_for(duration_s, self._block_s, self._key_types)
+            self._block_ns = max(1, round(block_s * 1e9))
         self.until_ns = 0
 
     def advance(self, now_ns: int) -> None:

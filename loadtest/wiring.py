@@ -6,17 +6,19 @@ a finished folder when the test has stopped. `locustfile.py` and `occbench run` 
 """
 
 import sys
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
-from time import monotonic, time_ns
+from time import monotonic
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
 from gevent.event import Event
-from locust import User, task
+from locust import User, runners, task
 from locust.env import Environment
 from locust.exception import StopUser
 from locust.runners import (
@@ -28,6 +30,7 @@ from locust.runners import (
     WorkerRunner,
 )
 
+from loadtest.clock import Clock
 from loadtest.config import RunConfig
 from loadtest.engine import Engine
 from loadtest.errors import InputError, OccbenchError, in_a_line
@@ -43,12 +46,15 @@ REQUEST_TYPE = "TXN"
 """What stands in the Type column of Locust's page."""
 
 _PLAN, _FOLDER = LOCUST_PREFIX + "plan", LOCUST_PREFIX + "folder"
-_WORKERS = LOCUST_PREFIX + "workers"
+_WORKERS, _CLOCK = LOCUST_PREFIX + "workers", LOCUST_PREFIX + "clock"
 _MEASURE, _ACCOUNT, _TALLY, _STOP = "occ_measure_from", "occ_account", "occ_tally", "occ_stop"
 _FAILED = "occ_failed"
 _STOP_TIMEOUT_S = 5.0
 _HURRIED_STOP_S = 0.5
 _QUITTING_S = 60.0
+# By the wall clock Locust's runners would judge whether their master is still there, and which of two
+# orders to start users is the later one.
+setattr(runners, "time", SimpleNamespace(time=monotonic))  # noqa: B010 - a module's name for another
 _COUNT_EVERY_S = 0.5
 
 
@@ -110,6 +116,8 @@ class Wiring:
         self._finished = finished
         self._say_errors = say_errors
         self._ready: Plan | None = None
+        self._run_time_s: float | None = None
+        """When Locust ends the test that is ready, counted from its start."""
         self._measuring = self._quitting = False
         self.counts: dict[str, Tally] = {}
         """Key type → what all processes counted since the test started."""
@@ -142,6 +150,7 @@ class Wiring:
     def prepare(self, config: RunConfig) -> Plan:
         """Check that this run can be done; the next test that starts is it."""
         self.abandon()
+        self._run_time_s = None
         self._ready = make_plan(config, self._read_seeded, self._source_of)
         return self._ready
 
@@ -151,22 +160,30 @@ class Wiring:
         if plan is not None and plan.first_probe_row is not None:
             remove_rows(plan.open_targets(), plan.first_probe_row)
 
-    def _prepare_from_locust(self) -> Plan:
+    def prepare_from_locust(self, options: Namespace) -> Plan:
         """The run that Locust's options ask for, whose time is Locust's to end."""
-        options = self.environment.parsed_options
-        assert options is not None  # noqa: S101 - Locust always has them by now
-        plan = self.prepare(config_from_locust(options))
-        held_back_s = max(plan.held_back.values(), default=0.0)
+        config = config_from_locust(options)
+        plan = self.prepare(config)
         duration = plan.config.duration
-        if held_back_s and duration is not None:
-            if duration <= held_back_s:
-                self.abandon()
-                raise InputError(
-                    f"a run time of {options.run_time:g} s leaves nothing after the warm-up and "
+        if duration is None:
+            return plan
+        self._run_time_s = duration + config.warmup
+        held_back_s, ramp_up_s = max(plan.held_back.values(), default=0.0), _ramp_up_s(config)
+        left_s = duration - held_back_s - ramp_up_s
+        if left_s <= 0:
+            self.abandon()
+            taken = [f"{ramp_up_s:.0f} s in which the users are started"] if ramp_up_s else []
+            if held_back_s:
+                taken.append(
                     f"{held_back_s:.0f} s in which a target's limit of new connections holds the users "
-                    "back; give more"
+                    "back"
                 )
-            plan = self._ready = plan.with_duration(duration - held_back_s)
+            raise InputError(
+                f"a run time of {self._run_time_s:g} s leaves nothing after the warm-up of "
+                f"{config.warmup:g} s and {' and '.join(taken)}; give more"
+            )
+        if left_s < duration:
+            plan = self._ready = plan.with_duration(left_s)
         return plan
 
     def check_at_once(self) -> None:
@@ -177,7 +194,7 @@ class Wiring:
         if environment.web_ui is not None or not isinstance(environment.runner, LocalRunner):
             return
         try:
-            self._prepare_from_locust()
+            self.prepare_from_locust(self.environment.parsed_options)
         except OccbenchError as error:
             _say(error)
             sys.exit(error.exit_code)
@@ -214,24 +231,26 @@ class Wiring:
             else:
                 self._start_engine(*part)
             return
-        plan = self._ready or self._prepare_from_locust()
+        plan = self._ready or self.prepare_from_locust(self.environment.parsed_options)
         if isinstance(runner, MasterRunner):
             plan = plan.with_processes(len(runner.clients.ready))
         self.counts = {str(key_type): Tally() for key_type in plan.config.keys}
         self.run = Run.begin(plan, datetime.now().astimezone())
+        self.run.run_time_s = self._run_time_s
         for name, seconds in plan.held_back.items():
             sys.stderr.write(
                 f"target {name} limits new connections: the ramp-up takes {seconds:.1f} s longer, and "
                 "the warm-up is as much longer\n"
             )
         if isinstance(runner, MasterRunner):
-            self._plan_for_workers(plan, self.run.folder)
+            self._plan_for_workers(self.run)
         else:
-            self._start_engine(plan, self.run.folder, 0, 1)
+            self._start_engine(plan, self.run.folder, self.run.clock, 0, 1)
         self._ready = None
 
-    def _start_engine(self, plan: Plan, folder: Path, worker: int, workers: int) -> None:
-        self.engine = Engine(plan, folder, self._request(plan), worker=worker, workers=workers)
+    def _start_engine(self, plan: Plan, folder: Path, clock: Clock, worker: int, workers: int) -> None:
+        request = self._request(plan)
+        self.engine = Engine(plan, folder, request, clock, worker=worker, workers=workers)
         self.engine.start()
         gevent.spawn(self._count_for_ever, self.engine)
 
@@ -258,21 +277,21 @@ class Wiring:
             return
         self._measuring = True
         held_back_s = max(self.run.plan.held_back.values(), default=0.0)
-        moment = time_ns() + round((self.run.plan.config.warmup + held_back_s) * 1e9)
-        self.run.measure_from(moment)
+        self.run.measure(self.run.plan.config.warmup + held_back_s)
+        moment, duration = self.run.measured_from_ns, self.run.plan.config.duration
         if self.engine is not None:
-            self.engine.measure_from(moment)
+            self.engine.measure(moment, duration)
         else:
             runner = self.environment.runner
             assert runner is not None  # noqa: S101 - it fired the event
-            runner.send_message(_MEASURE, moment)
+            runner.send_message(_MEASURE, [moment, duration])
 
     @_ends_the_test
     def _on_test_stopping(self, **_: object) -> None:
         if self.engine is not None:
             self.engine.stopping()
         if self.run is not None:
-            self.run.stopping(time_ns())
+            self.run.stopping()
 
     @_ends_the_test
     def _on_test_stop(self, **_: object) -> None:
@@ -345,23 +364,25 @@ class Wiring:
 
     # Between master and workers
 
-    def _plan_for_workers(self, plan: Plan, folder: Path) -> None:
+    def _plan_for_workers(self, run: Run) -> None:
         runner, options = self.environment.runner, self.environment.parsed_options
         assert isinstance(runner, MasterRunner)  # noqa: S101 - asked by the caller
         # Locust sends its parsed options along with the order to spawn.
-        vars(options)[_PLAN] = plan.to_json()
-        vars(options)[_FOLDER] = str(folder.resolve())
+        vars(options)[_PLAN] = run.plan.to_json()
+        vars(options)[_FOLDER] = str(run.folder.resolve())
+        vars(options)[_CLOCK] = run.clock.to_message()
         vars(options)[_WORKERS] = _in_order([client.id for client in runner.clients.ready])
 
-    def _part_from_master(self) -> tuple[Plan, Path, int, int] | None:
-        """Plan, folder, and this process's place among how many; None where it has none."""
+    def _part_from_master(self) -> tuple[Plan, Path, Clock, int, int] | None:
+        """Plan, folder, clock, and this process's place among how many; None where it has none."""
         runner, options = self.environment.runner, vars(self.environment.parsed_options)
         assert isinstance(runner, WorkerRunner)  # noqa: S101 - asked by the caller
         workers = options[_WORKERS]
         if runner.client_id not in workers:
             return None
         plan = Plan.from_json(options[_PLAN])
-        return plan, Path(options[_FOLDER]), workers.index(runner.client_id), len(workers)
+        clock = Clock.from_message(options[_CLOCK])
+        return plan, Path(options[_FOLDER]), clock, workers.index(runner.client_id), len(workers)
 
     def _wait_for_accounts(self, run: Run) -> None:
         """Every worker's comes after it has written its record; one that died sends none."""
@@ -394,7 +415,7 @@ class Wiring:
 
     def _on_measure(self, msg: Any, **_: object) -> None:
         if self.engine is not None:
-            self.engine.measure_from(msg.data)
+            self.engine.measure(*msg.data)
 
     def _count_for_ever(self, engine: Engine) -> None:
         while self.engine is engine:
@@ -472,6 +493,12 @@ def _in_order(workers: list[str]) -> list[str]:
         found.append((on_host[host], worker))
         on_host[host] += 1
     return [worker for _, worker in sorted(found)]
+
+
+def _ramp_up_s(config: RunConfig) -> float:
+    """How long Locust takes to start the users: at once as many as come in a second, then so on."""
+    rate = config.spawn_rate
+    return max(0.0, (config.users - max(rate, 1.0)) / rate) if rate else 0.0
 
 
 def _say(error: OccbenchError) -> None:

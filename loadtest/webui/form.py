@@ -10,7 +10,7 @@ from locust.util.timespan import parse_timespan
 from locust.web import WebUI
 
 from loadtest.errors import OccbenchError
-from loadtest.options import LOCUST_PREFIX, config_from_locust
+from loadtest.options import LOCUST_PREFIX
 from loadtest.targets.registry import shown_target
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def install(wiring: "Wiring", web_ui: WebUI) -> None:
             options.num_users = int(request.form.get("user_count", options.num_users or 1))
             run_time = request.form.get("run_time")
             options.run_time = parse_timespan(run_time) if run_time else None
-            wiring.prepare(config_from_locust(options))
+            wiring.prepare_from_locust(options)
         except (OccbenchError, ValueError) as error:
             return jsonify(success=False, message=str(error), host=environment.host)
         return None

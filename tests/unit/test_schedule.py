@@ -40,7 +40,7 @@ def test_blocks_partition_time(
     seed: int, keys: int, block_s: float, origin: int, later: list[int]
 ) -> None:
     schedule = Schedule(keys, block_s, seed)
-    schedule.measure_from(origin)
+    schedule.measure(origin)
     block_ns = max(1, round(block_s * 1e9))
     for now in sorted(origin + moment for moment in later):
         if now >= schedule.until_ns:
@@ -55,7 +55,7 @@ def test_two_processes_have_one_plan(seed: int, keys: int, moments: list[int]) -
     """Their users ask at moments of their own."""
     one, other = Schedule(keys, 2.0, seed), Schedule(keys, 2.0, seed)
     for schedule in (one, other):
-        schedule.measure_from(SECOND)
+        schedule.measure(SECOND)
     for moment in range(SECOND, 60 * SECOND, SECOND // 2):
         one.advance(moment)  # one is asked all the time, the other now and then
     for moment in sorted(moments):
@@ -88,7 +88,7 @@ def test_warm_up_visits_every_key_type() -> None:
 def test_warm_up_ends_when_measuring_begins() -> None:
     schedule = Schedule(2, 2.0, 1)
     schedule.advance(10 * SECOND)
-    schedule.measure_from(11 * SECOND + 5)
+    schedule.measure(11 * SECOND + 5)
     assert schedule.until_ns == 0, "a user that asks now is told of the new end"
     schedule.advance(10 * SECOND + 1)
     assert schedule.block == UNMEASURED

@@ -62,7 +62,7 @@ def engine(
         budgets=[None],
         config=SimpleNamespace(keys=(KeyType.INT,), seed=1),
         stream=lambda key, number: SimpleNamespace(next=lambda: work),
-        schedule=Schedule(1, 1.0, 1, None),
+        schedule=Schedule(1, 1.0, 1),
         pacing=ClosedLoop(),
         retry=RetryPolicy("immediate", 0, 0, 3),
         record=lambda *columns: rows.append(columns),
