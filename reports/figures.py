@@ -88,7 +88,8 @@ class Figures:
     @property
     def decided(self) -> int:
         """Attempts that committed or conflicted: what the conflict rate is of."""
-        return self.outcomes.get(Outcome.COMMITTED, 0) + self.conflicts
+        others = sum(self.errors_by_outcome.values()) + self.outcomes.get(Outcome.REFUSED, 0)
+        return self.attempts - others
 
     @property
     def conflict_rate_interval(self) -> tuple[float, float] | None:

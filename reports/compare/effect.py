@@ -17,7 +17,8 @@ ALLOWANCE_FREEDOM = 20
 """The degrees of freedom that what is allowed for between runs has: it is a measured figure, too."""
 FOUND_SHARE = 0.9
 """The share of comparisons in which a change counts as one that would be found."""
-_WIDEST = math.log(2)
+WIDEST = math.log(2)
+"""An interval that reaches farther to either side says hardly anything."""
 
 
 class Verdict(StrEnum):
@@ -236,7 +237,7 @@ def effect(where: SliceName, metric: Metric, found: Gap, level: float) -> Effect
     if low > 0 or high < 0:
         more = low > 0
         verdict = Verdict.BETTER if more == metric.more_is_better else Verdict.WORSE
-    elif metric.is_ratio and reach > _WIDEST:
+    elif metric.is_ratio and reach > WIDEST:
         verdict = Verdict.TOO_LITTLE
     before, after, change = *found.figures, found.difference
     if metric.is_ratio:

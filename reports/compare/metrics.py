@@ -89,6 +89,7 @@ GATED: dict[str, Metric] = {
             _count("retries_mean", "retries", "counted"),
             _count("conflicts", "conflicts"),
             _count("give_ups", "given_up"),
+            _count("failures", "failed"),
             _count("errors", "errors"),
         )
     },

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from loadtest.attempt import OUTCOME_CODE, Outcome
 from reports import percentiles
 from reports.blocks import Blocks, find_blocks
-from reports.compare.metrics import GATED, JUDGED, Metric
+from reports.compare.metrics import METRICS, Metric
 from reports.figures import CONFLICT_CODES
 from reports.load import COUNTED_CODES, Attempts, load_attempts
 from reports.run_file import Run
@@ -40,7 +40,7 @@ class Pieces:
     `ended` transactions those `counted` committed or gave up, the others `failed` or were refused.
     `latency` and `commit` (P, B) count them by their times, in bins of which `middles_ms` has the
     middles (B,).
-    `figures` has the slice's figures as its report has them, None where they cannot be had.
+    `figures` has those of METRICS as the slice's report has them, None where they cannot be had.
     """
 
     attempts: NDArray[np.float64]
@@ -66,6 +66,11 @@ class Pieces:
     def events(self, metric: Metric) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(P,) counts above and below the line of a share or a rate."""
         return getattr(self, metric.above), getattr(self, metric.below)
+
+    def share(self, metric: Metric) -> float | None:
+        """The same over the whole time; None where there is nothing below the line."""
+        above, below = (float(values.sum()) for values in self.events(metric))
+        return above / below if below > 0 else None
 
     def joined(self, count: int) -> "Pieces":
         """The same time in at most `count` pieces, neighbours taken together as evenly as possible."""
@@ -195,8 +200,8 @@ def _count(attempts: Attempts, mine: NDArray[np.bool_], cut: _Cut) -> Pieces:
         middles_ms={"latency": latency_ms, "commit": commit_ms},
         figures={},
     )
-    sorted_ns = {"latency": np.sort(latency_ns), "commit": np.sort(commit_ns)}
-    pieces.figures.update({m.key: _figure(pieces, sorted_ns, m) for m in (*JUDGED, *GATED.values())})
+    times = np.sort(latency_ns)
+    pieces.figures.update({metric.key: _figure(pieces, times, metric) for metric in METRICS})
     return pieces
 
 
@@ -212,16 +217,10 @@ def _histogram(
     return found.reshape(size, width).astype(float), middles_ms
 
 
-def _figure(pieces: Pieces, sorted_ns: dict[str, NDArray[np.int64]], metric: Metric) -> float | None:
+def _figure(pieces: Pieces, sorted_ns: NDArray[np.int64], metric: Metric) -> float | None:
     """The whole slice's figure, by the rules of the report."""
-    if metric.kind != "latency":
-        above, below = (float(values.sum()) for values in pieces.events(metric))
-        return above / below if below > 0 else None
-    times = sorted_ns[metric.above]
     if metric.quantile is None:
-        return float(times.mean()) / 1e6 if len(times) else None
-    return (
-        percentiles.at(times, metric.quantile) / 1e6
-        if percentiles.enough(len(times), metric.quantile)
-        else None
-    )
+        return pieces.share(metric)
+    if not percentiles.enough(len(sorted_ns), metric.quantile):
+        return None
+    return percentiles.at(sorted_ns, metric.quantile) / 1e6
