@@ -7,11 +7,12 @@ it, the reports read it, nothing else passes between them but `run.json`.
 import numpy as np
 import pyarrow as pa
 
-from loadtest.outcome import CONFLICTS, RETRYABLE, Outcome, outcome_of
+from loadtest.outcome import CONFLICTS, COUNTED, RETRYABLE, Outcome, outcome_of
 
 __all__ = [
     "ATTEMPT_SCHEMA",
     "CONFLICTS",
+    "COUNTED",
     "OUTCOMES",
     "OUTCOME_CODE",
     "RECORD_DTYPE",

@@ -29,7 +29,7 @@ from loadtest.forecast import (
 from loadtest.retry import RetryPolicy
 from reports.blocks import Blocks, find_blocks
 from reports.figures import CONFLICT_CODES
-from reports.load import Attempts, Columns, load_attempts
+from reports.load import COUNTED_CODES, Attempts, Columns, load_attempts
 from reports.run_file import Run, read_run
 from reports.systems import find_databases
 
@@ -159,8 +159,12 @@ def basis_of(folder: Path, like: Mapping[str, KeyBasis] | None = None) -> Basis:
         decides_after_s={target.name: target.decides_after_s for target in run.targets},
     )
     for key, name in enumerate(attempts.key_types):
-        if (attempts.measured.key_type == key).any():
+        if _decided(attempts, key).any():
             basis.key_types[name] = _key_basis(basis, attempts, blocks, key, (like or {}).get(name))
+    if not basis.key_types:
+        raise InputError(
+            f"nothing committed and nothing conflicted in {folder}: it says nothing to go by"
+        )
     return basis
 
 
@@ -178,7 +182,7 @@ def _check(folder: Path, run: Run, attempts: Attempts) -> None:
         )
     rows = attempts.measured
     for place, name in enumerate(attempts.targets):
-        mine = rows.target == place
+        mine = (rows.target == place) & COUNTED_CODES[rows.outcome]
         if mine.any() and not (rows.window_high_ns[mine] > 0).any():
             raise InputError(
                 f"target {name} of {folder} does not show its COMMIT, so its windows are not known"
@@ -208,7 +212,7 @@ def _number(value: object, default: float) -> float:
 def _key_basis(
     basis: Basis, attempts: Attempts, blocks: Blocks, key: int, elsewhere: KeyBasis | None
 ) -> KeyBasis:
-    mine = attempts.measured.key_type == key
+    mine = _decided(attempts, key)
     regions = _regions(basis, attempts, key, UNKNOWN_PLACEMENT.best)
     rows = attempts.measured
     conflicted = CONFLICT_CODES[rows.outcome[mine]]
@@ -243,9 +247,17 @@ def _key_basis(
     )
 
 
+def _decided(attempts: Attempts, key: int) -> NDArray[np.bool_]:
+    """The attempts of this key type that committed or conflicted; what else failed says nothing of how
+    long an attempt takes, nor how often it conflicts.
+    """
+    rows = attempts.measured
+    return (rows.key_type == key) & COUNTED_CODES[rows.outcome]
+
+
 def _regions(basis: Basis, attempts: Attempts, key: int, placement: float) -> tuple[Region, ...]:
     """The targets that have attempts of this key type."""
-    mine = attempts.measured.key_type == key
+    mine = _decided(attempts, key)
     found = []
     for target in range(len(attempts.targets)):
         chosen = mine & (attempts.measured.target == target)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from loadtest.attempt import ATTEMPT_SCHEMA, OUTCOMES
+from loadtest.attempt import ATTEMPT_SCHEMA, COUNTED, OUTCOMES
 from loadtest.errors import InputError
 from loadtest.keyspace import KeyType
 from loadtest.messages import quoted
@@ -34,6 +34,8 @@ _NUMBERS: dict[str, type[np.generic]] = {
     "window_high_ns": np.int64,
     "backoff_ns": np.int64,
 }
+COUNTED_CODES = np.array([outcome in COUNTED for outcome in OUTCOMES])
+"""By outcome code: whether an attempt counts, and a transaction whose last attempt ended so."""
 _WORDS = ("target", "scenario", "key_type")
 _COLUMNS = (*_NUMBERS, *_WORDS, "outcome", "accounts", "sqlstate")
 _MOST_USERS = 1 << 20
@@ -85,6 +87,15 @@ class Columns:
     def end_ns(self) -> NDArray[np.int64]:
         """When each attempt ended."""
         return self.start_ns + self.statements_ns + self.commit_ns
+
+    def counted(self) -> NDArray[np.bool_]:
+        """Which attempts are the last ones of transactions that count: those that have a latency."""
+        return self.final & COUNTED_CODES[self.outcome]
+
+    def latency_ns(self) -> NDArray[np.int64]:
+        """The latency of each transaction that counts, in the order of the attempts."""
+        counted = self.counted()
+        return (self.end_ns() - self.intended_start_ns)[counted]
 
 
 @dataclass(slots=True)

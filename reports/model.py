@@ -14,7 +14,7 @@ from reports.consistency import Consistency, find_consistency
 from reports.figures import Figures, Tally, figures, tally
 from reports.gaps import Gap, find_gaps
 from reports.hot import Heat, heat
-from reports.load import Attempts, load_attempts
+from reports.load import COUNTED_CODES, Attempts, load_attempts
 from reports.omission import Omission, find_omissions
 from reports.opponents import Opponents, find_opponents
 from reports.pairs import Comparison, compare_key_types, compare_targets
@@ -105,9 +105,9 @@ class _Times:
     ) -> None:
         rows = attempts.measured
         self._shape = (len(attempts.key_types), len(attempts.targets), len(attempts.scenarios))
-        committed = rows.commit_ns > 0
-        self._latency = self._sorted(latency_ns, cells[rows.final])
-        self._commit = self._sorted(rows.commit_ns[committed], cells[committed])
+        shown = (rows.commit_ns > 0) & COUNTED_CODES[rows.outcome]
+        self._latency = self._sorted(latency_ns, cells[rows.counted()])
+        self._commit = self._sorted(rows.commit_ns[shown], cells[shown])
 
     def _sorted(self, values: NDArray[np.int64], cells: NDArray[np.int32]) -> list[NDArray[np.int64]]:
         size = int(np.prod(self._shape))
@@ -147,7 +147,7 @@ def build_model(folder: Path) -> Model:
     blocks = find_blocks(run, attempts)
     rows = attempts.measured
     end_ns = rows.end_ns()
-    latency_ns = (end_ns - rows.intended_start_ns)[rows.final]
+    latency_ns = rows.latency_ns()
     order = _target_order(run, attempts)
     databases = find_databases(run, attempts.targets)
     by_key = np.bincount(rows.key_type, minlength=len(attempts.key_types))

@@ -41,12 +41,13 @@ class Omission:
 def find_omissions(
     attempts: Attempts, blocks: Blocks, latency_ns: NDArray[np.int64]
 ) -> dict[str, Omission]:
-    """By target, where it has enough transactions for a p99; `latency_ns` is the final attempts'
-    latency, in their order.
+    """By target, where it has enough transactions for a p99; `latency_ns` is that of
+    `Columns.latency_ns`.
     """
     rows = attempts.measured
-    target = rows.target[rows.final]
-    began_s = (rows.intended_start_ns[rows.final] - blocks.from_ns) / 1e9
+    counted = rows.counted()
+    target = rows.target[counted]
+    began_s = (rows.intended_start_ns[counted] - blocks.from_ns) / 1e9
     present = np.flatnonzero(np.bincount(target, minlength=len(attempts.targets)))
     found = {}
     for code in present.tolist():

@@ -182,12 +182,13 @@ class Gating:
         from reports.run_file import read_run
 
         run = read_run(folder)
-        base, no_base = None, ""
+        base, base_folder, no_base = None, None, ""
         notes: tuple[str, ...] = ()
         if self.base is not None:
             try:
                 found = self.base.beside(run)
                 base = found.summary
+                base_folder = found.path if found.path.is_dir() else found.path.parent
                 notes = tuple(found.noted(run))
             except InputError as error:
                 no_base = str(error)
@@ -200,6 +201,8 @@ class Gating:
             tuple(target.name for target in run.targets),
             no_base,
             notes,
+            folder,
+            base_folder,
         )
 
     def conclude(
