@@ -186,7 +186,7 @@ def build_model(folder: Path) -> Model:
             Said(run, attempts, cells),
             Band(run, attempts, blocks, counts, databases),
         )
-        gaps = find_gaps(attempts, blocks, end_ns)
+        gaps = find_gaps(run, attempts, blocks, end_ns)
     del asked, end_ns
     regions = regions_asked.result() if regions_asked is not None else None
     first = rows.attempt == 1

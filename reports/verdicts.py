@@ -12,8 +12,9 @@ from reports.in_band import place_in_band
 from reports.model import Model
 from reports.run_file import Target
 from reports.service import Service
-from reports.style import THIN, about, between, count, milliseconds, plural, seconds
+from reports.style import about, between, count, milliseconds, plural, seconds
 from reports.verdict import State, Verdict
+from reports.verdicts_of_gaps import gap_verdicts
 from reports.verdicts_of_pacing import pacing_verdict, schedule_kept
 from reports.verdicts_of_samples import few_conflicts
 from reports.verdicts_of_warmup import warmup_verdicts
@@ -81,7 +82,7 @@ def verdicts(model: Model, service: Service | None = None) -> list[Verdict]:
             for name, figures in model.key_types.items()
             if figures.committed
         ]
-    found += [*_bands_by_target(model), *_gaps(model)]
+    found += [*_bands_by_target(model), *gap_verdicts(model)]
     if model.overall.committed:
         found += [*few_conflicts(model), *warmup_verdicts(model)]
     if not model.run.simulated:
@@ -207,37 +208,6 @@ def _bands_by_target(model: Model) -> list[Verdict]:
         here = (known[name],) if name in known else ()
         found.append(_band(name, figures, {t.regime for t in here if t.regime}, here))
     return [verdict for verdict in found if verdict.state == "bad" or not regions.pooled]
-
-
-def _gaps(model: Model) -> list[Verdict]:
-    """When a target answered nothing, what it cost, and whether the others went on."""
-    found = []
-    for gap in model.gaps:
-        until = (
-            f"from {_at(gap.from_s)} to {_at(gap.until_s)}"
-            if gap.came_back
-            else f"from {_at(gap.from_s)} to the end"
-        )
-        failed = {said: gap.failed[o] for o, said in _LOST.items() if o in gap.failed}
-        cost = ", ".join(said.format(plural(n, "attempt")) for said, n in failed.items())
-        parts = [f"{gap.target} answered nothing {until}: {cost}"]
-        parts += [
-            f"{name} went on with {about(share)} of its rate" for name, share in gap.others.items()
-        ]
-        found.append(Verdict("gap", "bad", f"{'; '.join(parts)}."))
-    return found
-
-
-_LOST = {
-    Outcome.CONNECT_FAILED: "{} failed to connect",
-    Outcome.CONNECTION_LOST: "{} lost the connection before COMMIT",
-    Outcome.AMBIGUOUS: "{} ended ambiguous",
-}
-
-
-def _at(moment_s: float) -> str:
-    """A moment of the run, to a tenth of a second."""
-    return f"{moment_s:,.1f}{THIN}s"
 
 
 def _band(name: str, figures: Figures, regimes: set[str], targets: Sequence[Target]) -> Verdict:
