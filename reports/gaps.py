@@ -1,8 +1,8 @@
 """When a target committed nothing for a while, and what the others did meanwhile.
 
-A gap is a stretch without one commit on a target that is longer than its usual pauses, whatever the cause:
-it stands still, it cannot be reached, somebody has locked a table, every attempt fails. Slow commits alone
-are no gap, and neither is the pause of users that all commit at the same time.
+A gap is a stretch without one commit on a target that is longer than its usual pauses, whatever the
+cause: it stands still, it cannot be reached, somebody has locked a table, every attempt fails. Slow
+commits alone are no gap, and neither is the pause of users that all commit at the same time.
 """
 
 from dataclasses import dataclass

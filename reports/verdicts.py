@@ -87,6 +87,7 @@ def verdicts(model: Model, service: Service | None = None) -> list[Verdict]:
         found += [*few_conflicts(model), *warmup_verdicts(model)]
     if not model.run.simulated:
         found += [_generator(model), *_reports(model)]
+    found += _record(model)
     found.append(pacing_verdict(model))
     found += [*_consistency(model), *_failures(model), *_capacity(model), *_service(model, service)]
     not_durable = [t.name for t in model.run.targets if t.durable is False]
@@ -305,6 +306,16 @@ def _reports(model: Model) -> list[Verdict]:
                 f"{'is' if lost == 1 else 'are'} in no figure.",
             )
         )
+    return found
+
+
+def _record(model: Model) -> list[Verdict]:
+    """Files of attempts that are not the run's, and those of the run that are not there."""
+    record, found = model.record, []
+    if record.incomplete_said:
+        found.append(Verdict("record", "bad", record.incomplete_said))
+    if record.left_out_said:
+        found.append(Verdict("other files", "note", record.left_out_said))
     return found
 
 

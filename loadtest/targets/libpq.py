@@ -11,9 +11,9 @@ PATIENCE: Mapping[str, str] = {
     "keepalives_interval": "5",
     "keepalives_count": "4",
 }
-"""How long a connection may be silent before it counts as lost: half a minute. The kernel sees to it
-where the other end is gone; its own defaults are a quarter of an hour for what was sent and two hours for
-what is awaited. Where it is not gone and does not answer, `silence.py` sees to it."""
+"""How long a connection may be silent before it counts as lost: half a minute. Where the other end is
+gone the kernel sees to it, whose own defaults are a quarter of an hour for what was sent and two hours
+for what is awaited. Where it is there and does not answer, `silence.py` does."""
 
 
 def patience_s(parameters: Mapping[str, str]) -> float:

@@ -26,7 +26,7 @@ class Waits(Protocol):
     """How long it waits for an answer, or for more of one."""
 
     def waiting(self) -> Resume | None:
-        """The callback that its wait ends with, one and the same for a wait; None if it does not wait."""
+        """The callback that its wait ends with, one object for each wait; None if it does not wait."""
 
 
 class _Watcher:

@@ -91,7 +91,7 @@ def read_pieces(folder: Path, run: Run) -> dict[SliceName, Pieces]:
     Raises:
         InputError: if a file of the run is missing or broken.
     """
-    attempts = load_attempts(folder, run.planned_end_ns, run.measured_from_ns)
+    attempts = load_attempts(folder, run)
     blocks = find_blocks(run, attempts)
     rows = attempts.measured
     ended = np.flatnonzero(rows.final)

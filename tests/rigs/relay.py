@@ -1,4 +1,4 @@
-"""An endpoint of its own before a database on this machine, which can go down, fall silent, and come back."""
+"""An endpoint of its own before a database, which can go down, fall silent, and come back."""
 
 import contextlib
 import socket

@@ -122,9 +122,7 @@ def gap_verdict(folder: Path) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("silence", "state"), [((4000, 4600), "note"), ((4000, 5500), "bad"), ((8500, 10_000), "bad")]
 )
-def test_a_stall_without_a_failed_attempt(
-    tmp_path: Path, silence: tuple[int, int], state: str
-) -> None:
+def test_a_stall_without_a_failed_attempt(tmp_path: Path, silence: tuple[int, int], state: str) -> None:
     """More than a tenth of the measured time is a bad verdict, less of it something to know."""
     rows = commit_every("embedded", 5, 9990, silence)
     fake = FakeRun(keys=("int",), duration_s=10.0, warmup_s=0.0, block_s=10.0)
@@ -142,7 +140,9 @@ def test_a_target_that_only_failed(tmp_path: Path) -> None:
     rows += [{**row, "target": "west", "outcome": "error"} for row in rows]
     state, text = gap_verdict(hand_made(tmp_path, rows))
     assert state == "bad"
-    assert text.startswith("west committed nothing from 0.0\N{NO-BREAK SPACE}s to the end: 198 attempts")
+    assert text.startswith(
+        "west committed nothing from 0.0\N{NO-BREAK SPACE}s to the end: 198 attempts"
+    )
     assert text.endswith("That is 100\N{NO-BREAK SPACE}% of the measured time.")
 
 
