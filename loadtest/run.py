@@ -10,9 +10,12 @@ from shutil import rmtree
 from typing import Any, TypeVar
 
 import gevent
+import pyarrow as pa
+import pyarrow.parquet as pq
 from gevent.event import Event
 
 from loadtest import runfolder
+from loadtest.attempt import FILE_NAME
 from loadtest.clock import Clock
 from loadtest.errors import InputError, OccbenchError, in_a_line
 from loadtest.keyspace import KeyType
@@ -143,13 +146,31 @@ class Run:
             "ended_ns": ended_ns,
             "interrupted": self.interrupted,
             "held_back_s": self.plan.held_back,
-            "generators": sorted(self.generators, key=lambda g: g["worker"]),
+            "generators": [
+                {key: value for key, value in one.items() if key != "files"}
+                for one in sorted(self.generators, key=lambda g: g["worker"])
+            ],
+            "files": None if ended_ns is None else self._files(),
             "pacing": {
                 "rate": self.plan.config.rate,
                 **({"scheduled": sum(scheduled)} if scheduled else {}),
             },
             "invariant": invariant,
         }
+
+    def _files(self) -> dict[str, int]:
+        """Every file of attempts that was written, with its rows."""
+        files: dict[str, int] = {}
+        for generator in self.generators:
+            files |= generator.get("files", {})
+        # A process that died cannot say what it wrote.
+        reported = {generator["worker"] for generator in self.generators}
+        for path in (self.folder / "attempts").iterdir():
+            name = FILE_NAME.fullmatch(path.name)
+            if name and int(name["worker"]) not in reported:
+                with suppress(OSError, pa.ArrowException):
+                    files[path.name] = pq.read_metadata(path).num_rows
+        return dict(sorted(files.items()))
 
     def _invariants(self) -> list[dict[str, Any]]:
         """Whether the database kept its promise; a target that is gone says so instead."""

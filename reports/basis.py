@@ -6,7 +6,7 @@ rate gives away.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -132,7 +132,7 @@ def basis_of(folder: Path, like: Mapping[str, KeyBasis] | None = None) -> Basis:
             databases, or a target that does not show its COMMIT.
     """
     run = read_run(folder)
-    attempts = load_attempts(folder, run.planned_end_ns, run.measured_from_ns)
+    attempts = load_attempts(folder, run)
     _check(folder, run, attempts)
     blocks = find_blocks(run, attempts)
     users = run.config.users or sum(attempts.users.values())
@@ -152,7 +152,7 @@ def basis_of(folder: Path, like: Mapping[str, KeyBasis] | None = None) -> Basis:
             _number(run.settings.get("retry_cap_ms"), 1000.0) / 1000,
             run.config.max_attempts,
         ),
-        between_s=_between_s(folder, think_s) if run.config.rate is None else 0.0,
+        between_s=_between_s(attempts.record.paths, think_s) if run.config.rate is None else 0.0,
         key_types={},
         notes=_notes(run),
         target_delays_ms={target.name: target.commit_delay_ms or 0.0 for target in run.targets},
@@ -313,14 +313,14 @@ def _start_spread_s(rows: Columns, reached: NDArray[np.bool_], placement: float)
     return float(np.minimum(took, np.quantile(took, _LONGEST)).std())
 
 
-def _between_s(folder: Path, think_s: float) -> float:
+def _between_s(files: Sequence[Path], think_s: float) -> float:
     """From the end of a user's transaction to its next one, without the pause that was asked for.
 
     The record has no such column: it is what lies between two rows of one user.
     """
     columns = ["user", "start_ns", "statements_ns", "commit_ns", "attempt"]
     read, rows = [], 0
-    for file in sorted((folder / "attempts").glob("*.parquet")):
+    for file in files:
         if "user" not in pq.read_schema(file).names:
             return 0.0
         read.append(pq.read_table(file, columns=columns))

@@ -4,7 +4,6 @@ Every condition is evaluated on every slice it is of, and a value that is not kn
 check that could not be made is not a check that was passed.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from loadtest.errors import InputError
+from loadtest.json_file import read_json
 from reports.conditions import OVERALL, Condition, Figure, Kind, Limit, Slice
 from reports.percentiles import BEYOND, QUANTILES
 from reports.style import MINUS, THIN, count, seconds
@@ -341,10 +341,7 @@ def read_summary(path: Path) -> Summary:
 
             return summarise(path)
         raise InputError(f"{path} is neither a run's folder nor a summary.json")
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be read: {error}") from None
+    content = read_json(file, "`occbench report` writes it again")
     if not isinstance(content, dict) or not isinstance(content.get("key_types"), dict):
         raise InputError(f"{file} is not the summary of a run")
     try:

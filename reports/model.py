@@ -18,6 +18,7 @@ from reports.load import COUNTED_CODES, Attempts, load_attempts
 from reports.omission import Omission, find_omissions
 from reports.opponents import Opponents, find_opponents
 from reports.pairs import Comparison, compare_key_types, compare_targets
+from reports.record import Record
 from reports.remote import Said
 from reports.run_file import Run, read_run
 from reports.series import Series, WarmupSeries, over_time, targets_over_time, warmup_over_time
@@ -92,6 +93,8 @@ class Model:
     """Whether the measured time was warm, by target."""
     omissions: dict[str, Omission]
     """By target: what a closed loop left out; empty for an open one."""
+    record: Record
+    """The files that all of it is from."""
 
 
 class _Times:
@@ -143,7 +146,7 @@ def build_model(folder: Path) -> Model:
         InputError: if it is not a result folder, or a file in it is broken.
     """
     run = read_run(folder)
-    attempts = load_attempts(folder, run.planned_end_ns, run.measured_from_ns)
+    attempts = load_attempts(folder, run)
     blocks = find_blocks(run, attempts)
     rows = attempts.measured
     end_ns = rows.end_ns()
@@ -186,7 +189,7 @@ def build_model(folder: Path) -> Model:
             Said(run, attempts, cells),
             Band(run, attempts, blocks, counts, databases),
         )
-        gaps = find_gaps(attempts, blocks, end_ns)
+        gaps = find_gaps(run, attempts, blocks, end_ns)
     del asked, end_ns
     regions = regions_asked.result() if regions_asked is not None else None
     first = rows.attempt == 1
@@ -238,6 +241,7 @@ def build_model(folder: Path) -> Model:
         consistency=find_consistency(folder),
         warmth=warmth.result(),
         omissions=omissions.result() if omissions is not None else {},
+        record=attempts.record,
     )
 
 

@@ -74,9 +74,7 @@ def trips_to_decision(
     """
     for pair in trips:
         if unknown := sorted(pair - set(names)):
-            raise InputError(
-                f"a round trip names {quoted(unknown[0])}, which is none of {', '.join(names)}"
-            )
+            raise InputError(f"a round trip names {quoted(unknown[0])}, which is none of {', '.join(names)}")
     if decided_in != MAJORITY and decided_in not in names:
         raise InputError(
             f"{quoted(decided_in)} decides no commits; give {MAJORITY} or one of {', '.join(names)}"

@@ -66,6 +66,7 @@ def _simulate_into(folder: Path, config: SimulateConfig, progress: Progress | No
         started = min(due, simulation.started)
         facts["generators"] = [{"worker": 0, "scheduled": due, "started": started}]
         facts["pacing"]["scheduled"] = due
+    facts["files"] = record.files
     facts["simulation"] = {
         "transactions": simulation.transactions,
         "attempts": record.attempts,

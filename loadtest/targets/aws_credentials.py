@@ -19,7 +19,9 @@ from loadtest.messages import one_line
 PROCESS_S = 30.0
 """How long a credential_process may take."""
 
-_PRINTS = "it must print JSON with Version 1, AccessKeyId and SecretAccessKey, and SessionToken where there is one"
+_PRINTS = (
+    "it must print JSON with Version 1, AccessKeyId and SecretAccessKey, and SessionToken where there is one"
+)
 _RUN_IT = "run it by hand to see, and log in again if it asks for that"
 
 

@@ -20,8 +20,15 @@ PATIENCE: Mapping[str, str] = {
     "keepalives_interval": "5",
     "keepalives_count": "4",
 }
-"""How long a connection may be silent before it counts as lost: half a minute. The kernel sees to it.
-Its own defaults are a quarter of an hour for what was sent and two hours for what is awaited."""
+"""How long a connection may be silent before it counts as lost: half a minute. Where the other end is
+gone the kernel sees to it, whose own defaults are a quarter of an hour for what was sent and two hours
+for what is awaited. Where it is there and does not answer, `silence.py` does."""
+
+
+def patience_s(parameters: Mapping[str, str]) -> float:
+    """How long a session with these options in force waits for an answer; 0 if for ever."""
+    # Through a Unix socket the kernel takes no notice of the option, and nobody has set it.
+    return max(0, int(parameters.get("tcp_user_timeout") or PATIENCE["tcp_user_timeout"])) / 1000
 
 
 def named(conninfo: str) -> dict[str, str]:

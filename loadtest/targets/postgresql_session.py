@@ -7,6 +7,7 @@ watcher of the hub that the connection keeps for its whole life.
 
 from collections.abc import Callable, Sequence
 from time import monotonic_ns
+from typing import cast
 
 import psycopg
 from gevent import get_hub
@@ -16,7 +17,9 @@ from psycopg import pq
 from loadtest.targets import libpq
 from loadtest.targets.base import ABSENT, StatementFailed
 from loadtest.targets.dialect import Dialect, Statement
+from loadtest.targets.libpq import patience_s
 from loadtest.targets.postgresql_errors import cause_of, refused_sqlstate
+from loadtest.targets.silence import Resume, unwatch, watch
 
 _TYPE_OID = {"bigint": 20, "uuid": 2950, "numeric": 1700, "text": 25}
 _IN_BINARY = frozenset({"bigint", "uuid"})
@@ -58,6 +61,9 @@ class PostgresSession:
         self._to_hub: Callable[[], object] = hub.switch
         self._readable = hub.loop.io(self._pgconn.socket, _READ)
         self._either = hub.loop.io(self._pgconn.socket, _READ | _WRITE)
+        if patience := patience_s(self._connection.info.get_parameters()):
+            self.patience_s = patience
+            watch(self)
         # Name → (name on the wire, format of each parameter).
         self._prepared: dict[str, tuple[bytes, list[int] | None]] = {}
         # Name on the wire → (statement, type of each parameter); empty where the server holds them.
@@ -125,9 +131,17 @@ class PostgresSession:
     def close(self) -> None:
         """Close the connection; never raises."""
         self.closed = True
+        unwatch(self)
         self._readable.close()
         self._either.close()
         self._connection.close()
+
+    def waiting(self) -> Resume | None:
+        """The callback with which the wait of this moment ends; None if there is none."""
+        for watcher in (self._readable, self._either):
+            if watcher.active:
+                return cast("Resume", watcher.callback)
+        return None
 
     def _exchange(
         self, name: bytes, parameters: Sequence[bytes] | None, formats: list[int] | None

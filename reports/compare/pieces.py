@@ -94,7 +94,7 @@ def read_pieces(folder: Path, run: Run, *, whole: bool = False) -> dict[SliceNam
     Raises:
         InputError: if a file of the run is missing or broken.
     """
-    attempts = load_attempts(folder, run.planned_end_ns, run.measured_from_ns)
+    attempts = load_attempts(folder, run)
     blocks = find_blocks(run, attempts)
     rows = attempts.measured
     used = np.bincount(rows.target, minlength=len(attempts.targets))

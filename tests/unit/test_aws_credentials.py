@@ -142,10 +142,7 @@ def test_every_target_says_it(target: str, closed_port: int, monkeypatch: pytest
         ("/bin/echo", "what credential_process prints are no credentials"),
         ("/bin/echo []", "what credential_process prints are no credentials"),
         ('/bin/echo \'{"Version": 1, "AccessKeyId": 1, "SecretAccessKey": 2}\'', "are no credentials"),
-        (
-            f'/bin/echo \'{{"Version": 2, "AccessKeyId": "{SECRET}"}}\'',
-            "credential_process: Unsupported",
-        ),
+        (f'/bin/echo \'{{"Version": 2, "AccessKeyId": "{SECRET}"}}\'', "credential_process: Unsupported"),
         (f'/bin/echo \'{{"Version": 1, "AccessKeyId": "{SECRET}"}}\'', "credential_process: Missing"),
         (
             f'/bin/echo \'{{"Version": 1, "AccessKeyId": "x", "SecretAccessKey": "{SECRET} "}}\'',

@@ -40,9 +40,7 @@ def read_address(spec: TargetSpec) -> Address:
     check_options(spec, _OPTIONS)
     transfer = spec.options.get("transfer", "atomic")
     if transfer not in _TRANSFERS:
-        raise InputError(
-            f"{lead}: {said_option(spec, 'transfer')} is neither {' nor '.join(_TRANSFERS)}"
-        )
+        raise InputError(f"{lead}: {said_option(spec, 'transfer')} is neither {' nor '.join(_TRANSFERS)}")
     prefix = spec.options.get("prefix", "")
     if not _PREFIX.fullmatch(prefix):
         raise InputError(

@@ -18,13 +18,16 @@ from loadtest.targets.embedded.server import EmbeddedServer, Regime, libpq_optio
 from loadtest.targets.postgresql import PostgresTarget
 from loadtest.targets.url import check_options, said_option
 
-_OPTIONS = ("commit_delay_ms", "data", "isolation")
+_OPTIONS = ("commit_delay_ms", "data", "isolation", "tcp_user_timeout")
 _LONGEST_DELAY_MS = 10_000.0
 _CONNECT_S = 30.0
 
 
 class EmbeddedTarget(PostgresTarget):
-    """`embedded[://optimistic|locking][?commit_delay_ms=MS&data=FOLDER&isolation=LEVEL]`."""
+    """`embedded[://optimistic|locking][?commit_delay_ms=MS&data=FOLDER&isolation=LEVEL]`.
+
+    `tcp_user_timeout=MS`: how long an answer is waited for, as libpq calls it and as in other URLs.
+    """
 
     family: ClassVar[str] = "embedded"
     own_options: ClassVar[tuple[str, ...]] = _OPTIONS
@@ -40,6 +43,12 @@ class EmbeddedTarget(PostgresTarget):
         self.regime = cast("Regime", regime)
         check_options(spec, _OPTIONS)
         self.commit_delay_ms = _delay(spec)
+        self._patience = spec.options.get("tcp_user_timeout")
+        if self._patience is not None and not self._patience.isdecimal():
+            raise InputError(
+                f"target {spec.shown}: tcp_user_timeout={self._patience} is no number of milliseconds; "
+                "0 waits for an answer as long as it takes"
+            )
         if self.commit_delay_ms and regime == "locking":
             raise InputError(
                 f"target {spec.shown}: commit_delay_ms belongs to the optimistic regime only"
@@ -68,7 +77,8 @@ class EmbeddedTarget(PostgresTarget):
         if self.commit_delay_ms:
             settings["occ.commit_delay_ms"] = f"{self.commit_delay_ms:g}"
         options = libpq_options(self.regime, settings)
-        return self.server.conninfo(options=options)
+        patience = {} if self._patience is None else {"tcp_user_timeout": self._patience}
+        return self.server.conninfo(options=options, **patience)
 
     def open_connection(self, conninfo: str) -> libpq.Connection:
         """Whatever libpq's environment says is meant for other servers than the tool's own."""
