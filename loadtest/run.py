@@ -8,6 +8,7 @@ from typing import Any
 
 from loadtest import runfolder
 from loadtest.errors import OccbenchError
+from loadtest.going_on import Noted
 from loadtest.keyspace import KeyType
 from loadtest.preflight import Plan
 from loadtest.probe_table import remove_rows
@@ -30,6 +31,8 @@ class Run:
     interrupted: bool = False
     generators: list[dict[str, Any]] = field(default_factory=list)
     """What each process says of itself."""
+    noted: Noted | None = None
+    """Where others see that it goes on."""
 
     @classmethod
     def begin(cls, plan: Plan, now: datetime) -> "Run":
@@ -38,6 +41,7 @@ class Run:
         label = config.label or "-".join((config.scenario, *config.keys))
         run = cls(plan, runfolder.create(config.out, label, now), time_ns())
         runfolder.write_run_file(run.folder, run._facts(ended_ns=None, invariant=[]))
+        run.noted = Noted(plan.open_targets(), run.folder)
         return run
 
     def stopping(self, now_ns: int) -> None:
@@ -61,9 +65,13 @@ class Run:
             # Stopped within the warm-up: nothing was measured, and no time is negative.
             self.measured_from_ns = min(self.measured_from_ns, self.measured_until_ns)
         ended_ns = time_ns()
-        runfolder.write_run_file(self.folder, self._facts(ended_ns, self._invariants()))
-        if self.plan.first_probe_row is not None:
-            remove_rows(self.plan.open_targets(), self.plan.first_probe_row)
+        try:
+            runfolder.write_run_file(self.folder, self._facts(ended_ns, self._invariants()))
+            if self.plan.first_probe_row is not None:
+                remove_rows(self.plan.open_targets(), self.plan.first_probe_row)
+        finally:
+            if self.noted is not None:
+                self.noted.end()
 
     def _facts(self, ended_ns: int | None, invariant: list[dict[str, Any]]) -> dict[str, Any]:
         config = self.plan.config.model_dump(mode="json")

@@ -15,7 +15,7 @@ from loadtest.targets.sql import SqlTarget
 from seed import manifest
 from seed.batches import block_size
 from seed.check import check_complete, check_loaded
-from seed.decide import Action, decide
+from seed.decide import Action, decide, refuse_in_use
 from seed.keyfile import key_source, open_keys
 from seed.loader import Loader, SeedInterrupted
 from seed.manifest import Manifest
@@ -100,6 +100,7 @@ class _Seeding:
                     f"table {self._table.name} is being made by another command, or one broke "
                     "off there; try again, or replace it with --recreate"
                 )
+            refuse_in_use(self._plan, self._target, self._table, action)
             if action is Action.CHECK and found is not None:
                 check_complete(control, self._scenario, found)
                 return self._result(0, 0.0)

@@ -20,6 +20,9 @@ db = typer.Typer(
 )
 
 
+Force = Annotated[bool, typer.Option("--force", help="Do it even while a run is going on.")]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.add_typer(db, name="db")
@@ -37,12 +40,14 @@ def _db_start(data: DataFolder = None) -> None:
 
 
 @db.command("stop")
-def _db_stop(data: DataFolder = None) -> None:
+def _db_stop(data: DataFolder = None, force: Force = False) -> None:
     """Stop the server; the data stays.
 
     Example: `occbench db stop`
     """
-    server = _embedded("optimistic", data).server
+    target = _embedded("optimistic", data)
+    _refuse_during_a_run(target, force)
+    server = target.server
     server.stop()
     _say(server.status())
 
@@ -65,12 +70,13 @@ def _db_status(data: DataFolder = None) -> None:
 
 
 @db.command("reset")
-def _db_reset(data: DataFolder = None) -> None:
+def _db_reset(data: DataFolder = None, force: Force = False) -> None:
     """Throw the database away and start with an empty one.
 
     Example: `occbench db reset`
     """
     target = _embedded("optimistic", data)
+    _refuse_during_a_run(target, force)
     target.server.reset()
     target.start()
     _say(target.server.status())
@@ -88,6 +94,13 @@ def _db_url(
     target = _embedded(regime, data)
     target.start()
     print(target.server.url(target.regime, major=_major_of_psql()))
+
+
+def _refuse_during_a_run(target: "EmbeddedTarget", force: bool) -> None:
+    from loadtest.going_on import refuse_during
+
+    if not force:
+        refuse_during(target.in_use([]), f"the database in {target.server.data_folder}")
 
 
 def _major_of_psql() -> int:

@@ -54,7 +54,7 @@ def in_every_session(url: str, query: str) -> list[object]:
     return found
 
 
-def locks(server: Server) -> list[object]:
+def locks(server: Server) -> list[tuple[object, ...]]:
     with closing(server.as_owner()) as connection:
         return connection.execute("SELECT * FROM pg_locks WHERE locktype = 'advisory'").fetchall()
 

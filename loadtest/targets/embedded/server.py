@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.errors import TargetError
+from loadtest.file_lock import try_lock
 from loadtest.targets.embedded import address
 from loadtest.targets.embedded.address import Regime, libpq_options
 from loadtest.targets.embedded.binaries import programs_for, server_version
@@ -22,7 +23,7 @@ from loadtest.targets.embedded.cluster import (
     make_cluster,
     put_away,
 )
-from loadtest.targets.embedded.folder import DataFolder, default_data_folder, lock_file, try_lock
+from loadtest.targets.embedded.folder import DataFolder, default_data_folder, lock_file
 from loadtest.targets.embedded.log import begin_log, telling_line
 from loadtest.targets.embedded.postmaster import end, find_postmaster, kill_strays, pid_file
 from loadtest.targets.embedded.settings import MAX_CONNECTIONS, write_settings
