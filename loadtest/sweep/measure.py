@@ -18,12 +18,14 @@ from typing import Any
 
 from loadtest.config import RunConfig
 from loadtest.errors import InputError, OccbenchError
+from loadtest.going_on import Noted
 from loadtest.interrupts import asked_to_end
 from loadtest.options import command_words
 from loadtest.own_process import occbench_command
 from loadtest.sweep.overtime import LIMIT_S, ended_after
 from loadtest.sweep.plan import POINTS_FOLDER, Point, Sweep
 from loadtest.sweep.progress import Progress, how_long, planned_s
+from loadtest.targets import open_target
 
 _STOPPING = "stopping; the points that are measured are kept (Ctrl-C again to leave at once)"
 
@@ -35,7 +37,7 @@ def measure(sweep: Sweep, lock: int, progress: Progress) -> bool:
     one is tried; the point that Ctrl-C meets stays pending. `lock` is what `alone` gave for the sweep's
     folder. Raises OccbenchError if sweep.json cannot be written.
     """
-    with _interrupts() as current, progress:
+    with _noted(sweep), _interrupts() as current, progress:
         pending = sweep.pending
         if pending:
             sweep.file.ended_ns, sweep.file.interrupted = None, False
@@ -54,6 +56,17 @@ def measure(sweep: Sweep, lock: int, progress: Progress) -> bool:
             sweep.file.ended_ns = time_ns()
         sweep.save()
     return not sweep.file.interrupted
+
+
+@contextmanager
+def _noted(sweep: Sweep) -> Iterator[None]:
+    """Between two points, too, others are to see that its targets are in use."""
+    specs = {spec.url: spec for point in sweep.pending for spec in sweep.config_of(point).specs()}
+    noted = Noted([open_target(spec) for spec in specs.values()], sweep.folder)
+    try:
+        yield
+    finally:
+        noted.end()
 
 
 @dataclass(slots=True)

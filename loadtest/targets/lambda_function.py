@@ -9,6 +9,7 @@ own policy decides.
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic_ns, sleep
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -137,6 +138,10 @@ class LambdaTarget(CallTarget):
         """Endpoint and function: its concurrency is what two targets would share."""
         where = self._address.endpoint_url or self._address.region
         return f"{where}/{self._address.function}"
+
+    def notes_folder(self) -> Path:
+        """With the database that the function works on, where it is named."""
+        return super().notes_folder() if self._database is None else self._database.notes_folder()
 
     def rehearse(
         self,
