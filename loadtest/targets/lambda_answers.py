@@ -21,6 +21,7 @@ NOT_ALLOWED = "42501"
 WRONG_CREDENTIALS = "28000"
 THROTTLED = "53400"
 CANNOT_CONNECT, LOST = "08001", "08006"
+ENVELOPE = "its answer is in the envelope of an API gateway, {\"statusCode\": …, \"body\": …}"
 _NOT_READY = "57P03"
 
 _KNOWN = {
@@ -42,9 +43,38 @@ _KNOWN = {
 }
 _BY_STATUS = {429: THROTTLED, 404: NO_SUCH_FUNCTION, 403: NOT_ALLOWED}
 
-# The execution environment went away with the call: nobody can say how far the function had come.
-_CRASHES = frozenset({"Sandbox.Timedout", "Runtime.ExitError", "Runtime.OutOfMemory"})
-_TIMED_OUT = "Task timed out after"
+# What Lambda says of a call in names of its own: the environment went away with it, or what the function
+# returned could not be passed on. Nobody can say how far it had come, and it may have come to its end.
+_OF_LAMBDA = re.compile(r"(?:Runtime|Function|Sandbox|Extension)\.[A-Z]")
+# But for these, after which the handler was never called: names of the runtime interface emulator
+# (rapid/fatalerror) and of the runtime clients for Python and Node.js, 2026.
+_NEVER_CALLED = frozenset(
+    {
+        "Extension.InitError",
+        "Extension.LaunchError",
+        *(
+            f"Runtime.{kind}"
+            for kind in (
+                "AfterRestoreError BeforeSnapshotError BuiltInModuleConflict CallbackHandlerDeprecated "
+                "HandlerNotFound ImportModuleError InvalidEntrypoint InvalidTaskConfig "
+                "InvalidWorkingDir LambdaContextUnmarshalError MalformedHandlerName "
+                "MalformedStreamingHandler NativeClientLoading UnmarshalError UserCodeSyntaxError"
+            ).split()
+        ),
+    }
+)
+# The same without a name, or with that of an exception, as the runtimes of Python, Node.js, Java, .NET
+# and Go say it.
+_CAME_TO_AN_END = (
+    "Task timed out after",
+    "Runtime exited",
+    "Process exited before completing request",
+    "Unable to marshal response",
+    "Unable to stringify response body",
+    "during JSON serialization of response",
+    "Error converting the response object",
+    "json: unsupported type",
+)
 
 # Connection exceptions after which nothing has happened: there was no connection to begin with.
 _NEVER_CONNECTED = frozenset({"08001", "08003", "08004", _NOT_READY})
@@ -95,7 +125,9 @@ def function_failed(body: bytes) -> StatementFailed:
     """The function raised an error, ran out of time or memory, or could not be loaded."""
     said = _object(body)
     kind, words = str(said.get("errorType") or ""), str(said.get("errorMessage") or "no reason given")
-    unknown = kind in _CRASHES or _TIMED_OUT in words
+    unknown = kind not in _NEVER_CALLED and (
+        _OF_LAMBDA.match(kind) is not None or any(end in words for end in _CAME_TO_AN_END)
+    )
     return StatementFailed(
         FUNCTION_FAILED,
         one_line(f"{kind}: {words}" if kind else words),
@@ -123,7 +155,9 @@ def answered_error(answer: Mapping[str, Any], *, final: bool) -> StatementFailed
             return None
         return StatementFailed(
             FUNCTION_FAILED,
-            "its answer has neither a balance nor an error, so it does no transfers",
+            ENVELOPE
+            if "statusCode" in answer or "body" in answer
+            else "its answer has neither a balance nor an error, so it does no transfers",
             commit_sent=False,
             connected=True,
             final=True,
