@@ -24,6 +24,7 @@ from loadtest.targets.calls import CallTarget, Declared
 from loadtest.targets.dialect import Statement
 from loadtest.targets.lambda_address import LambdaAddress
 from loadtest.targets.lambda_answers import (
+    ENVELOPE,
     FUNCTION_FAILED,
     NO_SUCH_ACCOUNT,
     NO_SUCH_FUNCTION,
@@ -201,6 +202,11 @@ class LambdaTarget(CallTarget):
                 f"{self.called} knows other accounts than those asked for: {message} ({state}); check "
                 f"accounts= and key_seed= in the target, here {declared.accounts} and "
                 f"{declared.key_seed}: they must be what its table was seeded with"
+            )
+        if message == ENVELOPE:
+            return TargetError(
+                f"{self.called} cannot be used as it is: {message}; where it is invoked and not called "
+                "over HTTP it must return what is in body, as an object with balance or error"
             )
         said = message if state == FUNCTION_FAILED else f"{message} ({state})"
         return TargetError(
