@@ -6,11 +6,10 @@ import locust  # noqa: F401, I001
 
 import gc
 import logging
-import resource
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
@@ -30,7 +29,6 @@ from loadtest.preflight import KeySource, Plan, ReadSeeded
 from loadtest.wiring import OccUser, Wiring
 
 _WORKERS_WAIT_S = 60.0
-_FILES = 65_536
 _AT_ONCE = 100_000.0
 """Locust wants a spawn rate; this is one that holds nobody back."""
 
@@ -51,7 +49,6 @@ def run_headless(
     """
     # Locust tells of every ramp-up; what matters is in the live line and the report.
     logging.getLogger("locust").setLevel(logging.ERROR)
-    _raise_file_limit()
     options = get_parser().parse_args([])
     vars(options).update(
         num_users=config.users, spawn_rate=config.spawn_rate, expect_workers=config.processes
@@ -84,14 +81,6 @@ def run_headless(
     if wiring.error is not None:
         raise wiring.error
     return folders[0], was_interrupted
-
-
-def _raise_file_limit() -> None:
-    """Each user needs a connection and an alarm; the usual limit of 1,024 files is soon reached."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _watch(wiring: Wiring, config: RunConfig, interrupted: "gevent.event.Event") -> None:

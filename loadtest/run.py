@@ -46,21 +46,22 @@ class Run:
         runfolder.write_run_file(run.folder, run._facts(ended_ns=None, invariant=[]))
         return run
 
-    def measure(self, warmup_s: float) -> None:
-        """All users are there: measuring starts after so many seconds more.
+    def measure(self, warmup_s: float) -> int:
+        """All users are there: measuring starts after so many seconds more; returns that moment.
 
         Locust's timer runs while users are started. Where that took its time, what is left of it is
         measured, in whole groups of blocks.
         """
         now_ns = self.clock.now_ns()
-        self.measured_from_ns = now_ns + round(warmup_s * 1e9)
+        self.measured_from_ns = moment_ns = now_ns + round(warmup_s * 1e9)
         duration = self.plan.config.duration
         if self.run_time_s is None or duration is None:
-            return
+            return moment_ns
         left_s = self.run_time_s - warmup_s - (now_ns - self.started_ns) / 1e9
         if left_s < duration - _STOPPED_EARLY_NS / 1e9:
             # To a tenth of a second; a millisecond less is no other duration to compare runs by.
             self.plan = self.plan.with_duration(max(0.1, math.floor(left_s * 10) / 10))
+        return moment_ns
 
     def stopping(self) -> None:
         """The users are asked to stop now."""
@@ -85,6 +86,11 @@ class Run:
                 self.measured_until_ns = min(self.measured_until_ns, end_ns)
             # Stopped within the warm-up: nothing was measured, and no time is negative.
             self.measured_from_ns = min(self.measured_from_ns, self.measured_until_ns)
+        for account in self.generators:
+            if missing := account.get("attempts", 0) - runfolder.attempts_of(
+                self.folder, account["worker"]
+            ):
+                account["missing_attempts"] = missing
         ended_ns = self.clock.now_ns()
         runfolder.write_run_file(self.folder, self._facts(ended_ns, self._invariants()))
         if self.plan.first_probe_row is not None:

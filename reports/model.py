@@ -92,6 +92,8 @@ class Model:
     """Whether the measured time was warm, by target."""
     omissions: dict[str, Omission]
     """By target: what a closed loop left out; empty for an open one."""
+    committed_users: int | None
+    """How many users committed anything in the measured time; None where nobody knows."""
 
 
 class _Times:
@@ -238,6 +240,7 @@ def build_model(folder: Path) -> Model:
         consistency=find_consistency(folder),
         warmth=warmth.result(),
         omissions=omissions.result() if omissions is not None else {},
+        committed_users=attempts.committed_users,
     )
 
 

@@ -129,6 +129,11 @@ class Generator(_Lenient):
     scheduled: int | None = None
     started: int | None = None
     lost_attempts: int | None = None
+    missing_attempts: int | None = None
+    """Attempts that it wrote, and that the record does not have."""
+    without_session: int | None = None
+    """Users of this process that never had a session."""
+    why_no_session: str | None = None
 
 
 class Pacing(_Lenient):
