@@ -36,7 +36,7 @@ PASSWORD = "not-in-any-file-4711"
 RDS_REGION = "eu-west-1"
 RDS_HOST = f"bank.cluster-c0ffee.{RDS_REGION}.rds.amazonaws.com"
 _CONNECTIONS = "60"
-_OWNER = "occbench"
+OWNER_ROLE = "occbench"
 _TRIES = 10
 # Below the ports that systems hand out to outgoing connections, so that a server finds its port
 # free again when it is started again.
@@ -95,11 +95,11 @@ def tls_server(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
     Without TLS its access rules turn everybody away but the superuser.
     """
     access = [
-        f"local all {_OWNER} trust",
+        f"local all {OWNER_ROLE} trust",
         "local all all reject",
         "host all all 127.0.0.1/32 scram-sha-256",
     ]
-    with _folder() as folder, _server(folder, settings or {}, access) as (embedded, port):
+    with server_folder() as folder, _server(folder, settings or {}, access) as (embedded, port):
         authority = Authority(folder)
         shown = authority.issue("localhost")
         path = embedded.socket_folder / f".s.PGSQL.{port}"
@@ -112,7 +112,7 @@ def tls_server(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
 def plain_server(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
     """A server without TLS that asks nobody for a password."""
     access = ["local all all trust", "host all all 127.0.0.1/32 trust"]
-    with _folder() as folder, _server(folder, settings or {}, access) as (embedded, port):
+    with server_folder() as folder, _server(folder, settings or {}, access) as (embedded, port):
         server = Server("", {}, port, port, embedded)
         yield replace(server, target=server.url(host="127.0.0.1"))
 
@@ -135,7 +135,7 @@ class RdsServer(Rig):
 def rds_server() -> Iterator[RdsServer]:
     """An RDS instance: PostgreSQL as it is, behind TLS and tokens; the rig has the credentials."""
     access = ["local all all trust"]
-    with _folder() as folder, _server(folder, {}, access) as (embedded, port):
+    with server_folder() as folder, _server(folder, {}, access) as (embedded, port):
         authority = Authority(folder)
         shown = authority.issue(RDS_HOST)
         settings = GateSettings(
@@ -145,7 +145,7 @@ def rds_server() -> Iterator[RdsServer]:
             key=str(shown.key),
             socket=str(embedded.socket_folder / f".s.PGSQL.{port}"),
             database=DATABASE,
-            superuser=_OWNER,
+            superuser=OWNER_ROLE,
             record=str(folder),
             service="rds-db",
         )
@@ -177,7 +177,7 @@ def _gate(certificate: Path, key: Path, port: int, path: Path) -> Iterator[int]:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def server_folder() -> Iterator[Path]:
     """A folder that the server's user can reach, and with a name short enough for a socket."""
     made = Path(tempfile.mkdtemp(prefix="occ-", dir="/tmp"))
     made.chmod(0o755)
@@ -196,7 +196,7 @@ def _server(
     _give_to_server(rules)
     embedded, port = _started(folder, {**settings, "hba_file": str(rules)})
     try:
-        with closing(_connect(embedded, port, _OWNER)) as owner:
+        with closing(_connect(embedded, port, OWNER_ROLE)) as owner:
             for role in (TELLER, CLERK):
                 name = sql.Identifier(role)
                 owner.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(name, PASSWORD))
@@ -212,13 +212,13 @@ def _server(
 
 def _connect(embedded: EmbeddedServer, port: int, database: str) -> psycopg.Connection[Any]:
     host = str(embedded.socket_folder)
-    return psycopg.connect(host=host, port=port, user=_OWNER, dbname=database, autocommit=True)
+    return psycopg.connect(host=host, port=port, user=OWNER_ROLE, dbname=database, autocommit=True)
 
 
 def _started(folder: Path, settings: Mapping[str, str]) -> tuple[EmbeddedServer, int]:
     """A server on a port that was free; PostgreSQL cannot be told to look for one itself."""
     for attempt in range(_TRIES):
-        port = _free_port()
+        port = free_port()
         embedded = EmbeddedServer(
             folder / "data",
             {
@@ -240,7 +240,8 @@ def _started(folder: Path, settings: Mapping[str, str]) -> tuple[EmbeddedServer,
     raise AssertionError("the last try returns or raises")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that was free just now."""
     while True:
         port = random.choice(_PORTS)  # noqa: S311 - any will do
         with socket.socket() as probe:
