@@ -12,6 +12,7 @@ import gevent
 import numpy as np
 from gevent import get_hub
 
+from loadtest import open_files
 from loadtest.clock import Clock
 from loadtest.consistency import write_probes
 from loadtest.dealing import hand_out, share_of
@@ -70,6 +71,7 @@ class Engine:
         self.operations = [self.scenario.operation(target.language) for target in self.targets]
         self._dealt = config.dealt()
         self._own = hand_out(self._dealt, worker, workers)
+        open_files.allow(len(self._own))
         self.budgets = self._budgets()
         """For each target, when this process may open its next connection to it."""
         self._prober = self._one_prober()
@@ -91,7 +93,11 @@ class Engine:
             key_types=list(config.keys),
             clock=clock,
         )
-        self._users = itertools.count()
+        self._users = 0
+        self.served: set[int] = set()
+        """The users that have had a session."""
+        self.turned_away = ""
+        """What the target last said to a user that asked for a session and got none."""
         self.next_transaction = itertools.count(worker << 40).__next__
         self._background: list[gevent.Greenlet[..., Any]] = []
         self._writing: list[tuple[Any, Chunk]] = []
@@ -116,7 +122,8 @@ class Engine:
         """A number for a new user: unique in the run, and the same whenever it is run again."""
         # Locust starts more than this process's own where another process has died: they go on with
         # the same targets, and with numbers that no other process has.
-        again, place = divmod(next(self._users), len(self._own))
+        again, place = divmod(self._users, len(self._own))
+        self._users += 1
         return self._own[place] + again * len(self._dealt) * self._workers
 
     def place_of(self, user: int) -> int:
@@ -189,6 +196,10 @@ class Engine:
         self._write()
         self._settle(self._writing)
         account["files"] = self._files
+        account["attempts"] = self.recorder.attempts - self.lost
+        if unserved := self._users - len(self.served):
+            account["without_session"] = unserved
+            account["why_no_session"] = self.turned_away
         if self.lost:
             account["lost_attempts"] = self.lost
             account["why_lost"] = self.why_lost

@@ -6,7 +6,6 @@ import locust  # noqa: F401, I001
 
 import gc
 import logging
-import resource
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
@@ -31,7 +30,6 @@ from loadtest.preflight import KeySource, Plan, ReadSeeded
 from loadtest.wiring import OccUser, Wiring
 
 _WORKERS_WAIT_S = 60.0
-_FILES = 65_536
 _AT_ONCE = 100_000.0
 """Locust wants a spawn rate; this is one that holds nobody back."""
 _Workers = list[subprocess.Popen[bytes]]
@@ -53,7 +51,6 @@ def run_headless(
     """
     # Locust tells of every ramp-up; what matters is in the live line and the report.
     logging.getLogger("locust").setLevel(logging.ERROR)
-    _raise_file_limit()
     command_line_only()
     # What meets a user by chance is no error of his, and raised in the main greenlet.
     Hub.NOT_ERROR = (*Hub.NOT_ERROR, KeyboardInterrupt)
@@ -98,14 +95,6 @@ def run_headless(
     if wiring.hurry.is_set():
         raise LeftEarly(f"left at once; occbench report {folders[0]} shows what was measured")
     return folders[0], asked.is_set()
-
-
-def _raise_file_limit() -> None:
-    """Each user needs a connection and an alarm; the usual limit of 1,024 files is soon reached."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _watch(wiring: Wiring, config: RunConfig, asked: "gevent.event.Event", workers: _Workers) -> None:

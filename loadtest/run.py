@@ -80,14 +80,14 @@ class Run:
     def _write(self, ended_ns: int | None = None, invariant: Sequence[dict[str, Any]] = ()) -> None:
         runfolder.write_run_file(self.folder, self._facts(ended_ns, [*invariant]))
 
-    def measure(self, warmup_s: float) -> None:
-        """All users are there: measuring starts after so many seconds more.
+    def measure(self, warmup_s: float) -> int:
+        """All users are there: measuring starts after so many seconds more; returns that moment.
 
         Locust's timer runs while users are started. Where that took its time, what is left of it is
         measured, in whole groups of blocks. Noted at once, for a run that never comes to its end.
         """
         now_ns = self.clock.now_ns()
-        self.measured_from_ns = now_ns + round(warmup_s * 1e9)
+        self.measured_from_ns = moment_ns = now_ns + round(warmup_s * 1e9)
         duration = self.plan.config.duration
         if self.run_time_s is not None and duration is not None:
             left_s = self.run_time_s - warmup_s - (now_ns - self.started_ns) / 1e9
@@ -96,6 +96,7 @@ class Run:
                 self.plan = self.plan.with_duration(max(0.1, math.floor(left_s * 10) / 10))
         with suppress(OSError):  # it is written again in the end, and said then
             self._write()
+        return moment_ns
 
     def stopping(self) -> None:
         """The users are asked to stop now."""
@@ -123,6 +124,11 @@ class Run:
                 self.measured_until_ns = min(self.measured_until_ns, end_ns)
             # Stopped within the warm-up: nothing was measured, and no time is negative.
             self.measured_from_ns = min(self.measured_from_ns, self.measured_until_ns)
+        for account in self.generators:
+            if missing := account.get("attempts", 0) - runfolder.attempts_of(
+                self.folder, account["worker"]
+            ):
+                account["missing_attempts"] = missing
         ended_ns = self.clock.now_ns()
         try:
             self._write(ended_ns, _unless(hurry, self._invariants) or ())

@@ -79,6 +79,7 @@ def run_user(  # noqa: C901 - see the head of the file
                 try:
                     if session is None:
                         session = door.open()
+                        engine.served.add(number)
                     started = monotonic_ns()
                     committed = operation(session, key_type, work)
                     code = _COMMITTED if committed else _REFUSED
@@ -106,6 +107,7 @@ def run_user(  # noqa: C901 - see the head of the file
                     failure = error
                     ended = monotonic_ns()
                     if session is None:
+                        engine.turned_away = error.message
                         outcome = _without_session(error)
                         commit_sent = first_sent = first_answered = 0
                     else:

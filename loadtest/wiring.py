@@ -30,6 +30,7 @@ from locust.runners import (
     WorkerRunner,
 )
 
+from loadtest import open_files
 from loadtest.clock import Clock
 from loadtest.config import RunConfig
 from loadtest.engine import Engine
@@ -42,6 +43,7 @@ from loadtest.run import Run
 from loadtest.targets import StatementFailed
 from loadtest.user import describe_failure, run_user
 
+FIXED_USERS = "the number of users is fixed while a run is measured; stop it and start another"
 REQUEST_TYPE = "TXN"
 """What stands in the Type column of Locust's page."""
 
@@ -116,6 +118,8 @@ class Wiring:
         self._finished = finished
         self._say_errors = say_errors
         self._ready: Plan | None = None
+        self.is_starting = False
+        """Whether the page was asked for a run, and its users do not work yet."""
         self._run_time_s: float | None = None
         """When Locust ends the test that is ready, counted from its start."""
         self._measuring = self._quitting = False
@@ -133,6 +137,8 @@ class Wiring:
         events.test_stop.add_listener(self._on_test_stop)
         events.quitting.add_listener(self._on_quitting)
         runner = environment.runner
+        if isinstance(runner, LocalRunner | MasterRunner):
+            setattr(runner, "start", self._start_of(runner))  # noqa: B010 - a method in a method's place
         if isinstance(runner, WorkerRunner):
             runner.register_message(_MEASURE, self._on_measure)
             runner.register_message(_STOP, self._on_stop, concurrent=True)
@@ -151,6 +157,9 @@ class Wiring:
         """Check that this run can be done; the next test that starts is it."""
         self.abandon()
         self._run_time_s = None
+        if not (self._say_errors and isinstance(self.environment.runner, MasterRunner)):
+            # Locust's own workers may be anywhere; each looks for itself.
+            open_files.allow(config.users, config.processes)
         self._ready = make_plan(config, self._read_seeded, self._source_of)
         return self._ready
 
@@ -160,8 +169,10 @@ class Wiring:
         if plan is not None and plan.first_probe_row is not None:
             remove_rows(plan.open_targets(), plan.first_probe_row)
 
-    def prepare_from_locust(self, options: Namespace) -> Plan:
+    def prepare_from_locust(self, options: Namespace | None = None) -> Plan:
         """The run that Locust's options ask for, whose time is Locust's to end."""
+        options = options or self.environment.parsed_options
+        assert options is not None  # noqa: S101 - Locust always has them by now
         config = config_from_locust(options)
         plan = self.prepare(config)
         duration = plan.config.duration
@@ -194,10 +205,37 @@ class Wiring:
         if environment.web_ui is not None or not isinstance(environment.runner, LocalRunner):
             return
         try:
-            self.prepare_from_locust(self.environment.parsed_options)
+            self.prepare_from_locust()
         except OccbenchError as error:
             _say(error)
             sys.exit(error.exit_code)
+
+    def _start_of(self, runner: LocalRunner | MasterRunner) -> Callable[..., None]:
+        """The runner's `start`, for the number of users that the run's record has, and no other.
+
+        Whoever wants to change their number while a run goes on, by a key, the page or a shape, is
+        refused. Locust itself starts the same number again where a process is gone.
+        """
+        start = runner.start
+
+        @wraps(start)
+        def start_run(user_count: int, spawn_rate: float, *rest: Any, **more: Any) -> None:
+            if runner.state in (STATE_RUNNING, STATE_SPAWNING):
+                if user_count != runner.target_user_count:
+                    sys.stderr.write(f"{FIXED_USERS}\n")
+                    return
+            elif self._ready is None or self._ready.config.users != user_count:
+                self.abandon()
+                options = vars(self.environment.parsed_options)
+                options.update(num_users=user_count, spawn_rate=spawn_rate)
+            try:
+                start(user_count, spawn_rate, *rest, **more)
+            finally:
+                # A master comes back when all users are there, or at once where it has no worker.
+                if isinstance(runner, MasterRunner):
+                    self.is_starting = False
+
+        return start_run
 
     def take_recent(self) -> Tally:
         """What all processes counted since this was last called, as far as they have said."""
@@ -231,7 +269,7 @@ class Wiring:
             else:
                 self._start_engine(*part)
             return
-        plan = self._ready or self.prepare_from_locust(self.environment.parsed_options)
+        plan = self._ready or self.prepare_from_locust()
         if isinstance(runner, MasterRunner):
             plan = plan.with_processes(len(runner.clients.ready))
         self.counts = {str(key_type): Tally() for key_type in plan.config.keys}
@@ -273,12 +311,13 @@ class Wiring:
 
     @_ends_the_test
     def _on_spawning_complete(self, **_: object) -> None:
+        self.is_starting = False
         if self._measuring or self.run is None:
             return
         self._measuring = True
         held_back_s = max(self.run.plan.held_back.values(), default=0.0)
-        self.run.measure(self.run.plan.config.warmup + held_back_s)
-        moment, duration = self.run.measured_from_ns, self.run.plan.config.duration
+        moment = self.run.measure(self.run.plan.config.warmup + held_back_s)
+        duration = self.run.plan.config.duration
         if self.engine is not None:
             self.engine.measure(moment, duration)
         else:
@@ -295,6 +334,7 @@ class Wiring:
 
     @_ends_the_test
     def _on_test_stop(self, **_: object) -> None:
+        self.is_starting = False
         runner = self.environment.runner
         if self.engine is not None:
             account = self.engine.stop()
@@ -350,6 +390,13 @@ class Wiring:
             why = next(a["why_lost"] for a in run.generators if "why_lost" in a)
             self.error = OccbenchError(
                 f"{lost:,} attempts could not be written to {run.folder}: {why}; the rest is there"
+            )
+        missing = sum(account.get("missing_attempts", 0) for account in run.generators)
+        if missing and self.error is None:
+            attempts = sum(account.get("attempts", 0) for account in run.generators)
+            self.error = OccbenchError(
+                f"{missing:,} of {attempts:,} attempts are not in {run.folder}: worker processes wrote "
+                "them elsewhere; let all of them see one folder under the path of --out"
             )
         probes = sum(account.get("lost_probes", 0) for account in run.generators)
         if probes and self.error is None:
@@ -467,6 +514,7 @@ class Wiring:
 
     def _give_up(self, error: OccbenchError) -> None:
         """Say in one line why nothing goes on; end the process where nobody could correct it."""
+        self.is_starting = False
         if self._say_errors:
             _say(error)
         if self.environment.web_ui is None:

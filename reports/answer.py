@@ -12,6 +12,7 @@ from reports.pairs import MIN_PAIRS, TOO_FEW_PAIRS, Comparison, Ratio
 from reports.shares import FELT
 from reports.style import THIN, about, count, milliseconds, number, percent, plural, seconds
 from reports.verdicts_of_pacing import overloaded, rate_kept, schedule_kept
+from reports.verdicts_of_users import other_users
 
 _MOST_NAMED = 3
 """Targets that a sentence names; of more it gives the range, and the table has the rest."""
@@ -39,7 +40,8 @@ def answer(model: Model) -> Answer:
         return Answer("Nothing was committed.", _nothing(model))
     headline, said = _found(model)
     lede = " ".join(text for text in (*said, _context(model)) if text)
-    return Answer(" ".join(text for text in (_rate(model), headline) if text), lede)
+    said_first = (_users(model), _rate(model))
+    return Answer(" ".join(text for text in (*said_first, headline) if text), lede)
 
 
 def _found(model: Model) -> tuple[str, list[str]]:
@@ -52,6 +54,16 @@ def _found(model: Model) -> tuple[str, list[str]]:
         told = map(_meaning_of(model), model.comparisons) if rate_kept(model) else ()
         return headline, [_both(model), *told]
     return _single(model.overall), []
+
+
+def _users(model: Model) -> str:
+    """That it was not the users asked for who worked: the figures are of those who did."""
+    found, asked = other_users(model), model.run.config.users
+    if found is None or asked is None:
+        return ""
+    if found > asked:
+        return f"{plural(found, 'user')} worked, not {count(asked)}."
+    return f"Only {count(found)} of {plural(asked, 'user')} committed anything."
 
 
 def _rate(model: Model) -> str:
@@ -391,7 +403,8 @@ def _context(model: Model) -> str:
     run = model.run
     parts = []
     if run.config.users:
-        parts.append(plural(run.config.users, "user"))
+        found = other_users(model)
+        parts.append(plural(run.config.users if found is None else found, "user"))
     if run.size:
         parts.append(f"{count(run.size)} accounts")
     parts.append(f"{run.config.skew} access")

@@ -15,14 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from loadtest.attempt import COUNTED, OUTCOMES
+from loadtest.attempt import COUNTED, OUTCOME_CODE, OUTCOMES, Outcome
 from loadtest.errors import InputError
 from loadtest.keyspace import KeyType
 from loadtest.messages import quoted
 from reports.attempts_file import REMOTE, open_file, read_file
 from reports.beside import beside
 from reports.record import Record, find_record
-from reports.run_file import Run
+from reports.run_file import Run, read_run
+from reports.style import plural, seconds
 
 _NUMBERS: dict[str, type[np.generic]] = {
     "transaction": np.int64,
@@ -116,6 +117,8 @@ class Attempts:
     """How many users worked on each target, where the record says who did."""
     record: Record = field(default_factory=lambda: Record(()))
     """The files that it was read from."""
+    committed_users: int | None = None
+    """How many users committed anything; None where the record does not say, or cannot count them."""
 
 
 class _Vocabulary:
@@ -241,7 +244,7 @@ def load_attempts(folder: Path, run: Run | None = None) -> Attempts:
     words["key_type"] = _Vocabulary(tuple(str(k) for k in KeyType))
     words["outcome"] = _Vocabulary(tuple(OUTCOMES), closed=True)
     sqlstates: dict[tuple[str, str], int] = {}
-    users = _Users()
+    users, committing = _Users(), _Users()
     warm_ends: list[NDArray[np.int64]] = []
     warm_outcomes: list[NDArray[np.int8]] = []
     warm_first: int | None = None
@@ -254,7 +257,10 @@ def load_attempts(folder: Path, run: Run | None = None) -> Attempts:
         _put(store, table, codes, measured)
         _count_sqlstates(sqlstates, table, codes["outcome"], measured)
         if "user" in table.column_names:
-            users.add(codes["target"][measured], _numpy(table.column("user"))[measured])
+            user = _numpy(table.column("user"))
+            users.add(codes["target"][measured], user[measured])
+            committed = measured & (codes["outcome"] == OUTCOME_CODE[Outcome.COMMITTED])
+            committing.add(codes["target"][committed], user[committed])
         if measured_from_ns is not None:
             # What began when measuring had ended has no block either.
             warm &= _numpy(table.column("start_ns")) < measured_from_ns
@@ -268,7 +274,7 @@ def load_attempts(folder: Path, run: Run | None = None) -> Attempts:
             warm_first = min(int(start.min()), warm_first or int(start.min()))
     record.say(folder)
     if not store.rows:
-        raise InputError(f"{folder} holds no measured attempts: the run ended before its warm-up did")
+        raise InputError(f"{folder} holds no measured attempts: {why_nothing(read_run(folder))}")
     columns = store.columns()
     _check_moments(folder, columns, run)
     empty = np.empty(0, np.int64)
@@ -285,6 +291,7 @@ def load_attempts(folder: Path, run: Run | None = None) -> Attempts:
         sqlstates=dict(sorted(sqlstates.items())),
         users=users.by_target(words["target"].words),
         record=record,
+        committed_users=committing.in_all() if users.known else None,
     )
 
 
@@ -315,6 +322,29 @@ def _files(folder: Path, run: Run | None) -> tuple[Record, list[tuple[Path, pq.P
     return replace(record, paths=there, resized=resized), kept
 
 
+def why_nothing(run: Run) -> str:
+    """Why a run has no measured attempt, as far as it knows."""
+    asked = run.config.users or 0
+    if run.ended_ns is None:
+        return "the run did not come to its end"
+    if run.measured_from_ns is None:
+        if run.interrupted:
+            return "the run was interrupted before all of its users were started"
+        return "its time was over before all users were started; give it more, or start them faster"
+    measured_s = ((run.measured_until_ns or 0) - run.measured_from_ns) / 1e9
+    if measured_s <= 0:
+        how = "it was interrupted" if run.interrupted else "its time was over"
+        return f"{how} before its warm-up was"
+    unserved = sum(g.without_session or 0 for g in run.generators)
+    if unserved:
+        why = next((g.why_no_session for g in run.generators if g.why_no_session), None)
+        return (
+            f"{unserved:,} of {plural(asked, 'user')} never had a session: "
+            f"{why or 'their connections were not answered'}"
+        )
+    return f"in {seconds(measured_s)} no transaction began, for those before it had not been answered"
+
+
 class _Users:
     """Which users worked on which target."""
 
@@ -328,6 +358,19 @@ class _Users:
             there = np.bincount(np.clip(own, 0, _MOST_USERS), minlength=len(seen)) > 0
             there[: len(seen)] |= seen
             self._seen[int(code)] = there
+
+    @property
+    def known(self) -> bool:
+        """Whether anything says who worked, and no number is too large to be told from others."""
+        return bool(self._seen) and all(len(seen) <= _MOST_USERS for seen in self._seen.values())
+
+    def in_all(self) -> int:
+        """How many there are, each counted once."""
+        longest = max((len(seen) for seen in self._seen.values()), default=0)
+        together = np.zeros(longest, np.bool_)
+        for seen in self._seen.values():
+            together[: len(seen)] |= seen
+        return int(np.count_nonzero(together))
 
     def by_target(self, names: list[str]) -> dict[str, int]:
         return {names[code]: int(np.count_nonzero(seen)) for code, seen in self._seen.items()}

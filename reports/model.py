@@ -95,6 +95,8 @@ class Model:
     """By target: what a closed loop left out; empty for an open one."""
     record: Record
     """The files that all of it is from."""
+    committed_users: int | None
+    """How many users committed anything in the measured time; None where nobody knows."""
 
 
 class _Times:
@@ -242,6 +244,7 @@ def build_model(folder: Path) -> Model:
         warmth=warmth.result(),
         omissions=omissions.result() if omissions is not None else {},
         record=attempts.record,
+        committed_users=attempts.committed_users,
     )
 
 

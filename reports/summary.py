@@ -30,6 +30,7 @@ def to_summary(model: Model, service: Service | None = None) -> dict[str, Any]:
         "label": run.label,
         "answer": dataclasses.asdict(answer(model)),
         "interrupted": run.interrupted,
+        "users": {"asked": run.config.users, "committed": model.committed_users},
         "warmup_s": model.warmup_s,
         "measured_s": model.measured_s,
         "blocks": model.blocks,

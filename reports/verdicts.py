@@ -17,6 +17,7 @@ from reports.verdict import State, Verdict
 from reports.verdicts_of_gaps import gap_verdicts
 from reports.verdicts_of_pacing import pacing_verdict, schedule_kept
 from reports.verdicts_of_samples import few_conflicts
+from reports.verdicts_of_users import users_verdict
 from reports.verdicts_of_warmup import warmup_verdicts
 
 __all__ = ["GeneratorCheck", "Verdict", "generator_check", "regimes", "schedule_kept", "verdicts"]
@@ -86,7 +87,7 @@ def verdicts(model: Model, service: Service | None = None) -> list[Verdict]:
     if model.overall.committed:
         found += [*few_conflicts(model), *warmup_verdicts(model)]
     if not model.run.simulated:
-        found += [_generator(model), *_reports(model)]
+        found += [*users_verdict(model), _generator(model), *_reports(model)]
     found += _record(model)
     found.append(pacing_verdict(model))
     found += [*_consistency(model), *_failures(model), *_capacity(model), *_service(model, service)]
@@ -294,6 +295,17 @@ def _reports(model: Model) -> list[Verdict]:
                 "bad",
                 f"{count(asked - reported)} of {count(asked)} load process{'es' if asked > 1 else ''} "
                 f"did not report: {they} died, and what {they} measured last is missing.",
+            )
+        )
+    missing = sum(g.missing_attempts or 0 for g in model.run.generators)
+    if missing:
+        found.append(
+            Verdict(
+                "missing attempts",
+                "bad",
+                f"{plural(missing, 'attempt')} that load processes wrote "
+                f"{'is' if missing == 1 else 'are'} not in this folder, and in no figure: they saw "
+                "another folder under its path.",
             )
         )
     lost = sum(g.lost_attempts or 0 for g in model.run.generators)

@@ -12,6 +12,7 @@ from locust.web import WebUI
 from loadtest.errors import OccbenchError
 from loadtest.options import LOCUST_PREFIX
 from loadtest.targets.registry import shown_target
+from loadtest.wiring import FIXED_USERS
 
 if TYPE_CHECKING:
     from loadtest.wiring import Wiring
@@ -27,11 +28,13 @@ def install(wiring: "Wiring", web_ui: WebUI) -> None:
     def check_form() -> Response | None:
         """Refuse a run that cannot be done, in words, where Locust would start and then fail."""
         runner = environment.runner
+        if request.method == "POST" and request.path.endswith("/stop"):
+            wiring.is_starting = False
         if request.method != "POST" or not request.path.endswith("/swarm") or runner is None:
             return None
-        if runner.state in (STATE_RUNNING, STATE_SPAWNING):
-            said = "the number of users is fixed while a run is measured; stop it and start another"
-            return jsonify(success=False, message=said, host=environment.host)
+        if wiring.is_starting or runner.state in (STATE_RUNNING, STATE_SPAWNING):
+            return jsonify(success=False, message=FIXED_USERS, host=environment.host)
+        wiring.is_starting = True
         options = Namespace(**vars(environment.parsed_options))
         for name, value in request.form.items():
             if name.startswith(LOCUST_PREFIX):
@@ -45,11 +48,21 @@ def install(wiring: "Wiring", web_ui: WebUI) -> None:
             options.run_time = parse_timespan(run_time) if run_time else None
             wiring.prepare_from_locust(options)
         except (OccbenchError, ValueError) as error:
+            wiring.is_starting = False
             return jsonify(success=False, message=str(error), host=environment.host)
         return None
 
+    def note_refusal(response: Response) -> Response:
+        """Locust has words of its own for some forms; no run starts then."""
+        if request.path.endswith("/swarm") and response.is_json:
+            said = response.json or {}
+            if not said.get("success") and said.get("message") != FIXED_USERS:
+                wiring.is_starting = False
+        return response
+
     assert web_ui.app is not None  # noqa: S101 - webui.install has looked
     web_ui.app.before_request(check_form)
+    web_ui.app.after_request(note_refusal)
 
 
 def _hide_secrets(web_ui: WebUI) -> dict[str, str]:
