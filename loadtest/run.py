@@ -50,10 +50,10 @@ class Run:
         run = cls(plan, runfolder.create(config.out, label, now), time_ns())
         try:
             run._write()
-        except (OSError, ValueError) as error:
+        except OSError as error:
             run.discard()
             raise InputError(
-                f"no run can be kept in {config.out}: {in_a_line(error)}; give another with --out"
+                f"no run can be kept in {config.out}: {error.strerror}; give another with --out"
             ) from None
         return run
 
