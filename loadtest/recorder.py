@@ -154,7 +154,14 @@ class Chunk:
     def write(self) -> None:
         """Write the file under another name and rename it, so that it is whole or not there."""
         temporary = self.path.with_suffix(".part")
-        pq.write_table(self.table(), temporary, compression="zstd", compression_level=1)
+        try:
+            # Opened here: a folder on the way to it may have a name that is not UTF-8.
+            with temporary.open("wb") as file:
+                pq.write_table(self.table(), file, compression="zstd", compression_level=1)
+        except OSError:
+            # What little room there is belongs to run.json.
+            temporary.unlink(missing_ok=True)
+            raise
         temporary.replace(self.path)
 
     @property

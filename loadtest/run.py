@@ -62,10 +62,10 @@ class Run:
         run = cls(plan, runfolder.create(config.out, label, now), clock, clock.now_ns())
         try:
             run._write()
-        except (OSError, ValueError) as error:
+        except OSError as error:
             run.discard()
             raise InputError(
-                f"no run can be kept in {config.out}: {in_a_line(error)}; give another with --out"
+                f"no run can be kept in {config.out}: {error.strerror}; give another with --out"
             ) from None
         run.noted = Noted(plan.open_targets(), run.folder)
         return run
