@@ -20,7 +20,7 @@ test-again: $(VENV)/.dev  ## Run the tests that failed last time once more, if t
 	$(BIN)/python -m tests.again
 
 faults: $(VENV)/.dev  ## Put faults into real runs, a line for each (about fifteen minutes).
-	@$(BIN)/python -m pytest tests/faults -m "long or not long" --verbose --no-header -p no:cacheprovider
+	@$(BIN)/python -m pytest -p tests.faults.lines tests/faults -m "long or not long" --quiet
 
 lint: $(VENV)/.dev  ## Check style and types.
 	$(BIN)/ruff check .

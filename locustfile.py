@@ -6,6 +6,7 @@ from locust import events
 from locust.env import Environment
 
 from loadtest import webui
+from loadtest.locust_signals import end_in_order
 from loadtest.options import add_locust_arguments
 from loadtest.reporting import report_in_process
 from loadtest.wiring import OccUser, Wiring
@@ -16,6 +17,7 @@ __all__ = ["OccUser"]
 
 def _wire(environment: Environment, **_: Any) -> None:
     wiring = Wiring(environment, contents, key_source, report_in_process)
+    end_in_order(wiring)
     wiring.check_at_once()
     webui.install(wiring)
 

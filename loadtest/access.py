@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.errors import InputError
+from loadtest.messages import quoted
+from loadtest.numbers import number_of
 
 _CHUNK = 1 << 20
 _EXACT_HEAD = 1 << 16
@@ -217,16 +219,16 @@ def parse_skew(text: str) -> Skew:
         if kind == "uniform" and not rest:
             return Skew("uniform")
         if kind == "zipf":
-            theta = float(rest)
-            if 0 < theta <= 5:
+            theta = number_of(rest)
+            if theta is not None and 0 < theta <= 5:
                 return Skew("zipf", (theta,))
         if kind == "hotspot":
-            accesses, accounts = (float(part) for part in rest.split("/"))
+            accesses, accounts = (number_of(part) or 0.0 for part in rest.split("/"))
             if 0 < accesses < 1 and 0 < accounts < 1:
                 return Skew("hotspot", (accesses, accounts))
     except ValueError:
         pass
-    raise InputError(f"skew {text!r} is not one of {_SKEW_HELP}")
+    raise InputError(f"skew {quoted(text)} is not one of {_SKEW_HELP}")
 
 
 def canonical_skew(text: str) -> str:

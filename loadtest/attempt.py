@@ -4,14 +4,18 @@ The row is the contract between running and reporting (docs/results-format.md): 
 it, the reports read it, nothing else passes between them but `run.json`.
 """
 
+import re
+
 import numpy as np
 import pyarrow as pa
 
-from loadtest.outcome import CONFLICTS, RETRYABLE, Outcome, outcome_of
+from loadtest.outcome import CONFLICTS, COUNTED, RETRYABLE, Outcome, outcome_of
 
 __all__ = [
     "ATTEMPT_SCHEMA",
     "CONFLICTS",
+    "COUNTED",
+    "FILE_NAME",
     "OUTCOMES",
     "OUTCOME_CODE",
     "RECORD_DTYPE",
@@ -56,6 +60,9 @@ ATTEMPT_SCHEMA = pa.schema(
     ]
 )
 """The columns of `attempts/*.parquet`; docs/results-format.md gives each one's meaning."""
+
+FILE_NAME = re.compile(r"(?P<worker>[0-9]+)-[0-9]{5,}\.parquet")
+"""What a file of attempts is called: the process that wrote it, and its number among that one's."""
 
 RECORD_DTYPE = np.dtype(
     [

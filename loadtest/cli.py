@@ -1,57 +1,58 @@
-"""`occbench …`: the application, its commands in the order of its help, and its exit status."""
+"""`occbench …`: from the first signal that may come to the exit status."""
 
 import signal
 import sys
 
-import typer
+from loadtest.environment import forget_settings_of_libraries
+from loadtest.errors import INTERRUPTED, InputError, OccbenchError, in_a_line
+from loadtest.interrupts import Interrupted, asked_to_end, leave, signals
 
-from loadtest.commands import (
-    choices,
-    cluster,
-    compare,
-    db,
-    predict,
-    report,
-    run,
-    seed,
-    simulate,
-    sweep,
-)
-from loadtest.errors import INTERRUPTED, InputError, OccbenchError
-
-app = typer.Typer(
-    name="occbench",
-    help="What does contention cost on a database with optimistic concurrency control?",
-    epilog="Start with: occbench demo",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-)
-
-for _commands in (run, seed, sweep, report, compare, predict, simulate, choices, db, cluster):
-    _commands.register(app)
+_INTERRUPTED = "occbench: interrupted\n"
 
 
 def main() -> None:
     """Run a command; every error is one line on stderr and an exit status."""
-    sys.exit(_run())
+    forget_settings_of_libraries()
+    with asked_to_end(lambda: leave(said=_INTERRUPTED)):
+        # Nothing has begun: whoever asks for the end now gets it, in the middle of an import.
+        from loadtest.application import app  # noqa: F401
+    interrupted = Interrupted()
+    with interrupted.raised():
+        status = _run(interrupted)
+        if interrupted or status == INTERRUPTED:
+            leave(status)
+    # All is done, and Python's way out would print where it is interrupted.
+    for number in signals():
+        signal.signal(number, signal.SIG_DFL)
+    sys.exit(status)
 
 
-def _run() -> int:
+def _run(interrupted: Interrupted) -> int:
+    import typer
+
+    from loadtest.application import app
+    from loadtest.messages import of_arguments, without_secrets
+
     try:
         result = app(standalone_mode=False)
     except OccbenchError as error:
-        print(f"occbench: {error}", file=sys.stderr)
+        print(f"occbench: {without_secrets(str(error))}", file=sys.stderr)
         return error.exit_code
     except typer.TyperException as error:
-        print(f"occbench: {error.format_message()}", file=sys.stderr)
+        said = of_arguments(error.format_message(), sys.argv[1:])
+        print(f"occbench: {said}", file=sys.stderr)
         return InputError.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        # Somebody who presses twice gets the same line and status.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        print("occbench: interrupted", file=sys.stderr)
-        return INTERRUPTED
+    except BaseException as error:
+        # Interrupted in an import or a callback it may look like anything.
+        if interrupted or isinstance(error, (KeyboardInterrupt, typer.Abort)):
+            result = INTERRUPTED
+        elif isinstance(error, OSError):
+            print(f"occbench: {without_secrets(in_a_line(error))}", file=sys.stderr)
+            return OccbenchError.exit_code
+        else:
+            raise
+    if interrupted and result == INTERRUPTED:
+        sys.stderr.write(_INTERRUPTED)
     return result if isinstance(result, int) else 0
 
 

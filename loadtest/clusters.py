@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from loadtest.errors import InputError, OccbenchError, TargetError
+from loadtest.messages import quoted
 
 TAG = "occbench"
 """The tag that says that this tool made a cluster; its value is when."""
@@ -73,7 +74,7 @@ def read_regions(flag: str, text: str) -> list[str]:
     regions = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     for region in regions or [text]:
         if not _REGION.fullmatch(region):
-            raise InputError(f"{flag}: {region!r} is not the name of a Region, such as us-east-1")
+            raise InputError(f"{flag}: {quoted(region)} is not the name of a Region, such as us-east-1")
     return regions
 
 
@@ -104,7 +105,7 @@ class Wish:
             )
         if self.name is not None and not _NAME.fullmatch(self.name):
             raise InputError(
-                f"--name {self.name!r} cannot be a tag's value: letters, digits, spaces and _.:/=+-@ "
+                f"--name {quoted(self.name)} cannot be a tag's value: letters, digits, spaces and _.:/=+-@ "
                 "are allowed, 256 of them at most"
             )
 
@@ -296,7 +297,7 @@ def find(control: ControlPlane, identifiers: Sequence[str], regions: Sequence[st
     for identifier in identifiers:
         if not _ID.fullmatch(identifier):
             raise InputError(
-                f"{identifier!r} is not a cluster's identifier (26 letters and digits); "
+                f"{quoted(identifier)} is not a cluster's identifier (26 letters and digits); "
                 f"`occbench cluster list --region {regions[0]}` shows them"
             )
     found: dict[str, Cluster] = {}

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -26,6 +27,7 @@ from loadtest.access import parse_skew
 from loadtest.dealing import deal
 from loadtest.errors import InputError
 from loadtest.keyspace import KeyType
+from loadtest.messages import quoted
 from loadtest.pricing import DPU_PRICE
 from loadtest.retry import POLICIES, RetryPolicy
 from loadtest.scenarios import SCENARIOS, find_scenario
@@ -40,10 +42,10 @@ def parse_duration(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = value.strip().lower()
-    if re.fullmatch(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+|\d+(?:\.\d+)?", text):
-        parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|)", text)
+    if re.fullmatch(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h))+|[0-9]+(?:\.[0-9]+)?", text):
+        parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|)", text)
         return sum(float(number) * _UNITS[unit] for number, unit in parts)
-    raise ValueError(f"{value!r} is not a duration such as 90s, 1m30s or 250ms")
+    raise ValueError(f"{quoted(value)} is not a duration such as 90s, 1m30s or 250ms")
 
 
 def _split(value: object) -> object:
@@ -110,6 +112,16 @@ class Options(BaseModel):
         except ValidationError as error:
             raise InputError(_one_line(error)) from None
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_a_plain_number(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse what Python alone takes for a number: 1_000, +1, blanks, digits of other scripts."""
+        kind = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, str) and value.strip() and {int, float} & {kind, *get_args(kind)}:
+            if not re.fullmatch(r"[0-9A-Za-z.-]+(?:e\+[0-9]+)?", value):
+                raise ValueError(f"{quoted(value)} will not do: give digits alone, as in 1000")
+        return value
+
     @field_validator("scenario", check_fields=False)
     @classmethod
     def _scenario_is_known(cls, value: str) -> str:
@@ -133,7 +145,9 @@ class Options(BaseModel):
     @field_validator("retry", check_fields=False)
     @classmethod
     def _policy_is_known(cls, value: str) -> str:
-        return _naming("--retry", lambda name: RetryPolicy(name, 0, 0, 1), value).name
+        if value not in POLICIES:
+            raise ValueError(f"no retry policy {quoted(value)}; there is {', '.join(POLICIES)}")
+        return value
 
     @model_validator(mode="after")
     def _times_fit_together(self) -> Self:
@@ -281,10 +295,14 @@ class RunConfig(Options):
     def _targets_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value:
             raise ValueError("at least one target is needed, for example embedded")
-        names = [_naming("--target", parse_target, text).name for text in value]
+        names = []
+        for place, text in enumerate(value, 1):
+            # What cannot be read is not shown: where there are several it is told which one it is.
+            which = f" ({place} of {len(value)})" if len(value) > 1 else ""
+            names.append(_naming(f"--target{which}", parse_target, text).name)
         if len(set(names)) != len(names):
             raise InputError(
-                f"--target: two are both called {max(names, key=names.count)!r}; "
+                f"--target: two are both called {quoted(max(names, key=names.count))}; "
                 "name them, as in --target east=URL --target west=URL"
             )
         return value
@@ -393,12 +411,12 @@ def _one_line(error: ValidationError) -> str:
     message = first["msg"].removeprefix("Value error, ")
     given = first.get("input")
     if first["type"] == "enum":
-        message = f"{given!r} is none of {', '.join(KeyType)}"
+        message = f"{quoted(given)} is none of {', '.join(KeyType)}"
     elif first["type"] == "string_pattern_mismatch":
-        message = f"{given!r} has other characters than letters, digits, dot, dash and underscore"
+        message = f"{quoted(given)} has other characters than letters, digits, dot, dash and underscore"
     elif first["type"] != "value_error":
         limits = message[0].lower() + message[1:].replace("Input should be", "it should be")
-        message = f"{given!r} will not do: {limits.replace('input should be', 'it should be')}"
+        message = f"{quoted(given)} will not do: {limits.replace('input should be', 'it should be')}"
     if not first["loc"]:
         return message
     return f"{flag_of(str(first['loc'][0]))}: {message}"

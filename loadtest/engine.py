@@ -101,6 +101,7 @@ class Engine:
         self.next_transaction = itertools.count(worker << 40).__next__
         self._background: list[gevent.Greenlet[..., Any]] = []
         self._writing: list[tuple[Any, Chunk]] = []
+        self._files: dict[str, int] = {}
         self.lost = 0
         """Attempts that could not be written."""
         self.why_lost = ""
@@ -194,7 +195,7 @@ class Engine:
         account |= self._write_probes()
         self._write()
         self._settle(self._writing)
-        account["attempts"] = self.recorder.attempts - self.lost
+        account["files"] = self._files
         if unserved := self._users - len(self.served):
             account["without_session"] = unserved
             account["why_no_session"] = self.turned_away
@@ -235,6 +236,8 @@ class Engine:
             if error := job.get():
                 self.lost += chunk.attempts
                 self.why_lost = self.why_lost or error
+            else:
+                self._files[chunk.path.name] = chunk.attempts
         self._writing = [entry for entry in self._writing if entry not in written]
 
     def _flush_for_ever(self) -> None:

@@ -6,31 +6,33 @@ import locust  # noqa: F401, I001
 
 import gc
 import logging
-import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
-from types import FrameType
 
 import gevent
+from gevent.hub import Hub
 from locust.argument_parser import get_parser
 from locust.env import Environment
 from locust.runners import LocalRunner, MasterRunner
 
 from loadtest.config import RunConfig
-from loadtest.errors import OccbenchError
+from loadtest.errors import LeftEarly, OccbenchError
+from loadtest.interrupts import asked_to_end, leave
 from loadtest.live import LiveLine
-from loadtest.locust_program import locustfile
+from loadtest.locust_program import command_line_only, locustfile
 from loadtest.options import to_locust
+from loadtest.own_process import locust_command
 from loadtest.preflight import KeySource, Plan, ReadSeeded
 from loadtest.wiring import OccUser, Wiring
 
 _WORKERS_WAIT_S = 60.0
 _AT_ONCE = 100_000.0
 """Locust wants a spawn rate; this is one that holds nobody back."""
+_Workers = list[subprocess.Popen[bytes]]
 
 
 def run_headless(
@@ -49,6 +51,9 @@ def run_headless(
     """
     # Locust tells of every ramp-up; what matters is in the live line and the report.
     logging.getLogger("locust").setLevel(logging.ERROR)
+    command_line_only()
+    # What meets a user by chance is no error of his, and raised in the main greenlet.
+    Hub.NOT_ERROR = (*Hub.NOT_ERROR, KeyboardInterrupt)
     options = get_parser().parse_args([])
     vars(options).update(
         num_users=config.users, spawn_rate=config.spawn_rate, expect_workers=config.processes
@@ -66,29 +71,38 @@ def run_headless(
         plan = wiring.prepare(config)
         if last_check is not None:
             last_check(plan)
-        with _workers(runner, config.processes), _interrupts() as interrupted:
+        with _workers(runner, config.processes) as workers, _end_asked(wiring, workers) as asked:
             gc.collect()
             gc.freeze()
-            runner.start(config.users, spawn_rate=config.spawn_rate or _AT_ONCE)
-            _watch(wiring, config, interrupted)
+            spawning = gevent.spawn(
+                runner.start, config.users, spawn_rate=config.spawn_rate or _AT_ONCE
+            )
+            _watch(wiring, config, asked, workers)
             if wiring.run is not None:
-                wiring.run.interrupted = interrupted.is_set()
+                wiring.run.interrupted = asked.is_set()
+            spawning.kill()
             runner.stop()
-            was_interrupted = interrupted.is_set()
+            # Locust may have stopped it first, where the last worker is gone.
+            while wiring.run is not None:
+                gevent.sleep(0.05)
     finally:
         wiring.abandon()
         runner.quit()
     if wiring.error is not None:
         raise wiring.error
-    return folders[0], was_interrupted
+    if not folders:
+        raise LeftEarly("interrupted before the run began")
+    if wiring.hurry.is_set():
+        raise LeftEarly(f"left at once; occbench report {folders[0]} shows what was measured")
+    return folders[0], asked.is_set()
 
 
-def _watch(wiring: Wiring, config: RunConfig, interrupted: "gevent.event.Event") -> None:
-    """Show the live line until the time is up or Ctrl-C."""
+def _watch(wiring: Wiring, config: RunConfig, asked: "gevent.event.Event", workers: _Workers) -> None:
+    """Show the live line until the time is up, somebody asks for the end, or nobody works any more."""
     live = LiveLine(targets=[spec.name for spec in config.specs()])
     started = monotonic()
     environment = wiring.environment
-    while wiring.error is None:
+    while wiring.error is None and not wiring.losing:
         run = wiring.run
         measured_from = run.measured_from_ns if run is not None else None
         left = 1.0
@@ -101,7 +115,9 @@ def _watch(wiring: Wiring, config: RunConfig, interrupted: "gevent.event.Event")
                 elapsed = measured
             if config.duration is not None:
                 left = min(left, config.duration - measured)
-        if left <= 0 or interrupted.wait(left) or (wiring.engine and wiring.engine.lost):
+        if left <= 0 or asked.wait(left):
+            break
+        if workers and all(worker.poll() is not None for worker in workers):
             break
         if environment.runner is not None:
             live.show(phase, elapsed, environment.runner.user_count, wiring.take_recent())
@@ -109,35 +125,37 @@ def _watch(wiring: Wiring, config: RunConfig, interrupted: "gevent.event.Event")
 
 
 @contextmanager
-def _interrupts() -> Iterator["gevent.event.Event"]:
-    """Ctrl-C and SIGTERM set an event; a second Ctrl-C ends the process at once."""
+def _end_asked(wiring: Wiring, workers: _Workers) -> Iterator["gevent.event.Event"]:
+    """An event that is set once somebody asks for the end; who asks again wants it at once."""
     event = gevent.event.Event()
 
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        del number, frame
+    def act() -> None:
+        if wiring.hurry.is_set():
+            leave()
         if event.is_set():
-            sys.exit(130)
-        sys.stderr.write("\nstopping; what was measured is kept (Ctrl-C again to leave at once)\n")
+            # Attempts that are going on are broken off; they are recorded as what they are.
+            gevent.spawn(wiring.break_off)
+            for worker in workers:
+                worker.terminate()
+            return
+        with suppress(OSError, RuntimeError):
+            sys.stderr.write("\nstopping; what was measured is kept (Ctrl-C again to leave at once)\n")
         event.set()
 
-    before = {n: signal.signal(n, on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with asked_to_end(act):
         yield event
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
-def _workers(runner: object, count: int) -> Iterator[None]:
+def _workers(runner: object, count: int) -> Iterator[_Workers]:
     """Start the processes that carry the users, where there is more than one; end them after."""
     if not isinstance(runner, MasterRunner):
-        yield
+        yield []
         return
-    command = [
-        sys.executable, "-P", "-m", "locust", "-f", locustfile(), "--worker", "--loglevel", "WARNING",
+    command = locust_command(
+        "-f", locustfile(), "--worker", "--loglevel", "WARNING",
         "--master-host", "127.0.0.1", "--master-port", str(runner.server.port),
-    ]  # fmt: skip
+    )  # fmt: skip
     # A session of their own: Ctrl-C in the terminal is for the master, which stops them in order.
     children = [subprocess.Popen(command, start_new_session=True) for _ in range(count)]
     try:
@@ -146,7 +164,7 @@ def _workers(runner: object, count: int) -> Iterator[None]:
                 if any(child.poll() is not None for child in children):
                     raise OccbenchError("a worker process ended before the run began")
                 gevent.sleep(0.05)
-        yield
+        yield children
     finally:
         runner.quit()
         for child in children:

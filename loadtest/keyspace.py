@@ -4,6 +4,8 @@ Keys are computed, not stored: account *i*'s key is a function of (seed, key typ
 worker on any machine knows every key without a file, and a million of them cost no memory.
 """
 
+import re
+from codecs import BOM_UTF8
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.errors import InputError
+from loadtest.messages import quoted
+from loadtest.numbers import whole_of
 
 
 class KeyType(StrEnum):
@@ -22,6 +26,7 @@ class KeyType(StrEnum):
     UUID7 = "uuid7"  # time-ordered (version 7), one millisecond after another
 
 
+_UUID = re.compile(r"[0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 # 2025-01-01T00:00:00Z in milliseconds: any fixed instant does, this one looks plausible in a key.
 _UUID7_EPOCH_MS = np.uint64(1_735_689_600_000)
@@ -98,13 +103,21 @@ class ListedKeys:
         return self._keys[numbers]
 
 
+def _whole(text: str) -> int:
+    number = whole_of(text)
+    if number is None:
+        raise ValueError
+    return number
+
+
 def read_keys(path: Path, key_type: KeyType) -> ListedKeys:
     """The keys of a text file, one a line; raises InputError naming the first line that is wrong."""
     try:
-        lines = path.read_text(encoding="ascii").split()
+        # Editors put a mark at the beginning of a file in UTF-8, which is no part of a key.
+        lines = path.read_bytes().removeprefix(BOM_UTF8).decode("ascii").split()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not plain text"
-        raise InputError(f"cannot read keys from {path}: {reason}") from error
+        raise InputError(f"cannot read keys from {path}: {reason}") from None
     if not lines:
         raise InputError(f"{path} holds no keys; one key a line is expected")
     width = 8 if key_type is KeyType.INT else 16
@@ -112,15 +125,14 @@ def read_keys(path: Path, key_type: KeyType) -> ListedKeys:
     for index, line in enumerate(lines):
         try:
             if key_type is KeyType.INT:
-                key = int(line).to_bytes(8, "big", signed=True)
+                key = _whole(line).to_bytes(8, "big", signed=True)
+            elif _UUID.fullmatch(line):
+                key = bytes.fromhex(line.replace("-", ""))
             else:
-                digits = line.replace("-", "")
-                key = bytes.fromhex(digits)
-                if len(key) != 16:
-                    raise ValueError
+                raise ValueError
         except (ValueError, OverflowError):
             raise InputError(
-                f"{path}, key {index + 1}: {line[:40]!r} is not a {key_type} key"
+                f"{path}, key {index + 1}: {quoted(line)} is not a {key_type} key"
             ) from None
         packed[index * width : (index + 1) * width] = key
     keys = np.frombuffer(bytes(packed), f"V{width}")

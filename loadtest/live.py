@@ -11,10 +11,10 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtest.attempt import CONFLICTS, OUTCOME_CODE, RETRYABLE, Outcome
+from loadtest.attempt import CONFLICTS, COUNTED, OUTCOME_CODE, Outcome
 
 _CONFLICTS = [OUTCOME_CODE[outcome] for outcome in CONFLICTS]
-_RETRYABLE = [OUTCOME_CODE[outcome] for outcome in RETRYABLE]
+_COUNTED = [OUTCOME_CODE[outcome] for outcome in COUNTED]
 _COMMITTED = OUTCOME_CODE[Outcome.COMMITTED]
 # Two hundredths a bucket from 10 µs to 10⁴ s: percentiles of several processes can be added up.
 _EDGES_MS = np.geomspace(0.01, 1e7, 1050)
@@ -31,9 +31,13 @@ class Tally:
     retried: int = 0
     """Attempts that were not their transaction's first."""
     given_up: int = 0
-    """Transactions whose last attempt could have been tried again."""
+    """Transactions whose last attempt conflicted."""
+    decided: int = 0
+    """Attempts that committed or conflicted: what the share of conflicts is of."""
+    lost: int = 0
+    """Transactions that failed for another reason, or were refused; no latency is theirs."""
     latencies: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(_EDGES_MS) + 1, np.int64))
-    """Transactions by latency, in the buckets of _EDGES_MS."""
+    """Transactions that count (see `loadtest.outcome.COUNTED`) by latency, in buckets of _EDGES_MS."""
     by_target: Counter[int] = field(default_factory=Counter)
     """Committed, by the target's place."""
 
@@ -41,7 +45,9 @@ class Tally:
     def of(cls, rows: NDArray[np.void]) -> "Tally":
         """Count attempts in RECORD_DTYPE."""
         outcome = rows["outcome"]
-        done = rows[rows["final"] == 1]
+        decided = np.isin(outcome, _COUNTED)
+        final = rows["final"] == 1
+        done = rows[final & decided]
         ended = done["start_ns"] + done["statements_ns"] + done["commit_ns"]
         ms = (ended - done["intended_start_ns"]) * 1e-6
         buckets = np.searchsorted(_EDGES_MS, ms)
@@ -51,7 +57,9 @@ class Tally:
             committed=len(committed),
             conflicts=int(np.count_nonzero(np.isin(outcome, _CONFLICTS))),
             retried=int(np.count_nonzero(rows["attempt"] > 1)),
-            given_up=int(np.count_nonzero(np.isin(done["outcome"], _RETRYABLE))),
+            given_up=int(np.count_nonzero(np.isin(done["outcome"], _CONFLICTS))),
+            decided=int(np.count_nonzero(decided)),
+            lost=int(np.count_nonzero(final & ~decided)),
             latencies=np.bincount(buckets, minlength=len(_EDGES_MS) + 1),
             by_target=Counter(dict(enumerate(np.bincount(committed).tolist()))),
         )
@@ -63,6 +71,8 @@ class Tally:
         self.conflicts += other.conflicts
         self.retried += other.retried
         self.given_up += other.given_up
+        self.decided += other.decided
+        self.lost += other.lost
         self.latencies = self.latencies + other.latencies
         self.by_target.update(other.by_target)
 
@@ -76,6 +86,8 @@ class Tally:
                 self.conflicts,
                 self.retried,
                 self.given_up,
+                self.decided,
+                self.lost,
             ],
             "latencies": [where.tolist(), self.latencies[where].tolist()],
             "by_target": sorted(self.by_target.items()),
@@ -157,12 +169,15 @@ def line(
         f"{tally.committed / seconds:,.0f} txn/s",
     ]
     if tally.attempts:
-        parts.append(f"conflicts {100 * tally.conflicts / tally.attempts:.2f} %")
+        share = 100 * tally.conflicts / tally.decided if tally.decided else 0.0
+        parts.append(f"conflicts {share:.2f} %")
         parts.append(f"retries {tally.retried / seconds:,.0f}/s")
     for name, share in (("p50", 0.5), ("p99", 0.99)):
         ms = tally.latency_ms(share)
         if ms is not None:
             parts.append(f"{name} {ms:,.0f} ms" if ms >= 100 else f"{name} {ms:.3g} ms")
+    if tally.lost:
+        parts.append(f"failed {tally.lost / seconds:,.0f}/s")
     if len(targets) > 1:
         each = (f"{name} {tally.by_target[i] / seconds:,.0f}/s" for i, name in enumerate(targets))
         parts.append(", ".join(each))

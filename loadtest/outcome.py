@@ -35,6 +35,14 @@ CONFLICTS: frozenset[Outcome] = frozenset(
 )
 """Outcomes by which the database failed an attempt because of concurrency."""
 
+COUNTED: frozenset[Outcome] = CONFLICTS | {Outcome.COMMITTED}
+"""Outcomes that say how the database handles concurrency, and so count in latency and shares.
+
+A transaction counts if its last attempt has one of them: it committed, or gave up after conflicts, with
+the time that it took. What failed for another reason may have failed in no time and would flatter every
+figure; it is counted by itself, as is what the scenario's own rule refused.
+"""
+
 RETRYABLE: frozenset[Outcome] = CONFLICTS | {
     Outcome.REJECTED,
     Outcome.CONNECTION_LOST,

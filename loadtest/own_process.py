@@ -1,19 +1,70 @@
-"""How this program starts itself as another process."""
+"""How this program starts itself as another process, which ends with the one that started it."""
 
+import _thread
+import os
 import sys
 from pathlib import Path
+from signal import SIGKILL, SIGTERM
+from time import sleep
+from typing import Any
 
 _START = (
     "import sys; root = sys.argv.pop(1); root in sys.path or sys.path.insert(0, root); "
-    "from loadtest.cli import main; main()"
+    "from loadtest.own_process import end_with; "
+    "end_with(int(sys.argv.pop(1)), float(sys.argv.pop(1))); "
+    "from loadtest.{module} import main; main()"
 )
 """What runs in it. A checkout that is not installed is found where this module lies."""
+_LOOK_S = 0.25
+_AGAIN_S = 1.25
+"""So long after it has lost its parent a process is asked once more, which means at once."""
+_WORKER_GRACE_S = 1.5
+_COMMAND_GRACE_S = 15.0
+"""So long it may take to save what it has; by then it makes no load any more."""
 
 
 def occbench_command(*words: str) -> list[str]:
     """The command line of `occbench WORDS…`, by this very interpreter and this very package.
 
-    `python -m` would look into the current folder first, in which a `seed.py` of somebody else's may
-    lie; `-P` does not.
+    It ends with the process that asks for it. `python -m` would look into the current folder first, in
+    which a `seed.py` of somebody else's may lie; `-P` does not.
     """
-    return [sys.executable, "-P", "-c", _START, str(Path(__file__).resolve().parents[1]), *words]
+    return _command("cli", _COMMAND_GRACE_S, *words)
+
+
+def locust_command(*words: str) -> list[str]:
+    """The same of Locust's own program, with no settings but these."""
+    return _command("locust_program", _WORKER_GRACE_S, *words)
+
+
+def _command(module: str, grace_s: float, *words: str) -> list[str]:
+    root = str(Path(__file__).resolve().parents[1])
+    start = _START.format(module=module)
+    return [sys.executable, "-P", "-c", start, root, str(os.getpid()), str(grace_s), *words]
+
+
+def end_with(parent: int, grace_s: float = _WORKER_GRACE_S) -> None:
+    """From now on this process is asked to end once its parent is no more, and made to `grace_s` later.
+
+    A process whose parent has ended belongs to another one at once, however that ended; one that had
+    lost it before it came here finds that, too. A thread of the system's looks for it: gevent's own
+    wait where something blocks.
+    """
+    start = _original("_thread", "start_new_thread", _thread.start_new_thread)
+    start(_watch, (parent, grace_s))
+
+
+def _watch(parent: int, grace_s: float) -> None:
+    pause = _original("time", "sleep", sleep)
+    while os.getppid() == parent:
+        pause(_LOOK_S)
+    again_s = min(_AGAIN_S, grace_s)
+    for signal_number, pause_s in ((SIGTERM, again_s), (SIGTERM, grace_s - again_s), (SIGKILL, 0.0)):
+        os.kill(os.getpid(), signal_number)
+        pause(pause_s)
+
+
+def _original(module: str, name: str, current: Any) -> Any:
+    """What was there before gevent put its own in its place, if it has."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey.get_original(module, name) if monkey else current

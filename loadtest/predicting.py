@@ -22,6 +22,7 @@ from loadtest.config import (
 from loadtest.errors import InputError
 from loadtest.forecast import WIDEST_SPREAD, Region, Workload
 from loadtest.keyspace import KeyType
+from loadtest.messages import quoted
 from loadtest.retry import POLICIES, RetryPolicy
 
 
@@ -112,7 +113,7 @@ class PredictConfig(Options):
     @classmethod
     def _arrivals_are_known(cls, value: str | None) -> str | None:
         if value not in (None, "even", "random"):
-            raise ValueError(f"{value!r} is neither even nor random")
+            raise ValueError(f"{quoted(value)} is neither even nor random")
         return value
 
     @field_validator("commit_delay_ms")

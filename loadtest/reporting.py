@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+from loadtest.interrupts import asked_to_end
 from loadtest.own_process import occbench_command
 from loadtest.service_metrics import counted_elsewhere
 
@@ -14,18 +15,20 @@ def report_in_process(run_folder: Path) -> None:
     counted is asked for as well, where it counts.
     """
     refresh = ["--refresh"] if counted_elsewhere(run_folder) else []
-    wait_for(occbench_command("report", *refresh, str(run_folder)))
+    process = subprocess.Popen(occbench_command("report", *refresh, str(run_folder)))
+    while True:
+        try:
+            process.wait()
+            return
+        except KeyboardInterrupt:
+            continue
 
 
 def wait_for(command: list[str]) -> int:
-    """Run a command to its end; returns its exit status.
+    """Run a command to its end, also where this process is asked to end; returns its exit status.
 
-    Ctrl-C in the terminal reaches the command as well, which then has something to save: waiting
-    goes on until it has.
+    The command then has something to save. Ctrl-C in the terminal reaches it as well.
     """
     process = subprocess.Popen(command)
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            continue
+    with asked_to_end(process.terminate):
+        return process.wait()

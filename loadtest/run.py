@@ -1,19 +1,30 @@
 """A run from begin to end: its folder, its facts, and what must hold when it is over."""
 
 import math
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from shutil import rmtree
+from typing import Any, TypeVar
+
+import gevent
+import pyarrow as pa
+import pyarrow.parquet as pq
+from gevent.event import Event
 
 from loadtest import runfolder
+from loadtest.attempt import FILE_NAME
 from loadtest.clock import Clock
-from loadtest.errors import OccbenchError
+from loadtest.errors import InputError, OccbenchError, in_a_line
 from loadtest.keyspace import KeyType
+from loadtest.messages import without_secrets
 from loadtest.preflight import Plan
 from loadtest.probe_table import remove_rows
 from loadtest.targets import Target
-from loadtest.targets.registry import without_secrets
+
+_Found = TypeVar("_Found")
 
 # Locust's own timer runs from before the users are there.
 _STOPPED_EARLY_NS = 1_000_000_000
@@ -38,29 +49,47 @@ class Run:
 
     @classmethod
     def begin(cls, plan: Plan, now: datetime) -> "Run":
-        """Make the folder; from here on everything that is measured is kept."""
+        """Make the folder; from here on everything that is measured is kept.
+
+        Raises InputError where nothing can be kept.
+        """
         config = plan.config
         label = config.label or "-".join((config.scenario, *config.keys))
         clock = Clock()
         run = cls(plan, runfolder.create(config.out, label, now), clock, clock.now_ns())
-        runfolder.write_run_file(run.folder, run._facts(ended_ns=None, invariant=[]))
+        try:
+            run._write()
+        except (OSError, ValueError) as error:
+            run.discard()
+            raise InputError(
+                f"no run can be kept in {config.out}: {in_a_line(error)}; give another with --out"
+            ) from None
         return run
+
+    def discard(self) -> None:
+        """Remove the folder again, unless there is something in it that was measured."""
+        if not any(self.folder.glob("attempts/*.parquet")):
+            rmtree(self.folder, ignore_errors=True)
+
+    def _write(self, ended_ns: int | None = None, invariant: Sequence[dict[str, Any]] = ()) -> None:
+        runfolder.write_run_file(self.folder, self._facts(ended_ns, [*invariant]))
 
     def measure(self, warmup_s: float) -> int:
         """All users are there: measuring starts after so many seconds more; returns that moment.
 
         Locust's timer runs while users are started. Where that took its time, what is left of it is
-        measured, in whole groups of blocks.
+        measured, in whole groups of blocks. Noted at once, for a run that never comes to its end.
         """
         now_ns = self.clock.now_ns()
         self.measured_from_ns = moment_ns = now_ns + round(warmup_s * 1e9)
         duration = self.plan.config.duration
-        if self.run_time_s is None or duration is None:
-            return moment_ns
-        left_s = self.run_time_s - warmup_s - (now_ns - self.started_ns) / 1e9
-        if left_s < duration - _STOPPED_EARLY_NS / 1e9:
-            # To a tenth of a second; a millisecond less is no other duration to compare runs by.
-            self.plan = self.plan.with_duration(max(0.1, math.floor(left_s * 10) / 10))
+        if self.run_time_s is not None and duration is not None:
+            left_s = self.run_time_s - warmup_s - (now_ns - self.started_ns) / 1e9
+            if left_s < duration - _STOPPED_EARLY_NS / 1e9:
+                # To a tenth of a second; a millisecond less is no other duration to compare runs by.
+                self.plan = self.plan.with_duration(max(0.1, math.floor(left_s * 10) / 10))
+        with suppress(OSError):  # it is written again in the end, and said then
+            self._write()
         return moment_ns
 
     def stopping(self) -> None:
@@ -74,8 +103,11 @@ class Run:
             due_ns = min(due_ns, self.started_ns + round(self.run_time_s * 1e9))
         self.interrupted = self.interrupted or now_ns < due_ns - _STOPPED_EARLY_NS
 
-    def end(self) -> None:
-        """Check the invariant and complete `run.json`; every process has stopped by now."""
+    def end(self, hurry: Event) -> None:
+        """Check the invariant and complete `run.json`; every process has stopped by now.
+
+        Once `hurry` is set, the targets are asked no more.
+        """
         if self.measured_until_ns is None:
             self.measured_until_ns = self.clock.now_ns()
         if self.measured_from_ns is not None:
@@ -86,15 +118,11 @@ class Run:
                 self.measured_until_ns = min(self.measured_until_ns, end_ns)
             # Stopped within the warm-up: nothing was measured, and no time is negative.
             self.measured_from_ns = min(self.measured_from_ns, self.measured_until_ns)
-        for account in self.generators:
-            if missing := account.get("attempts", 0) - runfolder.attempts_of(
-                self.folder, account["worker"]
-            ):
-                account["missing_attempts"] = missing
         ended_ns = self.clock.now_ns()
-        runfolder.write_run_file(self.folder, self._facts(ended_ns, self._invariants()))
-        if self.plan.first_probe_row is not None:
-            remove_rows(self.plan.open_targets(), self.plan.first_probe_row)
+        self._write(ended_ns, _unless(hurry, self._invariants) or ())
+        row = self.plan.first_probe_row
+        if row is not None:
+            _unless(hurry, lambda: remove_rows(self.plan.open_targets(), row))
 
     def _facts(self, ended_ns: int | None, invariant: list[dict[str, Any]]) -> dict[str, Any]:
         config = self.plan.config.model_dump(mode="json")
@@ -119,13 +147,40 @@ class Run:
             "ended_ns": ended_ns,
             "interrupted": self.interrupted,
             "held_back_s": self.plan.held_back,
-            "generators": sorted(self.generators, key=lambda g: g["worker"]),
+            "generators": [
+                {key: value for key, value in one.items() if key != "files"}
+                for one in sorted(self.generators, key=lambda g: g["worker"])
+            ],
+            "files": None if ended_ns is None else self._files(),
             "pacing": {
                 "rate": self.plan.config.rate,
                 **({"scheduled": sum(scheduled)} if scheduled else {}),
             },
             "invariant": invariant,
         }
+
+    def missing(self) -> int:
+        """How many attempts processes say that they wrote, in files that are not in the folder."""
+        return sum(
+            attempts
+            for generator in self.generators
+            for name, attempts in generator.get("files", {}).items()
+            if not (self.folder / "attempts" / name).is_file()
+        )
+
+    def _files(self) -> dict[str, int]:
+        """Every file of attempts that was written, with its rows."""
+        files: dict[str, int] = {}
+        for generator in self.generators:
+            files |= generator.get("files", {})
+        # A process that died cannot say what it wrote.
+        reported = {generator["worker"] for generator in self.generators}
+        for path in (self.folder / "attempts").iterdir():
+            name = FILE_NAME.fullmatch(path.name)
+            if name and int(name["worker"]) not in reported:
+                with suppress(OSError, pa.ArrowException):
+                    files[path.name] = pq.read_metadata(path).num_rows
+        return dict(sorted(files.items()))
 
     def _invariants(self) -> list[dict[str, Any]]:
         """Whether the database kept its promise; a target that is gone says so instead."""
@@ -134,6 +189,16 @@ class Run:
             for target in self.plan.open_targets()
             for key_type in self.plan.config.keys
         ]
+
+
+def _unless(hurry: Event, work: Callable[[], _Found]) -> _Found | None:
+    """What the work finds; None once there is a hurry."""
+    working = gevent.spawn(work)
+    either: list[Any] = [working, hurry]
+    gevent.wait(either, count=1)
+    found: _Found | None = working.value
+    working.kill(block=False)
+    return found
 
 
 def _invariant(plan: Plan, target: Target, key_type: KeyType) -> dict[str, Any]:
@@ -151,6 +216,8 @@ def _invariant(plan: Plan, target: Target, key_type: KeyType) -> dict[str, Any]:
         return {**known, "holds": None, "why": str(error).splitlines()[0]}
     except target.errors as error:
         return {**known, "holds": None, "why": str(target.explain(error))}
+    except Exception as error:
+        return {**known, "holds": None, "why": in_a_line(error)}
     return {
         **known,
         "found": str(standing.total),

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -42,22 +41,14 @@ def create(results: Path, label: str, now: datetime, holds: str = "attempts") ->
     raise InputError(f"no folder can be made in {results}; give another with --out")
 
 
-def attempts_of(folder: Path, worker: int) -> int:
-    """How many attempts of this process the record holds, as far as its files can be read."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    found = 0
-    for path in (folder / "attempts").glob(f"{worker:03d}-*.parquet"):
-        with suppress(OSError, pa.ArrowException):
-            found += pq.read_metadata(path).num_rows
-    return found
-
-
 def write_run_file(folder: Path, facts: dict[str, Any]) -> None:
     """Write `run.json` whole or not at all."""
     temporary = folder / "run.json.part"
-    temporary.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    try:
+        temporary.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     temporary.replace(folder / "run.json")
 
 

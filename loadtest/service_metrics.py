@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from loadtest.errors import InputError, OccbenchError, TargetError
+from loadtest.json_file import read_json
 from loadtest.targets.registry import parse_target
 
 FILE = "service.json"
@@ -348,12 +349,7 @@ def _seconds(minute: str) -> int:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}; give a run's folder") from None
-    except ValueError as error:
-        raise InputError(f"{path} is not valid JSON ({error})") from None
+    content = read_json(path, "give a run's folder")
     if not isinstance(content, dict):
         raise InputError(f"{path} is not what a run wrote")
     return content

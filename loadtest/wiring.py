@@ -17,16 +17,24 @@ from types import SimpleNamespace
 from typing import Any
 
 import gevent
+from gevent.event import Event
 from locust import User, runners, task
 from locust.env import Environment
 from locust.exception import StopUser
-from locust.runners import STATE_RUNNING, STATE_SPAWNING, LocalRunner, MasterRunner, WorkerRunner
+from locust.runners import (
+    STATE_MISSING,
+    STATE_RUNNING,
+    STATE_SPAWNING,
+    LocalRunner,
+    MasterRunner,
+    WorkerRunner,
+)
 
 from loadtest import open_files
 from loadtest.clock import Clock
 from loadtest.config import RunConfig
 from loadtest.engine import Engine
-from loadtest.errors import InputError, OccbenchError
+from loadtest.errors import InputError, OccbenchError, in_a_line
 from loadtest.live import Tally
 from loadtest.options import LOCUST_PREFIX, config_from_locust
 from loadtest.preflight import KeySource, Plan, ReadSeeded, make_plan
@@ -42,7 +50,10 @@ REQUEST_TYPE = "TXN"
 _PLAN, _FOLDER = LOCUST_PREFIX + "plan", LOCUST_PREFIX + "folder"
 _WORKERS, _CLOCK = LOCUST_PREFIX + "workers", LOCUST_PREFIX + "clock"
 _MEASURE, _ACCOUNT, _TALLY, _STOP = "occ_measure_from", "occ_account", "occ_tally", "occ_stop"
+_FAILED = "occ_failed"
 _STOP_TIMEOUT_S = 5.0
+_HURRIED_STOP_S = 0.5
+_QUITTING_S = 60.0
 # By the wall clock Locust's runners would judge whether their master is still there, and which of two
 # orders to start users is the later one.
 setattr(runners, "time", SimpleNamespace(time=monotonic))  # noqa: B010 - a module's name for another
@@ -62,6 +73,19 @@ class OccUser(User):
         if engine is not None:
             run_user(engine, engine.next_user(), lambda: self._state == "running")
         raise StopUser
+
+
+def _ends_the_test(listener: Callable[..., None]) -> Callable[..., None]:
+    """What goes wrong in a listener ends the test: Locust would write it to its log and go on."""
+
+    @wraps(listener)
+    def guarded(self: "Wiring", **given: Any) -> None:
+        try:
+            listener(self, **given)
+        except Exception as error:
+            self.fail(error)
+
+    return guarded
 
 
 class Wiring:
@@ -86,7 +110,9 @@ class Wiring:
         self.engine: Engine | None = None
         self.run: Run | None = None
         self.error: OccbenchError | None = None
-        """Why the last test did not start."""
+        """Why the last test did not start, or what went wrong in it."""
+        self.hurry = Event()
+        """Set once nothing shall be waited for any more."""
         self._read_seeded = read_seeded
         self._source_of = source_of
         self._finished = finished
@@ -96,10 +122,12 @@ class Wiring:
         """Whether the page was asked for a run, and its users do not work yet."""
         self._run_time_s: float | None = None
         """When Locust ends the test that is ready, counted from its start."""
-        self._measuring = False
+        self._measuring = self._quitting = False
         self.counts: dict[str, Tally] = {}
         """Key type → what all processes counted since the test started."""
         self._recent = Tally()
+        self.losing = False
+        """Whether attempts could not be written: the test ends."""
         environment.occbench = self  # type: ignore[attr-defined]
         environment.stop_timeout = environment.stop_timeout or _STOP_TIMEOUT_S
         events = environment.events
@@ -107,6 +135,7 @@ class Wiring:
         events.spawning_complete.add_listener(self._on_spawning_complete)
         events.test_stopping.add_listener(self._on_test_stopping)
         events.test_stop.add_listener(self._on_test_stop)
+        events.quitting.add_listener(self._on_quitting)
         runner = environment.runner
         if isinstance(runner, LocalRunner | MasterRunner):
             setattr(runner, "start", self._start_of(runner))  # noqa: B010 - a method in a method's place
@@ -116,6 +145,7 @@ class Wiring:
         elif isinstance(runner, MasterRunner):
             runner.register_message(_ACCOUNT, self._on_account)
             runner.register_message(_TALLY, self._on_tally)
+            runner.register_message(_FAILED, self._on_failed)
 
     @staticmethod
     def of(environment: Environment) -> "Wiring":
@@ -217,37 +247,44 @@ class Wiring:
     # What happens in every process
 
     def _on_test_start(self, **_: object) -> None:
-        self.engine, self._measuring, self.error = None, False, None
-        if isinstance(self.environment.runner, WorkerRunner):
+        self.engine, self.run, self.error = None, None, None
+        self._measuring = self.losing = False
+        try:
+            self._begin()
+        except Exception as error:
+            run, self.run = self.run, None
+            if run is not None:
+                run.discard()
+            self.fail(error)
+            if not isinstance(self.environment.runner, WorkerRunner):
+                # Locust would give its users, or its workers', to a test that has not begun.
+                raise gevent.GreenletExit from None
+
+    def _begin(self) -> None:
+        runner = self.environment.runner
+        if isinstance(runner, WorkerRunner):
             part = self._part_from_master()
             if part is None:
                 sys.stderr.write("this process came after the run had begun and takes no part in it\n")
             else:
                 self._start_engine(*part)
             return
-        try:
-            plan = self._ready or self.prepare_from_locust()
-            if isinstance(self.environment.runner, MasterRunner):
-                processes = len(self.environment.runner.clients.ready)
-                plan = plan.with_processes(processes)
-            self.counts = {str(key_type): Tally() for key_type in plan.config.keys}
-            self.run = Run.begin(plan, datetime.now().astimezone())
-            self.run.run_time_s = self._run_time_s
-            self._ready = None
-        except OccbenchError as error:
-            self.abandon()
-            self.error = error
-            self._give_up(error)
-            return
+        plan = self._ready or self.prepare_from_locust()
+        if isinstance(runner, MasterRunner):
+            plan = plan.with_processes(len(runner.clients.ready))
+        self.counts = {str(key_type): Tally() for key_type in plan.config.keys}
+        self.run = Run.begin(plan, datetime.now().astimezone())
+        self.run.run_time_s = self._run_time_s
         for name, seconds in plan.held_back.items():
             sys.stderr.write(
                 f"target {name} limits new connections: the ramp-up takes {seconds:.1f} s longer, and "
                 "the warm-up is as much longer\n"
             )
-        if isinstance(self.environment.runner, MasterRunner):
+        if isinstance(runner, MasterRunner):
             self._plan_for_workers(self.run)
         else:
             self._start_engine(plan, self.run.folder, self.run.clock, 0, 1)
+        self._ready = None
 
     def _start_engine(self, plan: Plan, folder: Path, clock: Clock, worker: int, workers: int) -> None:
         request = self._request(plan)
@@ -272,6 +309,7 @@ class Wiring:
 
         return request
 
+    @_ends_the_test
     def _on_spawning_complete(self, **_: object) -> None:
         self.is_starting = False
         if self._measuring or self.run is None:
@@ -287,12 +325,14 @@ class Wiring:
             assert runner is not None  # noqa: S101 - it fired the event
             runner.send_message(_MEASURE, [moment, duration])
 
+    @_ends_the_test
     def _on_test_stopping(self, **_: object) -> None:
         if self.engine is not None:
             self.engine.stopping()
         if self.run is not None:
             self.run.stopping()
 
+    @_ends_the_test
     def _on_test_stop(self, **_: object) -> None:
         self.is_starting = False
         runner = self.environment.runner
@@ -308,16 +348,41 @@ class Wiring:
         if self.run is not None:
             if isinstance(runner, MasterRunner):
                 self._wait_for_accounts(self.run)
-            run, self.run = self.run, None
-            self._end(run)
+                if not self.run.generators:
+                    self.error = OccbenchError(
+                        "every worker process was gone before the run ended; what they had written is "
+                        f"kept, occbench report {self.run.folder} shows it"
+                    )
+            try:
+                self._end(self.run)
+            finally:
+                self.run = None
+
+    def _on_quitting(self, **_: object) -> None:
+        """Locust goes down. A worker is told so by a master in a hurry, or as its master is gone.
+
+        Told twice, by two signals, Locust would go down twice at the same time.
+        """
+        if isinstance(self.environment.runner, WorkerRunner):
+            self.environment.stop_timeout = _HURRIED_STOP_S
+        elif self._quitting:
+            gevent.sleep(_QUITTING_S)
+        self._quitting = True
+
+    def break_off(self) -> None:
+        """End the test now: what its users are at is broken off, and nobody is asked anything."""
+        self.hurry.set()
+        runner = self.environment.runner
+        if runner is not None:
+            runner.user_greenlets.kill(block=False)
 
     def _end(self, run: Run) -> None:
-        """Complete the folder. Locust swallows what a listener raises, so it is kept in `error`."""
+        """Complete the folder."""
         try:
-            run.end()
-        except OSError as error:
+            run.end(self.hurry)
+        except (OSError, ValueError) as error:
             self.error = OccbenchError(
-                f"{run.folder} cannot be completed: {error.strerror}; what is there can be reported "
+                f"{run.folder} cannot be completed: {in_a_line(error)}; what is there can be reported "
                 "with occbench report"
             )
         lost = sum(account.get("lost_attempts", 0) for account in run.generators)
@@ -326,12 +391,11 @@ class Wiring:
             self.error = OccbenchError(
                 f"{lost:,} attempts could not be written to {run.folder}: {why}; the rest is there"
             )
-        missing = sum(account.get("missing_attempts", 0) for account in run.generators)
+        missing = run.missing()
         if missing and self.error is None:
-            attempts = sum(account.get("attempts", 0) for account in run.generators)
             self.error = OccbenchError(
-                f"{missing:,} of {attempts:,} attempts are not in {run.folder}: worker processes wrote "
-                "them elsewhere; let all of them see one folder under the path of --out"
+                f"{missing:,} attempts that worker processes wrote are not in {run.folder}; let all of "
+                "them see one folder under its path"
             )
         probes = sum(account.get("lost_probes", 0) for account in run.generators)
         if probes and self.error is None:
@@ -340,9 +404,8 @@ class Wiring:
                 f"{probes:,} consistency probes could not be written to {run.folder}: {why}; the rest "
                 "is there"
             )
-        if self.error is not None and self._say_errors:
-            _say(self.error)
-            self.environment.process_exit_code = self.error.exit_code
+        if self.error is not None:
+            self._give_up(self.error)
         self._finished(run.folder)
 
     # Between master and workers
@@ -377,8 +440,19 @@ class Wiring:
             # has told the workers to stop. Those that have stopped already pay no attention.
             runner.send_message(_STOP)
         deadline = monotonic() + 2 * _STOP_TIMEOUT_S
-        while len(run.generators) < len(workers) and monotonic() < deadline:
-            gevent.sleep(0.05)
+        while self._owing(run, workers) and monotonic() < deadline and not self.hurry.wait(0.05):
+            pass
+
+    def _owing(self, run: Run, workers: list[str]) -> bool:
+        """Whether the account of a worker is missing that is still there."""
+        runner = self.environment.runner
+        assert isinstance(runner, MasterRunner)  # noqa: S101 - asked by the caller
+        heard = {account["worker"] for account in run.generators}
+        return any(
+            place not in heard and runner.clients[worker].state != STATE_MISSING
+            for place, worker in enumerate(workers)
+            if worker in runner.clients
+        )
 
     def _on_stop(self, **_: object) -> None:
         runner = self.environment.runner
@@ -399,32 +473,57 @@ class Wiring:
         tallies = engine.take_tallies()
         runner = self.environment.runner
         if isinstance(runner, WorkerRunner):
-            runner.send_message(_TALLY, {"tallies": [tally.as_message() for tally in tallies]})
+            counted = [tally.as_message() for tally in tallies]
+            runner.send_message(_TALLY, {"tallies": counted, "lost": engine.lost})
         else:
-            self._take_in(tallies)
+            self._take_in(tallies, engine.lost)
 
-    def _take_in(self, tallies: list[Tally]) -> None:
+    def _take_in(self, tallies: list[Tally], lost: int) -> None:
         for total, tally in zip(self.counts.values(), tallies, strict=True):
             total.add(tally)
             self._recent.add(tally)
+        if lost and not self.losing:
+            # What cannot be kept need not be measured.
+            self.losing = True
+            self._leave_test()
 
     def _on_tally(self, msg: Any, **_: object) -> None:
         if self.run is not None:
-            self._take_in([Tally.from_message(message) for message in msg.data["tallies"]])
+            tallies = [Tally.from_message(message) for message in msg.data["tallies"]]
+            self._take_in(tallies, msg.data["lost"])
 
     def _on_account(self, msg: Any, **_: object) -> None:
         if self.run is not None:
             self.run.generators.append(msg.data)
 
+    def _on_failed(self, msg: Any, **_: object) -> None:
+        self.fail(OccbenchError(msg.data["why"]))
+
+    def fail(self, error: Exception) -> None:
+        """End the test: nothing of it goes on, and what went wrong is said in one line."""
+        known = error if isinstance(error, OccbenchError) else OccbenchError(in_a_line(error))
+        runner = self.environment.runner
+        if isinstance(runner, WorkerRunner):
+            runner.send_message(_FAILED, {"why": f"a worker process could not go on: {known}"})
+            return
+        self.abandon()
+        if self.error is None:
+            self.error = known
+            self._give_up(known)
+
     def _give_up(self, error: OccbenchError) -> None:
-        """Say in one line why nothing starts; end the process where nobody could correct it."""
+        """Say in one line why nothing goes on; end the process where nobody could correct it."""
         self.is_starting = False
         if self._say_errors:
             _say(error)
         if self.environment.web_ui is None:
             self.environment.process_exit_code = error.exit_code
+        self._leave_test()
+
+    def _leave_test(self) -> None:
+        """Stop the test, and Locust with it where there is no page; a run of ours does it itself."""
         runner = self.environment.runner
-        if runner is not None:
+        if runner is not None and self._say_errors:
             gevent.spawn(runner.quit if self.environment.web_ui is None else runner.stop)
 
 

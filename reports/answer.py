@@ -9,6 +9,7 @@ from reports.certainty import conflict_rate, percentile, share_error
 from reports.figures import Figures
 from reports.model import Model
 from reports.pairs import MIN_PAIRS, TOO_FEW_PAIRS, Comparison, Ratio
+from reports.shares import FELT
 from reports.style import THIN, about, count, milliseconds, number, percent, plural, seconds
 from reports.verdicts_of_pacing import overloaded, rate_kept, schedule_kept
 from reports.verdicts_of_users import other_users
@@ -17,8 +18,6 @@ _MOST_NAMED = 3
 """Targets that a sentence names; of more it gives the range, and the table has the rest."""
 _MOST_COMPARED = 2
 """Comparisons of targets that a sentence has room for."""
-_WORTH_SAYING = 0.01
-"""Share of transactions that gave up from which the headline says so."""
 _PHRASES = {
     "throughput_tps": "throughput",
     "conflict_rate": "conflict rate",
@@ -50,7 +49,7 @@ def _found(model: Model) -> tuple[str, list[str]]:
     if model.regions is not None:
         return _targets(model.targets), [_by_target(model), _key_types_by_target(model)]
     if model.comparisons:
-        headline = f"{_compared(model.comparisons)}{_gave_up_of_each(model)}"
+        headline = f"{_compared(model.comparisons)}{_lost_of_each(model)}"
         # What was not done at the rate asked for does not show what the choice of key means at it.
         told = map(_meaning_of(model), model.comparisons) if rate_kept(model) else ()
         return headline, [_both(model), *told]
@@ -81,13 +80,16 @@ def _rate(model: Model) -> str:
     )
 
 
-def _gave_up_of_each(model: Model) -> str:
-    """The share that gave up, of several key types, where it is worth a word."""
-    known = [f for f in model.key_types.values() if f.transactions]
-    if not any(_gave_up(f, "") for f in known):
-        return ""
-    shares = _from_to((f.give_ups / f.transactions for f in known), about)
-    return f" {capital(shares)} of transactions gave up."
+def _lost_of_each(model: Model) -> str:
+    """The shares that gave up or failed, of several key types, where they are worth a word and are not
+    said as what sets the key types apart.
+    """
+    said = {one.what for c in model.comparisons for one in c.apart}
+    return "".join(
+        f" {capital(text)}."
+        for what in _LOST
+        if what not in said and (text := _range_lost(model.key_types.values(), what))
+    )
 
 
 def _by_target(model: Model) -> str:
@@ -140,15 +142,36 @@ def _single(f: Figures) -> str:
     text = f"{capital(_conflicted(f))} at {certainty.throughput(f)} transactions a second"
     if f.latency.p99 is not None:
         text += f"; 99 in 100 transactions took at most {percentile(f.latency, 'p99')}"
-    return f"{text}{_gave_up(f, '; ')}."
+    return f"{text}{lost(f, '; ')}."
 
 
-def _gave_up(f: Figures, before: str) -> str:
-    """The share that gave up, where it is worth a word."""
-    if not f.transactions or f.give_ups <= _WORTH_SAYING * f.transactions:
+_LOST: dict[str, Callable[[Figures], int]] = {
+    "failed": lambda f: f.failed,
+    "were refused": lambda f: f.refused,
+    "gave up": lambda f: f.give_ups,
+}
+"""What transactions can do but commit: in words, and how many did."""
+
+
+def _is_felt(f: Figures, what: str) -> bool:
+    return f.transactions > 0 and _LOST[what](f) >= FELT * f.transactions
+
+
+def lost(f: Figures, before: str) -> str:
+    """The shares of transactions that failed, were refused or gave up, where they are worth a word."""
+    return "".join(
+        f"{before}{about(hits / f.transactions, share_error(hits, f.transactions))} {what}"
+        for what, counted in _LOST.items()
+        if _is_felt(f, what) and (hits := counted(f))
+    )
+
+
+def _range_lost(figures: Iterable[Figures], what: str) -> str:
+    """`2 % to 5 % of transactions gave up`; empty where it is not worth a word."""
+    known = [f for f in figures if f.transactions]
+    if not any(_is_felt(f, what) for f in known):
         return ""
-    error = share_error(f.give_ups, f.transactions)
-    return f"{before}{about(f.give_ups / f.transactions, error)} gave up"
+    return f"{_from_to((_LOST[what](f) / f.transactions for f in known), about)} of transactions {what}"
 
 
 def _conflicted(f: Figures) -> str:
@@ -161,7 +184,7 @@ def _conflicted(f: Figures) -> str:
 
 
 def _one_in(f: Figures, noun: str) -> str:
-    return one_in(f.conflict_rate or 0.0, noun, share_error(f.conflicts, f.attempts))
+    return one_in(f.conflict_rate or 0.0, noun, share_error(f.conflicts, f.decided))
 
 
 def _targets(targets: dict[str, Figures]) -> str:
@@ -186,7 +209,7 @@ def _one_target(f: Figures, *, brief: bool) -> str:
         text = f"{_conflicted(f)} at {certainty.throughput(f)} transactions a second"
     if f.latency.p99 is not None:
         text += f", p99 {percentile(f.latency, 'p99')}"
-    return f"{text}{_gave_up(f, ', ')}"
+    return f"{text}{lost(f, ', ')}"
 
 
 def _range(figures: list[Figures]) -> str:
@@ -197,10 +220,11 @@ def _range(figures: list[Figures]) -> str:
     tails = [f.latency.p99 for f in figures if f.latency.p99 is not None]
     if tails:
         text += f", p99 {_from_to(tails, milliseconds)}"
-    given_up = [f for f in figures if _gave_up(f, "")]
-    if given_up:
-        shares = (f.give_ups / f.transactions for f in given_up)
-        text += f"; on {len(given_up)} of them {_from_to(shares, about)} gave up"
+    for what, counted in _LOST.items():
+        felt = [f for f in figures if _is_felt(f, what)]
+        if felt:
+            shares = (counted(f) / f.transactions for f in felt)
+            text += f"; on {len(felt)} of them {_from_to(shares, about)} {what}"
     return f"{text}."
 
 
@@ -233,8 +257,16 @@ def one_comparison(c: Comparison, subject: str = "{} keys instead of {}", tests:
     if c.target is not None:
         named = f"On {c.target}, {named}"
     judged = [r for r in c.ratios if r.judged]
+    apart = (
+        f"{capital(listed([one.said for one in c.apart]))} ({c.base} and {c.other}). "
+        if c.apart
+        else ""
+    )
+    if c.apart and not judged:
+        return f"{apart}{named}: not comparable."
     if not judged:
         return f"{named}: {_unknown(c)}."
+    named = f"{apart}{named}"
     order = list(_PHRASES)
     judged.sort(key=lambda r: order.index(r.metric))
     different = [r for r in judged if c.differs_among(r, tests)]
@@ -382,4 +414,9 @@ def _context(model: Model) -> str:
     o = model.overall
     gave_up = count(o.give_ups) if o.give_ups else "none"
     ended = plural(o.transactions, "transaction")
-    return f"{', '.join(parts)}; {measured}; {gave_up} of {ended} gave up."
+    others = "".join(
+        f", {count(counted(o))} {what}"
+        for what, counted in _LOST.items()
+        if what != "gave up" and counted(o)
+    )
+    return f"{', '.join(parts)}; {measured}; {gave_up} of {ended} gave up{others}."

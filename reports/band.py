@@ -9,7 +9,7 @@ from loadtest.errors import InputError
 from loadtest.prediction import conflict_probability, conflict_rate_of_attempts
 from reports.blocks import Blocks
 from reports.figures import Tally
-from reports.load import Attempts
+from reports.load import COUNTED_CODES, Attempts
 from reports.run_file import Run
 from reports.systems import Databases
 
@@ -30,7 +30,7 @@ class Band:
         system = np.array(databases.numbers)
         settled = np.array([databases.settled(t) for t in range(len(system))])
         shape = counts.reached_commit.shape
-        self._weights = counts.outcomes.sum(axis=-1)
+        self._weights = counts.outcomes[..., COUNTED_CODES].sum(axis=-1)
         self._reached = counts.reached_commit > 0
         self._hidden = (commits > 0) & ~self._reached
         self._system = np.broadcast_to(system[:, None], shape)

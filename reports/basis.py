@@ -6,7 +6,7 @@ rate gives away.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from loadtest.forecast import (
 from loadtest.retry import RetryPolicy
 from reports.blocks import Blocks, find_blocks
 from reports.figures import CONFLICT_CODES
-from reports.load import Attempts, Columns, load_attempts
+from reports.load import COUNTED_CODES, Attempts, Columns, load_attempts
 from reports.run_file import Run, read_run
 from reports.systems import find_databases
 
@@ -132,7 +132,7 @@ def basis_of(folder: Path, like: Mapping[str, KeyBasis] | None = None) -> Basis:
             databases, or a target that does not show its COMMIT.
     """
     run = read_run(folder)
-    attempts = load_attempts(folder, run.planned_end_ns, run.measured_from_ns)
+    attempts = load_attempts(folder, run)
     _check(folder, run, attempts)
     blocks = find_blocks(run, attempts)
     users = run.config.users or sum(attempts.users.values())
@@ -152,15 +152,19 @@ def basis_of(folder: Path, like: Mapping[str, KeyBasis] | None = None) -> Basis:
             _number(run.settings.get("retry_cap_ms"), 1000.0) / 1000,
             run.config.max_attempts,
         ),
-        between_s=_between_s(folder, think_s) if run.config.rate is None else 0.0,
+        between_s=_between_s(attempts.record.paths, think_s) if run.config.rate is None else 0.0,
         key_types={},
         notes=_notes(run),
         target_delays_ms={target.name: target.commit_delay_ms or 0.0 for target in run.targets},
         decides_after_s={target.name: target.decides_after_s for target in run.targets},
     )
     for key, name in enumerate(attempts.key_types):
-        if (attempts.measured.key_type == key).any():
+        if _decided(attempts, key).any():
             basis.key_types[name] = _key_basis(basis, attempts, blocks, key, (like or {}).get(name))
+    if not basis.key_types:
+        raise InputError(
+            f"nothing committed and nothing conflicted in {folder}: it says nothing to go by"
+        )
     return basis
 
 
@@ -178,7 +182,7 @@ def _check(folder: Path, run: Run, attempts: Attempts) -> None:
         )
     rows = attempts.measured
     for place, name in enumerate(attempts.targets):
-        mine = rows.target == place
+        mine = (rows.target == place) & COUNTED_CODES[rows.outcome]
         if mine.any() and not (rows.window_high_ns[mine] > 0).any():
             raise InputError(
                 f"target {name} of {folder} does not show its COMMIT, so its windows are not known"
@@ -208,7 +212,7 @@ def _number(value: object, default: float) -> float:
 def _key_basis(
     basis: Basis, attempts: Attempts, blocks: Blocks, key: int, elsewhere: KeyBasis | None
 ) -> KeyBasis:
-    mine = attempts.measured.key_type == key
+    mine = _decided(attempts, key)
     regions = _regions(basis, attempts, key, UNKNOWN_PLACEMENT.best)
     rows = attempts.measured
     conflicted = CONFLICT_CODES[rows.outcome[mine]]
@@ -243,9 +247,17 @@ def _key_basis(
     )
 
 
+def _decided(attempts: Attempts, key: int) -> NDArray[np.bool_]:
+    """The attempts of this key type that committed or conflicted; what else failed says nothing of how
+    long an attempt takes, nor how often it conflicts.
+    """
+    rows = attempts.measured
+    return (rows.key_type == key) & COUNTED_CODES[rows.outcome]
+
+
 def _regions(basis: Basis, attempts: Attempts, key: int, placement: float) -> tuple[Region, ...]:
     """The targets that have attempts of this key type."""
-    mine = attempts.measured.key_type == key
+    mine = _decided(attempts, key)
     found = []
     for target in range(len(attempts.targets)):
         chosen = mine & (attempts.measured.target == target)
@@ -301,14 +313,14 @@ def _start_spread_s(rows: Columns, reached: NDArray[np.bool_], placement: float)
     return float(np.minimum(took, np.quantile(took, _LONGEST)).std())
 
 
-def _between_s(folder: Path, think_s: float) -> float:
+def _between_s(files: Sequence[Path], think_s: float) -> float:
     """From the end of a user's transaction to its next one, without the pause that was asked for.
 
     The record has no such column: it is what lies between two rows of one user.
     """
     columns = ["user", "start_ns", "statements_ns", "commit_ns", "attempt"]
     read, rows = [], 0
-    for file in sorted((folder / "attempts").glob("*.parquet")):
+    for file in files:
         if "user" not in pq.read_schema(file).names:
             return 0.0
         read.append(pq.read_table(file, columns=columns))

@@ -51,18 +51,18 @@ def times(ratio: Ratio) -> str:
 
 def conflict_rate(f: Figures) -> str:
     """The conflict rate."""
-    return counted_share(f.conflicts, f.attempts)
+    return counted_share(f.conflicts, f.decided)
 
 
 def unsure_conflict_rate(f: Figures) -> str:
     """The 95 % interval of a conflict rate of so few conflicts that it has to be said; else empty."""
-    interval = share_interval(f.conflicts, f.attempts)
+    interval = share_interval(f.conflicts, f.decided)
     return between(*interval) if interval is not None and f.conflicts < FEW else ""
 
 
 def retry_rate(f: Figures) -> str:
     """The share of transactions with at least one retry."""
-    return counted_share(f.retried, f.transactions)
+    return counted_share(f.retried, f.counted)
 
 
 def percentile(times: Distribution, name: str) -> str:

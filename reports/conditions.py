@@ -25,6 +25,7 @@ from typing import Any
 
 from loadtest.errors import InputError
 from loadtest.keyspace import KeyType
+from loadtest.messages import quoted
 
 Slice = Mapping[str, Any]
 """A slice of summary.json, see docs/results-format.md."""
@@ -85,13 +86,16 @@ class Figure:
             return None
         if self.name in _SHARES_OF:
             whole = found.get(self.of)
+            if self.of == "counted" and whole is None:
+                # Summaries of before do not say it; where nothing failed it is the same.
+                whole = found.get("transactions")
             return value / whole if isinstance(whole, int) and whole > 0 else None
         return float(value)
 
 
 _HUGE = 1e300
 """NaN is not below it either."""
-_SHARES_OF = {"give_up_rate": "transactions", "error_rate": "attempts"}
+_SHARES_OF = {"give_up_rate": "counted", "failure_rate": "transactions", "error_rate": "attempts"}
 _MARKS = ("mean", "p50", "p90", "p95", "p99", "p999", "max")
 
 FIGURES: dict[str, Figure] = {
@@ -103,12 +107,14 @@ FIGURES: dict[str, Figure] = {
         Figure("conflict_rate", Kind.SHARE, "conflict_rate"),
         Figure("retry_rate", Kind.SHARE, "retry_rate"),
         Figure("give_up_rate", Kind.SHARE, "give_ups", _SHARES_OF["give_up_rate"]),
+        Figure("failure_rate", Kind.SHARE, "failed", _SHARES_OF["failure_rate"]),
         Figure("error_rate", Kind.SHARE, "errors_by_outcome", _SHARES_OF["error_rate"]),
         Figure("retries_mean", Kind.NUMBER, "retries_mean"),
         Figure("retries_max", Kind.NUMBER, "retries_max"),
         Figure("committed", Kind.NUMBER, "committed", counted=True),
         Figure("conflicts", Kind.NUMBER, "conflicts", counted=True),
         Figure("give_ups", Kind.NUMBER, "give_ups", counted=True),
+        Figure("failures", Kind.NUMBER, "failed", counted=True),
         Figure("errors", Kind.NUMBER, "errors_by_outcome", counted=True),
     )
 }
@@ -176,7 +182,7 @@ def parse_condition(text: str) -> Condition:
     try:
         return _parse(text)
     except ValueError as error:
-        raise InputError(f"--fail-on {text!r}: {error}") from None
+        raise InputError(f"--fail-on {quoted(text)}: {error}") from None
 
 
 def _parse(text: str) -> Condition:
@@ -184,12 +190,18 @@ def _parse(text: str) -> Condition:
     if found is None:
         raise ValueError(_SHAPE)
     figure = _figure(found["figure"])
+    limit = _limit(found["limit"], figure)
+    if limit.from_base and figure.name.endswith("max"):
+        raise ValueError(
+            f"{figure.name} is the largest of all, which chance decides: it has no interval to be held "
+            "against a base with; give a fixed limit, or take another figure"
+        )
     return Condition(
         text=" ".join(text.split()),
         figure=figure,
         above=found["comparison"].startswith(">"),
         inclusive=found["comparison"].endswith("="),
-        limit=_limit(found["limit"], figure),
+        limit=limit,
         **_slice(found["slice"]),
     )
 
@@ -199,7 +211,7 @@ def _figure(name: str) -> Figure:
         return FIGURES[name]
     like = get_close_matches(name.lower(), FIGURES, n=1)
     meant = f"did you mean {like[0]}? " if like else ""
-    raise ValueError(f"there is no figure {name!r}; {meant}There is {', '.join(FIGURES)}".strip())
+    raise ValueError(f"there is no figure {quoted(name)}; {meant}There is {', '.join(FIGURES)}".strip())
 
 
 def _slice(name: str | None) -> dict[str, Any]:
@@ -217,7 +229,7 @@ def _slice(name: str | None) -> dict[str, Any]:
 def _limit(text: str, figure: Figure) -> Limit:
     found = _LIMIT.fullmatch(text)
     if found is None or (found["base"] and found["number"] and not found["sign"]):
-        raise ValueError(f"{text!r} is no limit; {_SHAPE}")
+        raise ValueError(f"{quoted(text)} is no limit; {_SHAPE}")
     if not found["number"]:
         return Limit(from_base=True)
     unit, number = found["unit"], float(found["number"])
@@ -253,6 +265,6 @@ def _unit(unit: str, figure: Figure, text: str) -> float:
     if figure.kind is Kind.TIME and unit == "":
         raise ValueError(f"{text} of what? {figure.name} is {figure.kind.value}, as in {text}ms")
     raise ValueError(
-        f"{unit!r} is no unit of {figure.name}, which is {figure.kind.value}, as in "
+        f"{quoted(unit)} is no unit of {figure.name}, which is {figure.kind.value}, as in "
         f"{_EXAMPLES[figure.kind]}"
     )

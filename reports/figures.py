@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtest.attempt import CONFLICTS, OUTCOME_CODE, OUTCOMES, RETRYABLE, Outcome
-from reports.load import Attempts, Columns
+from loadtest.attempt import CONFLICTS, OUTCOME_CODE, OUTCOMES, Outcome
+from reports.load import COUNTED_CODES, Attempts, Columns
 from reports.percentiles import Distribution, describe
 from reports.remote import Capacity, Remote, Said
 from reports.shares import share_interval
@@ -19,13 +19,12 @@ _MAX_RETRIES = 1 << 16
 
 CONFLICT_CODES = np.array([outcome in CONFLICTS for outcome in OUTCOMES])
 """By outcome code: whether it is a conflict."""
-RETRYABLE_CODES = np.array([outcome in RETRYABLE for outcome in OUTCOMES])
 _NOT_ERRORS = CONFLICTS | {Outcome.COMMITTED, Outcome.REFUSED}
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Where a transaction's time goes: mean milliseconds of a finished transaction."""
+    """Where a transaction's time goes: mean milliseconds of a transaction that counts."""
 
     waiting: float
     statements: float
@@ -45,6 +44,7 @@ class Parts:
 class Figures:
     """What is known of one slice; rates are shares from 0 to 1, None where nothing was counted.
 
+    Latency, parts, retries and rates are of what counts (see `loadtest.outcome.COUNTED`).
     `commit`, the prediction, `remote` and `capacity` are None where the slice's targets cannot show
     or do not say it.
     """
@@ -76,9 +76,25 @@ class Figures:
     duration_s: float
 
     @property
+    def counted(self) -> int:
+        """Transactions that committed or gave up after conflicts: those that have a latency."""
+        return self.committed + self.give_ups
+
+    @property
+    def failed(self) -> int:
+        """Transactions that ended in neither of these ways, nor by the scenario's own rule."""
+        return self.transactions - self.counted - self.refused
+
+    @property
+    def decided(self) -> int:
+        """Attempts that committed or conflicted: what the conflict rate is of."""
+        others = sum(self.errors_by_outcome.values()) + self.outcomes.get(Outcome.REFUSED, 0)
+        return self.attempts - others
+
+    @property
     def conflict_rate_interval(self) -> tuple[float, float] | None:
         """95 % interval of the conflict rate, None without attempts; narrow if conflicts cluster."""
-        return share_interval(self.conflicts, self.attempts)
+        return share_interval(self.conflicts, self.decided)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +106,18 @@ class Tally:
     final_outcomes: NDArray[np.int64]
     """(K, T, S, outcome): transactions by how their last attempt ended."""
     retries: NDArray[np.int64]
-    """(K, T, S, retries): transactions by their number of retries."""
+    """(K, T, S, retries): transactions that count, by their number of retries."""
     sums_ms: dict[str, NDArray[np.float64]]
-    """(K, T, S) each: milliseconds summed over attempts; but for the windows, only over those of
-    transactions that ended, which alone have a latency."""
+    """(K, T, S) each: milliseconds summed over attempts; of the windows over those that committed or
+    conflicted, else over those of transactions that count, which alone have a latency."""
     reached_commit: NDArray[np.int64]
-    """(K, T, S): attempts that sent COMMIT."""
+    """(K, T, S): attempts that sent COMMIT, and committed or conflicted."""
     unfinished: NDArray[np.int64]
     """(K, T, S): transactions without a last attempt."""
 
 
 def tally(attempts: Attempts, cells: NDArray[np.int32], latency_ns: NDArray[np.int64]) -> Tally:
-    """Count everything, column by column; `latency_ns` is the final attempts', in their order."""
+    """Count everything, column by column; `latency_ns` is that of `Columns.latency_ns`."""
     rows = attempts.measured
     shape = (len(attempts.key_types), len(attempts.targets), len(attempts.scenarios))
     size = int(np.prod(shape))
@@ -118,46 +134,51 @@ def tally(attempts: Attempts, cells: NDArray[np.int32], latency_ns: NDArray[np.i
     final_outcomes = np.bincount(combined[rows.final], minlength=size * kinds).reshape(*shape, kinds)
     del combined
 
-    final_cells = index[rows.final]
-    retries = np.minimum(rows.attempt[rows.final] - 1, _MAX_RETRIES)
+    counted = rows.counted()
+    counted_cells = index[counted]
+    retries = np.minimum(rows.attempt[counted] - 1, _MAX_RETRIES)
     width = int(retries.max(initial=0)) + 1
-    histogram = np.bincount(final_cells * width + retries, minlength=size * width)
+    histogram = np.bincount(counted_cells * width + retries, minlength=size * width)
 
     first = rows.attempt == 1
-    cut_off = _cut_off(rows)
+    left_out = _not_of(rows, counted)
+    cut_off = _not_of(rows, rows.final)
 
-    def of_ended(values: NDArray[np.int64]) -> NDArray[np.float64]:
-        return by_cell(values, index) - by_cell(values[cut_off], index[cut_off])
+    def of_counted(values: NDArray[np.int64]) -> NDArray[np.float64]:
+        return by_cell(values, index) - by_cell(values[left_out], index[left_out])
+
+    reached = (rows.window_high_ns > 0) & COUNTED_CODES[rows.outcome]
 
     sums = {
-        "statements": of_ended(rows.statements_ns),
-        "commit": of_ended(rows.commit_ns),
-        "backoff": of_ended(rows.backoff_ns),
-        "window_low": by_cell(rows.window_low_ns, index),
-        "window_high": by_cell(rows.window_high_ns, index),
-        "waiting": of_ended((rows.start_ns - rows.intended_start_ns) * first),
-        "latency": by_cell(latency_ns, final_cells),
+        "statements": of_counted(rows.statements_ns),
+        "commit": of_counted(rows.commit_ns),
+        "backoff": of_counted(rows.backoff_ns),
+        "window_low": by_cell(rows.window_low_ns * reached, index),
+        "window_high": by_cell(rows.window_high_ns * reached, index),
+        "waiting": of_counted((rows.start_ns - rows.intended_start_ns) * first),
+        "latency": by_cell(latency_ns, counted_cells),
     }
-    reached = np.bincount(cells[rows.window_high_ns > 0], minlength=size).reshape(shape)
     return Tally(
         outcomes=outcomes,
         final_outcomes=final_outcomes,
         retries=histogram.reshape(*shape, width),
         sums_ms=sums,
-        reached_commit=reached,
+        reached_commit=np.bincount(cells[reached], minlength=size).reshape(shape),
         unfinished=_unfinished(rows, cells, cut_off, size).reshape(shape),
     )
 
 
-def _cut_off(rows: Columns) -> NDArray[np.int64]:
-    """Attempts of transactions whose last one is missing: stopped in the middle, or a file was lost."""
-    # Nothing missing is the usual case, and seen without sorting ten million numbers.
-    if int(rows.attempt[rows.final].sum(dtype=np.int64)) == len(rows):
+def _not_of(rows: Columns, last: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Attempts of transactions that have none of these last ones: they ended in another way, were
+    stopped in the middle, or a file was lost.
+    """
+    # That there are none is the usual case, and seen without sorting ten million numbers.
+    if int(rows.attempt[last].sum(dtype=np.int64)) == len(rows):
         return np.empty(0, np.int64)
-    open_rows = np.flatnonzero(~rows.final)
-    numbers, which = np.unique(rows.transaction[open_rows], return_inverse=True)
-    lost = ~np.isin(numbers, rows.transaction[rows.final])
-    return open_rows[lost[which]]
+    others = np.flatnonzero(~last)
+    numbers, which = np.unique(rows.transaction[others], return_inverse=True)
+    lost = ~np.isin(numbers, rows.transaction[last])
+    return others[lost[which]]
 
 
 def _unfinished(
@@ -191,7 +212,9 @@ def figures(
     attempts, transactions = int(outcomes.sum()), int(ended.sum())
     conflicts = int(outcomes[CONFLICT_CODES].sum())
     committed = int(ended[OUTCOME_CODE[Outcome.COMMITTED]])
-    retried = transactions - int(retries[0])
+    decided = int(outcomes[COUNTED_CODES].sum())
+    counted = int(retries.sum())
+    retried = counted - int(retries[0])
     used = np.flatnonzero(retries)
     named = {str(outcome): int(n) for outcome, n in zip(OUTCOMES, outcomes, strict=True)}
     sums = {name: float(np.sum(values[chosen])) for name, values in counts.sums_ms.items()}
@@ -205,17 +228,17 @@ def figures(
         conflicts_by_outcome={o: n for o, n in named.items() if Outcome(o) in CONFLICTS and n},
         errors_by_outcome={o: n for o, n in named.items() if Outcome(o) not in _NOT_ERRORS and n},
         outcomes={o: n for o, n in named.items() if n},
-        conflict_rate=conflicts / attempts if attempts else None,
+        conflict_rate=conflicts / decided if decided else None,
         retried=retried,
-        retry_rate=retried / transactions if transactions else None,
-        retries_mean=float(retries @ np.arange(len(retries))) / transactions if transactions else None,
+        retry_rate=retried / counted if counted else None,
+        retries_mean=float(retries @ np.arange(len(retries))) / counted if counted else None,
         retries_max=int(used[-1]) if len(used) else None,
         retries_histogram=retries[: int(used[-1]) + 1] if len(used) else retries[:0],
-        give_ups=int(ended[RETRYABLE_CODES].sum()),
+        give_ups=int(ended[CONFLICT_CODES].sum()),
         throughput_tps=committed / duration_s if duration_s > 0 else None,
         latency=describe(latency_ns),
         commit=describe(commit_ns) if len(commit_ns) else None,
-        parts=_parts(sums, transactions, shows_commit=bool(len(commit_ns))),
+        parts=_parts(sums, counted, shows_commit=bool(len(commit_ns))),
         predicted_low=predicted[0] if predicted else None,
         predicted_high=predicted[1] if predicted else None,
         remote=said.remote(chosen),
@@ -224,13 +247,13 @@ def figures(
     )
 
 
-def _parts(sums: dict[str, float], transactions: int, *, shows_commit: bool) -> Parts | None:
-    if not transactions:
+def _parts(sums: dict[str, float], counted: int, *, shows_commit: bool) -> Parts | None:
+    if not counted:
         return None
-    named = {part: sums[part] / transactions for part in ("waiting", "statements", "commit", "backoff")}
+    named = {part: sums[part] / counted for part in ("waiting", "statements", "commit", "backoff")}
     # What no column accounts for: the client's own time between two attempts. Never less than
     # nothing, whatever rounding makes of it.
-    other = max(0.0, sums["latency"] / transactions - sum(named.values()))
+    other = max(0.0, sums["latency"] / counted - sum(named.values()))
     if not shows_commit:
         return Parts(named["waiting"], named["statements"], None, named["backoff"], other)
     return Parts(**named, other=other)

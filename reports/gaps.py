@@ -1,7 +1,8 @@
-"""When a target answered nothing for a while, and what the others did meanwhile.
+"""When a target committed nothing for a while, and what the others did meanwhile.
 
-A gap is a stretch without one commit on a target, longer than its usual pauses, in which its users
-found no connection or lost one. Slow commits alone are no gap, and neither is a quiet moment.
+A gap is a stretch without one commit on a target that is longer than its usual pauses, whatever the
+cause: it stands still, it cannot be reached, somebody has locked a table, every attempt fails. Slow
+commits alone are no gap, and neither is the pause of users that all commit at the same time.
 """
 
 from dataclasses import dataclass
@@ -12,12 +13,16 @@ from numpy.typing import NDArray
 from loadtest.attempt import OUTCOME_CODE, OUTCOMES, Outcome
 from reports.blocks import Blocks
 from reports.load import Attempts
+from reports.run_file import Run
 
 SHORTEST_NS = 500_000_000
 """A shorter silence is no gap."""
 _USUAL = 8
 """Nor is one that is not so many times as long as the target's usual pause between two commits."""
-_UNANSWERED = (Outcome.CONNECT_FAILED, Outcome.CONNECTION_LOST, Outcome.AMBIGUOUS)
+_ROUNDS = 2
+"""Nor one of so many rounds of its users, where they commit together, one round after the other."""
+_ANSWERS = (Outcome.COMMITTED, Outcome.REFUSED)
+"""A transaction that the scenario's own rule refuses shows as well that the target does its work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,51 +33,61 @@ class Gap:
     from_s: float
     until_s: float
     failed: dict[str, int]
-    """Attempts that found no connection or lost one in it, by outcome."""
+    """Attempts that ended in it without a commit, by outcome."""
     came_back: bool
     """Whether the target committed again before measuring ended."""
     others: dict[str, float]
     """Each other target's rate of commits in the gap, as a share of its rate while there was none."""
 
 
-def find_gaps(attempts: Attempts, blocks: Blocks, end_ns: NDArray[np.int64]) -> list[Gap]:
+def find_gaps(run: Run, attempts: Attempts, blocks: Blocks, end_ns: NDArray[np.int64]) -> list[Gap]:
     """Every gap of every target, in order of time; `end_ns` is each attempt's end."""
     rows = attempts.measured
-    lost = np.isin(rows.outcome, [OUTCOME_CODE[outcome] for outcome in _UNANSWERED])
-    troubled = np.flatnonzero(np.bincount(rows.target[lost], minlength=len(attempts.targets)))
-    if not len(troubled):
-        return []
-    committed = rows.outcome == OUTCOME_CODE[Outcome.COMMITTED]
+    names = list(attempts.targets) + [t.name for t in run.targets if t.name not in attempts.targets]
+    answered = np.isin(rows.outcome, [OUTCOME_CODE[outcome] for outcome in _ANSWERS])
+    think_ns = 0 if run.open_loop else round((run.config.think_time or 0) * 1e9)
     silences: list[tuple[int, int, int]] = []
-    for target in troubled.tolist():
+    for target in range(len(names)):
         mine = rows.target == target
-        ends = np.sort(end_ns[committed & mine])
-        failures = np.sort(end_ns[lost & mine])
-        found = silent(ends, failures, blocks.from_ns, blocks.until_ns)
+        until_ns = blocks.until_ns
+        if run.measured_until_ns is None and mine.any():
+            # Nobody knows what it did after the last that was written of it.
+            until_ns = min(until_ns, int(end_ns[mine].max()))
+        good = answered & mine
+        by_key = [end_ns[good & (rows.key_type == key)] for key in range(len(attempts.key_types))]
+        for ends in by_key:
+            ends.sort()
+        ends = np.concatenate(by_key)
+        ends.sort(kind="stable")
+        usual = max((float(np.median(np.diff(own))) for own in by_key if len(own) > 1), default=0.0)
+        found = silent(ends, blocks.from_ns, until_ns, usual)
+        if found and len(ends):
+            took = float(np.median(end_ns[good] - rows.start_ns[good]))
+            found = silent(ends, blocks.from_ns, until_ns, usual, took + think_ns)
         silences += [(since, until, target) for since, until in found]
     quiet = _merged([(since, until) for since, until, _ in silences])
-    usual = {
-        target: _rate(end_ns[committed & (rows.target == target)], blocks, quiet)
-        for target in range(len(attempts.targets))
+    usual_rates = {
+        target: _rate(end_ns[answered & (rows.target == target)], blocks, quiet)
+        for target in range(len(names))
         if silences
     }
     gaps = []
-    for since, until, target in sorted(silences, key=lambda s: (s[0], s[1], attempts.targets[s[2]])):
+    for since, until, target in sorted(silences, key=lambda s: (s[0], s[1], names[s[2]])):
         inside = (end_ns >= since) & (end_ns <= until)
         kinds = np.bincount(
-            rows.outcome[inside & lost & (rows.target == target)], minlength=len(OUTCOMES)
+            rows.outcome[inside & ~answered & (rows.target == target)], minlength=len(OUTCOMES)
         )
         others = {}
-        for other, rate in usual.items():
+        for other, rate in usual_rates.items():
             if other != target and rate:
-                meanwhile = int(np.count_nonzero(inside & committed & (rows.target == other)))
-                others[attempts.targets[other]] = meanwhile / ((until - since) / 1e9) / rate
+                meanwhile = int(np.count_nonzero(inside & answered & (rows.target == other)))
+                others[names[other]] = meanwhile / ((until - since) / 1e9) / rate
         gaps.append(
             Gap(
-                attempts.targets[target],
+                names[target],
                 (since - blocks.from_ns) / 1e9,
                 (until - blocks.from_ns) / 1e9,
-                {str(o): int(kinds[OUTCOME_CODE[o]]) for o in _UNANSWERED if kinds[OUTCOME_CODE[o]]},
+                {str(o): int(kinds[OUTCOME_CODE[o]]) for o in OUTCOMES if kinds[OUTCOME_CODE[o]]},
                 until < blocks.until_ns,
                 others,
             )
@@ -81,18 +96,32 @@ def find_gaps(attempts: Attempts, blocks: Blocks, end_ns: NDArray[np.int64]) -> 
 
 
 def silent(
-    committed_ns: NDArray[np.int64], failed_ns: NDArray[np.int64], from_ns: int, until_ns: int
+    committed_ns: NDArray[np.int64], from_ns: int, until_ns: int, usual_ns: float, round_ns: float = 0.0
 ) -> list[tuple[int, int]]:
-    """The gaps of one target within [from, until], from the times at which its attempts committed and
-    failed, both in ascending order.
+    """The gaps of one target within [from, until].
+
+    Args:
+        committed_ns: when its attempts committed, in ascending order.
+        from_ns: the begin of the measured time.
+        until_ns: its end.
+        usual_ns: the usual pause between two commits.
+        round_ns: how long a user usually takes from one commit to the next.
     """
     kept = committed_ns[(committed_ns > from_ns) & (committed_ns < until_ns)]
     edges = np.concatenate(([from_ns], kept, [until_ns]))
     pauses = np.diff(edges)
-    usual = float(np.median(np.diff(kept))) if len(kept) > 1 else 0.0
-    failures = np.searchsorted(failed_ns, edges[1:], "right") - np.searchsorted(failed_ns, edges[:-1])
-    long = (pauses >= max(SHORTEST_NS, _USUAL * usual)) & (failures > 0)
-    return [(int(edges[i]), int(edges[i + 1])) for i in np.flatnonzero(long)]
+    shortest = max(SHORTEST_NS, _USUAL * usual_ns, _ROUNDS * _in_step(pauses, round_ns))
+    return [(int(edges[i]), int(edges[i + 1])) for i in np.flatnonzero(pauses >= shortest)]
+
+
+def _in_step(pauses: NDArray[np.int64], round_ns: float) -> float:
+    """The pause in which a moment lies, at the median, leaving out those of over two rounds.
+
+    Where users commit together it is about a round, whatever the median of all pauses.
+    """
+    short = np.sort(pauses[pauses <= _ROUNDS * round_ns])
+    spent = np.cumsum(short)
+    return float(short[np.searchsorted(spent, spent[-1] / 2)]) if len(short) else 0.0
 
 
 def _merged(stretches: list[tuple[int, int]]) -> list[tuple[int, int]]:

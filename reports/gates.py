@@ -4,19 +4,22 @@ Every condition is evaluated on every slice it is of, and a value that is not kn
 check that could not be made is not a check that was passed.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from loadtest.errors import InputError
+from loadtest.json_file import read_json
 from reports.conditions import OVERALL, Condition, Figure, Kind, Limit, Slice
 from reports.percentiles import BEYOND, QUANTILES
 from reports.style import MINUS, THIN, count, seconds
+
+if TYPE_CHECKING:
+    from reports.relative import Beside
 
 Summary = Mapping[str, Any]
 """The content of a summary.json, see docs/results-format.md."""
@@ -41,6 +44,11 @@ class Subject:
     """Where there is no base: why not."""
     notes: tuple[str, ...] = ()
     """What is worth knowing of the comparison with the base, as sentences."""
+    folder: Path | None = None
+    """Where its record is, that tells how sure its figures are."""
+    base_folder: Path | None = None
+    allowance: float | None = None
+    """What runs of the same thing may differ by, as `compare --allowance`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,8 @@ class Gate:
     held: bool
     why: str = ""
     """Where it could not be evaluated: why not."""
+    reach: tuple[float, float] | None = None
+    """Where the limit depends on the base: between which values it may lie by chance."""
 
     @property
     def name(self) -> str:
@@ -81,7 +91,18 @@ class Gate:
         text = _apart(kind, self.limit, self.value, self._size, given=True)
         if not limit.from_base or self.base is None:
             return text
-        return f"{text} (base {shown(kind, self.base, like=self._size)}{_change(kind, limit)})"
+        text = f"{text} (base {shown(kind, self.base, like=self._size)}{_change(kind, limit)})"
+        return f"{text}, {self._within_chance}" if self._within_chance else text
+
+    @property
+    def _within_chance(self) -> str:
+        """Of a gate that held although the value is on the wrong side: why."""
+        if not self.held or self.reach is None or self.value is None or self.limit is None:
+            return ""
+        if not self.condition.missed_by(self.value, self.limit):
+            return ""
+        low, high = (shown(self.condition.figure.kind, end, like=self._size) for end in self.reach)
+        return f"no more than chance may show: {low} to {high}"
 
     @property
     def _size(self) -> float | None:
@@ -152,11 +173,17 @@ def judge(conditions: Sequence[Condition], subject: Subject) -> Judged:
     points have that one.
     """
     gates = []
+    beside = None
+    if subject.base is not None and any(condition.limit.from_base for condition in conditions):
+        # Only then, for it takes more than gates without a base need.
+        from reports.relative import Beside
+
+        beside = Beside(subject.folder, subject.base_folder, subject.allowance)
     for condition in conditions:
         if condition.target is not None and subject.targets and condition.target not in subject.targets:
             continue
         places = _places(condition, subject)
-        gates += [_evaluate(condition, subject, place) for place in places]
+        gates += [_evaluate(condition, subject, place, beside) for place in places]
         if not places:
             where = ".".join(filter(None, (condition.target, condition.key_type))) or OVERALL
             gates.append(Gate(condition, where, None, None, None, False, "nothing was measured"))
@@ -165,10 +192,12 @@ def judge(conditions: Sequence[Condition], subject: Subject) -> Judged:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A slice by its name, and the way to it in a summary."""
+    """A slice by its name, and the way to it in a summary and in a record."""
 
     name: str
     find: Callable[[Summary], Slice | None]
+    where: tuple[str | None, str | None] = (None, None)
+    """Key type and target."""
 
 
 def _places(condition: Condition, subject: Subject) -> list[_Place]:
@@ -179,8 +208,12 @@ def _places(condition: Condition, subject: Subject) -> list[_Place]:
     targets = _names(subject.targets, subject.summary.get("targets"), condition.target)
     several = len(set(subject.targets) | set(subject.summary.get("targets") or {})) > 1
     if not several and condition.target is None:
-        return [_Place(key, _of_key_type(key)) for key in keys]
-    return [_Place(f"{target}.{key}", _of_target(target, key)) for target in targets for key in keys]
+        return [_Place(key, _of_key_type(key), (key, None)) for key in keys]
+    return [
+        _Place(f"{target}.{key}", _of_target(target, key), (key, target))
+        for target in targets
+        for key in keys
+    ]
 
 
 def _names(asked: Sequence[str], measured: Mapping[str, Any] | None, chosen: str | None) -> list[str]:
@@ -205,11 +238,11 @@ def _of_target(target: str, key: str) -> Callable[[Summary], Slice | None]:
     return find
 
 
-def _evaluate(condition: Condition, subject: Subject, place: _Place) -> Gate:
+def _evaluate(condition: Condition, subject: Subject, place: _Place, records: "Beside | None") -> Gate:
     figure = condition.figure
     found = place.find(subject.summary)
     value = figure.value(found) if found is not None else None
-    base = None
+    base, beside = None, None
     if condition.limit.from_base and subject.base is not None:
         beside = place.find(subject.base)
         base = figure.value(beside) if beside is not None else None
@@ -222,7 +255,24 @@ def _evaluate(condition: Condition, subject: Subject, place: _Place) -> Gate:
         why = _why_not_comparable(figure, measured_s, subject.base.get("measured_s"))
         limit = None if why else limit
     held = value is not None and limit is not None and not condition.missed_by(value, limit)
-    return Gate(condition, place.name, value, limit, base, held, why)
+    reach = None
+    if value is not None and limit is not None and records and found is not None and beside:
+        times = 1 + condition.limit.amount if condition.limit.relative else 1.0
+        sure = records.reach(figure.name, value, place.where, found, beside, times)
+        if sure is None:
+            return Gate(condition, place.name, value, limit, base, False, _TOO_LITTLE)
+        reach = sure.low, sure.high
+        near, far = reach if condition.above else reach[::-1]
+        if not condition.missed_by(near, limit) and condition.missed_by(far, limit) and sure.wide:
+            low, high = (shown(figure.kind, end) for end in reach)
+            why = f"{_TOO_LITTLE}: by chance it may be {low} to {high}"
+            return Gate(condition, place.name, value, limit, base, False, why)
+        # What chance may show is no miss.
+        held = held or not condition.missed_by(near, limit)
+    return Gate(condition, place.name, value, limit, base, held, why, reach)
+
+
+_TOO_LITTLE = "too little data to tell it from the base, measure longer"
 
 
 def _why_no_base(condition: Condition, subject: Subject, place: _Place) -> str:
@@ -291,10 +341,7 @@ def read_summary(path: Path) -> Summary:
 
             return summarise(path)
         raise InputError(f"{path} is neither a run's folder nor a summary.json")
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be read: {error}") from None
+    content = read_json(file, "`occbench report` writes it again")
     if not isinstance(content, dict) or not isinstance(content.get("key_types"), dict):
         raise InputError(f"{file} is not the summary of a run")
     try:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from reports.blocks import Blocks
 from reports.figures import CONFLICT_CODES
-from reports.load import Attempts
+from reports.load import COUNTED_CODES, Attempts
 from reports.systems import Databases
 
 TOP = 15
@@ -76,6 +76,8 @@ def heat(
     rows = attempts.measured
     accounts = _Accounts(rows.accounts)
     conflicted = CONFLICT_CODES[rows.outcome]
+    decided = COUNTED_CODES[rows.outcome]
+    every = bool(decided.all())
     each_attempt = _Spread(rows.touched, len(rows.accounts))
     system = np.array(databases.numbers)
     popularity = {}
@@ -85,6 +87,8 @@ def heat(
         served = tuple(np.array(attempts.targets)[system == database].tolist())
         for k in key_types:
             mine = _mine(attempts, key_types, k, None if databases.whole else system == database)
+            if not every:
+                mine = decided if mine is None else decided & mine
             accesses = accounts.count(None if mine is None else each_attempt(mine))
             failed = conflicted if mine is None else conflicted & mine
             conflicts = accounts.count(each_attempt(failed))
@@ -107,7 +111,7 @@ def heat(
                 continue
             # By transactions, not attempts: a conflict brings its own second access, and would make
             # every account that had one look popular.
-            ended = rows.final if mine is None else rows.final & mine
+            ended = rows.counted() if mine is None else rows.counted() & mine
             wanted = accounts.count(each_attempt(ended))
             curve = _popularity(wanted, accesses, conflicts, blocks.duration_of(k))
             if curve is not None:

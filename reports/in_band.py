@@ -20,9 +20,9 @@ def place_in_band(f: Figures) -> Place | None:
         return None
     if low <= rate <= high:
         return "inside"
-    if rate < low * (1 - BAND_MARGIN) - _chance(low, f.attempts):
+    if rate < low * (1 - BAND_MARGIN) - _chance(low, f.decided):
         return "below"
-    return "above" if rate > high * (1 + BAND_MARGIN) + _chance(high, f.attempts) else "edge"
+    return "above" if rate > high * (1 + BAND_MARGIN) + _chance(high, f.decided) else "edge"
 
 
 def _chance(rate: float, attempts: int) -> float:

@@ -6,7 +6,7 @@ small codes, so that ten million attempts need little more memory than their num
 
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from loadtest.attempt import ATTEMPT_SCHEMA, OUTCOME_CODE, OUTCOMES, Outcome
+from loadtest.attempt import COUNTED, OUTCOME_CODE, OUTCOMES, Outcome
 from loadtest.errors import InputError
 from loadtest.keyspace import KeyType
+from loadtest.messages import quoted
+from reports.attempts_file import REMOTE, open_file, read_file
 from reports.beside import beside
-from reports.run_file import Run, read_run
-from reports.style import plural, seconds
+from reports.nothing import why_nothing
+from reports.record import Record, find_record
+from reports.run_file import Run
 
 _NUMBERS: dict[str, type[np.generic]] = {
     "transaction": np.int64,
@@ -35,19 +38,12 @@ _NUMBERS: dict[str, type[np.generic]] = {
     "window_high_ns": np.int64,
     "backoff_ns": np.int64,
 }
+COUNTED_CODES = np.array([outcome in COUNTED for outcome in OUTCOMES])
+"""By outcome code: whether an attempt counts, and a transaction whose last attempt ended so."""
 _WORDS = ("target", "scenario", "key_type")
-_COLUMNS = (*_NUMBERS, *_WORDS, "outcome", "accounts", "sqlstate")
 _MOST_USERS = 1 << 20
-_REMOTE: dict[str, tuple[type[np.generic], float]] = {
-    "remote_ns": (np.int64, -1),
-    "remote_retries": (np.int16, -1),
-    "read_units": (np.float32, np.nan),
-    "write_units": (np.float32, np.nan),
-}
-"""What the other side said of attempts: column → (type, what stands for "it said nothing").
-
-Most runs have none of it, and older files not even the columns: nothing is read or kept then.
-"""
+_LONGEST_RUN_NS = 1 << 55
+"""Over a year."""
 
 
 @dataclass(slots=True)
@@ -87,6 +83,15 @@ class Columns:
         """When each attempt ended."""
         return self.start_ns + self.statements_ns + self.commit_ns
 
+    def counted(self) -> NDArray[np.bool_]:
+        """Which attempts are the last ones of transactions that count: those that have a latency."""
+        return self.final & COUNTED_CODES[self.outcome]
+
+    def latency_ns(self) -> NDArray[np.int64]:
+        """The latency of each transaction that counts, in the order of the attempts."""
+        counted = self.counted()
+        return (self.end_ns() - self.intended_start_ns)[counted]
+
 
 @dataclass(slots=True)
 class Warmup:
@@ -112,6 +117,8 @@ class Attempts:
     """How many users worked on each target, where the record says who did."""
     committed_users: int | None = None
     """How many users committed anything; None where the record does not say, or cannot count them."""
+    record: Record = field(default_factory=lambda: Record(()))
+    """The files that it was read from."""
 
 
 class _Vocabulary:
@@ -125,6 +132,8 @@ class _Vocabulary:
         encoded = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
         if not pa.types.is_dictionary(encoded.type):
             encoded = encoded.dictionary_encode()
+        if encoded.dictionary.null_count:
+            raise InputError(f"{where}: a name is empty")
         translation = np.array(
             [self._known(word, where) for word in encoded.dictionary.to_pylist()], np.int8
         )
@@ -134,67 +143,11 @@ class _Vocabulary:
     def _known(self, word: str, where: str) -> int:
         if word not in self.words:
             if self._closed:
-                raise InputError(f"{where}: {word!r} is not an outcome that this version knows")
+                raise InputError(f"{where}: {quoted(word)} is not an outcome that this version knows")
             if len(self.words) > 126:
                 raise InputError(f"{where}: more than 127 different names in one column")
             self.words.append(word)
         return self.words.index(word)
-
-
-def _open(path: Path) -> pq.ParquetFile:
-    broken = (
-        f"{path} is cut short or not Parquet; delete that one file to report on the rest of the run"
-    )
-    try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(broken) from error
-    names = set(file.schema_arrow.names)
-    missing = [name for name in _COLUMNS if name not in names]
-    if missing:
-        raise InputError(
-            f"{path} has no column {missing[0]!r}; docs/results-format.md lists the columns"
-        )
-    optional = [name for name in ("user", *_REMOTE) if name in names]
-    for name in (*_COLUMNS, *optional):
-        if not _readable(file.schema_arrow.field(name).type, ATTEMPT_SCHEMA.field(name).type):
-            raise InputError(
-                f"{path}: column {name!r} is {file.schema_arrow.field(name).type}, "
-                f"not {ATTEMPT_SCHEMA.field(name).type}"
-            )
-    return file
-
-
-def _readable(found: pa.DataType, wanted: pa.DataType) -> bool:
-    """Whether a column of this type can be read as the other without losing anything."""
-    if pa.types.is_dictionary(wanted) or pa.types.is_string(wanted):
-        plain = found.value_type if pa.types.is_dictionary(found) else found
-        return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain))
-    if pa.types.is_list(wanted):
-        return bool(pa.types.is_list(found) and pa.types.is_integer(found.value_type))
-    if pa.types.is_integer(wanted):
-        return bool(pa.types.is_integer(found) and found.bit_width <= wanted.bit_width)
-    return bool(found.equals(wanted))
-
-
-def _optional(file: pq.ParquetFile) -> list[str]:
-    """The columns that a file need not have, as far as it has something in them."""
-    footer = file.metadata
-    found = [name for name in ("user",) if name in file.schema_arrow.names]
-    for place in range(footer.num_columns if footer.num_row_groups else 0):
-        parts = [footer.row_group(group).column(place) for group in range(footer.num_row_groups)]
-        if parts[0].path_in_schema not in _REMOTE:
-            continue
-        # The footer counts the nulls; where it does not, the column itself has to be looked at.
-        nulls = [
-            part.statistics.null_count
-            if part.statistics is not None and part.statistics.has_null_count
-            else -1
-            for part in parts
-        ]
-        if -1 in nulls or sum(nulls) < footer.num_rows:
-            found.append(parts[0].path_in_schema)
-    return found
 
 
 def _tables(files: list[tuple[Path, pq.ParquetFile]]) -> Iterator[tuple[Path, pa.Table]]:
@@ -202,22 +155,9 @@ def _tables(files: list[tuple[Path, pq.ParquetFile]]) -> Iterator[tuple[Path, pa
     with beside() as reader:
         ahead: Future[pa.Table] | None = None
         for place, (path, _) in enumerate(files):
-            table = (ahead or reader.submit(_table, *files[place])).result()
-            ahead = reader.submit(_table, *files[place + 1]) if place + 1 < len(files) else None
+            table = (ahead or reader.submit(read_file, *files[place])).result()
+            ahead = reader.submit(read_file, *files[place + 1]) if place + 1 < len(files) else None
             yield path, table
-
-
-def _table(path: Path, file: pq.ParquetFile) -> pa.Table:
-    try:
-        table = file.read(columns=[*_COLUMNS, *_optional(file)])
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(
-            f"{path} is damaged; delete that one file to report on the rest of the run"
-        ) from error
-    for name in table.column_names:
-        if name != "sqlstate" and name not in _REMOTE and table.column(name).null_count:
-            raise InputError(f"{path}: column {name!r} has empty values")
-    return table
 
 
 def _numpy(column: pa.ChunkedArray) -> NDArray[Any]:
@@ -238,7 +178,7 @@ class _Store:
     def remote_column(self, name: str) -> NDArray[Any]:
         """The column of what the other side said; made when the first file has something in it."""
         if name not in self.remote:
-            kind, absent = _REMOTE[name]
+            kind, absent = REMOTE[name]
             self.remote[name] = np.full(self._size, absent, kind)
         return self.remote[name]
 
@@ -265,9 +205,9 @@ def _put(
     for name, array in store.numbers.items():
         values = _numpy(table.column(name))
         array[start:stop] = values if everything else values[measured]
-    for name in _REMOTE:
+    for name in REMOTE:
         if name in table.column_names and (column := table.column(name)).null_count < len(column):
-            kind, absent = _REMOTE[name]
+            kind, absent = REMOTE[name]
             said = column.fill_null(pa.scalar(absent, column.type)).to_numpy().astype(kind, copy=False)
             store.remote_column(name)[start:stop] = said if everything else said[measured]
     for name, codes_of_file in codes.items():
@@ -284,24 +224,21 @@ def _put(
     store.rows = stop
 
 
-def load_attempts(
-    folder: Path, until_ns: int | None = None, measured_from_ns: int | None = None
-) -> Attempts:
+def load_attempts(folder: Path, run: Run | None = None) -> Attempts:
     """Read every attempt of a result folder.
 
     Args:
         folder: the run's folder.
-        until_ns: transactions that started from here on are run-out, in no figure at all.
-        measured_from_ns: attempts outside every block that started from here on are no warm-up.
+        run: what its run.json says: which files are the run's; transactions that started after the
+            planned end are run-out, in no figure at all; attempts outside every block that started
+            after the begin of measuring are no warm-up.
 
     Raises:
         InputError: naming the file that is broken, or saying that nothing was measured.
     """
-    paths = sorted((folder / "attempts").glob("*.parquet"))
-    if not paths:
-        why = why_nothing(read_run(folder))
-        raise InputError(f"{folder} holds no attempts: attempts/*.parquet is missing; {why}")
-    files = [(path, _open(path)) for path in paths]
+    until_ns = run.planned_end_ns if run else None
+    measured_from_ns = run.measured_from_ns if run else None
+    record, files = _files(folder, run)
     store = _Store(sum(file.metadata.num_rows for _, file in files))
     words = {name: _Vocabulary() for name in _WORDS}
     words["key_type"] = _Vocabulary(tuple(str(k) for k in KeyType))
@@ -335,11 +272,14 @@ def load_attempts(
             warm_ends.append(start + took)
             warm_outcomes.append(codes["outcome"][warm])
             warm_first = min(int(start.min()), warm_first or int(start.min()))
+    record.say(folder)
     if not store.rows:
-        raise InputError(f"{folder} holds no measured attempts: {why_nothing(read_run(folder))}")
+        raise InputError(f"{folder} holds no measured attempts: {why_nothing(run)}")
+    columns = store.columns()
+    _check_moments(folder, columns, run)
     empty = np.empty(0, np.int64)
     return Attempts(
-        measured=store.columns(),
+        measured=columns,
         warmup=Warmup(
             np.concatenate(warm_ends) if warm_ends else empty,
             np.concatenate(warm_outcomes) if warm_outcomes else empty.astype(np.int8),
@@ -351,30 +291,35 @@ def load_attempts(
         sqlstates=dict(sorted(sqlstates.items())),
         users=users.by_target(words["target"].words),
         committed_users=committing.in_all() if users.known else None,
+        record=record,
     )
 
 
-def why_nothing(run: Run) -> str:
-    """Why a run has no measured attempt, as far as it knows."""
-    asked = run.config.users or 0
-    if run.ended_ns is None:
-        return "the run did not come to its end"
-    if run.measured_from_ns is None:
-        if run.interrupted:
-            return "the run was interrupted before all of its users were started"
-        return "its time was over before all users were started; give it more, or start them faster"
-    measured_s = ((run.measured_until_ns or 0) - run.measured_from_ns) / 1e9
-    if measured_s <= 0:
-        how = "it was interrupted" if run.interrupted else "its time was over"
-        return f"{how} before its warm-up was"
-    unserved = sum(g.without_session or 0 for g in run.generators)
-    if unserved:
-        why = next((g.why_no_session for g in run.generators if g.why_no_session), None)
-        return (
-            f"{unserved:,} of {plural(asked, 'user')} never had a session: "
-            f"{why or 'their connections were not answered'}"
+def _check_moments(folder: Path, columns: Columns, run: Run | None) -> None:
+    """Refuse a record whose attempts lie years apart, or far from the measured time."""
+    moments = [m for m in (run.measured_from_ns, run.measured_until_ns) if m] if run else []
+    for starts in (columns.start_ns, columns.intended_start_ns):
+        moments += [int(starts.min()), int(starts.max())]
+    if max(moments) - min(moments) > _LONGEST_RUN_NS:
+        raise InputError(
+            f"{folder} is damaged: its attempts lie years apart from one another, or from the measured "
+            "time in run.json"
         )
-    return f"in {seconds(measured_s)} no transaction began, for those before it had not been answered"
+
+
+def _files(folder: Path, run: Run | None) -> tuple[Record, list[tuple[Path, pq.ParquetFile]]]:
+    """The files that are read, as long as they were written."""
+    record = find_record(folder, run)
+    listed = (run.files if run else None) or {}
+    files = [(path, open_file(path)) for path in record.paths]
+    kept = [
+        (path, file)
+        for path, file in files
+        if file.metadata.num_rows == listed.get(path.name, file.metadata.num_rows)
+    ]
+    there = tuple(path for path, _ in kept)
+    resized = tuple(path.name for path in record.paths if path not in there)
+    return replace(record, paths=there, resized=resized), kept
 
 
 class _Users:

@@ -14,10 +14,11 @@ from reports.consistency import Consistency, find_consistency
 from reports.figures import Figures, Tally, figures, tally
 from reports.gaps import Gap, find_gaps
 from reports.hot import Heat, heat
-from reports.load import Attempts, load_attempts
+from reports.load import COUNTED_CODES, Attempts, load_attempts
 from reports.omission import Omission, find_omissions
 from reports.opponents import Opponents, find_opponents
 from reports.pairs import Comparison, compare_key_types, compare_targets
+from reports.record import Record
 from reports.remote import Said
 from reports.run_file import Run, read_run
 from reports.series import Series, WarmupSeries, over_time, targets_over_time, warmup_over_time
@@ -92,6 +93,8 @@ class Model:
     """Whether the measured time was warm, by target."""
     omissions: dict[str, Omission]
     """By target: what a closed loop left out; empty for an open one."""
+    record: Record
+    """The files that all of it is from."""
     committed_users: int | None
     """How many users committed anything in the measured time; None where nobody knows."""
 
@@ -107,9 +110,9 @@ class _Times:
     ) -> None:
         rows = attempts.measured
         self._shape = (len(attempts.key_types), len(attempts.targets), len(attempts.scenarios))
-        committed = rows.commit_ns > 0
-        self._latency = self._sorted(latency_ns, cells[rows.final])
-        self._commit = self._sorted(rows.commit_ns[committed], cells[committed])
+        shown = (rows.commit_ns > 0) & COUNTED_CODES[rows.outcome]
+        self._latency = self._sorted(latency_ns, cells[rows.counted()])
+        self._commit = self._sorted(rows.commit_ns[shown], cells[shown])
 
     def _sorted(self, values: NDArray[np.int64], cells: NDArray[np.int32]) -> list[NDArray[np.int64]]:
         size = int(np.prod(self._shape))
@@ -145,11 +148,11 @@ def build_model(folder: Path) -> Model:
         InputError: if it is not a result folder, or a file in it is broken.
     """
     run = read_run(folder)
-    attempts = load_attempts(folder, run.planned_end_ns, run.measured_from_ns)
+    attempts = load_attempts(folder, run)
     blocks = find_blocks(run, attempts)
     rows = attempts.measured
     end_ns = rows.end_ns()
-    latency_ns = (end_ns - rows.intended_start_ns)[rows.final]
+    latency_ns = rows.latency_ns()
     order = _target_order(run, attempts)
     databases = find_databases(run, attempts.targets)
     by_key = np.bincount(rows.key_type, minlength=len(attempts.key_types))
@@ -188,7 +191,7 @@ def build_model(folder: Path) -> Model:
             Said(run, attempts, cells),
             Band(run, attempts, blocks, counts, databases),
         )
-        gaps = find_gaps(attempts, blocks, end_ns)
+        gaps = find_gaps(run, attempts, blocks, end_ns)
     del asked, end_ns
     regions = regions_asked.result() if regions_asked is not None else None
     first = rows.attempt == 1
@@ -240,6 +243,7 @@ def build_model(folder: Path) -> Model:
         consistency=find_consistency(folder),
         warmth=warmth.result(),
         omissions=omissions.result() if omissions is not None else {},
+        record=attempts.record,
         committed_users=attempts.committed_users,
     )
 

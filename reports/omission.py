@@ -41,12 +41,13 @@ class Omission:
 def find_omissions(
     attempts: Attempts, blocks: Blocks, latency_ns: NDArray[np.int64]
 ) -> dict[str, Omission]:
-    """By target, where it has enough transactions for a p99; `latency_ns` is the final attempts'
-    latency, in their order.
+    """By target, where it has enough transactions for a p99; `latency_ns` is that of
+    `Columns.latency_ns`.
     """
     rows = attempts.measured
-    target = rows.target[rows.final]
-    began_s = (rows.intended_start_ns[rows.final] - blocks.from_ns) / 1e9
+    counted = rows.counted()
+    target = rows.target[counted]
+    began_s = (rows.intended_start_ns[counted] - blocks.from_ns) / 1e9
     present = np.flatnonzero(np.bincount(target, minlength=len(attempts.targets)))
     found = {}
     for code in present.tolist():
@@ -89,11 +90,12 @@ def omission(began_s: Floats, latency_s: Floats, length_s: float) -> Omission:
 
 
 def _stalls(began_s: Floats, latency_s: Floats, length_s: float, shortest_s: float) -> Floats:
-    """How long each time was in which nothing ended while the one that ended next was waiting, where
-    that is longer than `shortest_s`.
+    """How long each time was in which nothing ended while the one that ended next was waiting, within
+    the measured time, where that is longer than `shortest_s`.
     """
     # Ten million are not sorted for the few that lie beside a stall: those are found by their steps.
-    ends = np.minimum(began_s + latency_s, length_s)
+    ended = began_s + latency_s
+    ends = np.minimum(ended, length_s)
     steps = int(min(_MOST_STEPS, np.ceil(_STEPS_A_STALL * length_s / shortest_s)))
     width = length_s / steps
     place = np.minimum((ends / width).astype(np.int64), steps - 1)
@@ -105,10 +107,12 @@ def _stalls(began_s: Floats, latency_s: Floats, length_s: float, shortest_s: flo
     # Before the first end there is nothing: the last place stands for it.
     near[before], near[after] = True, True
     chosen = np.flatnonzero(near[place])
-    chosen = chosen[np.argsort(ends[chosen], kind="stable")]
+    # In the order in which they ended, those too that ended after the measured time.
+    chosen = chosen[np.argsort(ended[chosen], kind="stable")]
     own = place[chosen]
     first = np.searchsorted(own, after)
     last = np.searchsorted(own, before, side="right") - 1
     since = np.where(last >= 0, ends[chosen[last]], 0.0)
-    stalls = np.minimum(ends[chosen[first]] - since, latency_s[chosen[first]])
+    following = chosen[first]
+    stalls = ends[following] - np.maximum(since, began_s[following])
     return np.asarray(stalls[stalls > shortest_s])

@@ -6,15 +6,19 @@ again: attempts within a block are not independent.
 """
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtest.attempt import OUTCOME_CODE, Outcome
 from reports import percentiles
 from reports.blocks import Blocks
 from reports.figures import CONFLICT_CODES
-from reports.load import Attempts
+from reports.load import COUNTED_CODES, Attempts
+from reports.shares import FELT
+from reports.style import about
 
 _MOST_PAIRS = 200
 """Of targets: more blocks than these are taken together, for each holds a histogram."""
@@ -34,6 +38,8 @@ NOT_COMPARABLE = "not comparable"
 _RATIOS = ("conflict_rate", "throughput_tps")
 _PERCENTILES = {"latency_p50_ms": 0.5, "latency_p99_ms": 0.99}
 METRICS = (*_RATIOS, *_PERCENTILES)
+_APART_LEVEL = 0.002
+"""The chance that shares of like sides are said to differ: each of three, of every comparison."""
 
 _STEP = math.log(1.004)
 _MAX_BINS = 4000
@@ -66,6 +72,29 @@ class Ratio:
 
 
 @dataclass(frozen=True, slots=True)
+class Apart:
+    """A share of transactions in which two sides differ, so that neither is simply better."""
+
+    what: str
+    """`failed`, `were refused`, `gave up`."""
+    base: float
+    other: float
+
+    @property
+    def unlike_load(self) -> bool:
+        """Whether so many more failed on one side that what is left is of another load.
+
+        Whoever fails at once leaves the database to the others.
+        """
+        return self.what != "gave up" and abs(self.other - self.base) >= FELT
+
+    @property
+    def said(self) -> str:
+        """`4 % and 12 % of transactions gave up`."""
+        return f"{about(self.base)} and {about(self.other)} of transactions {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Key type, or target, `other` against `base`."""
 
@@ -79,6 +108,8 @@ class Comparison:
     """Whether pairs are blocks, which the run may have shorter."""
     target: str | None = None
     """Where key types were compared, on which of several targets."""
+    apart: tuple[Apart, ...] = ()
+    """Shares of transactions in which the two differ, so that neither is simply better."""
 
     def of(self, metric: str) -> Ratio:
         """The ratio of one of METRICS."""
@@ -104,14 +135,17 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One side of each pair: sums (P,) and latency histograms (P, bins)."""
+    """One side of each pair: sums (P,), of attempts `decided`, and latency histograms (P, bins)."""
 
-    attempts: NDArray[np.float64]
+    decided: NDArray[np.float64]
     conflicts: NDArray[np.float64]
     committed: NDArray[np.float64]
     seconds: NDArray[np.float64]
     latency: NDArray[np.float64]
     sorted_ns: NDArray[np.int64]
+    ended: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    """Transactions, however they ended; those that did not commit by the words of `Apart`."""
+    lost: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def compare_key_types(
@@ -131,7 +165,7 @@ def compare_key_types(
     Args:
         attempts: the run's attempts.
         blocks: its blocks.
-        latency_ns: latency of each final attempt, in the order of the attempts.
+        latency_ns: that of `Columns.latency_ns`.
         present: codes of the key types that ran, in the order of the report.
         targets: codes of the targets, likewise.
         seed: of the bootstrap's random numbers, so that a report can be made again.
@@ -154,9 +188,9 @@ def compare_key_types(
             base = table.side([base_of[g] for g in both])
             other = table.side([other_of[g] for g in both])
             names = attempts.key_types[present[0]], attempts.key_types[present[place]]
-            ratios = _ratios(names, base, other, seed)
+            ratios, apart = _ratios(names, base, other, seed), tuple(_apart(base[0], other[0]))
             on = attempts.targets[target] if several else None
-            found.append(Comparison(*names, len(both), ratios, pair_s, True, on))
+            found.append(Comparison(*names, len(both), ratios, pair_s, True, on, apart))
     return found
 
 
@@ -184,9 +218,11 @@ def compare_targets(
     base, found = side(present[0]), []
     for target in present[1:]:
         names = attempts.targets[present[0]], attempts.targets[target]
-        ratios = _ratios(names, base, side(target), seed)
+        other = side(target)
         users = [attempts.users.get(name) for name in names]
-        found.append(Comparison(*names, pairs, _by_users(ratios, users), pair_s, not alone))
+        ratios = _by_users(_ratios(names, base, other, seed), users)
+        apart = tuple(_apart(base[0], other[0]))
+        found.append(Comparison(*names, pairs, ratios, pair_s, not alone, apart=apart))
     return found
 
 
@@ -217,13 +253,13 @@ def _by_users(ratios: tuple[Ratio, ...], users: list[int | None]) -> tuple[Ratio
     base, other = users
     if base == other:
         return ratios
-    verdict = f"{NOT_COMPARABLE}: {base or 'unknown'} and {other or 'unknown'} users"
-    return tuple(
-        replace(r, ratio=None, low=None, high=None, verdict=verdict)
-        if r.metric == "throughput_tps"
-        else r
-        for r in ratios
-    )
+    why = f"{base or 'unknown'} and {other or 'unknown'} users"
+    return tuple(_without(r, why) if r.metric == "throughput_tps" else r for r in ratios)
+
+
+def _without(ratio: Ratio, why: str) -> Ratio:
+    """Both values, and that they are not to be compared."""
+    return replace(ratio, ratio=None, low=None, high=None, verdict=f"{NOT_COMPARABLE}: {why}")
 
 
 class _Table:
@@ -243,14 +279,25 @@ class _Table:
     ) -> None:
         size = len(seconds)
         outcome, final = attempts.measured.outcome, attempts.measured.final
+        counted = attempts.measured.counted()
         if mine is not None:
-            latency_ns = latency_ns[mine[final]]
-            where, outcome, final = where[mine], outcome[mine], final[mine]
+            latency_ns = latency_ns[mine[counted]]
+            where, outcome, final, counted = (x[mine] for x in (where, outcome, final, counted))
+
+        def sums(chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+            return np.bincount(where[chosen], minlength=size)
+
+        conflicted = CONFLICT_CODES[outcome]
+        refused = outcome == OUTCOME_CODE[Outcome.REFUSED]
+        self._decided, self._conflicts = sums(COUNTED_CODES[outcome]), sums(conflicted)
+        self._committed, self._ended = sums(counted & ~conflicted), sums(final)
+        self._lost = {
+            "failed": sums(final & ~counted & ~refused),
+            "were refused": sums(final & refused),
+            "gave up": sums(final & conflicted),
+        }
         self._seconds = seconds
-        self._attempts = np.bincount(where, minlength=size)
-        self._conflicts = np.bincount(where[CONFLICT_CODES[outcome]], minlength=size)
-        self._ended_in = where[final]
-        self._committed = np.bincount(self._ended_in[outcome[final] == 0], minlength=size)
+        self._ended_in = where[counted]
         self._latency_ns = latency_ns
         low = math.log(max(1, int(latency_ns.min(initial=1 << 62))))
         high = math.log(max(2, int(latency_ns.max(initial=2))))
@@ -265,15 +312,17 @@ class _Table:
         ).reshape(size, self.bins)
 
     def side(self, chosen: list[int]) -> tuple[_Side, NDArray[np.float64]]:
-        member = np.zeros(len(self._attempts), bool)
+        member = np.zeros(len(self._seconds), bool)
         member[chosen] = True
         return _Side(
-            self._attempts[chosen].astype(float),
+            self._decided[chosen].astype(float),
             self._conflicts[chosen].astype(float),
             self._committed[chosen].astype(float),
             self._seconds[chosen],
             self._histogram[chosen].astype(float),
             np.sort(self._latency_ns[member[self._ended_in]]),
+            self._ended[chosen].astype(float),
+            {what: counts[chosen].astype(float) for what, counts in self._lost.items()},
         ), self.edges
 
 
@@ -289,7 +338,7 @@ def _ratios(
     if pairs >= MIN_PAIRS:
         drawn = _bootstrap(a, b, edges, seed)
     values = {
-        "conflict_rate": [_divide(s.conflicts.sum(), s.attempts.sum()) for s in (a, b)],
+        "conflict_rate": [_divide(s.conflicts.sum(), s.decided.sum()) for s in (a, b)],
         "throughput_tps": [_divide(s.committed.sum(), s.seconds.sum()) for s in (a, b)],
     }
     for metric, quantile in _PERCENTILES.items():
@@ -302,7 +351,36 @@ def _ratios(
     if not (a.committed.any() and b.committed.any()):
         # What failures took, and how seldom they conflicted, says nothing of transactions.
         values = {m: [None, None] for m in METRICS}
-    return tuple(_ratio(m, names, values[m], drawn.get(m), pairs) for m in METRICS)
+    found = tuple(_ratio(m, names, values[m], drawn.get(m), pairs) for m in METRICS)
+    unlike = [one for one in _apart(a, b) if one.unlike_load]
+    return tuple(_without(r, unlike[0].said) for r in found) if unlike else found
+
+
+def _apart(a: _Side, b: _Side) -> Iterator[Apart]:
+    """The shares of transactions in which the sides differ: by FELT, or by more than chance shows."""
+    for what in b.lost:
+        found = Apart(what, *(_divide(s.lost[what].sum(), s.ended.sum()) or 0.0 for s in (a, b)))
+        if found.unlike_load or _is_shown(a, b, found):
+            yield found
+
+
+def _is_shown(a: _Side, b: _Side, found: Apart) -> bool:
+    """Whether the difference of two shares is more than that of pairs shows by chance.
+
+    Both are ratios of sums over pairs; their difference has the variance of its residuals' sum (W. G.
+    Cochran, "Sampling Techniques", 1977, section 6.4).
+    """
+    pairs = len(a.seconds)
+    if pairs < MIN_PAIRS or found.base == found.other:
+        return False
+    from scipy.special import stdtrit
+
+    rests = [
+        (side.lost[found.what] - share * side.ended) / max(1.0, side.ended.sum())
+        for side, share in ((a, found.base), (b, found.other))
+    ]
+    error = math.sqrt(float(((rests[1] - rests[0]) ** 2).sum()) * pairs / (pairs - 1))
+    return abs(found.other - found.base) > error * float(stdtrit(pairs - 1, 1 - _APART_LEVEL / 2))
 
 
 def _divide(above: float, below: float) -> float | None:
@@ -345,8 +423,8 @@ def _bootstrap(
     with np.errstate(divide="ignore", invalid="ignore"):
         found = {
             "conflict_rate": (weights @ b.conflicts)
-            / (weights @ b.attempts)
-            / ((weights @ a.conflicts) / (weights @ a.attempts)),
+            / (weights @ b.decided)
+            / ((weights @ a.conflicts) / (weights @ a.decided)),
             "throughput_tps": (weights @ b.committed)
             / (weights @ b.seconds)
             / ((weights @ a.committed) / (weights @ a.seconds)),

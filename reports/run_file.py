@@ -1,16 +1,19 @@
 """`run.json`: what a run was, read and checked."""
 
-import json
 import re
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from loadtest.errors import InputError
+from loadtest.json_file import read_json
+from loadtest.messages import quoted
 
 FORMAT = 1
+MOST_NS = 1 << 62
+"""A moment in the year 2116: so far the sum of two fits 64 bits."""
 
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
@@ -29,14 +32,18 @@ def _names(value: Any) -> Any:
     return tuple(value.split(",")) if isinstance(value, str) else value
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds)]
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=1e9)]
+Number = Annotated[float, Field(ge=-1e15, le=1e15)]
+Count = Annotated[int, Field(ge=0, le=10**15)]
+Moment = Annotated[int, Field(ge=0, le=MOST_NS)]
+"""Nanoseconds since 1970."""
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
 class _Lenient(BaseModel):
     """Keys that this version does not know are fine."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
 class Config(_Lenient):
@@ -44,19 +51,19 @@ class Config(_Lenient):
 
     scenario: str = "transfer"
     keys: Names = ()
-    users: int | None = None
+    users: Count | None = None
     duration: Seconds | None = None
     warmup: Seconds | None = None
     block: Seconds | None = None
-    rate: float | None = None
+    rate: Number | None = None
     think_time: Seconds | None = None
     skew: str = "uniform"
-    accounts: int | None = None
+    accounts: Count | None = None
     retry: str | None = None
-    max_attempts: int = 0
+    max_attempts: Count = 0
     seed: int = 0
-    processes: int | None = None
-    dpu_price: float | None = None
+    processes: Count | None = None
+    dpu_price: Number | None = None
     consistency: Seconds | None = None
 
 
@@ -72,13 +79,16 @@ class Target(_Lenient):
     version: str | None = None
     regime: str | None = None
     isolation: str | None = None
-    commit_delay_ms: float | None = None
+    commit_delay_ms: Number | None = None
     durable: bool | None = None
     endpoint: str | None = None
     region: str | None = None
     transfer: str | None = None
     database: str | None = None
     retry: str | None = None
+    pooler: str | None = None
+    libpq_variables: tuple[str, ...] | None = None
+    """The names of libpq's environment variables that were set for its connections."""
 
     @property
     def decides_after_s(self) -> float:
@@ -114,9 +124,9 @@ class Target(_Lenient):
 class Lag(_Lenient):
     """How late the generator's event loop ran, in milliseconds."""
 
-    p50: float | None = None
-    p99: float | None = None
-    max: float | None = None
+    p50: Number | None = None
+    p99: Number | None = None
+    max: Number | None = None
 
 
 class Generator(_Lenient):
@@ -124,14 +134,12 @@ class Generator(_Lenient):
 
     worker: int | str | None = None
     pid: int | None = None
-    cpu_share: float | None = None
+    cpu_share: Number | None = None
     loop_lag_ms: Lag = Lag()
-    scheduled: int | None = None
-    started: int | None = None
-    lost_attempts: int | None = None
-    missing_attempts: int | None = None
-    """Attempts that it wrote, and that the record does not have."""
-    without_session: int | None = None
+    scheduled: Count | None = None
+    started: Count | None = None
+    lost_attempts: Count | None = None
+    without_session: Count | None = None
     """Users of this process that never had a session."""
     why_no_session: str | None = None
 
@@ -139,9 +147,9 @@ class Generator(_Lenient):
 class Pacing(_Lenient):
     """How the schedule of an open loop was kept."""
 
-    rate: float | None = None
-    late: int | None = None
-    scheduled: int | None = None
+    rate: Number | None = None
+    late: Count | None = None
+    scheduled: Count | None = None
 
 
 class Invariant(_Lenient):
@@ -152,7 +160,7 @@ class Invariant(_Lenient):
     what: str = "invariant"
     expected: str | None = None
     found: str | None = None
-    negative: int | None = None
+    negative: Count | None = None
     holds: bool | None = None
     why: str | None = None
 
@@ -166,19 +174,28 @@ class Run(_Lenient):
     targets: tuple[Target, ...] = ()
     versions: dict[str, Any] = Field(default_factory=dict)
     machine: dict[str, Any] = Field(default_factory=dict)
-    accounts: int | None = None
-    started_ns: int | None = None
-    measured_from_ns: int | None = None
-    measured_until_ns: int | None = None
-    ended_ns: int | None = None
+    accounts: Count | None = None
+    started_ns: Moment | None = None
+    measured_from_ns: Moment | None = None
+    measured_until_ns: Moment | None = None
+    ended_ns: Moment | None = None
     interrupted: bool = False
     simulated: bool = False
     """Whether the attempts were computed (`occbench simulate`) and no database was there."""
     generators: tuple[Generator, ...] = ()
     pacing: Pacing = Pacing()
     invariant: tuple[Invariant, ...] = ()
-    sum_q_squared: dict[str, float | None] = Field(default_factory=dict)
+    sum_q_squared: dict[str, Number | None] = Field(default_factory=dict)
+    files: dict[str, Count] | None = None
+    """The files of `attempts/` that were written, with their rows; None of a run that did not end."""
     settings: dict[str, Any] = Field(default_factory=dict, exclude=True)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Run":
+        begin, end = self.measured_from_ns, self.measured_until_ns
+        if begin is not None and end is not None and end < begin:
+            raise ValueError("measured_until_ns lies before measured_from_ns")
+        return self
 
     @property
     def size(self) -> int | None:
@@ -207,17 +224,12 @@ def read_run(folder: Path) -> Run:
     path = folder / "run.json"
     if not path.is_file():
         raise InputError(f"{folder} is not a run's folder: it has no run.json")
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{path} is not valid JSON ({error}); restore it from the run") from error
+    data = read_json(path, "restore it from the run")
     if not isinstance(data, dict) or "format" not in data:
         raise InputError(f'{path} does not describe a run: it has no "format" key')
     if data["format"] != FORMAT:
         raise InputError(
-            f"{path} has format {data['format']!r}, this version reads format {FORMAT}; "
+            f"{path} has format {quoted(data['format'])}, this version reads format {FORMAT}; "
             "use the version of occbench that wrote it"
         )
     # A key with null says the same as a key left out.

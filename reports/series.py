@@ -10,7 +10,7 @@ from loadtest.attempt import OUTCOME_CODE, Outcome
 from reports import percentiles
 from reports.blocks import Blocks
 from reports.figures import CONFLICT_CODES
-from reports.load import Attempts, Warmup
+from reports.load import COUNTED_CODES, Attempts, Warmup
 
 _MOST_BINS = 120
 _FEWEST_BINS = 10
@@ -138,7 +138,7 @@ def over_time(
         attempts: the run's attempts.
         blocks: its blocks.
         end_ns: end of each attempt.
-        latency_ns: latency of each final attempt, in the order of the attempts.
+        latency_ns: that of `Columns.latency_ns`.
         key_type: the key type's code.
         alternating: whether other key types had blocks of their own between.
         closed: whether users started their next transaction when the last had ended.
@@ -188,18 +188,21 @@ def _series(
 ) -> Series:
     """The attempts that are `mine`, of which `place` has the bins."""
     rows = attempts.measured
-    outcome, final = rows.outcome[mine], rows.final[mine]
-    latency_ns = latency_ns[mine if isinstance(mine, slice) else mine[rows.final]]
+    all_counted = rows.counted()
+    outcome, counted = rows.outcome[mine], all_counted[mine]
+    latency_ns = latency_ns[mine if isinstance(mine, slice) else mine[all_counted]]
     size = bins.size
-    attempted = np.bincount(place, minlength=size)
+    decided = np.bincount(place[COUNTED_CODES[outcome]], minlength=size)
     conflicts = np.bincount(place[CONFLICT_CODES[outcome]], minlength=size)
-    committed = np.bincount(place[final & (outcome == OUTCOME_CODE[Outcome.COMMITTED])], minlength=size)
+    committed = np.bincount(
+        place[counted & (outcome == OUTCOME_CODE[Outcome.COMMITTED])], minlength=size
+    )
     middle_ns, seconds, joined = bins.bounds()
     with np.errstate(divide="ignore", invalid="ignore"):
-        rate = np.where(attempted >= _FEWEST_ATTEMPTS, conflicts / attempted, np.nan)
+        rate = np.where(decided >= _FEWEST_ATTEMPTS, conflicts / decided, np.nan)
         throughput = np.where(seconds > 0, committed / seconds, np.nan)
     middle_s = np.asarray((middle_ns - blocks.from_ns) / 1e9, np.float64)
-    merged = _merged(size, int(np.count_nonzero(final)))
+    merged = _merged(size, int(np.count_nonzero(counted)))
     heads = np.arange(0, size, merged)
     counts = np.diff(np.append(heads, size))
     return Series(
@@ -209,7 +212,7 @@ def _series(
         conflict_rate=rate,
         joined=joined,
         latency_middle_s=np.add.reduceat(middle_s, heads) / counts,
-        latency_ms=_percentiles(place[final] // np.int32(merged), latency_ns, len(heads)),
+        latency_ms=_percentiles(place[counted] // np.int32(merged), latency_ns, len(heads)),
         latency_joined=joined[heads] if merged == 1 or not alternating else np.zeros(len(heads), bool),
     )
 
@@ -253,10 +256,10 @@ def warmup_over_time(warmup: Warmup, measured_from_ns: int) -> WarmupSeries | No
     width = length / size
     since = (warmup.end_ns - warmup.first_start_ns) / 1e9
     place = np.clip((since / width).astype(np.int64), 0, size - 1)
-    attempted = np.bincount(place, minlength=size)
+    decided = np.bincount(place[COUNTED_CODES[warmup.outcome]], minlength=size)
     conflicts = np.bincount(place[CONFLICT_CODES[warmup.outcome]], minlength=size)
     committed = np.bincount(place[warmup.outcome == OUTCOME_CODE[Outcome.COMMITTED]], minlength=size)
     with np.errstate(divide="ignore", invalid="ignore"):
-        rate = np.where(attempted >= _FEWEST_ATTEMPTS, conflicts / attempted, np.nan)
+        rate = np.where(decided >= _FEWEST_ATTEMPTS, conflicts / decided, np.nan)
     middle_s = np.asarray((np.arange(size) + 0.5) * width - length, np.float64)
     return WarmupSeries(middle_s, committed / width, rate)

@@ -5,7 +5,6 @@ Nothing is scaled to make up for that. Instead the tool's own attempts are count
 very same minutes and with the warm-up, so that equal things stand beside each other.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from loadtest.attempt import CONFLICTS, Outcome
 from loadtest.errors import InputError
+from loadtest.json_file import read_json
 from loadtest.pricing import DPU_PRICE, a_million, dsql_cost
 from reports.model import Model
 from reports.percentiles import describe
@@ -170,7 +170,9 @@ def read_service(folder: Path, model: Model, dpu_price: float | None = None) -> 
     first = run.measured_from_ns // _MINUTE_NS
     last = -(-run.measured_until_ns // _MINUTE_NS)
     inside = run.measured_until_ns // _MINUTE_NS - -(-run.measured_from_ns // _MINUTE_NS)
-    own = _OwnMinutes(folder, {name for one in arrived for name in one.targets}, first, last)
+    own = _OwnMinutes(
+        model.record.paths, {name for one in arrived for name in one.targets}, first, last
+    )
     return Service(
         begin=datetime.fromtimestamp(first * 60, UTC),
         end=datetime.fromtimestamp(last * 60, UTC),
@@ -186,17 +188,13 @@ def read_service(folder: Path, model: Model, dpu_price: float | None = None) -> 
 
 def _read(path: Path) -> _File:
     try:
-        file = _File.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
+        file = _File.model_validate(read_json(path, "delete it and fetch it again"))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InputError(
             f"{path}: {where}: {first['msg'].lower()}; delete it and fetch it again"
         ) from None
-    except ValueError as error:
-        raise InputError(f"{path} is not valid JSON ({error}); delete it and fetch it again") from None
     if file.format != FORMAT:
         raise InputError(f"{path} has format {file.format}, this version reads format {FORMAT}")
     return file
@@ -241,10 +239,10 @@ def _counted(one: _Cluster, model: Model, own: "_OwnMinutes", dpu_price: float) 
 class _OwnMinutes:
     """The tool's attempts by target and the minute in which they ended, warm-up included."""
 
-    def __init__(self, folder: Path, targets: set[str], first: int, last: int) -> None:
+    def __init__(self, files: Iterable[Path], targets: set[str], first: int, last: int) -> None:
         self._parts: dict[str, list[tuple[NDArray[Any], ...]]] = {name: [] for name in targets}
         wanted = pa.array(sorted(targets))
-        for path in sorted((folder / "attempts").glob("*.parquet")):
+        for path in files:
             # The model has been built by now: every file is whole and has the columns.
             rows = pq.read_table(path, columns=list(_COLUMNS))
             rows = rows.filter(pc.is_in(rows["target"].cast(pa.string()), wanted))

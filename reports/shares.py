@@ -8,6 +8,11 @@ Z95 = 1.959964
 FEW = 100
 """Counts below this leave a share unsure by more than a fifth: 1.96 / √100."""
 
+FELT = 0.01
+"""Share of transactions that failed, or gave up, from which a headline says so; and by which the shares
+of two sides differ at least, for what is left of them to be of another load.
+"""
+
 
 def share_interval(hits: int, of: int, z: float = Z95) -> tuple[float, float] | None:
     """The interval in which the true share lies, from `hits` of `of` that are independent.

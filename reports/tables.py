@@ -74,7 +74,7 @@ def _dollars(f: Figures) -> str:
 
 
 ROWS: tuple[Row, ...] = (
-    ("Conflict rate", lambda f: conflict_rate(f) if f.attempts else _ABSENT, "conflict_rate"),
+    ("Conflict rate", lambda f: conflict_rate(f) if f.decided else _ABSENT, "conflict_rate"),
     ("… predicted", _band, None),
     ("Throughput (transactions/s)", _throughput, "throughput_tps"),
     ("Latency p50", lambda f: percentile(f.latency, "p50"), "latency_p50_ms"),
@@ -82,8 +82,9 @@ ROWS: tuple[Row, ...] = (
     ("Latency p99", lambda f: percentile(f.latency, "p99"), "latency_p99_ms"),
     ("Latency p99.9", lambda f: percentile(f.latency, "p999"), None),
     ("COMMIT p50", lambda f: percentile(f.commit, "p50") if f.commit else _ABSENT, None),
-    ("Transactions retried", lambda f: retry_rate(f) if f.transactions else _ABSENT, None),
+    ("Transactions retried", lambda f: retry_rate(f) if f.counted else _ABSENT, None),
     ("Gave up", lambda f: count(f.give_ups), None),
+    ("Failed otherwise", lambda f: count(f.failed), None),
     ("Committed", lambda f: count(f.committed), None),
 )
 

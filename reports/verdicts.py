@@ -12,8 +12,9 @@ from reports.in_band import place_in_band
 from reports.model import Model
 from reports.run_file import Target
 from reports.service import Service
-from reports.style import THIN, about, between, count, milliseconds, plural, seconds
+from reports.style import about, between, count, milliseconds, plural, seconds
 from reports.verdict import State, Verdict
+from reports.verdicts_of_gaps import gap_verdicts
 from reports.verdicts_of_pacing import pacing_verdict, schedule_kept
 from reports.verdicts_of_samples import few_conflicts
 from reports.verdicts_of_users import users_verdict
@@ -82,11 +83,12 @@ def verdicts(model: Model, service: Service | None = None) -> list[Verdict]:
             for name, figures in model.key_types.items()
             if figures.committed
         ]
-    found += [*_bands_by_target(model), *_gaps(model)]
+    found += [*_bands_by_target(model), *gap_verdicts(model)]
     if model.overall.committed:
         found += [*few_conflicts(model), *warmup_verdicts(model)]
     if not model.run.simulated:
         found += [*users_verdict(model), _generator(model), *_reports(model)]
+    found += _record(model)
     found.append(pacing_verdict(model))
     found += [*_consistency(model), *_failures(model), *_capacity(model), *_service(model, service)]
     not_durable = [t.name for t in model.run.targets if t.durable is False]
@@ -210,37 +212,6 @@ def _bands_by_target(model: Model) -> list[Verdict]:
     return [verdict for verdict in found if verdict.state == "bad" or not regions.pooled]
 
 
-def _gaps(model: Model) -> list[Verdict]:
-    """When a target answered nothing, what it cost, and whether the others went on."""
-    found = []
-    for gap in model.gaps:
-        until = (
-            f"from {_at(gap.from_s)} to {_at(gap.until_s)}"
-            if gap.came_back
-            else f"from {_at(gap.from_s)} to the end"
-        )
-        failed = {said: gap.failed[o] for o, said in _LOST.items() if o in gap.failed}
-        cost = ", ".join(said.format(plural(n, "attempt")) for said, n in failed.items())
-        parts = [f"{gap.target} answered nothing {until}: {cost}"]
-        parts += [
-            f"{name} went on with {about(share)} of its rate" for name, share in gap.others.items()
-        ]
-        found.append(Verdict("gap", "bad", f"{'; '.join(parts)}."))
-    return found
-
-
-_LOST = {
-    Outcome.CONNECT_FAILED: "{} failed to connect",
-    Outcome.CONNECTION_LOST: "{} lost the connection before COMMIT",
-    Outcome.AMBIGUOUS: "{} ended ambiguous",
-}
-
-
-def _at(moment_s: float) -> str:
-    """A moment of the run, to a tenth of a second."""
-    return f"{moment_s:,.1f}{THIN}s"
-
-
 def _band(name: str, figures: Figures, regimes: set[str], targets: Sequence[Target]) -> Verdict:
     subject = f"prediction, {name}"
     low, high, place = figures.predicted_low, figures.predicted_high, place_in_band(figures)
@@ -326,17 +297,6 @@ def _reports(model: Model) -> list[Verdict]:
                 f"did not report: {they} died, and what {they} measured last is missing.",
             )
         )
-    missing = sum(g.missing_attempts or 0 for g in model.run.generators)
-    if missing:
-        found.append(
-            Verdict(
-                "missing attempts",
-                "bad",
-                f"{plural(missing, 'attempt')} that load processes wrote "
-                f"{'is' if missing == 1 else 'are'} not in this folder, and in no figure: they saw "
-                "another folder under its path.",
-            )
-        )
     lost = sum(g.lost_attempts or 0 for g in model.run.generators)
     if lost:
         found.append(
@@ -347,6 +307,16 @@ def _reports(model: Model) -> list[Verdict]:
                 f"{'is' if lost == 1 else 'are'} in no figure.",
             )
         )
+    return found
+
+
+def _record(model: Model) -> list[Verdict]:
+    """Files of attempts that are not the run's, and those of the run that are not there."""
+    record, found = model.record, []
+    if record.incomplete_said:
+        found.append(Verdict("record", "bad", record.incomplete_said))
+    if record.left_out_said:
+        found.append(Verdict("other files", "note", record.left_out_said))
     return found
 
 

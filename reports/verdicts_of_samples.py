@@ -20,7 +20,7 @@ def few_conflicts(model: Model) -> list[Verdict]:
             continue
         low, high = interval
         if not f.conflicts:
-            text = f"no conflict in {plural(f.attempts, 'attempt')}, a rate of up to {about(high)}"
+            text = f"no conflict in {plural(f.decided, 'attempt')}, a rate of up to {about(high)}"
         else:
             reach = f"a rate between {about(low)} and {about(high)}"
             text = f"{plural(f.conflicts, 'conflict')}, {reach}"

@@ -80,13 +80,13 @@ class Warmth:
 
 
 def find_warmth(attempts: Attempts, blocks: Blocks, latency_ns: NDArray[np.int64]) -> dict[str, Warmth]:
-    """Judge each target's measured time by its name; `latency_ns` is the final attempts' latency, in
-    their order.
+    """Judge each target's measured time by its name; `latency_ns` is that of
+    `Columns.latency_ns`.
     """
     rows = attempts.measured
-    final = rows.final
-    target, key, outcome = rows.target[final], rows.key_type[final], rows.outcome[final]
-    began_s = (rows.intended_start_ns[final] - blocks.from_ns) / 1e9
+    counted = rows.counted()
+    target, key, outcome = rows.target[counted], rows.key_type[counted], rows.outcome[counted]
+    began_s = (rows.intended_start_ns[counted] - blocks.from_ns) / 1e9
     committed = outcome == OUTCOME_CODE[Outcome.COMMITTED]
     logs = np.log(np.maximum(latency_ns, 1))
     present = np.flatnonzero(np.bincount(target, minlength=len(attempts.targets)))

@@ -15,7 +15,7 @@ from loadtest.targets.sql import SqlTarget
 from seed import manifest
 from seed.batches import block_size
 from seed.check import check_complete, check_loaded
-from seed.decide import Action, decide
+from seed.decide import Action, decide, refuse_in_use
 from seed.keyfile import key_source, open_keys
 from seed.loader import Loader, SeedInterrupted
 from seed.manifest import Manifest
@@ -26,8 +26,12 @@ from seed.statements import Connection, again, column_types, execute, pause
 _ROUNDS = 3
 _LOCK_TRIES = 5
 _LOCK_KEY = "hashtextextended('occbench seed ' || current_schema() || '.' || %s, 0)"
-_LOCK_SQL = f"SELECT pg_try_advisory_lock({_LOCK_KEY})"
-_UNLOCK_SQL = f"SELECT pg_advisory_unlock({_LOCK_KEY})"
+_LOCK_SQL = f"SELECT pg_try_advisory_xact_lock({_LOCK_KEY})"
+# The transaction is idle for as long as the loading takes.
+_KEEP_SQL = (
+    "SELECT set_config(name, '0', true) FROM pg_settings "
+    "WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"
+)
 _TAKEN = "another command is seeding table {}; wait until it has ended"
 
 
@@ -88,7 +92,7 @@ class _Seeding:
 
     def run(self, progress: Progress) -> TableResult:
         """Do it."""
-        with closing(self._target.connect()) as control, self._alone(control) as alone:
+        with closing(self._target.connect()) as control, self._alone() as alone:
             action, found = self.look(control)
             if found is not None and found.state == "creating" and not (alone or self._plan.recreate):
                 # Perhaps it broke off there, perhaps it is being made right now: nobody can say.
@@ -96,6 +100,7 @@ class _Seeding:
                     f"table {self._table.name} is being made by another command, or one broke "
                     "off there; try again, or replace it with --recreate"
                 )
+            refuse_in_use(self._plan, self._target, self._table, action)
             if action is Action.CHECK and found is not None:
                 check_complete(control, self._scenario, found)
                 return self._result(0, 0.0)
@@ -108,9 +113,9 @@ class _Seeding:
                 self._finish(living, now)
         return self._result(loaded, seconds)
 
-    def _alone(self, control: Connection) -> AbstractContextManager[bool]:
+    def _alone(self) -> AbstractContextManager[bool]:
         if self._target.dialect.advisory_locks:
-            return _alone(control, self._table.name)
+            return _alone(self._target, self._table.name)
         return nullcontext(False)
 
     def _result(self, loaded: int, seconds: float) -> TableResult:
@@ -212,30 +217,35 @@ class _Seeding:
 
 
 @contextmanager
-def _alone(control: Connection, table: str) -> Iterator[bool]:
+def _alone(target: SqlTarget, table: str) -> Iterator[bool]:
     """Keep other seedings of the table away; gives True, for nobody else is at it.
 
-    Where there are no advisory locks (Aurora DSQL), the ledger's unique key still lets every batch
-    in only once.
+    The lock is a transaction's, on a connection of its own: a session's would stay in the session of
+    a pooler, for whoever has it next. The transaction holds no snapshot. Where there are no advisory
+    locks (Aurora DSQL), the ledger's unique key still lets every batch in only once.
     """
-    if not _lock(control, table):
-        raise InputError(_TAKEN.format(table))
-    try:
-        yield True
-    finally:
-        # It would go with the connection, but a moment later than the next command may come.
-        with suppress(psycopg.Error):
-            control.execute(_UNLOCK_SQL, (table,))
+    with closing(target.connect()) as holder:
+        if not _lock(holder, table):
+            raise InputError(_TAKEN.format(table))
+        try:
+            yield True
+        finally:
+            # It would go with the connection, but a moment later than the next command may come.
+            with suppress(psycopg.Error):
+                holder.rollback()
 
 
-def _lock(control: Connection, table: str) -> bool:
+def _lock(holder: Connection, table: str) -> bool:
     """Whether the lock was there to be had.
 
     A command that was killed a moment ago is still holding it, so a little patience is in order.
     """
     for attempt in range(_LOCK_TRIES):
-        row = execute(control, _LOCK_SQL, (table,)).fetchone()
+        holder.execute("BEGIN")
+        holder.execute(_KEEP_SQL.encode())
+        row = holder.execute(_LOCK_SQL.encode(), (table,)).fetchone()
         if row is not None and row[0]:
             return True
+        holder.rollback()
         pause(attempt)
     return False

@@ -39,6 +39,9 @@ class BatchWriter:
         self._stop = stop
         self._open_pair: tuple[Connection, Wire] | None = None
         self._together = target.dialect.statements_together
+        # What a crash of the server takes away it takes with its ledger rows, and the ledger is
+        # counted at the end; the commit that calls the table complete is a durable one.
+        self._begin = [b"BEGIN", *(setting.encode() for setting in target.dialect.loading_settings)]
         table = scenario.table(manifest.key_type)
         self._encoder, self._copy = _copying(table, target.dialect.copy_format)
         # Only while the manifest says that this very load goes on: a batch can never land in a
@@ -86,10 +89,6 @@ class BatchWriter:
         """A connection that is in no transaction."""
         if self._open_pair is None or self._open_pair[0].closed:
             connection = self._target.connect()
-            # What a crash of the server takes away it takes with its ledger rows, and the ledger
-            # is counted at the end; the commit that calls the table complete is a durable one.
-            for setting in self._target.dialect.loading_settings:
-                execute(connection, setting)
             self._open_pair = connection, Wire(connection)
         self._open_pair[1].roll_back()
         return self._open_pair
@@ -100,12 +99,13 @@ class BatchWriter:
         The ledger's row comes first, so that a doubled batch is seen before its rows are sent.
         """
         if self._together:
-            if not wire.run(b"BEGIN; " + self._note % batch.number):
+            if not wire.run(b"; ".join([*self._begin, self._note % batch.number])):
                 return False
             rows = self._encoder.encode(values, COPY_ROWS)
             wire.run(b"; ".join([*[self._copy] * len(rows), b"COMMIT"]), rows)
             return True
-        wire.run(b"BEGIN")
+        for statement in self._begin:
+            wire.run(statement)
         if not wire.run(self._note % batch.number):
             return False
         wire.run(self._copy, self._encoder.encode(values, len(batch.accounts)))

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -207,10 +208,10 @@ def _blocks(fake: FakeRun) -> list[tuple[int, str, int, float]]:
     if fake.warmup_s:
         found.append((-1, fake.keys[0], BEGIN_NS, fake.warmup_s))
     begin = BEGIN_NS + round(fake.warmup_s * 1e9)
-    for number in range(max(1, round(fake.duration_s / fake.block_s))):
+    for number in range(max(1, math.ceil(fake.duration_s / fake.block_s - 1e-9))):
         key = fake.keys[key_of_block(number, len(fake.keys), fake.seed)]
         start = begin + round(number * fake.block_s * 1e9)
-        found.append((number, key, start, min(fake.block_s, fake.duration_s)))
+        found.append((number, key, start, min(fake.block_s, fake.duration_s - number * fake.block_s)))
     return found
 
 

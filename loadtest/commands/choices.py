@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from loadtest.errors import InputError
+from loadtest.messages import quoted
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +30,7 @@ def _list(
         "retries": {name: text for name, (_, text) in POLICIES.items()},
     }
     if what not in lists:
-        raise InputError(f"there is no list of {what!r}; there is {', '.join(lists)}")
+        raise InputError(f"there is no list of {quoted(what)}; there is {', '.join(lists)}")
     width = max(map(len, lists[what]))
     for name, text in lists[what].items():
         print(f"{name:<{width}}  {text}")

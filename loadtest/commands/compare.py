@@ -9,6 +9,8 @@ import typer
 
 from loadtest.commands.gating import FailOn, Gating, JUnit, Markdown
 from loadtest.errors import InputError, OccbenchError
+from loadtest.messages import quoted
+from loadtest.numbers import number_of
 
 
 def register(app: typer.Typer) -> None:
@@ -143,12 +145,9 @@ def _share(text: str | None) -> float | None:
     """`1.5%` or `0.015` as a share."""
     if text is None:
         return None
-    try:
-        value = float(text.strip().removesuffix("%"))
-    except ValueError:
-        value = -1.0
-    if text.strip().endswith("%"):
+    value = number_of(text.strip().removesuffix("%"))
+    if value is not None and text.strip().endswith("%"):
         value /= 100
-    if not 0 <= value < 1:
-        raise InputError(f"--allowance: {text!r} will not do; give a share of the figures, as 1.5%")
+    if value is None or not 0 <= value < 1:
+        raise InputError(f"--allowance: {quoted(text)} will not do; give a share of the figures, as 1.5%")
     return value

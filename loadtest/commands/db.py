@@ -1,5 +1,8 @@
 """`occbench db …`: the database that comes with the tool."""
 
+import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +18,9 @@ db = typer.Typer(
     help="The PostgreSQL that comes with the tool: start it, look into it, throw it away.",
     no_args_is_help=True,
 )
+
+
+Force = Annotated[bool, typer.Option("--force", help="Do it even while a run is going on.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -34,12 +40,14 @@ def _db_start(data: DataFolder = None) -> None:
 
 
 @db.command("stop")
-def _db_stop(data: DataFolder = None) -> None:
+def _db_stop(data: DataFolder = None, force: Force = False) -> None:
     """Stop the server; the data stays.
 
     Example: `occbench db stop`
     """
-    server = _embedded("optimistic", data).server
+    target = _embedded("optimistic", data)
+    _refuse_during_a_run(target, force)
+    server = target.server
     server.stop()
     _say(server.status())
 
@@ -62,12 +70,13 @@ def _db_status(data: DataFolder = None) -> None:
 
 
 @db.command("reset")
-def _db_reset(data: DataFolder = None) -> None:
+def _db_reset(data: DataFolder = None, force: Force = False) -> None:
     """Throw the database away and start with an empty one.
 
     Example: `occbench db reset`
     """
     target = _embedded("optimistic", data)
+    _refuse_during_a_run(target, force)
     target.server.reset()
     target.start()
     _say(target.server.status())
@@ -84,7 +93,25 @@ def _db_url(
     """
     target = _embedded(regime, data)
     target.start()
-    print(target.server.url(target.regime))
+    print(target.server.url(target.regime, major=_major_of_psql()))
+
+
+def _refuse_during_a_run(target: "EmbeddedTarget", force: bool) -> None:
+    from loadtest.going_on import refuse_during
+
+    if not force:
+        refuse_during(target.in_use([]), f"the database in {target.server.data_folder}")
+
+
+def _major_of_psql() -> int:
+    """The version of the psql that would be started; older ones refuse a URL with newer options."""
+    from loadtest.targets.embedded.address import NEWEST
+
+    if (psql := shutil.which("psql")) is None:
+        return NEWEST
+    said = subprocess.run([psql, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"\) (\d+)", said)  # psql (PostgreSQL) 15.18 (Debian …)
+    return int(found[1]) if found else NEWEST
 
 
 def _say(status: "ServerStatus") -> None:

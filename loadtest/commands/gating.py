@@ -15,6 +15,7 @@ import typer
 
 from loadtest.config import RunConfig
 from loadtest.errors import InputError, OccbenchError
+from loadtest.messages import quoted
 
 if TYPE_CHECKING:
     from reports.base import Base as BaseRuns
@@ -107,7 +108,7 @@ class Gating:
         relative = [condition for condition in conditions if condition.limit.from_base]
         if relative and base is None and not has_base:
             raise InputError(
-                f"--fail-on {relative[0].text!r} compares with a base; name it with --base RUN"
+                f"--fail-on {quoted(relative[0].text)} compares with a base; name it with --base RUN"
             )
         files = [Path(one).resolve() for one in (junit, markdown) if one is not None]
         if len(set(files)) < len(files):
@@ -153,10 +154,10 @@ class Gating:
         try:
             summary = base.beside(_coming(config)).summary
         except InputError as error:
-            raise InputError(f"--fail-on {mine[0].text!r}: {error}") from None
+            raise InputError(f"--fail-on {quoted(mine[0].text)}: {error}") from None
         for condition, place, why in missing_in_base(mine, summary, keys, targets, config.duration):
             raise InputError(
-                f"--fail-on {condition.text!r}: the base does not have {condition.figure.name} of "
+                f"--fail-on {quoted(condition.text)}: the base does not have {condition.figure.name} of "
                 f"{place}: {why}"
             )
 
@@ -171,7 +172,7 @@ class Gating:
             ):
                 if name is not None and name not in known:
                     raise InputError(
-                        f"--fail-on {condition.text!r}: no {what} {name!r} is measured; there are the "
+                        f"--fail-on {quoted(condition.text)}: no {what} {quoted(name)} is measured; there are the "
                         f"key types {', '.join(keys)}, the targets {', '.join(targets)}, and overall"
                     )
 
@@ -181,12 +182,13 @@ class Gating:
         from reports.run_file import read_run
 
         run = read_run(folder)
-        base, no_base = None, ""
+        base, base_folder, no_base = None, None, ""
         notes: tuple[str, ...] = ()
         if self.base is not None:
             try:
                 found = self.base.beside(run)
                 base = found.summary
+                base_folder = found.path if found.path.is_dir() else found.path.parent
                 notes = tuple(found.noted(run))
             except InputError as error:
                 no_base = str(error)
@@ -199,6 +201,8 @@ class Gating:
             tuple(target.name for target in run.targets),
             no_base,
             notes,
+            folder,
+            base_folder,
         )
 
     def conclude(

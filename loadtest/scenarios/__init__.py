@@ -6,6 +6,7 @@ and an invariant that must hold after any run.
 
 from loadtest.errors import InputError
 from loadtest.invariant import Invariant
+from loadtest.messages import quoted
 from loadtest.scenarios.base import Scenario, Work
 from loadtest.scenarios.transfer import Transfer
 
@@ -17,7 +18,7 @@ def find_scenario(name: str) -> Scenario:
     try:
         return SCENARIOS[name]
     except KeyError:
-        raise InputError(f"no scenario {name!r}; there is {', '.join(SCENARIOS)}") from None
+        raise InputError(f"no scenario {quoted(name)}; there is {', '.join(SCENARIOS)}") from None
 
 
 __all__ = ["SCENARIOS", "Invariant", "Scenario", "Work", "find_scenario"]

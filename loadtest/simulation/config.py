@@ -32,6 +32,8 @@ from loadtest.config import (
 from loadtest.dealing import deal
 from loadtest.errors import InputError
 from loadtest.keyspace import KeyType
+from loadtest.messages import quoted
+from loadtest.numbers import number_of
 from loadtest.retry import RetryPolicy
 from loadtest.schedule import blocks_for
 from loadtest.simulation.regions import (
@@ -125,7 +127,7 @@ class SimulateConfig(Options):
     @classmethod
     def _arrivals_are_known(cls, value: str) -> str:
         if value not in ("even", "random"):
-            raise ValueError(f"{value!r} is neither even nor random")
+            raise ValueError(f"{quoted(value)} is neither even nor random")
         return value
 
     @field_validator("rate", "retry_base_ms", "retry_cap_ms", "statement_ms", "commit_ms")
@@ -247,11 +249,11 @@ def _parse_slower(text: str) -> dict[KeyType, float]:
     for part in (part.strip() for part in text.split(",") if part.strip()):
         name, _, factor = part.partition("=")
         try:
-            slower[KeyType(name)] = float(factor)
+            slower[KeyType(name)] = number_of(factor) or 0.0
         except ValueError:
             slower = {KeyType.INT: 0.0}
         if not all(0 < value <= 1000 for value in slower.values()):
             raise InputError(
-                f"{part!r} is not a key type and how many times as long it takes, as in uuid=1.05"
+                f"{quoted(part)} is not a key type and how many times as long it takes, as in uuid=1.05"
             )
     return slower

@@ -39,7 +39,8 @@ class Record:
             "outcome": pa.array([str(outcome) for outcome in OUTCOMES], pa.string()),
             "scenario": pa.array(["transfer"]),
         }
-        self._files = 0
+        self.files: dict[str, int] = {}
+        """The files that are written, with their rows."""
         self.attempts = 0
         self.cpu_s = 0.0
         """What writing took of the processor, in all threads of the process."""
@@ -49,7 +50,7 @@ class Record:
         if not size:
             return
         began_s = process_time()
-        path = self._folder / f"000-{self._files:05d}.parquet"
+        path = self._folder / f"000-{len(self.files):05d}.parquet"
         temporary = path.with_suffix(".part")
         # Nanoseconds hardly repeat: a dictionary of them takes half of the time and gains nothing.
         pq.write_table(
@@ -58,7 +59,7 @@ class Record:
             column_encoding=dict.fromkeys(_NUMBERS, "DELTA_BINARY_PACKED"),
         )  # fmt: skip
         temporary.replace(path)
-        self._files += 1
+        self.files[path.name] = size
         self.attempts += size
         self.cpu_s += process_time() - began_s
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from loadtest.errors import InputError
+from loadtest.messages import quoted
 
 MAJORITY = "majority"
 """Commits are decided when a majority of the Regions has heard of them."""
@@ -30,13 +31,13 @@ def parse_regions(text: str) -> list[Region]:
         found = re.fullmatch(rf"({_NAME})(?::(\d+(?:\.\d+)?))?", part)
         if found is None or float(found[2] or 1) <= 0:
             raise InputError(
-                f"{part!r} is not a Region; give names, each with a weight if it should have more "
+                f"{quoted(part)} is not a Region; give names, each with a weight if it should have more "
                 "users than others, as in east:2,west,north"
             )
         regions.append(Region(found[1], float(found[2] or 1)))
     names = [region.name for region in regions]
     if len(set(names)) < len(names):
-        raise InputError(f"the Region {max(names, key=names.count)!r} is named twice")
+        raise InputError(f"the Region {quoted(max(names, key=names.count))} is named twice")
     if len(names) > _MOST:
         raise InputError(f"{len(names)} Regions are too many; at most {_MOST} can be simulated")
     return regions
@@ -49,7 +50,7 @@ def parse_round_trips(text: str) -> dict[frozenset[str], float]:
         found = re.fullmatch(rf"({_NAME})/({_NAME})=(\d+(?:\.\d+)?)(?:\s*ms)?", part)
         if found is None or found[1] == found[2]:
             raise InputError(
-                f"{part!r} is not a round trip; give milliseconds between two Regions, as in "
+                f"{quoted(part)} is not a round trip; give milliseconds between two Regions, as in "
                 "east/west=62,east/north=24"
             )
         pair = frozenset((found[1], found[2]))
@@ -73,10 +74,10 @@ def trips_to_decision(
     """
     for pair in trips:
         if unknown := sorted(pair - set(names)):
-            raise InputError(f"a round trip names {unknown[0]!r}, which is none of {', '.join(names)}")
+            raise InputError(f"a round trip names {quoted(unknown[0])}, which is none of {', '.join(names)}")
     if decided_in != MAJORITY and decided_in not in names:
         raise InputError(
-            f"{decided_in!r} decides no commits; give {MAJORITY} or one of {', '.join(names)}"
+            f"{quoted(decided_in)} decides no commits; give {MAJORITY} or one of {', '.join(names)}"
         )
     needed = (
         combinations(names, 2)

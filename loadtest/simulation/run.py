@@ -1,6 +1,5 @@
 """A simulated run from begin to end: its folder, its record, its `run.json`."""
 
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,10 +8,11 @@ from importlib.metadata import version
 from pathlib import Path
 from shutil import rmtree
 from time import process_time
-from types import FrameType
 from typing import Any
 
 from loadtest import runfolder
+from loadtest.errors import OccbenchError, in_a_line
+from loadtest.interrupts import asked_to_end
 from loadtest.simulation.config import SimulateConfig
 from loadtest.simulation.draws import scheduled
 from loadtest.simulation.engine import BATCH, empty_rows
@@ -32,10 +32,12 @@ def simulate_run(config: SimulateConfig, progress: Progress | None = None) -> Pa
     folder = runfolder.create(config.out, _label(config), datetime.now())
     try:
         return _simulate_into(folder, config, progress)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OSError) as error:
         # Ctrl-C before there was anything, or the second time, leaves no half of a run.
         if not (folder / "run.json").exists():
             rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise OccbenchError(f"{folder} could not be written: {in_a_line(error)}") from None
         raise
 
 
@@ -64,6 +66,7 @@ def _simulate_into(folder: Path, config: SimulateConfig, progress: Progress | No
         started = min(due, simulation.started)
         facts["generators"] = [{"worker": 0, "scheduled": due, "started": started}]
         facts["pacing"]["scheduled"] = due
+    facts["files"] = record.files
     facts["simulation"] = {
         "transactions": simulation.transactions,
         "attempts": record.attempts,
@@ -77,25 +80,22 @@ def _simulate_into(folder: Path, config: SimulateConfig, progress: Progress | No
 
 @contextmanager
 def _ctrl_c() -> Iterator[list[int]]:
-    """A list that is empty until someone presses Ctrl-C; the second time stops at once.
+    """A list that is empty until somebody asks for the end; the second time it ends at once.
 
     An exception in the middle of a file, or of an array, would leave half of it.
     """
     pressed: list[int] = []
 
-    def note(number: int, frame: FrameType | None) -> None:
-        pressed.append(number)
+    def note() -> None:
+        pressed.append(1)
         if len(pressed) > 1:
-            signal.default_int_handler(number, frame)
+            raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield pressed
         return
-    before = signal.signal(signal.SIGINT, note)
-    try:
+    with asked_to_end(note):
         yield pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _label(config: SimulateConfig) -> str:

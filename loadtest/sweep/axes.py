@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from loadtest.config import Options, RunConfig, flag_of
 from loadtest.errors import InputError
 from loadtest.targets import parse_target
-from loadtest.targets.registry import without_secrets
+from loadtest.targets.registry import shown_target as shown_one
 
 TARGET = "target"
 
@@ -121,7 +121,7 @@ def _example(name: str) -> str:
 
 def shown_target(endpoints: Sequence[str]) -> str:
     """The endpoints of a point as one text without secrets, as they would be typed."""
-    return " ".join(without_secrets(text) for text in endpoints)
+    return " ".join(shown_one(text) for text in endpoints)
 
 
 def labels_of(name: str, values: Sequence[Any]) -> list[str]:

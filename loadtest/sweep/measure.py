@@ -9,16 +9,16 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import time_ns
-from types import FrameType
 from typing import Any
 
 from loadtest.config import RunConfig
 from loadtest.errors import InputError, OccbenchError
+from loadtest.interrupts import asked_to_end
 from loadtest.options import command_words
 from loadtest.own_process import occbench_command
 from loadtest.sweep.overtime import LIMIT_S, ended_after
@@ -29,7 +29,7 @@ _STOPPING = "stopping; the points that are measured are kept (Ctrl-C again to le
 
 
 def measure(sweep: Sweep, lock: int, progress: Progress) -> bool:
-    """Measure every pending point; returns whether all were tried, False after Ctrl-C or SIGTERM.
+    """Measure every pending point; returns whether all were tried, and nobody asked for the end.
 
     sweep.json is written after every point. A point that fails is noted with its reason and the next
     one is tried; the point that Ctrl-C meets stays pending. `lock` is what `alone` gave for the sweep's
@@ -177,18 +177,7 @@ def alone(folder: Path) -> Iterator[int]:
 
 @contextmanager
 def _interrupts() -> Iterator[_Current]:
-    """Ctrl-C and SIGTERM stop the current run and end the sweep in order."""
+    """Ctrl-C, SIGTERM or SIGHUP stop the current run and end the sweep in order."""
     current = _Current()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        current.stop()
-
-    before: dict[signal.Signals, Callable[..., Any] | int | None] = {
-        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
+    with asked_to_end(current.stop):
         yield current
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

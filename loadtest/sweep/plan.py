@@ -26,6 +26,7 @@ from loadtest import runfolder
 from loadtest.access import canonical_skew
 from loadtest.config import RunConfig, flag_of
 from loadtest.errors import InputError, OccbenchError
+from loadtest.json_file import read_json
 from loadtest.sweep.axes import AXES, TARGET, labels_of, shown_target, split_options
 
 FORMAT = 1
@@ -214,14 +215,14 @@ def resume(folder: Path, targets: Sequence[str], check: Check) -> Sweep:
 
 def _read_file(folder: Path) -> SweepFile:
     path = folder / SWEEP_FILE
-    try:
-        file = SweepFile.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError:
+    if not path.is_file():
         raise InputError(
             f"{folder} is not a sweep's folder: {SWEEP_FILE} cannot be read; give one such as "
             "results/<time>-sweep-<label>"
-        ) from None
-    except (ValidationError, UnicodeDecodeError):
+        )
+    try:
+        file = SweepFile.model_validate(read_json(path, "restore it, or begin the sweep anew"))
+    except ValidationError:
         raise InputError(
             f"{path} is not what this version writes; go on with the version that began the sweep"
         ) from None

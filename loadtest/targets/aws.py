@@ -16,10 +16,13 @@ from threading import RLock
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore import exceptions as failures
 from botocore.config import Config
 
 from loadtest.errors import InputError
+from loadtest.messages import one_line
+from loadtest.targets import aws_credentials
 
 ERRORS: tuple[type[Exception], ...] = (failures.BotoCoreError, failures.ClientError)
 """What boto3 raises; `explain` says what each means."""
@@ -40,8 +43,10 @@ logging.getLogger("botocore").setLevel(logging.CRITICAL)
 
 # boto3's sessions are not safe between threads while they make a client.
 _lock = RLock()
-_sessions: dict[str | None, boto3.Session] = {}
+_sessions: dict[str | None, botocore.session.Session] = {}
 _clients: dict[tuple[object, ...], Any] = {}
+# What boto3 itself asks, of STS for one, must not take minutes where nobody answers.
+_OWN_QUESTIONS = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 2})
 
 
 def client(
@@ -66,15 +71,19 @@ def client(
     asked = (service, region, profile, endpoint_url, attempts, verify, repr(sorted(config.items())))
     with _lock:
         if asked not in _clients:
+            found = session(profile)
             options = Config(retries={"total_max_attempts": attempts}, **config)
             try:
-                _clients[asked] = _session(profile).client(
+                # boto3 knows services that come with it alone; the session is botocore's.
+                of_boto3 = boto3.Session(botocore_session=found)
+                _clients[asked] = of_boto3.client(
                     service,
                     region_name=region,
                     endpoint_url=endpoint_url,
                     verify=verify,
                     config=options,
                 )
+                aws_credentials.check(found.get_credentials())
             except ValueError as error:
                 raise InputError(f"{_one_line(error)}; give an endpoint as http://host:port") from None
         return _clients[asked]
@@ -88,9 +97,15 @@ def authorities(sslrootcert: str | None) -> str | None:
     return None if sslrootcert == "system" else sslrootcert
 
 
-def _session(profile: str | None) -> boto3.Session:
+def session(profile: str | None) -> botocore.session.Session:
+    """What finds credentials and settings; a role of the profile is taken in the first client's Region.
+
+    That is the Region of a target's URL, where the profile may name none.
+    """
     if profile not in _sessions:
-        _sessions[profile] = boto3.Session(profile_name=profile)
+        made = botocore.session.Session(profile=profile)
+        made.set_default_client_config(_OWN_QUESTIONS)
+        _sessions[profile] = made
     return _sessions[profile]
 
 
@@ -126,6 +141,8 @@ def explain(error: Exception) -> tuple[str, str]:
     """(cause, remedy) of one of ERRORS, each a part of a line, without any secret."""
     if isinstance(error, failures.ClientError):
         return _explain_answer(error)
+    if isinstance(error, aws_credentials.Unusable):
+        return error.kwargs["cause"], error.kwargs["remedy"]
     if isinstance(error, BehindProxy):
         host = error.kwargs["host"]
         return f"{error}, and load does not go through one", f"add {host} to NO_PROXY"
@@ -217,16 +234,6 @@ def _explain_answer(error: failures.ClientError) -> tuple[str, str]:
     return f"{called}: {said}{f' ({code})' if code else ''}", "check what was asked for"
 
 
-def without_secrets(text: str) -> str:
-    """The text without a token, or a part of one, and without keys, should somebody quote them."""
-    return _KEY.sub("***", _TOKEN_FIELD.sub(r"\1***", text))
-
-
-_TOKEN_FIELD = re.compile(r"(X-Amz-[A-Za-z-]+=)[^&\s\"']+", re.IGNORECASE)
-_KEY = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|[A-Za-z0-9/+=%]{100,}")
-
-
 def _one_line(text: object) -> str:
     """The first line, without what may be a secret, and without a full stop."""
-    lines = str(text).strip().splitlines() or ["no reason given"]
-    return without_secrets(lines[0]).rstrip(".")
+    return one_line(str(text)).rstrip(".")

@@ -8,7 +8,8 @@ from enum import StrEnum
 from math import nan
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
-from loadtest.errors import TargetError
+from loadtest.errors import TargetError, printable
+from loadtest.messages import one_line, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,10 +39,16 @@ class TargetSpec:
     """The part after `?`; may hold a password too."""
     shown: str = ""
     """The URL without secrets, for files, logs and reports."""
+    secrets: Sequence[str] = field(default=(), repr=False)
+    """What is left out in `shown`."""
     weight: float = 1.0
     """This target's share of the users, in proportion to the other targets' weights."""
     sslrootcert: str | None = None
     """The file of certificate authorities to trust, where the URL names none itself."""
+
+    def without_secrets(self, text: str) -> str:
+        """What a server or a library said of this target, without what it may quote of it."""
+        return one_line(without(text, self.secrets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +84,9 @@ class StatementFailed(Exception):  # noqa: N818 - a name of the field, not a bug
     """The target answered an error, or the connection broke; `attempt.outcome_of` says what it means.
 
     `sqlstate` is "" where the target gave none (a broken connection); what does not speak SQL gives
-    the SQLSTATE that means the same. `message` is the target's own first line and is never used to
-    decide anything but the code in brackets. `final` forbids another attempt whatever the policy.
+    the SQLSTATE that means the same. `message` is the target's own first line, in which control
+    characters are escapes, and is never used to decide anything but the code in brackets. `final`
+    forbids another attempt whatever the policy.
     """
 
     __slots__ = ("commit_sent", "connected", "final", "message", "sqlstate")
@@ -86,6 +94,7 @@ class StatementFailed(Exception):  # noqa: N818 - a name of the field, not a bug
     def __init__(
         self, sqlstate: str, message: str, *, commit_sent: bool, connected: bool, final: bool = False
     ) -> None:
+        message = printable(message)
         super().__init__(f"{sqlstate or 'connection lost'}: {message}")
         self.sqlstate = sqlstate
         self.message = message

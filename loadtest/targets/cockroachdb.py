@@ -32,7 +32,7 @@ class CockroachTarget(PostgresTarget):
     """`cockroachdb://user@host:26257/database`, and every option of libpq."""
 
     family: ClassVar[str] = "cockroachdb"
-    own_options: ClassVar[tuple[str, ...]] = ("isolation",)
+    own_options: ClassVar[tuple[str, ...]] = ("isolation", "pooler")
     isolations: ClassVar[tuple[str, ...]] = ("serializable", "repeatable-read", "read-committed")
     default_port: ClassVar[str | None] = "26257"
     remedies: ClassVar[Mapping[str, str]] = {

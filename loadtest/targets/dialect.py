@@ -32,13 +32,14 @@ class Dialect:
         "text": "text",
     }
     advisory_locks: ClassVar[bool] = True
-    """Whether `pg_try_advisory_lock` is there; without it the seeder relies on its ledger alone."""
+    """Whether `pg_try_advisory_xact_lock` is there; else the seeder relies on its ledger alone."""
     statements_together: ClassVar[bool] = True
     """Whether one message may hold several statements, COPY among them."""
     copy_format: ClassVar[str] = "binary"
     """The format that COPY … FROM STDIN takes: `binary` or `text`."""
-    loading_settings: ClassVar[tuple[str, ...]] = ("SET synchronous_commit = off",)
-    """What a loading connection says first; durability of the whole is the last commit's."""
+    loading_settings: ClassVar[tuple[str, ...]] = ("SET LOCAL synchronous_commit = off",)
+    """What a loading transaction says first; durability of the whole is the last commit's. Nothing
+    may outlive the transaction: behind a pooler the session is somebody else's after it."""
     asynchronous_indexes: ClassVar[bool] = False
     """Whether CREATE INDEX only starts a job, which `sys.jobs` shows and `dsql_jobs` waits for."""
 

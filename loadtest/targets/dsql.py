@@ -18,6 +18,8 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from loadtest.errors import InputError, TargetError
+from loadtest.messages import quoted, without_secrets
+from loadtest.numbers import number_of
 from loadtest.targets import aws, libpq, trust
 from loadtest.targets.base import Limits, StatementFailed, TargetSpec
 from loadtest.targets.dialect import Dialect, Statement
@@ -25,7 +27,7 @@ from loadtest.targets.dsql_dialect import DsqlDialect
 from loadtest.targets.postgresql import PostgresTarget
 from loadtest.targets.postgresql_errors import REMEDIES, refused_sqlstate
 from loadtest.targets.sql import SqlSession
-from loadtest.targets.url import check_options
+from loadtest.targets.url import check_options, said_option
 
 ADMIN, DATABASE, PORT = "admin", "postgres", 5432
 MOST_CONNECTIONS = 10_000
@@ -77,6 +79,7 @@ class DsqlTarget(PostgresTarget):
             "100 a second as connection_rate= and connection_burst="
         ),
     }
+    own_options: ClassVar[tuple[str, ...]] = ()
     known_options: ClassVar[tuple[str, ...]] = (
         *("user", "region", "profile", "hostaddr", "sslrootcert", "token_expires_s", "session_age_s"),
         *("connection_rate", "connection_burst"),
@@ -104,8 +107,8 @@ class DsqlTarget(PostgresTarget):
         self._hostaddr = spec.options.get("hostaddr")
         if self._hostaddr is not None and not _is_address(self._hostaddr):
             raise InputError(
-                f"target {spec.shown}: hostaddr={self._hostaddr} is not an IP address; it takes the "
-                "place of what the host's name would resolve to"
+                f"target {spec.shown}: {said_option(spec, 'hostaddr')} is not an IP address; "
+                "it takes the place of what the host's name would resolve to"
             )
         self._token_expires_s = round(
             self._number("token_expires_s", TOKEN_EXPIRES_S, _LONGEST_TOKEN_S)
@@ -135,19 +138,16 @@ class DsqlTarget(PostgresTarget):
         region = self.spec.options.get("region") or (found and found[1])
         if not region:
             raise InputError(
-                f"target {self.spec.shown}: no Region can be read from the host {self.address!r}; give "
+                f"target {self.spec.shown}: no Region can be read from the host "
+                f"{quoted(self.address)}; give "
                 "CLUSTER.dsql.REGION.on.aws, or region= as well"
             )
         return Endpoint(self.address, region)
 
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         """A plain blocking connection in autocommit."""
-        # Nothing is prepared by psycopg itself, which would throw it away with DEALLOCATE.
         try:
-            return self._first_that_answers(
-                lambda conninfo: psycopg.connect(conninfo, autocommit=True, prepare_threshold=None),
-                _CONNECT_S,
-            )
+            return self._first_that_answers(self.open_connection, _CONNECT_S)
         except psycopg.Error as error:
             raise self.explain(error) from None
 
@@ -167,7 +167,7 @@ class DsqlTarget(PostgresTarget):
         except StatementFailed as failure:
             raise StatementFailed(
                 failure.sqlstate,
-                aws.without_secrets(failure.message),
+                without_secrets(failure.message),
                 commit_sent=failure.commit_sent,
                 connected=failure.connected,
             ) from None
@@ -188,11 +188,11 @@ class DsqlTarget(PostgresTarget):
         if isinstance(error, aws.ERRORS):
             cause, remedy = aws.explain(error)
             return TargetError(f"{self.called}: {cause}; {remedy}")
-        return TargetError(aws.without_secrets(str(super().explain(error))))
+        return TargetError(without_secrets(str(super().explain(error))))
 
     def explain_failed(self, failure: StatementFailed) -> TargetError:
         """One line for what a session raised."""
-        return TargetError(aws.without_secrets(str(super().explain_failed(failure))))
+        return TargetError(without_secrets(str(super().explain_failed(failure))))
 
     def describe(self) -> dict[str, Any]:
         """What a report should know; DSQL has no setting that could make it less durable."""
@@ -209,6 +209,7 @@ class DsqlTarget(PostgresTarget):
             "regime": "optimistic",
             "isolation": self.dialect.isolation,
             "durable": True,
+            **self.heard(),
         }
 
     def place(self) -> str:
@@ -287,13 +288,11 @@ class DsqlTarget(PostgresTarget):
         text = self.spec.options.get(name)
         if text is None:
             return default
-        try:
-            number = float(text)
-        except ValueError:
-            number = 0.0
-        if not 1 <= number <= most:
+        number = number_of(text)
+        if number is None or not 1 <= number <= most:
             raise InputError(
-                f"target {self.spec.shown}: {name}={text} is not a number from 1 to {most:,.0f}"
+                f"target {self.spec.shown}: {said_option(self.spec, name)} is not a number from 1 to "
+                f"{most:,.0f}"
             )
         return number
 

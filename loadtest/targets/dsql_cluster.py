@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from loadtest.clusters import ControlPlane
 from loadtest.errors import InputError, TargetError
+from loadtest.messages import quoted
 from loadtest.targets.base import TargetSpec
 from loadtest.targets.dsql import DsqlTarget, Endpoint
 
@@ -21,7 +22,7 @@ class DsqlClusterTarget(DsqlTarget):
         super().__init__(spec)
         if not _ID.fullmatch(self.address):
             raise InputError(
-                f"target {spec.shown}: {self.address!r} is not a cluster's identifier (26 letters and "
+                f"target {spec.shown}: {quoted(self.address)} is not a cluster's identifier (26 letters and "
                 "digits); `occbench cluster list` shows them"
             )
         region = spec.options.get("region")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import unquote, urlsplit
 
 from loadtest.errors import InputError
+from loadtest.numbers import whole_of
 from loadtest.targets.calls import Declared
 from loadtest.targets.registry import parse_target
-from loadtest.targets.url import check_options
+from loadtest.targets.url import check_endpoint, check_options, said_option
 
 if TYPE_CHECKING:
     from loadtest.targets.base import TargetSpec
@@ -58,7 +59,7 @@ class LambdaAddress:
         check_options(spec, _OPTIONS, ", and the value of database= must be percent-encoded")
         retry = options.get("retry", "function")
         if retry not in ("function", "caller"):
-            raise InputError(f"{lead}: retry={retry} is neither function nor caller")
+            raise InputError(f"{lead}: {said_option(spec, 'retry')} is neither function nor caller")
         database = _database(spec, lead)
         declared = _declared(spec, lead)
         if (database is None) == (declared is None):
@@ -70,7 +71,7 @@ class LambdaAddress:
             region=region,
             function=function,
             profile=options.get("profile") or None,
-            endpoint_url=options.get("endpoint_url") or None,
+            endpoint_url=check_endpoint(spec, lead),
             retry=cast("RetryBy", retry),
             database=database,
             declared=declared,
@@ -105,7 +106,7 @@ def _number(spec: TargetSpec, lead: str, name: str, least: int) -> int | None:
     text = spec.options.get(name)
     if text is None:
         return None
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
-    if not least <= number <= _LARGEST:
-        raise InputError(f"{lead}: {name}={text} is not a whole number from {least} on")
+    number = whole_of(text)
+    if number is None or not least <= number <= _LARGEST:
+        raise InputError(f"{lead}: {said_option(spec, name)} is not a whole number from {least} on")
     return number

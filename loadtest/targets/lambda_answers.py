@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from loadtest.messages import one_line
 from loadtest.targets.base import ABSENT, Remote, StatementFailed
 from loadtest.targets.calls import INSUFFICIENT_FUNDS
-from loadtest.targets.registry import without_secrets
 
 FUNCTION_FAILED = "38000"
 """SQL's own word for an error within an external routine."""
@@ -21,6 +21,7 @@ NOT_ALLOWED = "42501"
 WRONG_CREDENTIALS = "28000"
 THROTTLED = "53400"
 CANNOT_CONNECT, LOST = "08001", "08006"
+ENVELOPE = "its answer is in the envelope of an API gateway, {\"statusCode\": …, \"body\": …}"
 _NOT_READY = "57P03"
 
 _KNOWN = {
@@ -42,16 +43,44 @@ _KNOWN = {
 }
 _BY_STATUS = {429: THROTTLED, 404: NO_SUCH_FUNCTION, 403: NOT_ALLOWED}
 
-# The execution environment went away with the call: nobody can say how far the function had come.
-_CRASHES = frozenset({"Sandbox.Timedout", "Runtime.ExitError", "Runtime.OutOfMemory"})
-_TIMED_OUT = "Task timed out after"
+# What Lambda says of a call in names of its own: the environment went away with it, or what the function
+# returned could not be passed on. Nobody can say how far it had come, and it may have come to its end.
+_OF_LAMBDA = re.compile(r"(?:Runtime|Function|Sandbox|Extension)\.[A-Z]")
+# But for these, after which the handler was never called: names of the runtime interface emulator
+# (rapid/fatalerror) and of the runtime clients for Python and Node.js, 2026.
+_NEVER_CALLED = frozenset(
+    {
+        "Extension.InitError",
+        "Extension.LaunchError",
+        *(
+            f"Runtime.{kind}"
+            for kind in (
+                "AfterRestoreError BeforeSnapshotError BuiltInModuleConflict CallbackHandlerDeprecated "
+                "HandlerNotFound ImportModuleError InvalidEntrypoint InvalidTaskConfig "
+                "InvalidWorkingDir LambdaContextUnmarshalError MalformedHandlerName "
+                "MalformedStreamingHandler NativeClientLoading UnmarshalError UserCodeSyntaxError"
+            ).split()
+        ),
+    }
+)
+# The same without a name, or with that of an exception, as the runtimes of Python, Node.js, Java, .NET
+# and Go say it.
+_CAME_TO_AN_END = (
+    "Task timed out after",
+    "Runtime exited",
+    "Process exited before completing request",
+    "Unable to marshal response",
+    "Unable to stringify response body",
+    "during JSON serialization of response",
+    "Error converting the response object",
+    "json: unsupported type",
+)
 
 # Connection exceptions after which nothing has happened: there was no connection to begin with.
 _NEVER_CONNECTED = frozenset({"08001", "08003", "08004", _NOT_READY})
 _SQLSTATE = re.compile(r"(?=.*\d)[0-9A-Z]{5}")
 _MILLISECONDS = re.compile(r"\s*(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*(?:ms)?\s*")
 _MOST_RETRIES = 2**15 - 1
-_LONGEST_TEXT = 300
 
 
 class ServiceFailed(StatementFailed):
@@ -88,7 +117,7 @@ def service_failed(status: int, kind: str, body: bytes) -> ServiceFailed:
         # A 502 with a name of its own says why the function could not be started.
         could_not_start = status == 502 and kind.endswith("Exception") and kind != "ServiceException"
         sqlstate = NOT_INVOKED if status < 500 or could_not_start else LOST
-    words = _one_line(f"{words} ({reason})" if reason else words)
+    words = one_line(f"{words} ({reason})" if reason else words)
     return ServiceFailed(sqlstate, kind, words, unknown=sqlstate == LOST)
 
 
@@ -96,10 +125,12 @@ def function_failed(body: bytes) -> StatementFailed:
     """The function raised an error, ran out of time or memory, or could not be loaded."""
     said = _object(body)
     kind, words = str(said.get("errorType") or ""), str(said.get("errorMessage") or "no reason given")
-    unknown = kind in _CRASHES or _TIMED_OUT in words
+    unknown = kind not in _NEVER_CALLED and (
+        _OF_LAMBDA.match(kind) is not None or any(end in words for end in _CAME_TO_AN_END)
+    )
     return StatementFailed(
         FUNCTION_FAILED,
-        _one_line(f"{kind}: {words}" if kind else words),
+        one_line(f"{kind}: {words}" if kind else words),
         commit_sent=unknown,
         connected=not unknown,
         final=True,
@@ -124,7 +155,9 @@ def answered_error(answer: Mapping[str, Any], *, final: bool) -> StatementFailed
             return None
         return StatementFailed(
             FUNCTION_FAILED,
-            "its answer has neither a balance nor an error, so it does no transfers",
+            ENVELOPE
+            if "statusCode" in answer or "body" in answer
+            else "its answer has neither a balance nor an error, so it does no transfers",
             commit_sent=False,
             connected=True,
             final=True,
@@ -135,7 +168,7 @@ def answered_error(answer: Mapping[str, Any], *, final: bool) -> StatementFailed
         message = f"{code}: {message}"
     return StatementFailed(
         sqlstate,
-        _one_line(message),
+        one_line(message),
         # It lost its database, and does not say when.
         commit_sent=sqlstate.startswith(("08", "57P0")) and sqlstate not in _NEVER_CONNECTED,
         connected=True,
@@ -170,9 +203,3 @@ def _object(body: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _one_line(text: str) -> str:
-    """The first line, without a password, and not too long for a line of output."""
-    lines = without_secrets(text).strip().splitlines() or ["no reason given"]
-    return lines[0][:_LONGEST_TEXT]

@@ -1,9 +1,18 @@
-"""What libpq would make of a connection string, before anything is connected."""
+"""libpq: what it would make of a connection string, what its environment adds, and connecting."""
 
-from collections.abc import Mapping
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
+from time import monotonic
+from typing import Any
 
+import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+Connection = psycopg.Connection[tuple[Any, ...]]
 
 PATIENCE: Mapping[str, str] = {
     "tcp_user_timeout": "30000",
@@ -11,8 +20,15 @@ PATIENCE: Mapping[str, str] = {
     "keepalives_interval": "5",
     "keepalives_count": "4",
 }
-"""How long a connection may be silent before it counts as lost: half a minute. The kernel sees to it.
-Its own defaults are a quarter of an hour for what was sent and two hours for what is awaited."""
+"""How long a connection may be silent before it counts as lost: half a minute. Where the other end is
+gone the kernel sees to it, whose own defaults are a quarter of an hour for what was sent and two hours
+for what is awaited. Where it is there and does not answer, `silence.py` does."""
+
+
+def patience_s(parameters: Mapping[str, str]) -> float:
+    """How long a session with these options in force waits for an answer; 0 if for ever."""
+    # Through a Unix socket the kernel takes no notice of the option, and nobody has set it.
+    return max(0, int(parameters.get("tcp_user_timeout") or PATIENCE["tcp_user_timeout"])) / 1000
 
 
 def named(conninfo: str) -> dict[str, str]:
@@ -33,3 +49,102 @@ def with_defaults(conninfo: str, there: Mapping[str, str], defaults: Mapping[str
     """The string with those of the defaults that are not there; untouched where all are."""
     missing = {name: value for name, value in defaults.items() if name not in there}
     return make_conninfo(conninfo, **missing) if missing else conninfo
+
+
+# What libpq reads from the environment beside the options that it lists.
+_MORE_VARIABLES = ("PGSERVICEFILE", "PGSYSCONFDIR", "PGTZ", "PGDATESTYLE", "PGGEQO")
+_hiding = threading.Lock()
+
+
+def connect(conninfo: str) -> Connection:
+    """A connection in autocommit, which libpq's environment has its say in.
+
+    psycopg prepares nothing by itself: behind a pooler a named statement stays in the session of
+    whoever comes next.
+    """
+    return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+
+
+def connect_apart(conninfo: str, seconds: float) -> Connection:
+    """The same over a Unix socket, and without the environment: nothing of it is heard.
+
+    Not everything that it says could be overruled in a connection string: PGSERVICE, PGTZ. It is
+    hidden while libpq reads it, which over a Unix socket is done before anything is waited for.
+    """
+    deadline = monotonic() + seconds
+    with _environment_hidden():
+        pgconn = pq.PGconn.connect_start(conninfo.encode())
+        # The first message, which leaves here, has the last of it.
+        state = pgconn.connect_poll() if pgconn.status != pq.ConnStatus.BAD else _FAILED
+    while state in _WAITING:
+        with DefaultSelector() as selector:
+            selector.register(pgconn.socket, _WAITING[state])
+            if not selector.select(deadline - monotonic()) and monotonic() >= deadline:
+                raise psycopg.errors.ConnectionTimeout("connection timeout expired")
+        state = pgconn.connect_poll()
+    if state == _FAILED:
+        said = pgconn.get_error_message()
+        pgconn.finish()
+        raise psycopg.OperationalError(f"connection failed: {said}")
+    pgconn.nonblocking = 1
+    connection: Connection = psycopg.Connection(pgconn)
+    connection.autocommit, connection.prepare_threshold = True, None
+    return connection
+
+
+_FAILED: int = pq.PollingStatus.FAILED
+_WAITING: dict[int, int] = {pq.PollingStatus.READING: EVENT_READ, pq.PollingStatus.WRITING: EVENT_WRITE}
+
+
+@contextmanager
+def _environment_hidden() -> Iterator[None]:
+    """Not to be waited in: other connections are to find the environment as it is."""
+    with _hiding:
+        hidden = {name: os.environ.pop(name) for name in [*os.environ] if name.startswith("PG")}
+        try:
+            yield
+        finally:
+            os.environ.update(hidden)
+
+
+def variables(conninfo: str) -> list[str]:
+    """The names of libpq's variables that are set and that this connection string does not overrule."""
+    given = conninfo_to_dict(conninfo)
+    known = {
+        option.envvar.decode(): option.keyword.decode()
+        for option in pq.Conninfo.get_defaults()
+        if option.envvar
+    }
+    names = [name for name, option in known.items() if option not in given]
+    return sorted(name for name in (*names, *_MORE_VARIABLES) if name in os.environ)
+
+
+def overruled(given: Mapping[str, str], major: int) -> dict[str, str]:
+    """The options that the environment sets beside those that are given, each with no effect.
+
+    PGSERVICE itself cannot be overruled, but all that its service sets. What a client of this major
+    version has never heard of is left out: it would refuse the option, and ignores the variable.
+    """
+    return {
+        name: (option.compiled or b"").decode() or _NEUTRAL.get(name, "")
+        for option in pq.Conninfo.get_defaults()
+        if (name := option.keyword.decode()) not in given
+        and name != "service"
+        and _SINCE.get(name, 0) <= major
+        and option.val is not None
+        and option.val != option.compiled
+    }
+
+
+_SINCE = {
+    **dict.fromkeys(("require_auth", "sslcertmode", "load_balance_hosts"), 16),
+    **dict.fromkeys(("sslnegotiation", "gssdelegation"), 17),
+    **dict.fromkeys(("min_protocol_version", "max_protocol_version"), 18),
+}
+# Where an option may not be empty.
+_NEUTRAL = {
+    "connect_timeout": "0",
+    "sslcertmode": "allow",
+    "min_protocol_version": "3.0",
+    "max_protocol_version": "3.0",
+}

@@ -1,7 +1,7 @@
 """PostgreSQL: any server that libpq reaches, and the base of everything that speaks its protocol."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -9,13 +9,13 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from loadtest.errors import InputError, TargetError
-from loadtest.targets import libpq, trust
+from loadtest.messages import quoted
+from loadtest.targets import libpq, pooler, trust
 from loadtest.targets.base import StatementFailed, TargetSpec
 from loadtest.targets.dialect import Dialect, Statement
 from loadtest.targets.postgresql_errors import REMEDIES, cause_of, reason
-from loadtest.targets.registry import without_secrets
 from loadtest.targets.sql import SqlSession, SqlTarget
-from loadtest.targets.url import without_options
+from loadtest.targets.url import said_option, without_options, without_quotes
 
 # A server that is being asked for hundreds of sessions at once takes its time.
 _CONNECT_S, _CONNECT_SESSION_S = 10, 30
@@ -48,13 +48,13 @@ FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_da
 class PostgresTarget(SqlTarget):
     """A server named by a libpq URL; libpq's environment variables and files hold as usual.
 
-    The URL goes to libpq as it is, without the options that are the tool's own: `isolation`, and
-    `iam`, `region` and `profile` for Aurora and RDS.
+    The URL goes to libpq as it is, without the options that are the tool's own: `isolation`, `pooler`,
+    and `iam`, `region` and `profile` for Aurora and RDS.
     """
 
     family: ClassVar[str] = "postgresql"
     errors: ClassVar[tuple[type[Exception], ...]] = (psycopg.Error,)
-    own_options: ClassVar[tuple[str, ...]] = ("isolation", "iam", "region", "profile")
+    own_options: ClassVar[tuple[str, ...]] = ("isolation", "pooler", "iam", "region", "profile")
     """What is taken out of the URL before libpq reads it."""
     isolations: ClassVar[tuple[str, ...]] = ("repeatable-read", "serializable", "read-committed")
     """What `?isolation=` may be; the first holds where it is not given."""
@@ -69,6 +69,8 @@ class PostgresTarget(SqlTarget):
         super().__init__(spec)
         self.dialect = self.make_dialect()
         self._isolate(spec.options.get("isolation", self.isolations[0]))
+        self._may_be_pooled = "pooler" in self.own_options
+        self._pooled = self._may_be_pooled and self._read_pooler()
         self._rds = self._read_iam()
 
     def make_dialect(self) -> Dialect:
@@ -101,7 +103,7 @@ class PostgresTarget(SqlTarget):
             urlsplit(self.spec.url).hostname or {"host", "hostaddr"} & set(self.spec.options)
         )
         verb, cause, remedy = reason(sqlstate, message, self.remedies, address=unnamed)
-        return TargetError(f"{self.called} {verb}: {without_secrets(cause)}; {remedy}")
+        return TargetError(f"{self.called} {verb}: {self.spec.without_secrets(cause)}; {remedy}")
 
     def start(self) -> None:
         """Connect once, so that a wrong host, password or certificate shows before any load."""
@@ -111,11 +113,20 @@ class PostgresTarget(SqlTarget):
         """A plain blocking connection in autocommit."""
         conninfo = self.admin_conninfo()
         try:
-            return psycopg.connect(conninfo, autocommit=True)
+            return self.open_connection(conninfo)
         except psycopg.ProgrammingError as error:
             raise self._unreadable(error) from None
         except psycopg.Error as error:
             raise self.explain(error) from None
+
+    def open_connection(self, conninfo: str) -> libpq.Connection:
+        """How every connection of this family is opened; raises psycopg.Error."""
+        return libpq.connect(conninfo)
+
+    def heard(self) -> dict[str, list[str]]:
+        """The names of libpq's environment variables that these connections heed, if any is set."""
+        names = libpq.variables(self.admin_conninfo())
+        return {"libpq_variables": names} if names else {}
 
     def warm(self) -> None:
         """Sign a first token, where there are any."""
@@ -124,14 +135,27 @@ class PostgresTarget(SqlTarget):
     def open_session(self, statements: Sequence[Statement]) -> SqlSession:
         """A session for one user on a connection of its own."""
         # Imported here because it needs gevent, which loading and reporting do without.
-        from loadtest.targets.postgresql_session import PostgresSession
+        from loadtest.targets.postgresql_session import PostgresSession, UnnamedSession
 
         try:
             conninfo = self.conninfo()
         except TargetError as error:
             # No token, as when a role's credentials ran out: like a password that is refused.
             raise StatementFailed("28000", str(error), commit_sent=False, connected=False) from None
-        return PostgresSession(conninfo, self.dialect, statements)
+        kind = UnnamedSession if self._pooled else PostgresSession
+        return kind(conninfo, self.dialect, statements, self.open_connection)
+
+    def rehearse(
+        self, statements: Sequence[Statement], attempt: Callable[[SqlSession], object]
+    ) -> None:
+        """Run one attempt that ends in ROLLBACK, where sessions can hold named statements."""
+        if self._may_be_pooled and not self._pooled and pooler.shares_names(self.connect):
+            raise InputError(
+                f"{self.called}: the pooler in front of it gives a session to other clients between "
+                "transactions and cannot hold named statements; add pooler=transaction to the URL, or "
+                "let it hold them (pgbouncer from 1.21 on: max_prepared_statements)"
+            )
+        super().rehearse(statements, attempt)
 
     def describe(self) -> dict[str, Any]:
         """What a report should know of this server; what it does not tell is absent."""
@@ -144,6 +168,8 @@ class PostgresTarget(SqlTarget):
                 "regime": self.waits,
                 "isolation": self.isolation_in_force(connection),
                 "commit_delay_ms": 0.0,
+                **({"pooler": "transaction"} if self._pooled else {}),
+                **self.heard(),
             }
             durable = self.durable(connection)
         return told if durable is None else {**told, "durable": durable}
@@ -193,10 +219,21 @@ class PostgresTarget(SqlTarget):
     def _isolate(self, level: str) -> None:
         if level not in self.isolations:
             raise InputError(
-                f"target {self.spec.shown}: isolation={level} is none of {', '.join(self.isolations)}"
+                f"target {self.spec.shown}: {said_option(self.spec, 'isolation')} is none of "
+                f"{', '.join(self.isolations)}"
             )
         self.dialect.isolation = level.replace("-", " ")
         self.dialect.begin = f"BEGIN ISOLATION LEVEL {self.dialect.isolation.upper()}"
+
+    def _read_pooler(self) -> bool:
+        """Whether a pooler is said to share sessions between clients, a transaction each."""
+        mode = self.spec.options.get("pooler")
+        if mode not in (None, "transaction"):
+            raise InputError(
+                f"target {self.spec.shown}: pooler={mode} is not known; there is pooler=transaction, "
+                "for a pooler that cannot hold named statements"
+            )
+        return mode is not None
 
     def _read_iam(self) -> bool:
         """Whether passwords are IAM tokens; refuses options that would be without effect."""
@@ -205,7 +242,7 @@ class PostgresTarget(SqlTarget):
         iam = self.spec.options.get("iam")
         if iam not in (None, "rds"):
             raise InputError(
-                f"target {self.spec.shown}: iam={iam} is not known; there is iam=rds, for Aurora "
+                f"target {self.spec.shown}: {said_option(self.spec, 'iam')} is not known; there is iam=rds, for Aurora "
                 "PostgreSQL and RDS"
             )
         for option in ("region", "profile"):
@@ -241,9 +278,9 @@ class PostgresTarget(SqlTarget):
         return defaults
 
     def _unreadable(self, error: psycopg.Error) -> InputError:
+        said = without_quotes(self.spec, cause_of(str(error)))
         return InputError(
-            f"target {self.name} ({self.spec.shown}): {without_secrets(cause_of(str(error)))}; "
-            "give it as in postgresql://user@host:5432/database?option=value"
+            f"{self.called}: {said}; give it as in postgresql://user@host:5432/database?option=value"
         )
 
     def _authorized(self, conninfo: str) -> str:
@@ -268,7 +305,7 @@ class PostgresTarget(SqlTarget):
         region = self.spec.options.get("region") or (found and found[1])
         if not region:
             raise InputError(
-                f"{self.called}: no Region can be read from the host {host!r}; give &region="
+                f"{self.called}: no Region can be read from the host {quoted(host)}; give &region="
             )
         try:
             return aws.rds_token(host, int(port), user, region, self.spec.options.get("profile"))

@@ -7,15 +7,19 @@ watcher of the hub that the connection keeps for its whole life.
 
 from collections.abc import Callable, Sequence
 from time import monotonic_ns
+from typing import cast
 
 import psycopg
 from gevent import get_hub
 from greenlet import getcurrent
 from psycopg import pq
 
+from loadtest.targets import libpq
 from loadtest.targets.base import ABSENT, StatementFailed
 from loadtest.targets.dialect import Dialect, Statement
+from loadtest.targets.libpq import patience_s
 from loadtest.targets.postgresql_errors import cause_of, refused_sqlstate
+from loadtest.targets.silence import Resume, unwatch, watch
 
 _TYPE_OID = {"bigint": 20, "uuid": 2950, "numeric": 1700, "text": 25}
 _IN_BINARY = frozenset({"bigint", "uuid"})
@@ -29,14 +33,20 @@ _READ, _WRITE = 1, 2
 class PostgresSession:
     """One connection with its statements prepared; see `sql.SqlSession` for what the times mean."""
 
-    def __init__(self, conninfo: str, dialect: Dialect, statements: Sequence[Statement]) -> None:
+    def __init__(
+        self,
+        conninfo: str,
+        dialect: Dialect,
+        statements: Sequence[Statement],
+        connect: Callable[[str], libpq.Connection] = libpq.connect,
+    ) -> None:
         self.first_sent_ns = self.first_answered_ns = 0
         self.commit_sent_ns = self.ended_ns = 0
         self.closed = False
         self.remote = ABSENT
         try:
             # psycopg's own connect: it resolves names, tries hosts in turn and waits under gevent.
-            self._connection = psycopg.connect(conninfo, autocommit=True)
+            self._connection = connect(conninfo)
         except psycopg.Error as error:
             text = str(error)
             raise StatementFailed(
@@ -51,8 +61,13 @@ class PostgresSession:
         self._to_hub: Callable[[], object] = hub.switch
         self._readable = hub.loop.io(self._pgconn.socket, _READ)
         self._either = hub.loop.io(self._pgconn.socket, _READ | _WRITE)
+        if patience := patience_s(self._connection.info.get_parameters()):
+            self.patience_s = patience
+            watch(self)
         # Name → (name on the wire, format of each parameter).
         self._prepared: dict[str, tuple[bytes, list[int] | None]] = {}
+        # Name on the wire → (statement, type of each parameter); empty where the server holds them.
+        self._texts: dict[bytes, tuple[bytes, list[int]]] = {}
         try:
             for statement in (Statement("begin", dialect.begin), Statement("commit", "COMMIT")):
                 self._prepare(statement)
@@ -116,9 +131,17 @@ class PostgresSession:
     def close(self) -> None:
         """Close the connection; never raises."""
         self.closed = True
+        unwatch(self)
         self._readable.close()
         self._either.close()
         self._connection.close()
+
+    def waiting(self) -> Resume | None:
+        """The callback with which the wait of this moment ends; None if there is none."""
+        for watcher in (self._readable, self._either):
+            if watcher.active:
+                return cast("Resume", watcher.callback)
+        return None
 
     def _exchange(
         self, name: bytes, parameters: Sequence[bytes] | None, formats: list[int] | None
@@ -189,3 +212,24 @@ class PostgresSession:
         self.ended_ns = monotonic_ns()
         lines = message.strip().splitlines() or ["connection lost"]
         return StatementFailed("", lines[0], commit_sent=self.commit_sent_ns != 0, connected=False)
+
+
+class UnnamedSession(PostgresSession):
+    """The same behind a pooler that holds no named statements: each is sent whole, every time."""
+
+    def _prepare(self, statement: Statement) -> None:
+        types = statement.parameter_types
+        formats = [int(t in _IN_BINARY) for t in types]
+        self._prepared[statement.name] = (statement.name.encode(), formats or None)
+        self._texts[statement.name.encode()] = (statement.sql.encode(), [_TYPE_OID[t] for t in types])
+
+    def _exchange(
+        self, name: bytes, parameters: Sequence[bytes] | None, formats: list[int] | None
+    ) -> pq.abc.PGresult:
+        """One round trip with a statement."""
+        sql, types = self._texts[name]
+        try:
+            self._pgconn.send_query_params(sql, parameters, types, formats)
+        except psycopg.OperationalError as error:
+            raise self._broken(str(error)) from None
+        return self._answer()

@@ -3,11 +3,14 @@
 import re
 from difflib import get_close_matches
 from importlib import import_module
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from loadtest.errors import InputError
+from loadtest.messages import HIDDEN, quoted
+from loadtest.numbers import number_of
 from loadtest.targets.base import Target, TargetSpec
-from loadtest.targets.url import COMMON_OPTIONS, without_options
+from loadtest.targets.pasted import remedy_for_options, right_form
+from loadtest.targets.url import COMMON_OPTIONS, is_harmless, read_url, without_options
 
 FAMILIES: dict[str, tuple[str, str]] = {
     "embedded": (
@@ -59,35 +62,19 @@ FAMILIES: dict[str, tuple[str, str]] = {
 """Family → (where its class is, what to type for it)."""
 
 _ALIASES = {"postgres": "postgresql"}
+_OF_LIBPQ = frozenset({"postgresql", "cockroachdb", "yugabytedb", "spanner"})
+"""Families whose options libpq reads, but for the tool's own."""
 _GIVE = (
     f"give one of {', '.join(FAMILIES)}, as in --target embedded or "
     "--target postgresql://user@host/database"
 )
 _NAMED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9_.-]*)=(.*)$", re.DOTALL)
-_MISNAMED = re.compile(r"^([^=:/?@]*)=", re.DOTALL)
-# A password as it should be, up to the @ of a plain host; else, for it may hold what it should not,
-# up to the last @, unless what follows the colon is a port.
-_CREDENTIALS = re.compile(
-    r"(://(?!\[)[^/?@:]*):([^\s/?#\[\]@]*(?=@[^@/?]*(?:[/?]|$))|(?!\d*(?:[/?,]|$)).*)@", re.DOTALL
-)
-# Whatever is called so, even where no target has such an option: an error would quote it.
-_HIDDEN_NAME = (
-    r"[a-z_-]*(?:password|secret|token(?!_expires))[a-z_-]*"
-    r"|(?:aws_?)?access_?key(?:_?id)?"
-)
-_SECRET_OPTION = re.compile(
-    rf"((?:^|[?&\s])(?:{_HIDDEN_NAME})\s*=\s*)('(?:[^'\\]|\\.)*'|[^&]*)", re.IGNORECASE
-)
+_MISNAMED = re.compile(r"^([^=:/?@;'\"]*)=(.*)", re.DOTALL)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}(?=://)")
 _DSQL_HOST = re.compile(r"^[a-z0-9-]+\.dsql(?:-[a-z0-9]+)?\.[a-z0-9-]+\.on\.aws(?:[:?]|$)")
-# What a URL's begin would be if its scheme were not forgotten.
-_FORGOTTEN_SCHEME = re.compile(r"^((?:[A-Za-z0-9_.-]+=)?[^/?@:&=]*:)[^/@][^@]*@")
-_ENCODED_OPTION = re.compile(r"(?<=[?&])([^\s?=&]+=)([^\s&]*%[0-9A-Fa-f]{2}[^\s&]*)")
-_ENCODED_URL = re.compile(r"%(?:25)*3A%(?:25)*2F%(?:25)*2F", re.IGNORECASE)
 _LARGEST_WEIGHT = 1e6
 _ALIKE = 0.7
 """How much of two words must be the same, of 1, for one to be meant by the other."""
-_NOT_IN_CREDENTIALS = re.compile(r"[\s/?#\[\]@]|%(?![0-9A-Fa-f]{2})")
-_NOT_IN_OPTION = re.compile(r"\s|%(?![0-9A-Fa-f]{2})")
 
 
 def parse_target(text: str, sslrootcert: str | None = None) -> TargetSpec:
@@ -98,89 +85,89 @@ def parse_target(text: str, sslrootcert: str | None = None) -> TargetSpec:
     if not text.strip():
         raise InputError(f"the target is empty; {_GIVE}")
     named = _NAMED.match(text)
-    if named is None and (misnamed := _MISNAMED.match(text)) is not None:
+    if named is None and (misnamed := _MISNAMED.match(text)) is not None and _family(misnamed[2]):
         wrong = "is empty"
         if misnamed[1]:
             wrong = "holds a blank" if re.search(r"\s", misnamed[1]) else "is not one"
         raise InputError(
-            f"target {without_secrets(text)!r}: the name {misnamed[1]!r} {wrong}; a name is made of "
-            "letters, digits, dot, dash and underscore, as in --target east=URL"
+            f"target {misnamed[2].partition('?')[0].partition(':')[0]}…: the name "
+            f"{quoted(misnamed[1])} {wrong}; a name is made of letters, digits, dot, dash and "
+            "underscore, as in --target east=URL"
         )
     name, url = (named[1], named[2]) if named else ("", text)
     if not url.strip():
         raise InputError(f"target {text!r} has a name and nothing behind it; {_GIVE}")
     if _DSQL_HOST.match(url):
         url = f"dsql://{url}"
-    scheme, separator, _ = url.partition("://")
-    if not separator:
-        scheme = url.partition("?")[0]
-    family = _ALIASES.get(scheme, scheme)
-    if family not in FAMILIES:
-        like = get_close_matches(scheme.lower(), [*FAMILIES, *_ALIASES], n=1, cutoff=_ALIKE)
-        remedy = f"did you mean {like[0]}? There is {', '.join(FAMILIES)}" if like else _GIVE
-        raise InputError(f"target {without_secrets(text)!r} is of no known family; {remedy}")
-    _check_secrets(url)
+    family = _family(url)
+    if family is None:
+        raise InputError(_of_no_family(text, name, url))
+    read = read_url(url)
+    if read is None:
+        raise InputError(
+            f"target {f'{name} ' if name else ''}{family}://… cannot be read as a URL, and no more of "
+            "it is shown for what may be in it: the password, the port or something else has "
+            "characters that a URL cannot hold as they are; write @ as %40, / as %2F, % as %25, a "
+            "space as %20, or use PGPASSWORD"
+        )
     try:
-        parts = urlsplit(url if separator else url.replace(scheme, f"{scheme}://", 1))
-    except ValueError as error:
-        raise InputError(f"target {without_secrets(url)!r} is not a URL: {error}") from None
+        parts = urlsplit(url if "://" in url else url.replace(family, f"{family}://", 1))
+    except ValueError:
+        raise InputError(f"target {read.shown} is not a URL; {_GIVE}") from None
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    shown = without_secrets(url)
+    if family in _OF_LIBPQ and (remedy := remedy_for_options(parts.query)):
+        raise InputError(f"target {read.shown}: {remedy}")
     return TargetSpec(
         name=name or parts.hostname or family,
         family=family,
         url=without_options(url, COMMON_OPTIONS),
         options={key: value for key, value in options.items() if key not in COMMON_OPTIONS},
-        shown=shown,
-        weight=_weight(options.get("weight", "1"), shown),
+        shown=read.shown,
+        secrets=read.secrets,
+        weight=_weight(options.get("weight", "1"), read.shown),
         sslrootcert=sslrootcert,
     )
 
 
+def _family(url: str) -> str | None:
+    """The family that a URL begins with; None where it is none of them."""
+    scheme, separator, _ = url.partition("://")
+    if not separator:
+        scheme = url.partition("?")[0]
+    family = _ALIASES.get(scheme, scheme)
+    return family if family in FAMILIES else None
+
+
+def _of_no_family(text: str, name: str, url: str) -> str:
+    """What is wrong; of the text itself no more than its scheme is shown, for it may be anything."""
+    scheme = _SCHEME.match(url)
+    lead = " ".join(filter(None, [name if scheme else "", f"{scheme[0]}://…" if scheme else ""]))
+    remedy = right_form(text)
+    if not remedy:
+        word = scheme[0] if scheme else re.split(r"[:?]", url)[0]
+        like = get_close_matches(word.lower(), [*FAMILIES, *_ALIASES], n=1, cutoff=_ALIKE)
+        remedy = f"did you mean {like[0]}? There is {', '.join(FAMILIES)}" if like else _GIVE
+    return f"{f'target {lead}' if lead else 'the target'} is of no known family; {remedy}"
+
+
 def _weight(text: str, shown: str) -> float:
-    try:
-        weight = float(text)
-    except ValueError:
-        weight = 0.0
-    if not 0 < weight <= _LARGEST_WEIGHT:
+    weight = number_of(text)
+    if weight is None or not 0 < weight <= _LARGEST_WEIGHT:
         raise InputError(
-            f"target {shown}: weight={text} is not a number above 0 and up to {_LARGEST_WEIGHT:g}; "
+            f"target {shown}: weight={text if is_harmless('weight', text) else HIDDEN} is not a number above 0 and up to {_LARGEST_WEIGHT:g}; "
             "a target with weight=3 has three times the users of one with weight=1"
         )
     return weight
 
 
-def without_secrets(text: str) -> str:
-    """The text without a password, wherever libpq lets one stand, and where it would not.
-
-    Also within a percent-encoded option, which may be a URL of its own.
-    """
-    if "://" not in text and _ENCODED_URL.search(text):
-        return _encoded_without_secrets(text)
-    text = _FORGOTTEN_SCHEME.sub(r"\1***@", text)
-    text = _ENCODED_OPTION.sub(lambda found: found[1] + _encoded_without_secrets(found[2]), text)
-    text = _CREDENTIALS.sub(r"\1@", text)
-    return _SECRET_OPTION.sub(r"\1***", text)
-
-
-def _encoded_without_secrets(value: str) -> str:
-    plain = unquote(value)
-    shown = without_secrets(plain)
-    deeper = unquote(shown)
-    if deeper != shown and without_secrets(deeper) != deeper:
-        return "***"  # encoded once more than it should be
-    return value if shown == plain else quote(shown, safe="")
-
-
-def _check_secrets(url: str) -> None:
-    """Refuse a password that libpq could not read: its own error would quote a part of it."""
-    secrets = [(found[2], _NOT_IN_CREDENTIALS) for found in _CREDENTIALS.finditer(url)]
-    secrets += [(found[2], _NOT_IN_OPTION) for found in _SECRET_OPTION.finditer(url)]
-    if any(forbidden.search(secret) for secret, forbidden in secrets):
-        raise InputError(
-            f"target {without_secrets(url)!r}: the password has characters that a URL cannot hold as "
-            "they are; write @ as %40, / as %2F, % as %25, a space as %20, or use PGPASSWORD"
-        )
+def shown_target(text: str) -> str:
+    """`[NAME=]URL` without secrets, as it would be typed; nothing of a text that is no target."""
+    try:
+        spec = parse_target(text)
+    except InputError:
+        return HIDDEN
+    named = _NAMED.match(text)
+    return f"{named[1]}={spec.shown}" if named else spec.shown
 
 
 def open_target(spec: TargetSpec) -> Target:

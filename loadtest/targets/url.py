@@ -1,13 +1,143 @@
-"""The options of a target's URL: which there may be, and how to take some out of it."""
+"""A target's URL: whether it can be read, what of it may be shown, and which options there may be.
 
+What is not known to be harmless is not shown: of the options those of a list whose values look as they
+should, of hosts, users and databases plain names. A text that cannot be read may be anything, and is
+not shown at all.
+"""
+
+import re
 from collections.abc import Collection, Sequence
-from urllib.parse import unquote_plus
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from loadtest.errors import InputError
+from loadtest.messages import HIDDEN, may_hold_secret
 from loadtest.targets.base import TargetSpec
 
 COMMON_OPTIONS = ("weight",)
 """What every family has; no target sees them, for the tool itself does what they ask."""
+
+_PATHS = frozenset({"data", "host", "sslcert", "sslcrl", "sslkey", "sslrootcert"})
+_HARMLESS = frozenset(
+    (
+        # The tool's own, of all families.
+        "weight isolation iam region profile sharding commit_delay_ms transfer prefix accounts "
+        "key_seed balance retry token_expires_s session_age_s connection_rate connection_burst pooler "
+        # libpq's.
+        "application_name channel_binding client_encoding connect_timeout dbname "
+        "fallback_application_name gssencmode hostaddr keepalives keepalives_count keepalives_idle "
+        "keepalives_interval krbsrvname load_balance_hosts port replication require_auth requirepeer "
+        "service ssl_max_protocol_version ssl_min_protocol_version sslcompression sslmode "
+        "sslnegotiation sslsni target_session_attrs tcp_user_timeout user"
+    ).split()
+)
+_OPTION_NAME = re.compile(r"[A-Za-z][A-Za-z_]{0,30}")
+_PLAIN = re.compile(r"[\w.,/:@+~-]*")
+_NAME = re.compile(r"[\w.$~-]{1,63}")
+_FUNCTION = re.compile(r"[\w:$-]{1,256}")
+_HOST = re.compile(r"(?:[\w.-]*|\[[0-9A-Fa-f:.]+(?:%25[\w.-]+)?\]|%2[Ff][\w.%-]*)(?::\d*)?")
+_PARTS = re.compile(
+    r"(?P<scheme>[a-z][a-z-]*)"
+    r"(?P<address>://(?:(?P<user>[^\s/?#\[\]@:]*)(?::(?P<password>[^\s/?#\[\]@]*))?@)?"
+    r"(?P<hosts>[^\s/?#@]*)(?P<path>/[^\s?#]*)?)?"
+    r"(?:\?(?P<query>.*))?",
+    re.DOTALL,
+)
+_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_ENDPOINT = re.compile(r"https?://(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?/?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadUrl:
+    """A URL that can be read."""
+
+    shown: str
+    """The URL as it may be shown."""
+    secrets: tuple[str, ...]
+    """What is hidden in `shown`, as it stands in the URL and decoded."""
+
+
+def read_url(url: str) -> ReadUrl | None:
+    """What may be shown of a URL with a known scheme; None where it cannot be read."""
+    found = _PARTS.fullmatch(url)
+    if found is None:
+        return None
+    user, password = found["user"], found["password"]
+    hosts, path = found["hosts"] or "", found["path"] or ""
+    if not all(_HOST.fullmatch(host) for host in hosts.split(",")):
+        return None
+    if any(_BAD_PERCENT.search(part or "") for part in (user, password, path)):
+        return None
+    secrets = [password or ""]
+    shown = found["scheme"]
+    if found["address"] is not None:
+        shown += "://"
+        if user is not None:
+            shown += f"{_shown_name(user, secrets)}@"
+        # A function's name may have a qualifier behind a colon, and be an ARN.
+        name_of = _FUNCTION if found["scheme"] == "lambda" else _NAME
+        shown += hosts + "/".join(_shown_name(name, secrets, name_of) for name in path.split("/"))
+    if found["query"] is not None:
+        options: list[str] = []
+        for part in found["query"].split("&"):
+            option = _shown_option(part, after_hidden=any(HIDDEN in one for one in options))
+            if option is None:
+                return None
+            if option != part:
+                secrets += [part, part.partition("=")[2]]
+            options.append(option)
+        shown += f"?{'&'.join(options)}"
+    both = {one for secret in secrets for one in (secret, unquote(secret), unquote_plus(secret))}
+    return ReadUrl(shown, tuple(sorted(both - {""})))
+
+
+def _shown_name(text: str, secrets: list[str], plain: re.Pattern[str] = _NAME) -> str:
+    """The name of a user, a database or a function as it stands in the URL, if it is a plain one."""
+    if not text or plain.fullmatch(unquote(text)):
+        return text
+    secrets.append(text)
+    return HIDDEN
+
+
+def _shown_option(part: str, *, after_hidden: bool) -> str | None:
+    """`name=value` as it may be shown; None where it cannot be read.
+
+    What comes after something hidden may be the rest of it, behind an & that was meant to be in it.
+    """
+    raw_name, mark, raw = part.partition("=")
+    name, value = unquote_plus(raw_name), unquote_plus(raw)
+    if name == "database":
+        return _shown_database(part, raw_name, value)
+    if is_harmless(name, value):
+        return part
+    if re.search(r"\s", raw) or _BAD_PERCENT.search(raw):
+        return None
+    if not (mark and _OPTION_NAME.fullmatch(name)) or (after_hidden and not _is_known(name)):
+        return HIDDEN
+    return f"{name}={HIDDEN}"
+
+
+def _shown_database(part: str, name: str, value: str) -> str:
+    """An option whose value is a target of its own."""
+    inner = read_url(value)
+    if inner is None:
+        return f"{name}={HIDDEN}"
+    return part if inner.shown == value else f"{name}={quote(inner.shown, safe='')}"
+
+
+def _is_known(name: str) -> bool:
+    return name in _HARMLESS or name in _PATHS or name == "endpoint_url"
+
+
+def is_harmless(name: str, value: str) -> bool:
+    """Whether an option is one that holds no secrets, and its value looks as such a value does."""
+    if name == "endpoint_url":
+        return _ENDPOINT.fullmatch(value) is not None
+    if may_hold_secret(value) or not value.isprintable():
+        return False
+    if name in _PATHS and value.startswith(("/", "~", "./")):
+        return True
+    return (name in _HARMLESS or name in _PATHS) and _PLAIN.fullmatch(value) is not None
 
 
 def check_options(spec: TargetSpec, known: Sequence[str], more: str = "") -> None:
@@ -17,7 +147,44 @@ def check_options(spec: TargetSpec, known: Sequence[str], more: str = "") -> Non
     """
     if unknown := set(spec.options) - set(known):
         there_is = ", ".join((*known, *COMMON_OPTIONS))
-        raise InputError(f"target {spec.shown}: no option {min(unknown)!r}; there is {there_is}{more}")
+        named = [name for name in unknown if re.search(rf"[?&]{re.escape(name)}=", spec.shown)]
+        which = f"no option {min(named)!r}" if named else "it has an option that there is not"
+        raise InputError(f"target {spec.shown}: {which}; there is {there_is}{more}")
+
+
+def said_option(spec: TargetSpec, name: str) -> str:
+    """`name=value` for a message about it."""
+    value = spec.options[name]
+    return f"{name}={value if is_harmless(name, value) else HIDDEN}"
+
+
+def without_quotes(spec: TargetSpec, text: str) -> str:
+    """What libpq says of a URL that it cannot read, without what it quotes of it but is not shown."""
+    shown = set(re.split(r"[/?&=@:,]+", unquote(spec.shown)))
+    # From the first quote to the last one: what stands between may have quotes of its own.
+    text = text.replace('"="', "=")
+    return spec.without_secrets(
+        re.sub(r'"(.*)"', lambda found: found[0] if found[1] in shown else f'"{HIDDEN}"', text)
+    )
+
+
+def check_endpoint(spec: TargetSpec, lead: str) -> str | None:
+    """The `endpoint_url` of an AWS service; raises InputError where it is more than an address."""
+    url = spec.options.get("endpoint_url")
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        bare = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        bare = False
+    if not bare or "@" in parts.netloc or parts.path not in ("", "/") or parts.query:
+        # Not quoted: who puts a password there would find it in a log.
+        raise InputError(
+            f"{lead}: endpoint_url must be a scheme, a host and a port alone, "
+            "as in endpoint_url=http://127.0.0.1:8000"
+        )
+    return url
 
 
 def without_options(url: str, names: Collection[str]) -> str:

@@ -12,6 +12,7 @@ from loadtest.table import Table
 from loadtest.targets.base import TargetSpec
 from loadtest.targets.dialect import Dialect
 from loadtest.targets.postgresql import PostgresTarget, ask
+from loadtest.targets.url import said_option
 
 _SHARDINGS = ("hash", "range")
 
@@ -45,14 +46,15 @@ class YugabyteTarget(PostgresTarget):
     """`yugabytedb://user@host:5433/database?sharding=hash|range`, and every option of libpq."""
 
     family: ClassVar[str] = "yugabytedb"
-    own_options: ClassVar[tuple[str, ...]] = ("isolation", "sharding")
+    own_options: ClassVar[tuple[str, ...]] = ("isolation", "pooler", "sharding")
     default_port: ClassVar[str | None] = "5433"
 
     def __init__(self, spec: TargetSpec) -> None:
         sharding = spec.options.get("sharding", _SHARDINGS[0])
         if sharding not in _SHARDINGS:
             raise InputError(
-                f"target {spec.shown}: sharding={sharding} is none of {', '.join(_SHARDINGS)}"
+                f"target {spec.shown}: {said_option(spec, 'sharding')} is none of "
+                f"{', '.join(_SHARDINGS)}"
             )
         self._by_range = sharding == "range"
         super().__init__(spec)

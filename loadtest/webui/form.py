@@ -11,7 +11,7 @@ from locust.web import WebUI
 
 from loadtest.errors import OccbenchError
 from loadtest.options import LOCUST_PREFIX
-from loadtest.targets.registry import without_secrets
+from loadtest.targets.registry import shown_target
 from loadtest.wiring import FIXED_USERS
 
 if TYPE_CHECKING:
@@ -72,8 +72,10 @@ def _hide_secrets(web_ui: WebUI, targets: str) -> dict[str, str]:
     """
     secrets = {}
     for text in targets.split():
-        public = without_secrets(text)
+        public = shown_target(text)
         if public != text:
+            while public in secrets:  # hidden whole, as another one is
+                public += "*"
             secrets[public] = text
     if not secrets:
         return {}

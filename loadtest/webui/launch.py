@@ -6,6 +6,7 @@ import sys
 from loadtest.config import RunConfig
 from loadtest.errors import InputError
 from loadtest.locust_program import locustfile
+from loadtest.locust_program import main as locust_main
 from loadtest.options import locust_arguments
 
 
@@ -16,10 +17,8 @@ def launch(config: RunConfig, host: str, port: int) -> int:
         "locust", "-f", locustfile(),
         "--web-host", host, "--web-port", str(port), *locust_arguments(config),
     ]  # fmt: skip
-    from locust.main import main
-
     try:
-        main()
+        locust_main()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     return 0

@@ -17,9 +17,10 @@ _COLUMNS = {
     "attempts": "Attempts",
     "committed": "Committed",
     "conflicts": "Conflicts",
-    "conflict_rate": "Conflicts / attempts",
+    "conflict_rate": "Conflicts / attempts decided",
     "retries": "Retries / committed",
     "given_up": "Given up",
+    "lost": "Failed or refused",
     "median": "Median (ms)",
     "percentile": "99%ile (ms)",
 }
@@ -48,7 +49,7 @@ def install(wiring: "Wiring", web_ui: WebUI) -> None:
 
 def _row(name: str, tally: Tally) -> dict[str, Any]:
     """One key type; what nothing was counted for is a dash."""
-    conflicts = tally.conflicts / tally.attempts if tally.attempts else None
+    conflicts = tally.conflicts / tally.decided if tally.decided else None
     retries = tally.retried / tally.committed if tally.committed else None
     median, percentile = tally.latency_ms(0.5), tally.latency_ms(0.99)
     return {
@@ -60,6 +61,7 @@ def _row(name: str, tally: Tally) -> dict[str, Any]:
         "conflict_rate": "–" if conflicts is None else f"{100 * conflicts:.2f} %",
         "retries": "–" if retries is None else f"{retries:.3f}",
         "given_up": tally.given_up,
+        "lost": tally.lost,
         "median": "–" if median is None else f"{median:.3g}",
         "percentile": "–" if percentile is None else f"{percentile:.3g}",
     }

@@ -22,7 +22,7 @@ _MOST = 6
 
 def draw(model: Model) -> Chart | None:
     """Share of transactions by number of retries, those without one left to the sentence."""
-    known = {k: f for k, f in model.key_types.items() if f.transactions}
+    known = {k: f for k, f in model.key_types.items() if f.counted}
     most = max((f.retries_max or 0 for f in known.values()), default=0)
     if not most:
         return None
@@ -34,7 +34,7 @@ def draw(model: Model) -> Chart | None:
         histogram = np.zeros(last + 1)
         histogram[: min(last + 1, len(f.retries_histogram))] = f.retries_histogram[: last + 1]
         histogram[last] += f.retries_histogram[last + 1 :].sum()
-        shares = histogram[1:] / f.transactions
+        shares = histogram[1:] / f.counted
         x = np.arange(1, last + 1) + (place - (len(known) - 1) / 2) * width
         style = look(key_type)
         axes.bar(
@@ -76,7 +76,7 @@ def draw(model: Model) -> Chart | None:
 def _data(known: dict[str, Figures]) -> ChartData:
     """Every number of retries by itself, also those that are drawn together."""
     rows = [
-        (key_type, retries, int(transactions), float(transactions) / f.transactions)
+        (key_type, retries, int(transactions), float(transactions) / f.counted)
         for key_type, f in known.items()
         for retries, transactions in enumerate(f.retries_histogram)
     ]
@@ -88,7 +88,7 @@ def _reading(model: Model) -> str:
     for key_type, f in model.key_types.items():
         if f.retry_rate is None:
             continue
-        at_once = counted_share(f.transactions - f.retried, f.transactions)
+        at_once = counted_share(f.counted - f.retried, f.counted)
         text = (
             f"{key_type}: {at_once} of transactions needed no retry, "
             f"the mean is {number(f.retries_mean)}, the most {f.retries_max}"

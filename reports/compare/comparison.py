@@ -1,7 +1,7 @@
 """Runs of two sides → every figure's change, with what was different beside it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from loadtest.errors import InputError
 from reports.compare.effect import Effect, Gap, Verdict, correlation, effect, gap, too_little
-from reports.compare.metrics import METRICS, Metric
+from reports.compare.metrics import FAILURES, JUDGED, Metric
 from reports.compare.pieces import SliceName, read_pieces
 from reports.compare.settings import Difference, check_alike, circumstances_of_sides
 from reports.compare.simultaneous import SPEED, level_of_each, shared_between
@@ -80,12 +80,20 @@ class RunComparison:
         return [e for e in self.effects if e.verdict is verdict]
 
     @property
+    def unlike(self) -> list[Effect]:
+        """The shares of transactions that gave up or failed in which the sides differ.
+
+        What is left of them is then of another load, and nothing in the comparison is called better.
+        """
+        return [e for e in self.effects if e.unlike_load]
+
+    @property
     def differs(self) -> bool:
         """Whether any figure is better or worse."""
         return any(e.differs for e in self.effects)
 
 
-_Side = list[dict[SliceName, dict[str, Estimate | None]]]
+Side = list[dict[SliceName, dict[str, Estimate | None]]]
 
 
 def compare_runs(
@@ -124,7 +132,7 @@ def compare_runs(
         # Nothing but chance differs from one simulation to the next, and their blocks show chance.
         allowance = 0.0
     common = _common(sides)
-    judged = _judged(sides, common, allowance)
+    judged = judged_of(sides, common, allowance)
     return RunComparison(
         bases=tuple(bases),
         news=tuple(news),
@@ -182,7 +190,7 @@ def _renamed(
     return {SliceName(name.key_type, target): found for name, found in run.items()}
 
 
-def _common(sides: Sequence[_Side]) -> list[SliceName]:
+def _common(sides: Sequence[Side]) -> list[SliceName]:
     """The slices that every run has."""
     runs = [run for side in sides for run in side]
     common = [name for name in runs[0] if all(name in run for run in runs)]
@@ -195,7 +203,7 @@ def _common(sides: Sequence[_Side]) -> list[SliceName]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class Judged:
     """One figure of one slice, with what every run says of it; `gap` is None if one says nothing."""
 
     where: SliceName
@@ -210,47 +218,66 @@ class _Judged:
         What cannot be found different can be no false alarm and needs no share of the error rate
         (R. E. Tarone, "A Modified Bonferroni Method for Discrete Data", Biometrics 46, 1990).
         """
-        return self.gap is not None and (
-            self.metric.kind != "share" or any(e.events for e in self.runs)
-        )
+        return self.gap is not None and (self.metric.is_ratio or any(e.events for e in self.runs))
 
 
-def _judged(
-    sides: Sequence[_Side], wanted: Sequence[SliceName], allowance: float | None
-) -> list[_Judged]:
+def judged_of(
+    sides: Sequence[Side], wanted: Sequence[SliceName], allowance: float | None
+) -> list[Judged]:
+    """Every figure of the wanted slices; `allowance` is as for `gap`."""
     found = []
     for where in wanted:
-        for metric in METRICS:
+        for metric in JUDGED:
             old, now = ([run[where][metric.key] for run in side] for side in sides)
             there = [e for e in (*old, *now) if e is not None]
+            if metric is FAILURES and not any(e.events for e in there):
+                # Nothing failed, as it should be: no row is needed for that.
+                continue
             difference = None
             # Half of the runs are not the figure of all of them.
             if len(there) == len(old) + len(now):
                 difference = gap(metric, there[: len(old)], there[len(old) :], allowance)
-            found.append(_Judged(where, metric, tuple(there), difference))
+            found.append(Judged(where, metric, tuple(there), difference))
     return found
 
 
-def _effects(judged: Sequence[_Judged]) -> list[Effect]:
+def _effects(judged: Sequence[Judged]) -> list[Effect]:
     """Every figure's effect, at the level that its family leaves it."""
-    families = [
-        [one for one in judged if one.can_differ and (one.metric.key in SPEED) is speed]
-        for speed in (True, False)
-    ]
-    asked = [family for family in families if family]
-    levels = {
-        speed: level_of_each(_correlation(family), ERROR_RATE / max(1, len(asked)))
-        for speed, family in zip((True, False), families, strict=True)
-    }
-    return [
+    levels = levels_of(judged)
+    found = [
         too_little(one.where, one.metric)
         if one.gap is None
         else effect(one.where, one.metric, one.gap, levels[one.metric.key in SPEED])
         for one in judged
     ]
+    if not any(e.unlike_load for e in found):
+        return found
+    return [replace(e, verdict=_of_unlike(e)) for e in found]
 
 
-def _correlation(family: Sequence[_Judged]) -> NDArray[np.float64]:
+def _of_unlike(e: Effect) -> Verdict:
+    """The verdict where the sides differ in what failed or gave up."""
+    if e.metric is FAILURES and e.unlike_load and (e.change or 0.0) > 0:
+        return Verdict.WORSE
+    if e.unlike_load and not e.differs:
+        return Verdict.DIFFERS
+    return Verdict.DIFFERS if e.verdict is Verdict.BETTER else e.verdict
+
+
+def levels_of(judged: Sequence[Judged]) -> dict[bool, float]:
+    """The level at which the figures of speed, and the others, are judged."""
+    families = [
+        [one for one in judged if one.can_differ and (one.metric.key in SPEED) is speed]
+        for speed in (True, False)
+    ]
+    asked = [family for family in families if family]
+    return {
+        speed: level_of_each(_correlation(family), ERROR_RATE / max(1, len(asked)))
+        for speed, family in zip((True, False), families, strict=True)
+    }
+
+
+def _correlation(family: Sequence[Judged]) -> NDArray[np.float64]:
     """(M, M) how the figures of a family go together by chance."""
     found = np.eye(len(family))
     for i, a in enumerate(family):

@@ -8,15 +8,17 @@ from enum import StrEnum
 
 import numpy as np
 
-from reports.compare.metrics import Metric
+from reports.compare.metrics import LIKE_LOAD, Metric
 from reports.compare.pieces import SliceName
 from reports.compare.spread import Estimate
+from reports.shares import FELT
 
 ALLOWANCE_FREEDOM = 20
 """The degrees of freedom that what is allowed for between runs has: it is a measured figure, too."""
 FOUND_SHARE = 0.9
 """The share of comparisons in which a change counts as one that would be found."""
-_WIDEST = math.log(2)
+WIDEST = math.log(2)
+"""An interval that reaches farther to either side says hardly anything."""
 
 
 class Verdict(StrEnum):
@@ -24,6 +26,8 @@ class Verdict(StrEnum):
 
     BETTER = "better"
     WORSE = "worse"
+    DIFFERS = "different"
+    """Better by itself, in a comparison that calls nothing better."""
     NONE_SHOWN = "no difference shown"
     TOO_LITTLE = "too little data"
 
@@ -84,7 +88,16 @@ class Effect:
     @property
     def differs(self) -> bool:
         """Whether a difference was shown."""
-        return self.verdict in (Verdict.BETTER, Verdict.WORSE)
+        return self.verdict in (Verdict.BETTER, Verdict.WORSE, Verdict.DIFFERS)
+
+    @property
+    def unlike_load(self) -> bool:
+        """Whether it is a share of transactions that gave up or failed, and the sides differ in it.
+
+        Failures come in bursts, of which intervals say little; what a headline would name counts.
+        """
+        felt = self.metric.key == "failures" and abs(self.change or 0.0) >= FELT
+        return self.metric.key in LIKE_LOAD and (self.differs or felt)
 
 
 def gap(
@@ -111,7 +124,7 @@ def gap(
     sides = (bases, news)
     means = [sum(e.value for e in side) / len(side) for side in sides]
     variances = [[_variance(metric, e, (*bases, *news)) for e in side] for side in sides]
-    scale = 1.0 if metric.kind != "share" else (means[0] + means[1]) / 2
+    scale = 1.0 if metric.is_ratio else (means[0] + means[1]) / 2
     own = sum(sum(side) / len(side) for side in variances) / 2
     expected = (allowance * scale) ** 2 if allowance is not None else _allowed(metric, scale, own)
     freedom = len(bases) + len(news) - 2
@@ -152,13 +165,13 @@ def _allowed(metric: Metric, scale: float, own: float) -> float:
 def _figure(metric: Metric, side: Sequence[Estimate]) -> float:
     """A side's figure: the mean of its runs', of ratios the geometric one."""
     figures = [e.figure for e in side]
-    if metric.kind == "share":
+    if not metric.is_ratio:
         return statistics.fmean(figures)
     return statistics.geometric_mean(figures) if min(figures) > 0 else 0.0
 
 
 def _variance(metric: Metric, estimate: Estimate, everyone: Sequence[Estimate]) -> float:
-    """A run's own variance; of a share, at least that of independent events.
+    """A run's own variance; of a share or a count, at least that of independent events.
 
     Blocks that happen to agree show too little where few events were counted. The share is that of all
     runs together, as tests of equal shares take it, with two events and two non-events added: without
@@ -166,8 +179,11 @@ def _variance(metric: Metric, estimate: Estimate, everyone: Sequence[Estimate]) 
     Better than 'Exact' for Interval Estimation of Binomial Proportions", The American Statistician 52,
     1998, there for a single share).
     """
-    if metric.kind != "share" or not estimate.trials:
+    if metric.is_ratio or not estimate.trials:
         return estimate.variance
+    if metric.kind == "count":
+        rate = (sum(e.events for e in everyone) + 2) / sum(e.trials for e in everyone)
+        return max(estimate.variance, rate / estimate.trials)
     share = (sum(e.events for e in everyone) + 2) / (sum(e.trials for e in everyone) + 4)
     return max(estimate.variance, share * (1 - share) / estimate.trials)
 
@@ -221,10 +237,10 @@ def effect(where: SliceName, metric: Metric, found: Gap, level: float) -> Effect
     if low > 0 or high < 0:
         more = low > 0
         verdict = Verdict.BETTER if more == metric.more_is_better else Verdict.WORSE
-    elif metric.kind != "share" and reach > _WIDEST:
+    elif metric.is_ratio and reach > WIDEST:
         verdict = Verdict.TOO_LITTLE
     before, after, change = *found.figures, found.difference
-    if metric.kind != "share":
+    if metric.is_ratio:
         change, low, high, sure = (math.expm1(v) for v in (change, low, high, sure))
     part = found.between / found.variance if found.variance > 0 else 0.0
     return Effect(where, metric, before, after, change, low, high, verdict, part, found.scatter, sure)

@@ -12,14 +12,14 @@ from reports.charts.draw import SETTINGS, Chart, ChartData, Margins, canvas, fin
 from reports.compare import words
 from reports.compare.comparison import RunComparison
 from reports.compare.effect import Effect, Verdict
-from reports.compare.metrics import METRICS
+from reports.compare.metrics import JUDGED
 from reports.style import FAINT, INK, MUTED, PAPER, THIN, look, shortened, target_look
 
 _WIDTH, _ROW, _GROUP_GAP = 900, 24, 0.55
 _MOST_ROWS = 60
 _MOST_SENTENCES = 4
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-_MARKS = {Verdict.WORSE: "worse", Verdict.BETTER: "better"}
+_MARKS = {Verdict.WORSE: "worse", Verdict.BETTER: "better", Verdict.DIFFERS: "different"}
 _FARTHEST = math.log(4)
 """Intervals that reach farther than to a quarter or four times leave the drawing, with an arrow."""
 
@@ -42,7 +42,7 @@ def _draw(comparison: RunComparison, effects: Sequence[Effect], name: str, title
     if not effects:
         return None
     drawn = _chosen(effects)
-    order = {metric.key: place for place, metric in enumerate(METRICS)}
+    order = {metric.key: place for place, metric in enumerate(JUDGED)}
     drawn.sort(key=lambda e: order[e.metric.key])
     shares = drawn[0].metric.kind == "share"
     places, y, before = [], 0.0, None

@@ -10,7 +10,7 @@ Science 24, 1978), with a floor below which there would be too few batches left 
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.compare.metrics import METRICS
+from reports.compare.metrics import METRICS, Metric
 from reports.compare.pieces import Pieces
 
 MOST, FEWEST = 64, 8
@@ -33,20 +33,21 @@ def batches(pieces: Pieces) -> Pieces:
 def _resemblance(pieces: Pieces) -> float:
     """The strongest correlation of neighbours, over throughput, mean latency and conflict rate."""
     return max(
-        correlation(series_of(pieces, key))
-        for key in ("throughput_tps", "latency_p50_ms", "conflict_rate")
+        correlation(series_of(pieces, metric))
+        for metric in METRICS
+        if metric.key in ("throughput_tps", "latency_p50_ms", "conflict_rate")
     )
 
 
-def series_of(pieces: Pieces, key: str) -> NDArray[np.float64]:
+def series_of(pieces: Pieces, metric: Metric) -> NDArray[np.float64]:
     """(P,) a figure's course over the pieces; of a latency, the mean of its logarithm.
 
     A percentile of one piece alone would be of too few transactions to follow.
     """
-    metric = next(m for m in METRICS if m.key == key)
     if metric.kind == "latency":
-        above = pieces.latency @ np.log(pieces.middles_ms)
-        below = pieces.latency.sum(axis=1)
+        times = getattr(pieces, metric.above)
+        above = times @ np.log(pieces.middles_ms[metric.above])
+        below = times.sum(axis=1)
     else:
         above, below = pieces.events(metric)
     whole = above.sum() / below.sum() if below.sum() else 0.0

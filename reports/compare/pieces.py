@@ -1,7 +1,7 @@
 """A run cut into pieces of time: what is counted in each, for every key type on every target."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,8 @@ from loadtest.attempt import OUTCOME_CODE, Outcome
 from reports import percentiles
 from reports.blocks import Blocks, find_blocks
 from reports.compare.metrics import METRICS, Metric
-from reports.figures import CONFLICT_CODES, RETRYABLE_CODES
-from reports.load import Attempts, load_attempts
+from reports.figures import CONFLICT_CODES
+from reports.load import COUNTED_CODES, Attempts, load_attempts
 from reports.run_file import Run
 
 _PIECE_S = 0.1
@@ -26,7 +26,7 @@ _PARTS = 8
 
 @dataclass(frozen=True, slots=True)
 class SliceName:
-    """One key type on one target."""
+    """One key type on one target; both empty of the whole run."""
 
     key_type: str
     target: str
@@ -36,20 +36,28 @@ class SliceName:
 class Pieces:
     """One slice of one run in P pieces of time, in their order.
 
-    `attempts`, `conflicts`, `ended`, `retried`, `given_up`, `committed`, `seconds` are (P,); `latency`
-    (P, B) counts transactions by latency, in bins of which `middles_ms` (B,) are the middles.
-    `figures` has the slice's figures as its report has them, None where they cannot be had.
+    Counts are (P,): of `attempts` those `decided` committed or conflicted, others are `errors`; of
+    `ended` transactions those `counted` committed or gave up, the others `failed` or were refused.
+    `latency` and `commit` (P, B) count them by their times, in bins of which `middles_ms` has the
+    middles (B,).
+    `figures` has those of METRICS as the slice's report has them, None where they cannot be had.
     """
 
     attempts: NDArray[np.float64]
+    decided: NDArray[np.float64]
     conflicts: NDArray[np.float64]
+    errors: NDArray[np.float64]
     ended: NDArray[np.float64]
+    counted: NDArray[np.float64]
+    failed: NDArray[np.float64]
     retried: NDArray[np.float64]
+    retries: NDArray[np.float64]
     given_up: NDArray[np.float64]
     committed: NDArray[np.float64]
     seconds: NDArray[np.float64]
     latency: NDArray[np.float64]
-    middles_ms: NDArray[np.float64]
+    commit: NDArray[np.float64]
+    middles_ms: dict[str, NDArray[np.float64]]
     figures: dict[str, float | None]
 
     def __len__(self) -> int:
@@ -57,45 +65,38 @@ class Pieces:
 
     def events(self, metric: Metric) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(P,) counts above and below the line of a share or a rate."""
-        return {
-            "throughput_tps": (self.committed, self.seconds),
-            "conflict_rate": (self.conflicts, self.attempts),
-            "retry_rate": (self.retried, self.ended),
-            "give_ups": (self.given_up, self.ended),
-        }[metric.key]
+        return getattr(self, metric.above), getattr(self, metric.below)
+
+    def share(self, metric: Metric) -> float | None:
+        """The same over the whole time; None where there is nothing below the line."""
+        above, below = (float(values.sum()) for values in self.events(metric))
+        return above / below if below > 0 else None
 
     def joined(self, count: int) -> "Pieces":
         """The same time in at most `count` pieces, neighbours taken together as evenly as possible."""
         starts = np.arange(count) * len(self) // count
 
-        def added(values: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.add.reduceat(values, starts, axis=0)
-
-        return Pieces(
-            added(self.attempts),
-            added(self.conflicts),
-            added(self.ended),
-            added(self.retried),
-            added(self.given_up),
-            added(self.committed),
-            added(self.seconds),
-            added(self.latency),
-            self.middles_ms,
-            self.figures,
-        )
+        sums = {
+            field.name: np.add.reduceat(getattr(self, field.name), starts, axis=0)
+            for field in fields(self)
+            if field.name not in ("middles_ms", "figures")
+        }
+        return replace(self, **sums)
 
 
-def read_pieces(folder: Path, run: Run) -> dict[SliceName, Pieces]:
-    """Every slice of a run that had time of its own or attempts.
+WHOLE = SliceName("", "")
+"""The whole run, all its key types and targets together."""
+
+
+def read_pieces(folder: Path, run: Run, *, whole: bool = False) -> dict[SliceName, Pieces]:
+    """Every slice of a run that had time of its own or attempts; WHOLE where it is asked for.
 
     Raises:
         InputError: if a file of the run is missing or broken.
     """
-    attempts = load_attempts(folder, run.planned_end_ns, run.measured_from_ns)
+    attempts = load_attempts(folder, run)
     blocks = find_blocks(run, attempts)
     rows = attempts.measured
-    ended = np.flatnonzero(rows.final)
-    latency_ns = (rows.end_ns() - rows.intended_start_ns)[ended]
     used = np.bincount(rows.target, minlength=len(attempts.targets))
     found = {}
     for key, key_type in enumerate(attempts.key_types):
@@ -105,15 +106,19 @@ def read_pieces(folder: Path, run: Run) -> dict[SliceName, Pieces]:
         for target in np.flatnonzero(used):
             mine = (rows.key_type == key) & (rows.target == target)
             name = SliceName(key_type, attempts.targets[target])
-            found[name] = _count(attempts, mine, ended, latency_ns, cut)
+            found[name] = _count(attempts, mine, cut)
+    if whole and len(rows):
+        found[WHOLE] = _count(attempts, np.ones(len(rows), bool), _Cut(attempts, blocks, None))
     return found
 
 
 class _Cut:
-    """One key type's blocks cut into pieces; a piece never has time of other key types in it."""
+    """One key type's blocks, or all of them, cut into pieces; a piece of a key type never has time of
+    others in it.
+    """
 
-    def __init__(self, attempts: Attempts, blocks: Blocks, key: int) -> None:
-        mine = np.flatnonzero(blocks.present[:, key])
+    def __init__(self, attempts: Attempts, blocks: Blocks, key: int | None) -> None:
+        mine = np.flatnonzero(blocks.present.any(axis=1) if key is None else blocks.present[:, key])
         lengths = blocks.seconds[mine]
         per_block = np.maximum(1, np.floor(lengths / _PIECE_S + _ROUNDING)).astype(np.int64)
         first = np.cumsum(per_block) - per_block
@@ -160,54 +165,62 @@ class _Cut:
         return found / _PARTS
 
 
-def _count(
-    attempts: Attempts,
-    mine: NDArray[np.bool_],
-    ended: NDArray[np.intp],
-    latency_ns: NDArray[np.int64],
-    cut: _Cut,
-) -> Pieces:
+def _count(attempts: Attempts, mine: NDArray[np.bool_], cut: _Cut) -> Pieces:
     rows, size = attempts.measured, cut.size
-    own = mine[ended]
-    final, latency = ended[own], latency_ns[own]
-    where, fate = cut.of_starts(final), rows.outcome[final]
+    tries = np.flatnonzero(mine)
+    tried, fate = cut.of_starts(tries), rows.outcome[tries]
+    final, decided, conflicted = rows.final[tries], COUNTED_CODES[fate], CONFLICT_CODES[fate]
+    counted = final & decided
+    further = rows.attempt[tries] - 1
+    latency_ns = (rows.end_ns() - rows.intended_start_ns)[tries[counted]]
+    committed = ~conflicted[counted]
 
-    def counted(chosen: NDArray[np.bool_] | slice) -> NDArray[np.float64]:
-        return np.bincount(where[chosen], minlength=size).astype(float)
+    def sums(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+        return np.bincount(tried[chosen], minlength=size).astype(float)
 
-    all_tries = np.flatnonzero(mine)
-    tried = cut.of_starts(all_tries)
-    failed = CONFLICT_CODES[rows.outcome[all_tries]]
-    committed = fate == OUTCOME_CODE[Outcome.COMMITTED]
-    bins = (np.log(np.maximum(latency, 1)) / _STEP).astype(np.int64)
-    lowest = int(bins.min(initial=1 << 40)) if len(bins) else 0
-    width = int(bins.max()) - lowest + 1 if len(bins) else 1
-    histogram = np.bincount(where * width + (bins - lowest), minlength=size * width)
+    shown = decided & (rows.commit_ns[tries] > 0)
+    latency, latency_ms = _histogram(tried[counted], latency_ns, size)
+    commit_ns = rows.commit_ns[tries[shown]]
+    commit, commit_ms = _histogram(tried[shown], commit_ns, size)
     pieces = Pieces(
         attempts=np.bincount(tried, minlength=size).astype(float),
-        conflicts=np.bincount(tried[failed], minlength=size).astype(float),
-        ended=counted(slice(None)),
-        retried=counted(rows.attempt[final] > 1),
-        given_up=counted(RETRYABLE_CODES[fate]),
-        committed=cut.spread(final[committed], latency[committed]),
+        decided=sums(decided),
+        conflicts=sums(conflicted),
+        errors=sums(~decided & (fate != OUTCOME_CODE[Outcome.REFUSED])),
+        ended=sums(final),
+        counted=sums(counted),
+        failed=sums(final & ~decided),
+        retried=sums(counted & (further > 0)),
+        retries=np.bincount(tried[counted], further[counted], size).astype(float),
+        given_up=sums(final & conflicted),
+        committed=cut.spread(tries[counted][committed], latency_ns[committed]),
         seconds=cut.seconds,
-        latency=histogram.reshape(size, width).astype(float),
-        middles_ms=np.exp((lowest + np.arange(width) + 0.5) * _STEP) / 1e6,
+        latency=latency,
+        commit=commit,
+        middles_ms={"latency": latency_ms, "commit": commit_ms},
         figures={},
     )
-    pieces.figures.update(_figures(pieces, np.sort(latency)))
+    times = np.sort(latency_ns)
+    pieces.figures.update({metric.key: _figure(pieces, times, metric) for metric in METRICS})
     return pieces
 
 
-def _figures(pieces: Pieces, sorted_ns: NDArray[np.int64]) -> dict[str, float | None]:
-    """The whole slice's figures, by the rules of the report."""
-    found: dict[str, float | None] = {}
-    for metric in METRICS:
-        if metric.quantile is None:
-            above, below = (float(values.sum()) for values in pieces.events(metric))
-            found[metric.key] = above / below if below > 0 else None
-        elif percentiles.enough(len(sorted_ns), metric.quantile):
-            found[metric.key] = percentiles.at(sorted_ns, metric.quantile) / 1e6
-        else:
-            found[metric.key] = None
-    return found
+def _histogram(
+    where: NDArray[np.int64], times_ns: NDArray[np.int64], size: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(P, B) how many of these times are in each bin, and the bins' middles in milliseconds."""
+    bins = (np.log(np.maximum(times_ns, 1)) / _STEP).astype(np.int64)
+    lowest = int(bins.min()) if len(bins) else 0
+    width = int(bins.max()) - lowest + 1 if len(bins) else 1
+    found = np.bincount(where * width + (bins - lowest), minlength=size * width)
+    middles_ms = np.exp((lowest + np.arange(width) + 0.5) * _STEP) / 1e6
+    return found.reshape(size, width).astype(float), middles_ms
+
+
+def _figure(pieces: Pieces, sorted_ns: NDArray[np.int64], metric: Metric) -> float | None:
+    """The whole slice's figure, by the rules of the report."""
+    if metric.quantile is None:
+        return pieces.share(metric)
+    if not percentiles.enough(len(sorted_ns), metric.quantile):
+        return None
+    return percentiles.at(sorted_ns, metric.quantile) / 1e6

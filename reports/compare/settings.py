@@ -7,6 +7,7 @@ from typing import Any
 
 from loadtest.access import canonical_skew
 from loadtest.errors import InputError
+from loadtest.messages import quoted
 from reports.run_file import Run
 from reports.style import count, seconds
 
@@ -128,6 +129,10 @@ def _target_fact(name: str, title: str, show: Callable[[Any], str] = str) -> Set
     return Setting(name, title, read)
 
 
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(sorted(set(values))) or "none"
+
+
 SYSTEM = (
     _target_fact("family", "target"),
     _target_fact("version", "target's version"),
@@ -139,6 +144,12 @@ SYSTEM = (
     _target_fact("region", "Region"),
     _target_fact("database", "database behind the function"),
     _target_fact("transfer", "transfer"),
+    Setting("pooler", "pooler", lambda run: _listed(t.pooler for t in run.targets if t.pooler)),
+    Setting(
+        "libpq_variables",
+        "libpq's environment",
+        lambda run: _listed(v for t in run.targets for v in t.libpq_variables or ()),
+    ),
 )
 """What is measured: the thing that a comparison is made for, so it may differ, and is named."""
 
@@ -186,7 +197,7 @@ def check_alike(bases: Sequence[Run], news: Sequence[Run], allowed: Sequence[str
     known = [setting.name for setting in (*WORKLOAD, *SYSTEM, *_SIMULATION)]
     for name in allowed:
         if name not in known:
-            raise InputError(f"--allow-different: {name!r} is none of {', '.join(known)}")
+            raise InputError(f"--allow-different: {quoted(name)} is none of {', '.join(known)}")
     for side, runs in (("BASE", bases), ("NEW", news)):
         for run in runs[1:]:
             _check_repeat(side, runs[0], run, allowed)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from reports.compare.comparison import RunComparison
 from reports.compare.effect import Effect, Verdict
-from reports.compare.metrics import METRICS, Metric
+from reports.compare.metrics import JUDGED, METRICS, Metric
 from reports.compare.pieces import SliceName
 from reports.run_file import Run
 from reports.style import (
@@ -100,14 +100,28 @@ def headline(comparison: RunComparison) -> str:
     judged = [e for e in comparison.effects if e.verdict is not Verdict.TOO_LITTLE]
     if not judged:
         return "Too little data: NEW and BASE cannot be compared"
+    # Whether the load was alike comes first: without that nothing else can be called better.
+    unlike = comparison.unlike
+    first = (
+        f"Not the same share of transactions {_fates(unlike)}: {_named(comparison, unlike)}. "
+        if unlike
+        else ""
+    )
     parts = [
         f"{verdict} in {len(found)} of {plural(len(judged), 'figure')}: {_named(comparison, found)}"
-        for verdict in (Verdict.WORSE, Verdict.BETTER)
-        if (found := comparison.of(verdict))
+        for verdict in (Verdict.WORSE, Verdict.BETTER, Verdict.DIFFERS)
+        if (found := [e for e in comparison.of(verdict) if e not in unlike])
     ]
+    if first:
+        return f"{first}NEW is {'; '.join(parts)}" if parts else first.rstrip(". ")
     if not parts:
         return f"No difference shown between NEW and BASE in {plural(len(judged), 'figure')}"
     return f"NEW is {'; '.join(parts)}"
+
+
+def _fates(unlike: Sequence[Effect]) -> str:
+    keys = dict.fromkeys(e.metric.key for e in unlike)
+    return " or ".join("gave up" if key == "give_ups" else "failed" for key in keys)
 
 
 def _named(comparison: RunComparison, found: Sequence[Effect]) -> str:
@@ -133,13 +147,18 @@ def _named(comparison: RunComparison, found: Sequence[Effect]) -> str:
 
 
 def _by_metric(effects: Iterable[Effect]) -> list[Effect]:
-    order = {metric.key: place for place, metric in enumerate(METRICS)}
+    order = {metric.key: place for place, metric in enumerate(JUDGED)}
     return sorted(effects, key=lambda e: order[e.metric.key])
 
 
 def lede(comparison: RunComparison) -> str:
     """How sure the answer is, and what it could have missed."""
     parts = []
+    if comparison.unlike:
+        parts.append(
+            "What is left of the transactions is of another load than on the other side, so nothing is "
+            "called better."
+        )
     if comparison.allowed:
         listed = ", ".join(map(str, comparison.allowed))
         parts.append(f"The workloads differ, as allowed: {listed} (BASE and NEW).")
@@ -333,7 +352,8 @@ HOW = (
     "Throughput and latency are compared as ratios, shares as differences in percentage points (pp). "
     "All intervals together hold what is true in 95 of 100 comparisons, as long as runs of the same "
     "thing differ by no more than is allowed for; a figure is better or worse where its interval "
-    "leaves no change out. Of several runs a side each figure is the mean, and of throughput "
+    "leaves no change out. Where other shares of transactions failed or gave up, nothing is called "
+    "better. Of several runs a side each figure is the mean, and of throughput "
     "and latency the geometric mean."
 )
 

@@ -1,6 +1,7 @@
 """Which formats there are, known without drawing anything."""
 
 from loadtest.errors import InputError
+from loadtest.messages import quoted
 
 FORMATS = ("html", "md", "pdf", "png", "svg")
 """What a report can be written as; `html` is the page, which has a template of its own."""
@@ -15,7 +16,7 @@ def parse_formats(text: str) -> tuple[str, ...]:
     asked = [word.strip().lower() for word in text.split(",") if word.strip()]
     for word in asked:
         if word not in FORMATS:
-            raise InputError(f"--format {text}: there is no {word!r}; there are {', '.join(FORMATS)}")
+            raise InputError(f"--format {text}: there is no {quoted(word)}; there are {', '.join(FORMATS)}")
     if not asked:
         raise InputError(f"--format is empty; give one or more of {', '.join(FORMATS)}")
     return tuple(name for name in FORMATS if name in asked)

@@ -11,6 +11,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from loadtest.errors import InputError
+from loadtest.json_file import read_json
+from loadtest.messages import quoted
 
 FORMAT = 1
 SWEEP_FILE = "sweep.json"
@@ -116,17 +118,12 @@ def read_sweep(folder: Path) -> Sweep:
     path = folder / SWEEP_FILE
     if not path.is_file():
         raise InputError(f"{folder} is not a sweep's folder: it has no {SWEEP_FILE}")
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{path} is not valid JSON ({error}); restore it from the sweep") from error
+    data = read_json(path, "restore it from the sweep")
     if not isinstance(data, dict) or "format" not in data:
         raise InputError(f'{path} does not describe a sweep: it has no "format" key')
     if data["format"] != FORMAT:
         raise InputError(
-            f"{path} has format {data['format']!r}, this version reads format {FORMAT}; "
+            f"{path} has format {quoted(data['format'])}, this version reads format {FORMAT}; "
             "use the version of occbench that wrote it"
         )
     try:

@@ -1,12 +1,12 @@
 """The figures of one point, by key type, from its `summary.json`; no attempts are read."""
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from loadtest.errors import InputError
+from loadtest.json_file import read_json
 from reports.sweep.cost import contention_cost
 
 
@@ -86,7 +86,7 @@ def read_point(folder: Path) -> PointFigures:
     """
     path = folder / "summary.json"
     try:
-        summary = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refused)
+        summary = read_json(path, "`occbench report` writes it again")
         return PointFigures(
             series=_series(summary),
             generator_was_limit=summary["generator"]["was_limit"],
@@ -96,10 +96,6 @@ def read_point(folder: Path) -> PointFigures:
             simulated=_simulated(folder),
             has_report=(folder / "report.html").is_file(),
         )
-    except OSError as error:
-        raise InputError(
-            f"cannot read {path}: {error.strerror}; `occbench report` writes it"
-        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} is not a run's summary ({type(error).__name__}: {error}); `occbench report` "
@@ -119,11 +115,6 @@ def _series(summary: dict[str, Any]) -> dict[Series, Measured]:
     if not found:
         raise ValueError("it has no key types")
     return found
-
-
-def _refused(constant: str) -> float:
-    """NaN and the infinities, which JSON does not have and Python reads all the same."""
-    raise ValueError(f"{constant} is not a figure")
 
 
 def _amount(of: dict[str, Any], name: str, most: float = math.inf) -> float:
@@ -193,6 +184,6 @@ def _kept(pacing: dict[str, Any]) -> bool:
 def _simulated(folder: Path) -> bool:
     """`run.json` says so; a run that does not is taken for a real one."""
     try:
-        return bool(json.loads((folder / "run.json").read_text(encoding="utf-8")).get("simulated"))
-    except (OSError, ValueError, AttributeError):
+        return bool(read_json(folder / "run.json", "").get("simulated"))
+    except (InputError, AttributeError):
         return False

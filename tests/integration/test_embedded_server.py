@@ -639,7 +639,10 @@ def skip_unless_reachable(*paths: Path) -> None:
     entry = ordinary_user()
     user = SystemUser(entry.pw_name, entry.pw_uid, entry.pw_gid, switched=True)
     if blocked := user.first_unreachable(paths):
-        pytest.skip(f"an ordinary user cannot reach {blocked}")
+        pytest.skip(
+            f"an ordinary user cannot reach {blocked}, where this Python or the clone lies: "
+            "make PYTHON=/usr/bin/python3 test, in a clone outside of home folders"
+        )
 
 
 def run_as_ordinary_user(

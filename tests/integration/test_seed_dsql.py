@@ -286,8 +286,8 @@ def test_a_run_from_preflight_to_invariant_says_nothing_that_is_refused(
 @pytest.mark.parametrize(
     ("scenario", "name", "value", "reason"),
     [
-        (TRANSFER, "loading_settings", ("SET synchronous_commit = off",), "synchronous_commit"),
-        (TRANSFER, "advisory_locks", True, "pg_try_advisory_lock"),
+        (TRANSFER, "loading_settings", ("SET LOCAL synchronous_commit = off",), "synchronous_commit"),
+        (TRANSFER, "advisory_locks", True, "pg_try_advisory_xact_lock"),
         (TRANSFER, "statements_together", True, "several statements"),
         (TRANSFER, "copy_format", "binary", "binary"),
         (TRANSFER, "drop_table", lambda name: [f"TRUNCATE {name}", f"DROP TABLE {name}"], "TRUNCATE"),

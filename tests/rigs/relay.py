@@ -1,4 +1,4 @@
-"""An endpoint of its own before a database on this machine, which can go down and come back."""
+"""An endpoint of its own before a database, which can go down, fall silent, and come back."""
 
 import contextlib
 import socket
@@ -18,7 +18,17 @@ class Relay:
         self._listener: socket.socket | None = None
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._speaks = threading.Event()
+        self._speaks.set()
         self.port = 0
+
+    def silence(self) -> None:
+        """Go on taking connections and what comes on them, and pass nothing on."""
+        self._speaks.clear()
+
+    def speak(self) -> None:
+        """Pass on what was kept, and all that comes."""
+        self._speaks.set()
 
     def up(self) -> None:
         """Listen, at the same port as before."""
@@ -35,6 +45,7 @@ class Relay:
         with self._lock:
             ends, self._open = [self._listener, *self._open], set()
             self._listener = None
+        self._speaks.set()
         for end in ends:
             if end is not None:
                 # A thread that waits in a socket notices the shutdown, and not that it is closed.
@@ -62,6 +73,7 @@ class Relay:
     def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(_CHUNK):
+                self._speaks.wait()
                 sink.sendall(data)
         with self._lock:
             self._open -= {source, sink}

@@ -6,6 +6,7 @@ import pytest
 from botocore import exceptions as failures
 
 from loadtest.errors import InputError
+from loadtest.messages import without_secrets
 from loadtest.targets import aws
 
 TOKEN = "IQoJb3JpZ2luX2VjE" * 12
@@ -105,9 +106,9 @@ def test_an_endpoint_that_is_no_url() -> None:
 )
 def test_secrets_are_taken_out(text: str) -> None:
     secret = "ABCDEFGHIJKL0123"
-    assert secret not in aws.without_secrets(text.format(s=secret))
+    assert secret not in without_secrets(text.format(s=secret))
 
 
 def test_what_is_no_secret_stays() -> None:
     text = "postgresql://u@h/db?sslrootcert=/srv/certificates/of/the/authority/root.pem"
-    assert aws.without_secrets(text) == text
+    assert without_secrets(text) == text

@@ -200,3 +200,48 @@ def test_numbers_are_seconds_already(value: object) -> None:
 
 def test_flags_have_dashes() -> None:
     assert flag_of("max_attempts") == "--max-attempts"
+
+
+# Numbers, and what is quoted
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("users", "1_000"), ("users", " 5"), ("users", "+1"), ("users", "\u0665"), ("users", "5\n"),
+        ("rate", "1_0.5"), ("rate", "+1"), ("rate", "\u0665"), ("accounts", "1_000"),
+        ("seed", "\uff11"), ("retry_base_ms", "1_0"), ("skew", "zipf:0_9"), ("duration", "1_0s"),
+        ("think_time", "\u0665s"), ("target", "embedded?weight=1_0"), ("dpu_price", "+8"),
+    ],
+)  # fmt: skip
+def test_a_number_is_made_of_digits(option: str, text: str) -> None:
+    flag = f"--{option.replace('_', '-')}"
+    with pytest.raises(InputError, match=flag) as caught:
+        RunConfig.read(**{option: text})
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_may_be_said_as_ever() -> None:
+    config = RunConfig.read(users="64", rate="1e3", retry_base_ms=".5", think_time="0.0")
+    assert (config.users, config.rate, config.retry_base_ms) == (64, 1000, 0.5)
+
+
+@pytest.mark.parametrize("option", ["users", "skew", "keys", "scenario", "label", "duration", "retry"])
+def test_what_is_typed_in_the_wrong_place_is_not_shown(option: str) -> None:
+    """A URL behind another option than --target may hold a password as well."""
+    for text in ("postgresql://u:hunter2@h/d", "password=hunter2", "u:hunter2@h"):
+        with pytest.raises(InputError, match=f"--{option}") as caught:
+            RunConfig.read(**{option: text})
+        assert "hunter2" not in str(caught.value)
+
+
+def test_what_is_long_is_shortened_and_what_a_terminal_obeys_is_shown() -> None:
+    with pytest.raises(InputError) as caught:
+        RunConfig.read(scenario="\x1b[31m" + 200 * "x")
+    assert "'\\x1b[31mxxx" in str(caught.value)
+    assert len(str(caught.value)) < 140
+
+
+def test_of_several_targets_it_is_said_which_one_is_wrong() -> None:
+    with pytest.raises(InputError, match=r"--target \(2 of 3\): the target is of no known family"):
+        RunConfig.read(target=["a=embedded", "Server=h;Password=hunter2", "b=embedded"], users=3)

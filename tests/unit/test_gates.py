@@ -152,13 +152,82 @@ def test_against_a_base() -> None:
         gate.limit_said
         == "44\N{NO-BREAK SPACE}ms (base 40.0\N{NO-BREAK SPACE}ms + 10\N{NO-BREAK SPACE}%)"
     )
-    assert only("p99 > base + 5ms", new, base).held
+    assert gate.why == "too little data to tell it from the base, measure longer"
     assert only("conflict_rate > base + 20%", new, base).held
-    assert not only("conflict_rate > base + 10%", new, base).held
-    assert only("conflict_rate > base + 0.3pp", new, base).held
-    assert not only("conflict_rate > base + 0.2pp", new, base).held
-    assert not only("throughput < base + 1%", new, base).held
     assert only("throughput < base", new, base).held
+    assert not only("throughput < base + 20%", new, base).held
+
+
+def with_conflicts(conflicts: int, of: int, **more: Any) -> dict[str, Any]:
+    """A summary of which only the counts are known: there is no record."""
+    return summary_of({
+        "int": slice_of(
+            attempts=of, transactions=of - conflicts, committed=of - conflicts, give_ups=0,
+            conflicts=conflicts, conflict_rate=conflicts / of, **more,
+        )
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("base", "new", "condition", "held"),
+    [
+        (0, 0, "conflict_rate > base + 20%", True),
+        (0, 2, "conflict_rate > base + 20%", True),
+        (0, 2, "conflict_rate > base", True),
+        (0, 2, "conflicts > base + 20%", True),
+        (0, 60, "conflict_rate > base + 20%", False),
+        (0, 60, "conflicts > base + 20%", False),
+        (0, 60, "conflict_rate > base + 2pp", True),
+        (100, 118, "conflict_rate > base + 10%", True),
+        (100, 200, "conflict_rate > base + 10%", False),
+        (100, 200, "conflict_rate > base + 100%", True),
+        (100, 200, "conflict_rate > base + 0.5pp", False),
+        (200, 100, "conflict_rate < base - 10%", False),
+        (2, 0, "conflict_rate < base - 10%", True),
+    ],
+)
+def test_what_chance_may_show_is_no_miss(base: int, new: int, condition: str, held: bool) -> None:
+    gate = only(condition, with_conflicts(new, 5000), with_conflicts(base, 5000))
+    assert gate.held is held, gate.said
+    assert not gate.why
+    assert gate.reach is not None
+    if held and gate.value is not None and gate.limit is not None and gate.value > gate.limit:
+        assert "no more than chance may show" in gate.limit_said
+
+
+@pytest.mark.parametrize("figure", ["max", "commit_max", "retries_max"])
+def test_the_largest_of_all_is_held_against_no_base(figure: str) -> None:
+    with pytest.raises(InputError, match="which chance decides"):
+        parse_condition(f"{figure} > base + 10%")
+
+
+def test_a_base_decides_by_both_records(tmp_path: Path) -> None:
+    """Every figure, against a base like the run and against one that is better by a third."""
+    common: dict[str, Any] = {"duration_s": 20, "keys": ("int",), "errors": 0.02, "max_attempts": 2}
+    new = base_of(tmp_path / "new", FakeRun(**common, conflict=0.3, latency_ms=9, seed=1))
+    like = base_of(tmp_path / "like", FakeRun(**common, conflict=0.3, latency_ms=9, seed=2))
+    better = FakeRun(**common | {"errors": 0.0}, conflict=0.1, latency_ms=6, tps=3000, seed=3)
+    other = base_of(tmp_path / "other", better)
+    figures = [
+        f for f in FIGURES if not f.endswith("max") and f not in ("committed", "commit_p999", "p999")
+    ]
+    conditions = [f"{figure} {'<' if figure == 'throughput' else '>'} base" for figure in figures]
+    for base in (like, like / "summary.json", other, other / "summary.json"):
+        gating = Gating.read(fail_on=conditions, base=base)
+        for gate in judge(gating.conditions, gating.subject(new)).gates:
+            assert not gate.why, gate.said
+            assert gate.held is (base in (like, like / "summary.json")), f"{base}: {gate.said}"
+
+
+def test_too_short_for_an_interval_is_said_and_missed(tmp_path: Path) -> None:
+    short = {"duration_s": 0.3, "block_s": 0.3, "keys": ("int",), "warmup_s": 0.0}
+    new, base = (
+        base_of(tmp_path / str(seed), FakeRun(**short, seed=seed))  # type: ignore[arg-type]
+        for seed in (1, 2)
+    )
+    gating = Gating.read(fail_on=["throughput < base - 50%"], base=base)
+    (gate,) = judge(gating.conditions, gating.subject(new)).gates
+    assert (gate.held, gate.why) == (False, "too little data to tell it from the base, measure longer")
 
 
 def test_without_a_base_a_limit_that_needs_one_is_missed() -> None:

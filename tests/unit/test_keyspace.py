@@ -139,6 +139,12 @@ def test_a_file_of_computed_keys_reads_back(
         (KeyType.INT, "", "holds no keys"),
         (KeyType.UUID, "\n \n", "holds no keys"),
         (KeyType.INT, "1\n2\n1\n", "twice"),
+        (KeyType.INT, "1\n1_000\n", "key 2: '1_000' is not a int key"),
+        (KeyType.INT, "1\n+2\n", "key 2: '+2'"),
+        (KeyType.INT, "1\n\u0662\n", "plain text"),
+        (KeyType.INT, "1\n\x1b[31m\n", "key 2: '\\x1b"),
+        (KeyType.UUID, "0000000000-00-4000-8000-000000000001\n", "key 1: "),
+        (KeyType.UUID, "postgresql://u:hunter2@h/d\n", "key 1: '***' is not"),
         (KeyType.UUID, "00000000-0000-4000-8000-000000000001\n" * 2, "twice"),
         (KeyType.INT, "1\ntwo\n", "key 2: 'two' is not a int key"),
         (KeyType.INT, "1\n9223372036854775808\n", "key 2: '9223372036854775808'"),
@@ -178,3 +184,10 @@ def test_uuids_are_read_however_they_are_written(tmp_path: Path) -> None:
     path.write_text(f"{str(one).upper()}\r\n{other.hex}\n")
     keys = read_keys(path, KeyType.UUID).binary(np.arange(2, dtype=np.int64)).tolist()
     assert [bytes(key) for key in keys] == [one.bytes, other.bytes]
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_the_mark_that_editors_put_before_a_text_is_no_part_of_a_key(tmp_path: Path, ends: str) -> None:
+    path = tmp_path / "keys.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + ends.join(["7", "8", ""]).encode())
+    assert read_keys(path, KeyType.INT).binary(np.arange(2)).view(">i8").tolist() == [7, 8]

@@ -29,7 +29,7 @@ from loadtest.targets.lambda_answers import (
     remote_of,
     service_failed,
 )
-from loadtest.targets.registry import without_secrets
+from loadtest.targets.registry import shown_target
 from tests.rigs.lambda_endpoint import EXAMPLE, PACKAGED, package
 
 SECRET = "hunter2"
@@ -125,7 +125,7 @@ def test_no_password_of_the_database_is_shown(password: str, times: int) -> None
             value = quote(value, safe="")
         text = f"lambda://us-east-1/f?profile=p&database={value}&retry=caller"
         spec = parse_target(text)
-        said = [spec.shown, repr(spec), without_secrets(f"nobody=takes {text}")]
+        said = [spec.shown, repr(spec), shown_target(f"nobody=takes {text}")]
         try:
             assert address(text).database is not None
             assert times == 1
@@ -207,6 +207,41 @@ def test_what_lambda_itself_answers(status: int, kind: str, sqlstate: str, meani
         ("", "2025-01-01T00:00:00Z 1 Task timed out after 3.00 seconds", Outcome.AMBIGUOUS),
         ("Runtime.ExitError", "Runtime exited with error: signal: killed", Outcome.AMBIGUOUS),
         ("Runtime.OutOfMemory", "Runtime exited with error: signal: killed", Outcome.AMBIGUOUS),
+        # It had done its work, and what it returned could not be passed on.
+        ("Runtime.MarshalError", "Unable to marshal response: set", Outcome.AMBIGUOUS),
+        ("Function.ResponseSizeTooLarge", "Response payload size exceeded", Outcome.AMBIGUOUS),
+        ("Runtime.TruncatedResponse", "Response is truncated", Outcome.AMBIGUOUS),
+        ("Runtime.JSONStringifyError", "Unable to stringify response body", Outcome.AMBIGUOUS),
+        ("Error", "Unable to stringify response body", Outcome.AMBIGUOUS),
+        (
+            "java.lang.RuntimeException",
+            "An error occurred during JSON serialization of response",
+            Outcome.AMBIGUOUS,
+        ),
+        (
+            "JsonSerializerException",
+            "Error converting the response object of type X from the Lambda function to JSON",
+            Outcome.AMBIGUOUS,
+        ),
+        ("UnsupportedTypeError", "json: unsupported type: chan int", Outcome.AMBIGUOUS),
+        # It went away, or something around it did.
+        ("Sandbox.Timeout", "Timed out", Outcome.AMBIGUOUS),
+        ("Sandbox.Failure", "Internal failure", Outcome.AMBIGUOUS),
+        ("Extension.Crash", "exit code 1", Outcome.AMBIGUOUS),
+        ("Extension.ExitError", "exit code 1", Outcome.AMBIGUOUS),
+        ("Runtime.Unknown", "Runtime exited without providing a reason", Outcome.AMBIGUOUS),
+        ("Runtime.NodeJsExit", "Runtime exited", Outcome.AMBIGUOUS),
+        ("Runtime.UnhandledPromiseRejection", "rejected", Outcome.AMBIGUOUS),
+        ("Runtime.OfTomorrow", "a kind that nobody knows", Outcome.AMBIGUOUS),
+        # It was never called.
+        ("Runtime.HandlerNotFound", "Handler 'h' missing", Outcome.ERROR),
+        ("Runtime.UserCodeSyntaxError", "invalid syntax", Outcome.ERROR),
+        ("Runtime.UnmarshalError", "Unable to unmarshal input", Outcome.ERROR),
+        ("Runtime.InvalidEntrypoint", "no such file", Outcome.ERROR),
+        ("Extension.InitError", "exit code 1", Outcome.ERROR),
+        # The function's own errors may have names like those.
+        ("RuntimeError", "x", Outcome.ERROR),
+        ("Function", "x", Outcome.ERROR),
     ],
 )
 def test_what_goes_wrong_in_a_function(kind: str, message: str, meaning: Outcome) -> None:
@@ -244,6 +279,35 @@ def test_errors_that_a_function_answers(
         assert failure.sqlstate == sqlstate
         assert outcome(failure) is meaning
         assert failure.final or not final
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"statusCode": 200, "body": '{"balance": 1}'},
+        {"statusCode": 500},
+        {"body": "x", "headers": {}},
+    ],
+)
+def test_the_envelope_of_an_api_gateway_is_named(answer: dict[str, Any]) -> None:
+    failure = answered_error(answer, final=True)
+    assert failure is not None
+    target = open_target(parse_target("lambda://us-east-1/f?accounts=10"))
+    line = str(target.explain_failed(failure))  # type: ignore[attr-defined]
+    assert "in the envelope of an API gateway" in line
+    assert "it must return what is in body" in line
+
+
+def test_what_a_function_says_does_not_reach_a_terminal_as_it_is() -> None:
+    text = "\x1b]0;owned\x07\x1b[2J" + 500 * "x"
+    for failure in (
+        answered_error({"error": text}, final=True),
+        function_failed(json.dumps({"errorType": text, "errorMessage": text}).encode()),
+        service_failed(400, "", json.dumps({"message": text}).encode()),
+    ):
+        assert failure is not None
+        assert failure.message.isprintable()
+        assert len(failure.message) <= 300
 
 
 def test_answers_that_are_no_errors() -> None:

@@ -52,7 +52,11 @@ def test_what_is_counted(rows: Rows) -> None:
     assert tally.committed == sum(row[0] == "committed" for row in rows)
     assert tally.conflicts == sum(row[0] in conflicts for row in rows)
     assert tally.retried == sum(row[1] > 1 for row in rows)
-    assert tally.latencies.sum() == sum(row[2] for row in rows)
+    counts = conflicts | {"committed"}
+    assert tally.decided == sum(row[0] in counts for row in rows)
+    assert tally.latencies.sum() == sum(row[2] and row[0] in counts for row in rows)
+    assert tally.given_up == sum(row[2] and row[0] in conflicts for row in rows)
+    assert tally.lost == sum(row[2] and row[0] not in counts for row in rows)
 
 
 @given(ROWS, ROWS)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reports.omission import omission
@@ -89,7 +89,17 @@ def test_the_order_of_the_record_does_not_matter() -> None:
     assert omission(began, took, 50.0) == omission(began[order], took[order], 50.0)
 
 
+def test_at_the_end_the_one_that_would_have_ended_next_counts_as_long_as_was_measured() -> None:
+    """The last two end after the measured time: the first of them had waited for 2.9 s of it."""
+    began = np.array([*np.arange(0, 2, 0.01), 2.01, 2.1])
+    took = np.array([*np.full(200, 0.01), 3.5, 3.2])
+    found = omission(began, took, 5.0)
+    assert found.longest_s == pytest.approx(2.9)
+    assert found.share == pytest.approx(2.9 / 5)
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.floats(0, 0.1))
+@example(seed=1892, users=2, think=0.0859375)
 @settings(max_examples=60, deadline=None)
 def test_stalls_are_those_of_the_sorted_record(seed: int, users: int, think: float) -> None:
     """Against the definition: every end, and the one before it."""
@@ -99,7 +109,7 @@ def test_stalls_are_those_of_the_sorted_record(seed: int, users: int, think: flo
     began, took = closed_loop(users, 5.0, stalls, think, seed)
     order = np.argsort(began + took, kind="stable")
     ends = np.minimum((began + took)[order], 5.0)
-    wanted = np.minimum(np.diff(ends, prepend=0.0), took[order])
+    wanted = ends - np.maximum(np.append(0.0, ends[:-1]), began[order])
     wanted = wanted[wanted > 2 * np.median(took)]
     found = omission(began, took, 5.0)
     assert found.share == pytest.approx(min(1.0, wanted.sum() / 5), abs=1e-9)

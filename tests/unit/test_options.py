@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from loadtest.access import parse_skew
-from loadtest.cli import app
+from loadtest.application import app
 from loadtest.config import RunConfig, SeedConfig
 from loadtest.errors import InputError
 from loadtest.keyspace import KeyType

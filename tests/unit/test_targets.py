@@ -59,7 +59,7 @@ def test_options_are_read() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["mysql://h/db", "oracle", "embeded", "dsq://h", "http://x", "a=b=c", "://", "embedded:/x"],
+    ["mysql://h/db", "oracle", "embeded", "dsq://h", "gopher://x", "a=b=c", "://", "embedded:/x"],
 )
 def test_an_unknown_family_is_refused_with_those_there_are(text: str) -> None:
     with pytest.raises(InputError, match="is of no known family") as caught:
@@ -89,6 +89,62 @@ def test_a_slip_of_the_pen_is_put_right(text: str, meant: str | None) -> None:
         parse_target(text)
     found = re.search(r"did you mean (\S+)\?", str(caught.value))
     assert (found and found[1]) == meant
+
+
+DSQL = "abcdefghij0123456789abcdef.dsql.us-east-1.on.aws"
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        (f"https://{DSQL}", DSQL),
+        (f"https://{DSQL}/?Action=DbConnect", DSQL),
+        ("https://dynamodb.eu-west-1.amazonaws.com/", "dynamodb://eu-west-1"),
+        ("dynamodb.eu-west-1.amazonaws.com", "dynamodb://eu-west-1"),
+        (
+            "https://lambda.eu-west-1.amazonaws.com/2015-03-31/functions/transfer/invocations",
+            "lambda://eu-west-1/transfer?database=URL",
+        ),
+        ("https://abcdef.lambda-url.eu-west-1.on.aws/", "lambda://eu-west-1/NAME?database=URL"),
+        ("arn:aws:dsql:us-east-1:123456789012:cluster/abc", "dsql-cluster://abc?region=us-east-1"),
+        (
+            "arn:aws:lambda:us-east-1:123456789012:function:transfer:live",
+            "lambda://us-east-1/transfer?database=URL",
+        ),
+        ("arn:aws-cn:dynamodb:cn-north-1:123456789012:table/x", "dynamodb://cn-north-1"),
+        ("http://localhost:8000", "dynamodb://us-east-1?endpoint_url=http://localhost:8000"),
+        ("jdbc:postgresql://h:5433/d?user=u&password=x", "postgresql://u@h:5433/d;"),
+        ("jdbc:aws-dsql:postgresql://h/d", "postgresql://USER@h/d;"),
+        ("east=postgresql+asyncpg://u:x@h/d", "postgresql://u@h/d;"),
+        ("cockroachdb+psycopg2://u:x@h/d", "postgresql://u@h/d;"),
+        ("host=h port=5433 dbname=d user=u password=x", "postgresql://u@h:5433/d;"),
+        ("Server=tcp:h,5433;Initial Catalog=d;User Id=u;Password=x", "postgresql://u@h:5433/d;"),
+        ("\"postgresql://u:x@h/d\"", "postgresql://u@h/d;"),
+        ("psql 'postgresql://u:x@h/d?sslmode=require'", "postgresql://u@h/d;"),
+        ("u:x@h:5433/d", "postgresql://u@h:5433/d;"),
+        ("postgresql:/u@h/d", "postgresql://u@h/d;"),
+    ],
+)
+def test_a_form_of_other_tools_is_answered_with_the_right_one(text: str, right: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_target(text)
+    assert f"give it as {right}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "remedy"),
+    [
+        ("schema=public", "options=-csearch_path%3DNAME"),
+        ("currentSchema=public", "options=-csearch_path%3DNAME"),
+        ("ssl=true", "sslmode=require"),
+        ("connection_limit=5", "--users"),
+        ("passwd=x", "PGPASSWORD"),
+    ],
+)
+def test_an_option_of_other_tools_is_answered_with_what_to_do(option: str, remedy: str) -> None:
+    for family in ("postgresql", "postgres", "cockroachdb"):
+        with pytest.raises(InputError, match=re.escape(remedy)):
+            parse_target(f"{family}://u@h/d?sslmode=disable&{option}")
 
 
 @pytest.mark.parametrize(
@@ -170,8 +226,38 @@ URLS_WITH_A_SECRET = [
     f"postgresql://u:{SECRET}@127.0.0.1:PORT/db?no_such_option=1",
     f"postgresql://u:{SECRET}@127.0.0.1:PORT/db?port={'9' * 9}",
     f"postgresql://u:{SECRET}@127.0.0.1:PORT,127.0.0.1:1/db",
+    f"postgresql://u@127.0.0.1:PORT/db?pass%77ord={SECRET}",
+    f"postgresql://u@127.0.0.1:PORT/db?password=ab&{SECRET}",
+    f"postgresql://u@127.0.0.1:PORT/db?password=ab&{SECRET}=1",
+    f"postgresql://u@127.0.0.1:PORT/db?{SECRET}",
+    f"postgresql://u@127.0.0.1:PORT/db?sslmode=require;password={SECRET}",
+    f"postgresql://u@127.0.0.1:PORT/db?sslmode={SECRET}://x",
+    f"postgresql://u@127.0.0.1:PORT/db?options=-c%20my.word%3D{SECRET}",
+    f"postgresql://u@127.0.0.1:PORT/db:{SECRET}@x",
 ]
 UNREADABLE = [
+    f"Server=h;Database=d;User Id=u;Password={SECRET};",
+    f"Host=h;Port=5433;Database=d;Username=u;Password={SECRET}",
+    f"Data Source=tcp:h,1433;Initial Catalog=d;uid=u;pwd={SECRET}",
+    f"jdbc:postgresql://h:5432/d?user=u&password={SECRET}",
+    f"jdbc:postgresql://u:{SECRET}@h/d",
+    f"postgresql+psycopg://u:{SECRET}@h:5432/d",
+    f"postgres://u:{SECRET}@h/d?schema=public",
+    f'"postgresql://u:{SECRET}@h/d"',
+    f"psql 'postgresql://u:{SECRET}@h/d'",
+    f"PGPASSWORD={SECRET} postgresql://u@h/d",
+    f"https://h.dsql.us-east-1.on.aws/?Action=DbConnect&X-Amz-Signature={SECRET}",
+    f"http://u:{SECRET}@localhost:8000",
+    f"postgresql://u:{SECRET}@h/d password={SECRET}",
+    f"postgresql://u@h:{SECRET}/d",
+    f"postgresql://u@h/d?weight=1;password={SECRET}",
+    f"postgresql:u:{SECRET}@h/d",
+    f"embedded:{SECRET}",
+    f"redshift://u:{SECRET}@h/d",
+    f'{{"host":"h","password":"{SECRET}"}}',
+    f"a b={SECRET}",
+    SECRET,
+    f"embedded={SECRET}",
     f"postgresql://u:ab@{SECRET}@h/db",
     f"postgresql://u:{SECRET}@{SECRET}@h/db",
     f"postgresql://u:ab/{SECRET}@h/db",
@@ -267,6 +353,17 @@ def test_a_failure_says_no_more_than_the_target_did() -> None:
         "dsql://h?aws_session_token=HUNTER2",
         "dsql://h?client_secret=HUNTER2",
         "lambda://us-east-1/f?database=u%3AHUNTER2%40h",
+        "embedded://u:HUNTER2@h",
+        "embedded?data=/x&token=HUNTER2",
+        "embedded?commit_delay_ms=1;token=HUNTER2",
+        "dynamodb://key:HUNTER2@us-east-1",
+        "dynamodb://us-east-1/key:HUNTER2@h",
+        "dynamodb://us-east-1?endpoint_url=http://u:HUNTER2@h:1",
+        "dynamodb://us-east-1?prefix=u:HUNTER2@h",
+        "lambda://us-east-1/f?accounts=10&endpoint_url=http://u:HUNTER2@h:1",
+        "lambda://us-east-1/f?accounts=HUNTER2://",
+        "postgresql://h/d?passwd=HUNTER2",
+        "postgresql://h/d?isolation=serializable;password=HUNTER2",
         "u:HUNTER2@h/d",
         "east=u:HUNTER2@h/d",
     ],

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from loadtest.errors import InputError
 from loadtest.targets.base import TargetSpec
-from loadtest.targets.url import check_options
+from loadtest.targets.url import check_endpoint, check_options, said_option
 
 _OPTIONS = ("endpoint_url", "transfer", "profile", "prefix")
 _TRANSFERS = ("atomic", "optimistic")
@@ -40,27 +40,11 @@ def read_address(spec: TargetSpec) -> Address:
     check_options(spec, _OPTIONS)
     transfer = spec.options.get("transfer", "atomic")
     if transfer not in _TRANSFERS:
-        raise InputError(f"{lead}: transfer={transfer} is neither {' nor '.join(_TRANSFERS)}")
+        raise InputError(f"{lead}: {said_option(spec, 'transfer')} is neither {' nor '.join(_TRANSFERS)}")
     prefix = spec.options.get("prefix", "")
     if not _PREFIX.fullmatch(prefix):
         raise InputError(
-            f"{lead}: prefix={prefix} cannot begin a table's name; use letters, digits, _ . and -"
+            f"{lead}: {said_option(spec, 'prefix')} cannot begin a table's name; use letters, digits, _ . and -"
         )
-    endpoint_url = spec.options.get("endpoint_url")
-    if endpoint_url is not None:
-        _check_endpoint(lead, endpoint_url)
+    endpoint_url = check_endpoint(spec, lead)
     return Address(region, endpoint_url, transfer == "optimistic", spec.options.get("profile"), prefix)
-
-
-def _check_endpoint(lead: str, url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        bare = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        bare = False
-    if not bare or "@" in parts.netloc or parts.path not in ("", "/") or parts.query:
-        # Not quoted: who puts a password there would find it in a log.
-        raise InputError(
-            f"{lead}: endpoint_url must be a scheme, a host and a port alone, "
-            "as in endpoint_url=http://127.0.0.1:8000"
-        )

@@ -8,27 +8,52 @@ from urllib.parse import quote
 
 from psycopg.conninfo import make_conninfo
 
+from loadtest.targets.libpq import overruled
+
 Regime = Literal["optimistic", "locking"]
 
 DATABASE = "occbench"
 """The name of the database and of its superuser."""
+NEWEST = 99
+"""A major version of PostgreSQL that is not there yet."""
 PORT = 5432
 """Only a part of the socket's file name: the server listens on no network."""
 
 _SEARCH_PATHS: Mapping[str, str] = {"optimistic": "optimistic,public", "locking": "public"}
 
 
+# What keeps a client away from here, or takes it elsewhere, where its environment says so.
+_ALWAYS = {
+    "hostaddr": "",
+    "sslmode": "disable",
+    "gssencmode": "disable",
+    "channel_binding": "disable",
+    "target_session_attrs": "any",
+}
+
+
 def conninfo(socket_folder: Path, options: Mapping[str, str]) -> str:
-    """What to give to `psycopg.connect`; options are libpq's and win over the server's own."""
-    place = {"host": str(socket_folder), "port": str(PORT)}
+    """What to give to `libpq.connect_apart`; options are libpq's and win over the server's own."""
+    place = {"host": str(socket_folder), "port": str(PORT), "passfile": str(socket_folder / "none")}
     return make_conninfo(**{**place, "user": DATABASE, "dbname": DATABASE, **options})
 
 
-def url(socket_folder: Path, regime: Regime, settings: Mapping[str, str] | None = None) -> str:
-    """The database in one of its regimes, as a URL of libpq's kind."""
-    host = quote(str(socket_folder), safe="")
-    options = quote(libpq_options(regime, settings), safe="")
-    return f"postgresql://{DATABASE}@/{DATABASE}?host={host}&port={PORT}&options={options}"
+def url(
+    socket_folder: Path,
+    regime: Regime,
+    settings: Mapping[str, str] | None = None,
+    major: int = NEWEST,
+) -> str:
+    """The database in one of its regimes, as a URL of libpq's kind.
+
+    It overrules what the environment says now, so that a psql of that major version is led nowhere
+    else by it.
+    """
+    place = {"host": str(socket_folder), "port": str(PORT)}
+    given = {**place, "options": libpq_options(regime, settings), **_ALWAYS}
+    given |= overruled({**given, "user": DATABASE, "dbname": DATABASE}, major)
+    query = "&".join(f"{name}={quote(value, safe='')}" for name, value in given.items())
+    return f"postgresql://{DATABASE}@/{DATABASE}?{query}"
 
 
 def libpq_options(regime: Regime, settings: Mapping[str, str] | None = None) -> str:

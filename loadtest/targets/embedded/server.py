@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.errors import TargetError
+from loadtest.file_lock import try_lock
 from loadtest.targets.embedded import address
 from loadtest.targets.embedded.address import Regime, libpq_options
 from loadtest.targets.embedded.binaries import programs_for, server_version
@@ -22,7 +23,7 @@ from loadtest.targets.embedded.cluster import (
     make_cluster,
     put_away,
 )
-from loadtest.targets.embedded.folder import DataFolder, default_data_folder, lock_file, try_lock
+from loadtest.targets.embedded.folder import DataFolder, default_data_folder, lock_file
 from loadtest.targets.embedded.log import begin_log, telling_line
 from loadtest.targets.embedded.postmaster import end, find_postmaster, kill_strays, pid_file
 from loadtest.targets.embedded.settings import MAX_CONNECTIONS, write_settings
@@ -111,15 +112,21 @@ class EmbeddedServer:
         return wanted_socket_folder(self._folder)
 
     def conninfo(self, **options: str) -> str:
-        """What to give to `psycopg.connect`; options are libpq's and win over the server's own."""
+        """What to give to `libpq.connect_apart`; options are libpq's and win over the server's own."""
         return address.conninfo(self.socket_folder, options)
 
-    def url(self, regime: Regime, settings: Mapping[str, str] | None = None) -> str:
+    def url(
+        self,
+        regime: Regime,
+        settings: Mapping[str, str] | None = None,
+        major: int = address.NEWEST,
+    ) -> str:
         """The database in one of its regimes, for psql, pgbench and psycopg alike.
 
-        `settings` are more of the session's settings, as in `{"occ.commit_delay_ms": "12"}`.
+        `settings` are more of the session's settings, as in `{"occ.commit_delay_ms": "12"}`; `major`
+        is the version of psql and its like, where it is known.
         """
-        return address.url(self.socket_folder, regime, settings)
+        return address.url(self.socket_folder, regime, settings, major)
 
     def _start(self, lock: int) -> None:
         folder = self._folder

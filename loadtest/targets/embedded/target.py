@@ -8,34 +8,47 @@ import psycopg
 from psycopg import sql
 
 from loadtest.errors import InputError
+from loadtest.messages import quoted
+from loadtest.numbers import number_of
 from loadtest.table import Table
+from loadtest.targets import libpq
 from loadtest.targets.base import TargetSpec
 from loadtest.targets.embedded import optimistic
 from loadtest.targets.embedded.server import EmbeddedServer, Regime, libpq_options
 from loadtest.targets.postgresql import PostgresTarget
-from loadtest.targets.url import check_options
+from loadtest.targets.url import check_options, said_option
 
-_OPTIONS = ("commit_delay_ms", "data", "isolation")
+_OPTIONS = ("commit_delay_ms", "data", "isolation", "tcp_user_timeout")
 _LONGEST_DELAY_MS = 10_000.0
-_CONNECT_S = "30"
+_CONNECT_S = 30.0
 
 
 class EmbeddedTarget(PostgresTarget):
-    """`embedded[://optimistic|locking][?commit_delay_ms=MS&data=FOLDER&isolation=LEVEL]`."""
+    """`embedded[://optimistic|locking][?commit_delay_ms=MS&data=FOLDER&isolation=LEVEL]`.
+
+    `tcp_user_timeout=MS`: how long an answer is waited for, as libpq calls it and as in other URLs.
+    """
 
     family: ClassVar[str] = "embedded"
+    own_options: ClassVar[tuple[str, ...]] = _OPTIONS
 
     def __init__(self, spec: TargetSpec) -> None:
         super().__init__(spec)
         regime = urlsplit(spec.url).netloc or "optimistic"
         if regime not in ("optimistic", "locking"):
             raise InputError(
-                f"target {spec.shown}: no regime {regime!r}; there is embedded://optimistic "
+                f"target {spec.shown}: no regime {quoted(regime)}; there is embedded://optimistic "
                 "(the default) and embedded://locking"
             )
         self.regime = cast("Regime", regime)
         check_options(spec, _OPTIONS)
         self.commit_delay_ms = _delay(spec)
+        self._patience = spec.options.get("tcp_user_timeout")
+        if self._patience is not None and not self._patience.isdecimal():
+            raise InputError(
+                f"target {spec.shown}: tcp_user_timeout={self._patience} is no number of milliseconds; "
+                "0 waits for an answer as long as it takes"
+            )
         if self.commit_delay_ms and regime == "locking":
             raise InputError(
                 f"target {spec.shown}: commit_delay_ms belongs to the optimistic regime only"
@@ -64,7 +77,16 @@ class EmbeddedTarget(PostgresTarget):
         if self.commit_delay_ms:
             settings["occ.commit_delay_ms"] = f"{self.commit_delay_ms:g}"
         options = libpq_options(self.regime, settings)
-        return self.server.conninfo(options=options, connect_timeout=_CONNECT_S)
+        patience = {} if self._patience is None else {"tcp_user_timeout": self._patience}
+        return self.server.conninfo(options=options, **patience)
+
+    def open_connection(self, conninfo: str) -> libpq.Connection:
+        """Whatever libpq's environment says is meant for other servers than the tool's own."""
+        return libpq.connect_apart(conninfo, _CONNECT_S)
+
+    def heard(self) -> dict[str, list[str]]:
+        """Nothing."""
+        return {}
 
     def admin_conninfo(self) -> str:
         """The tables themselves, whatever the regime."""
@@ -97,13 +119,10 @@ class EmbeddedTarget(PostgresTarget):
 
 
 def _delay(spec: TargetSpec) -> float:
-    text = spec.options.get("commit_delay_ms", "0")
-    try:
-        delay = float(text)
-    except ValueError:
-        delay = -1.0
-    if not 0 <= delay <= _LONGEST_DELAY_MS:
+    delay = number_of(spec.options.get("commit_delay_ms", "0"))
+    if delay is None or not 0 <= delay <= _LONGEST_DELAY_MS:
         raise InputError(
-            f"target {spec.shown}: commit_delay_ms={text} is not between 0 and {_LONGEST_DELAY_MS:g}"
+            f"target {spec.shown}: {said_option(spec, 'commit_delay_ms')} is not between 0 and "
+            f"{_LONGEST_DELAY_MS:g}"
         )
     return delay

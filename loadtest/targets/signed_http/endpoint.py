@@ -57,8 +57,8 @@ def find_endpoint(
     `sslrootcert` is as `aws.authorities` takes it.
     Raises InputError, or one of `aws.ERRORS`.
     """
-    session = botocore.session.Session(profile=profile)
-    credentials = session.get_credentials()
+    # The client's own, which knows the Region to take a role in, and asks once for both.
+    credentials = aws.session(profile).get_credentials()
     if credentials is None:
         raise NoCredentialsError
     url = str(client.meta.endpoint_url)
@@ -69,7 +69,7 @@ def find_endpoint(
     return Endpoint(
         host=parts.hostname or "",
         port=port,
-        tls=_trusting(sslrootcert, session) if parts.scheme == "https" else None,
+        tls=_trusting(sslrootcert, profile) if parts.scheme == "https" else None,
         signer=Signer(
             credentials,
             service=client.meta.service_model.signing_name,
@@ -101,7 +101,8 @@ def _port(parts: SplitResult) -> int:
         ) from None
 
 
-def _trusting(sslrootcert: str | None, session: Any) -> ssl.SSLContext:
+def _trusting(sslrootcert: str | None, profile: str | None) -> ssl.SSLContext:
+    session = botocore.session.Session(profile=profile)
     asked = (
         ("--sslrootcert", aws.authorities(sslrootcert)),
         ("AWS_CA_BUNDLE or ca_bundle", session.get_config_variable("ca_bundle")),

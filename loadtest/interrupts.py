@@ -1,0 +1,106 @@
+"""Ctrl-C, SIGTERM and SIGHUP: three ways to ask a command to end, with one meaning.
+
+Only the standard library is imported here: this is at work before anything else is imported.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from select import poll
+from time import monotonic
+from types import FrameType
+
+from loadtest.errors import INTERRUPTED
+
+_ONCE_S = 1.0
+"""Whoever asks again within so many seconds has asked once: fingers press several times, and a terminal
+tells every process of its group, of which the first passes it on to the others."""
+_last = -_ONCE_S
+"""When somebody asked last."""
+
+
+def signals() -> list[signal.Signals]:
+    """Those that ask for the end; not a hangup that was ignored at the start, as by `nohup`."""
+    asked = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        asked.append(signal.SIGHUP)
+    return asked
+
+
+@contextmanager
+def asked_to_end(act: Callable[[], None]) -> Iterator[None]:
+    """Call `act`, in the main thread, each time that somebody asks for the end."""
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        take(act)
+
+    before = {number: signal.signal(number, on_signal) for number in signals()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def take(act: Callable[[], None]) -> None:
+    """Somebody asks for the end: do it, unless he has asked just now."""
+    global _last
+    _let_go_of_readers_that_are_gone()
+    before, _last = _last, monotonic()
+    if _last - before >= _ONCE_S:
+        act()
+
+
+def _let_go_of_readers_that_are_gone() -> None:
+    """Whoever asked may have taken the terminal, or the other end of a pipe, with him.
+
+    What is still to be said goes nowhere then; it must not keep the rest from being saved.
+    """
+    outputs = poll()
+    for stream in (1, 2):
+        outputs.register(stream, 0)
+    for stream, _ in outputs.poll(0):
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, stream)
+        os.close(nowhere)
+
+
+def leave(status: int = INTERRUPTED, said: str = "") -> None:
+    """End the process here and now, with a line; nothing of Python's has to come to an end first."""
+    for stream in (sys.stdout, sys.stderr):
+        # A signal may have met it in the middle of a write.
+        with suppress(OSError, ValueError, RuntimeError):
+            stream.flush()
+    with suppress(OSError):
+        os.write(2, said.encode())
+    os._exit(status)
+
+
+class Interrupted:
+    """False until somebody asks for the end, which is then raised as KeyboardInterrupt."""
+
+    def __init__(self) -> None:
+        self._is = False
+
+    def __bool__(self) -> bool:
+        return self._is
+
+    @contextmanager
+    def raised(self) -> Iterator[None]:
+        """Raise it wherever the process is, and keep Python from printing where nobody can catch it.
+
+        That is in a callback, in a destructor, in an import that makes another error of it.
+        """
+
+        def act() -> None:
+            self._is = True
+            raise KeyboardInterrupt
+
+        uncaught, unraisable = sys.excepthook, sys.unraisablehook
+        sys.excepthook = lambda *error: None if self else uncaught(*error)
+        sys.unraisablehook = lambda error: None if self else unraisable(error)
+        with asked_to_end(act):
+            yield

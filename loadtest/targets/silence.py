@@ -1,0 +1,77 @@
+"""Sessions that wait for an answer for too long are broken, although the peer's kernel answers.
+
+The kernel ends a connection whose other end is gone; it cannot know of a server that stands still or of
+a proxy that keeps what it is sent. One timer for each process looks at the sessions that wait, and
+finds by the callback of their watcher whether one still waits as it did: sessions do nothing for it.
+"""
+
+from collections.abc import Callable
+from time import monotonic_ns
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+import psycopg
+from gevent import get_hub
+
+LOOK_S = 1.0
+"""Between two looks; a session is given so much more at most."""
+
+Resume = Callable[[], object]
+
+
+class Waits(Protocol):
+    """A session as it is looked at."""
+
+    patience_s: float
+    """How long it waits for an answer, or for more of one."""
+
+    def waiting(self) -> Resume | None:
+        """The callback that its wait ends with, one object for each wait; None if it does not wait."""
+
+
+class _Watcher:
+    """All sessions of a hub."""
+
+    def __init__(self) -> None:
+        self._since: dict[Waits, tuple[Resume | None, int]] = {}
+        self._timer: Any = get_hub().loop.timer(LOOK_S, repeat=LOOK_S, ref=False)
+        self._timer.start(self._look)
+
+    def add(self, session: Waits) -> None:
+        self._since[session] = None, 0
+
+    def remove(self, session: Waits) -> None:
+        self._since.pop(session, None)
+
+    def _look(self) -> None:
+        now = monotonic_ns()
+        overdue = []
+        for session, (before, since) in self._since.items():
+            waiting = session.waiting()
+            if waiting is not before:
+                self._since[session] = waiting, now
+            elif waiting is not None and now - since >= session.patience_s * 1e9:
+                overdue.append((session, waiting))
+        for session, waiting in overdue:
+            # It runs at once, in this turn of the loop: what it waits for cannot come in between. One
+            # that an earlier one of them has closed waits no more.
+            if session.waiting() is waiting:
+                error = psycopg.OperationalError(f"no answer for {session.patience_s:g} s")
+                waiting.__self__.throw(error)  # type: ignore[attr-defined]
+
+
+_watchers: WeakKeyDictionary[Any, _Watcher] = WeakKeyDictionary()
+
+
+def watch(session: Waits) -> None:
+    """Break the session's wait with psycopg.OperationalError once it is longer than its patience."""
+    hub = get_hub()
+    if hub not in _watchers:
+        _watchers[hub] = _Watcher()
+    _watchers[hub].add(session)
+
+
+def unwatch(session: Waits) -> None:
+    """Look at it no more."""
+    if watcher := _watchers.get(get_hub()):
+        watcher.remove(session)
