@@ -367,6 +367,7 @@ class SeedConfig(Options):
     balance: int = option(10_000, "What every account starts with.", example="10000", ge=0, le=10**18)
     seed: int = option(1, "UUID keys are computed from it.", example="1", ge=0, lt=2**63)
     recreate: bool = option(False, "Replace tables that hold something else.", shown="no")
+    force: bool = option(False, "Replace or extend tables even while a run uses them.", shown="no")
     export_keys: Annotated[TextPath | None, BeforeValidator(blank_is_none)] = option(
         None, "Also write the keys to this file, one a line.", example="uuids.txt", shown="no"
     )

@@ -6,6 +6,7 @@ of a command and into Locust's arguments, which are fields of its web form too.
 
 import inspect
 import math
+import sys
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from loadtest.config import RunConfig, flag_of
 from loadtest.errors import InputError
+from loadtest.messages import of_arguments
 from loadtest.retry import POLICIES
 from loadtest.scenarios import SCENARIOS
 
@@ -136,6 +138,7 @@ def command_words(config: RunConfig) -> list[str]:
 
 def add_locust_arguments(parser: Any) -> None:
     """Give Locust's parser, and so its web form, the options that it has no argument for."""
+    _complain_without_secrets(parser)
     for option in options_of(RunConfig):
         if option.own_by_locust:
             continue
@@ -148,6 +151,23 @@ def add_locust_arguments(parser: Any) -> None:
             choices=_CHOICES.get(option.name),
             include_in_web_ui=option.in_form,
         )
+
+
+def _complain_without_secrets(parser: Any) -> None:
+    """Let it not quote what it cannot read, be it a target: from the command line or locust.conf."""
+    complain, parse = parser.error, parser.parse_args
+
+    def error(message: str) -> None:
+        complain(of_arguments(message, sys.argv[1:]))
+
+    def parse_args(*args: Any, **more: Any) -> Namespace:
+        options: Namespace = parse(*args, **more)
+        # What has a blank in it is taken for the name of a user class, which Locust would say is unknown.
+        if strange := [name for name in options.user_classes or () if not name.isidentifier()]:
+            error(f"unrecognized arguments: {' '.join(strange)}")
+        return options
+
+    parser.error, parser.parse_args = error, parse_args
 
 
 def _for_locust(option: Option) -> str:

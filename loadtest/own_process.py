@@ -1,6 +1,7 @@
 """How this program starts itself as another process, which ends with the one that started it."""
 
 import _thread
+import json
 import os
 import sys
 from pathlib import Path
@@ -12,9 +13,11 @@ _START = (
     "import sys; root = sys.argv.pop(1); root in sys.path or sys.path.insert(0, root); "
     "from loadtest.own_process import end_with; "
     "end_with(int(sys.argv.pop(1)), float(sys.argv.pop(1))); "
-    "from loadtest.{module} import main; main()"
 )
-"""What runs in it. A checkout that is not installed is found where this module lies."""
+"""What runs in it first. A checkout that is not installed is found where this module lies."""
+_READ_WORDS = "import json; sys.argv += json.load(sys.stdin); "
+_OCCBENCH = "from loadtest.cli import main; main()"
+_LOCUST = "from loadtest.locust_program import main; main()"
 _LOOK_S = 0.25
 _AGAIN_S = 1.25
 """So long after it has lost its parent a process is asked once more, which means at once."""
@@ -29,18 +32,30 @@ def occbench_command(*words: str) -> list[str]:
     It ends with the process that asks for it. `python -m` would look into the current folder first, in
     which a `seed.py` of somebody else's may lie; `-P` does not.
     """
-    return _command("cli", _COMMAND_GRACE_S, *words)
+    return _command(_OCCBENCH, _COMMAND_GRACE_S, *words)
+
+
+def command_without_words() -> list[str]:
+    """The same for words that nobody is to see in a list of processes: it reads them from its stdin.
+
+    Give it `words_for_stdin`.
+    """
+    return _command(_READ_WORDS + _OCCBENCH, _COMMAND_GRACE_S)
+
+
+def words_for_stdin(*words: str) -> str:
+    """What `command_without_words` reads."""
+    return json.dumps(words)
 
 
 def locust_command(*words: str) -> list[str]:
     """The same of Locust's own program, with no settings but these."""
-    return _command("locust_program", _WORKER_GRACE_S, *words)
+    return _command(_LOCUST, _WORKER_GRACE_S, *words)
 
 
-def _command(module: str, grace_s: float, *words: str) -> list[str]:
+def _command(code: str, grace_s: float, *words: str) -> list[str]:
     root = str(Path(__file__).resolve().parents[1])
-    start = _START.format(module=module)
-    return [sys.executable, "-P", "-c", start, root, str(os.getpid()), str(grace_s), *words]
+    return [sys.executable, "-P", "-c", _START + code, root, str(os.getpid()), str(grace_s), *words]
 
 
 def end_with(parent: int, grace_s: float = _WORKER_GRACE_S) -> None:

@@ -18,6 +18,7 @@ from loadtest import runfolder
 from loadtest.attempt import FILE_NAME
 from loadtest.clock import Clock
 from loadtest.errors import InputError, OccbenchError, in_a_line
+from loadtest.going_on import Noted
 from loadtest.keyspace import KeyType
 from loadtest.messages import without_secrets
 from loadtest.preflight import Plan
@@ -46,6 +47,8 @@ class Run:
     interrupted: bool = False
     generators: list[dict[str, Any]] = field(default_factory=list)
     """What each process says of itself."""
+    noted: Noted | None = None
+    """Where others see that it goes on."""
 
     @classmethod
     def begin(cls, plan: Plan, now: datetime) -> "Run":
@@ -64,10 +67,13 @@ class Run:
             raise InputError(
                 f"no run can be kept in {config.out}: {in_a_line(error)}; give another with --out"
             ) from None
+        run.noted = Noted(plan.open_targets(), run.folder)
         return run
 
     def discard(self) -> None:
         """Remove the folder again, unless there is something in it that was measured."""
+        if self.noted is not None:
+            self.noted.end()
         if not any(self.folder.glob("attempts/*.parquet")):
             rmtree(self.folder, ignore_errors=True)
 
@@ -119,10 +125,14 @@ class Run:
             # Stopped within the warm-up: nothing was measured, and no time is negative.
             self.measured_from_ns = min(self.measured_from_ns, self.measured_until_ns)
         ended_ns = self.clock.now_ns()
-        self._write(ended_ns, _unless(hurry, self._invariants) or ())
-        row = self.plan.first_probe_row
-        if row is not None:
-            _unless(hurry, lambda: remove_rows(self.plan.open_targets(), row))
+        try:
+            self._write(ended_ns, _unless(hurry, self._invariants) or ())
+            row = self.plan.first_probe_row
+            if row is not None:
+                _unless(hurry, lambda: remove_rows(self.plan.open_targets(), row))
+        finally:
+            if self.noted is not None:
+                self.noted.end()
 
     def _facts(self, ended_ns: int | None, invariant: list[dict[str, Any]]) -> dict[str, Any]:
         config = self.plan.config.model_dump(mode="json")

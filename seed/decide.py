@@ -3,8 +3,10 @@
 from enum import Enum, auto
 
 from loadtest.errors import InputError
+from loadtest.going_on import refuse_during
 from loadtest.keyspace import KeyType
 from loadtest.table import ColumnType, Table
+from loadtest.targets import Target
 from seed.keyfile import COMPUTED
 from seed.manifest import Manifest
 from seed.plan import SeedPlan
@@ -90,6 +92,12 @@ def decide_by_fit(
             )
         return Action.RESUME
     return Action.EXTEND if accounts > found.accounts else Action.CHECK
+
+
+def refuse_in_use(plan: SeedPlan, target: Target, table: Table, action: Action) -> None:
+    """Raises InputError where a run would lose its table, or find money in it that it did not make."""
+    if action in (Action.REPLACE, Action.EXTEND) and not plan.force:
+        refuse_during(target.in_use([table.name]), target.called)
 
 
 def _same_columns(table: Table, columns: list[tuple[str, int]]) -> bool:

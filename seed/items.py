@@ -9,7 +9,7 @@ from loadtest.keyspace import KeyType
 from loadtest.scenarios.base import Scenario
 from loadtest.targets.dynamodb.scanning import Sums
 from loadtest.targets.dynamodb.target import DynamoTarget as DynamoTarget
-from seed.decide import Action, decide_by_fit
+from seed.decide import Action, decide_by_fit, refuse_in_use
 from seed.item_loader import ItemLoader
 from seed.item_manifest import Entry, ItemManifests
 from seed.keyfile import key_source, open_keys
@@ -108,6 +108,7 @@ class _Seeding:
         if action is Action.CHECK and found is not None:
             self._check_complete(found.manifest)
             return TableResult(self._table.name, self._key_type, self._accounts, 0, 0.0)
+        refuse_in_use(self._plan, self._target, self._table, action)
         entry = self._prepare(action, found)
         loader = ItemLoader(
             self._target, self._scenario, self._book, entry, self._keys, self._plan.workers

@@ -30,6 +30,8 @@ class SeedPlan:
     balance: int = 10_000
     recreate: bool = False
     keys_from: Path | None = None
+    force: bool = False
+    """Replace and extend tables that are in use as well."""
 
     def __post_init__(self) -> None:
         if not self.key_types:

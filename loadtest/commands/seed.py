@@ -42,6 +42,7 @@ def _seed(**options: Any) -> None:
         balance=config.balance,
         recreate=config.recreate,
         keys_from=config.keys_from,
+        force=config.force,
     )
     target = open_target(config.spec())
     target.start()

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import time_ns
@@ -18,12 +18,14 @@ from typing import Any
 
 from loadtest.config import RunConfig
 from loadtest.errors import InputError, OccbenchError
+from loadtest.going_on import Noted
 from loadtest.interrupts import asked_to_end
 from loadtest.options import command_words
-from loadtest.own_process import occbench_command
+from loadtest.own_process import command_without_words, words_for_stdin
 from loadtest.sweep.overtime import LIMIT_S, ended_after
 from loadtest.sweep.plan import POINTS_FOLDER, Point, Sweep
 from loadtest.sweep.progress import Progress, how_long, planned_s
+from loadtest.targets import open_target
 
 _STOPPING = "stopping; the points that are measured are kept (Ctrl-C again to leave at once)"
 
@@ -35,7 +37,7 @@ def measure(sweep: Sweep, lock: int, progress: Progress) -> bool:
     one is tried; the point that Ctrl-C meets stays pending. `lock` is what `alone` gave for the sweep's
     folder. Raises OccbenchError if sweep.json cannot be written.
     """
-    with _interrupts() as current, progress:
+    with _noted(sweep), _interrupts() as current, progress:
         pending = sweep.pending
         if pending:
             sweep.file.ended_ns, sweep.file.interrupted = None, False
@@ -54,6 +56,17 @@ def measure(sweep: Sweep, lock: int, progress: Progress) -> bool:
             sweep.file.ended_ns = time_ns()
         sweep.save()
     return not sweep.file.interrupted
+
+
+@contextmanager
+def _noted(sweep: Sweep) -> Iterator[None]:
+    """Between two points, too, others are to see that its targets are in use."""
+    specs = {spec.url: spec for point in sweep.pending for spec in sweep.config_of(point).specs()}
+    noted = Noted([open_target(spec) for spec in specs.values()], sweep.folder)
+    try:
+        yield
+    finally:
+        noted.end()
 
 
 @dataclass(slots=True)
@@ -96,14 +109,15 @@ def _run(
     """Do one run; returns its exit status, the last lines that it wrote to stderr, and whether it had
     to be ended after `limit_s` seconds.
     """
-    command = occbench_command("run", *command_words(config))
+    words = words_for_stdin("run", *command_words(config))
     said: list[str] = []
     # A session of its own: Ctrl-C in the terminal is for us, and reaches the run once. It inherits the
     # lock, so that nobody goes on with the sweep beside a run that has lost its parent.
     with (
         subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
+            # A target's password is nothing for a list of processes.
+            command_without_words(),
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -114,6 +128,9 @@ def _run(
         ended_after(limit_s, child) as hung,
     ):
         current.child = child
+        assert child.stdin is not None  # noqa: S101 - it is a pipe
+        with suppress(BrokenPipeError), child.stdin:
+            child.stdin.write(words)
         if current.interrupted:  # between the last look and here
             current.stop()
         assert child.stderr is not None  # noqa: S101 - it is a pipe

@@ -6,8 +6,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import nan
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
+from loadtest import going_on
 from loadtest.errors import TargetError, printable
 from loadtest.messages import one_line, without
 
@@ -197,6 +199,14 @@ class Target(ABC):
     def place(self) -> str:
         """Which server this is, to tell whether two targets share its limits; by default its name."""
         return self.name
+
+    def notes_folder(self) -> Path:
+        """Where it is noted, on this machine, which runs go on with its data; may ask the target."""
+        return going_on.folder_for(self.place())
+
+    def in_use(self, tables: Sequence[str]) -> list[str]:  # noqa: ARG002
+        """What goes on with its data and these tables, in words; empty where nothing is known to."""
+        return going_on.noted_in(self.notes_folder())
 
     def connection_limit(self) -> int | None:
         """How many connections are free for users, or None where nobody can say."""

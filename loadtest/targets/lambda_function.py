@@ -9,6 +9,7 @@ own policy decides.
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic_ns, sleep
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -23,6 +24,7 @@ from loadtest.targets.calls import CallTarget, Declared
 from loadtest.targets.dialect import Statement
 from loadtest.targets.lambda_address import LambdaAddress
 from loadtest.targets.lambda_answers import (
+    ENVELOPE,
     FUNCTION_FAILED,
     NO_SUCH_ACCOUNT,
     NO_SUCH_FUNCTION,
@@ -138,6 +140,10 @@ class LambdaTarget(CallTarget):
         where = self._address.endpoint_url or self._address.region
         return f"{where}/{self._address.function}"
 
+    def notes_folder(self) -> Path:
+        """With the database that the function works on, where it is named."""
+        return super().notes_folder() if self._database is None else self._database.notes_folder()
+
     def rehearse(
         self,
         statements: Sequence[Statement],
@@ -196,6 +202,11 @@ class LambdaTarget(CallTarget):
                 f"{self.called} knows other accounts than those asked for: {message} ({state}); check "
                 f"accounts= and key_seed= in the target, here {declared.accounts} and "
                 f"{declared.key_seed}: they must be what its table was seeded with"
+            )
+        if message == ENVELOPE:
+            return TargetError(
+                f"{self.called} cannot be used as it is: {message}; where it is invoked and not called "
+                "over HTTP it must return what is in body, as an object with balance or error"
             )
         said = message if state == FUNCTION_FAILED else f"{message} ({state})"
         return TargetError(

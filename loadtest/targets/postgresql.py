@@ -1,6 +1,7 @@
 """PostgreSQL: any server that libpq reaches, and the base of everything that speaks its protocol."""
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -43,6 +44,15 @@ SELECT pg_backend_pid(),
        )
 FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()
 """
+
+
+_WRITERS = """
+SELECT count(*) FROM pg_locks
+WHERE relation = to_regclass('{}') AND mode = 'RowExclusiveLock' AND granted
+  AND pid <> pg_backend_pid()
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+_LOOKS, _BETWEEN_S, _MOMENT_S = 5, 0.03, 0.3
 
 
 class PostgresTarget(SqlTarget):
@@ -202,6 +212,14 @@ class PostgresTarget(SqlTarget):
             row = ask(connection, "SELECT extract(epoch FROM pg_postmaster_start_time())::text")
             return f"started {row[0]}" if row else f"{connection.info.host}:{connection.info.port}"
 
+    def in_use(self, tables: Sequence[str]) -> list[str]:
+        """The runs of this machine; else whether other sessions write to the tables."""
+        noted = super().in_use(tables)
+        if noted or not tables:
+            return noted
+        with self.connect() as connection:
+            return [f"others write to {one}" for one in tables if _is_written_to(connection, one)]
+
     def connection_limit(self) -> int | None:
         """How many connections the server, the database and the role have left for this user.
 
@@ -312,6 +330,28 @@ class PostgresTarget(SqlTarget):
         except aws.ERRORS as error:
             cause, remedy = aws.explain(error)
             raise TargetError(f"{self.called}: {cause}; {remedy}") from None
+
+
+def _is_written_to(connection: libpq.Connection, table: str) -> bool:
+    """Whether others have transactions open that write to the table, now and a moment later.
+
+    What a killed command left is gone by then.
+    """
+    query = _WRITERS.format(table)
+    for look in range(2):
+        if not any(_is_seen(connection, query) for _ in range(_LOOKS)):
+            return False
+        if not look:
+            time.sleep(_MOMENT_S)
+    return True
+
+
+def _is_seen(connection: libpq.Connection, query: str) -> bool:
+    row = ask(connection, query)
+    seen = row is not None and row[0] > 0
+    if not seen:
+        time.sleep(_BETWEEN_S)
+    return seen
 
 
 def ask(connection: psycopg.Connection[tuple[Any, ...]], query: str) -> tuple[Any, ...] | None:

@@ -23,7 +23,7 @@ _TARGET = LOCUST_PREFIX + "target"
 def install(wiring: "Wiring", web_ui: WebUI) -> None:
     """Check what is submitted to this page."""
     environment = wiring.environment
-    secrets = _hide_secrets(web_ui, getattr(environment.parsed_options, _TARGET, ""))
+    secrets = _hide_secrets(web_ui)
 
     def check_form() -> Response | None:
         """Refuse a run that cannot be done, in words, where Locust would start and then fail."""
@@ -65,28 +65,26 @@ def install(wiring: "Wiring", web_ui: WebUI) -> None:
     web_ui.app.after_request(note_refusal)
 
 
-def _hide_secrets(web_ui: WebUI, targets: str) -> dict[str, str]:
-    """Keep passwords out of what Locust fills the form with; returns shown target → whole target.
+def _hide_secrets(web_ui: WebUI) -> dict[str, str]:
+    """Keep passwords out of what Locust fills the form with; gives what is shown → whole target.
 
     Locust reads its arguments anew, from wherever they came, whenever it draws the page.
     """
-    secrets = {}
-    for text in targets.split():
-        public = shown_target(text)
-        if public != text:
-            while public in secrets:  # hidden whole, as another one is
-                public += "*"
-            secrets[public] = text
-    if not secrets:
-        return {}
-    shown = {whole: part for part, whole in secrets.items()}
+    whole: dict[str, str] = {}
+
+    def public(word: str) -> str:
+        shown = shown_target(word)
+        if shown != word:
+            while whole.setdefault(shown, word) != word:
+                shown += "*"  # another one is shown alike
+        return shown
+
     fill: Callable[[], None] = web_ui.update_template_args
 
     def fill_without_secrets() -> None:
         fill()
         field = web_ui.template_args["extra_options"][_TARGET]
-        words = str(field["default_value"]).split()
-        field["default_value"] = " ".join(shown.get(word, word) for word in words)
+        field["default_value"] = " ".join(map(public, str(field["default_value"]).split()))
 
     web_ui.update_template_args = fill_without_secrets  # type: ignore[method-assign]
-    return secrets
+    return whole

@@ -129,7 +129,7 @@ def _target_fact(name: str, title: str, show: Callable[[Any], str] = str) -> Set
     return Setting(name, title, read)
 
 
-def _listed(values: Iterable[str]) -> str:
+def _or_none(values: Iterable[str]) -> str:
     return ", ".join(sorted(set(values))) or "none"
 
 
@@ -144,11 +144,11 @@ SYSTEM = (
     _target_fact("region", "Region"),
     _target_fact("database", "database behind the function"),
     _target_fact("transfer", "transfer"),
-    Setting("pooler", "pooler", lambda run: _listed(t.pooler for t in run.targets if t.pooler)),
+    Setting("pooler", "pooler", lambda run: _or_none(t.pooler for t in run.targets if t.pooler)),
     Setting(
         "libpq_variables",
         "libpq's environment",
-        lambda run: _listed(v for t in run.targets for v in t.libpq_variables or ()),
+        lambda run: _or_none(v for t in run.targets for v in t.libpq_variables or ()),
     ),
 )
 """What is measured: the thing that a comparison is made for, so it may differ, and is named."""

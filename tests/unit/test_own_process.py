@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.own_process import occbench_command
+from loadtest.own_process import command_without_words, occbench_command, words_for_stdin
 from tests.commands import REPOSITORY
 
 STRANGERS = ("seed", "loadtest", "reports", "typer")
@@ -32,3 +32,17 @@ def test_modules_of_the_current_folder_are_not_ours(tmp_path: Path, installed: b
     assert done.returncode == 0, done.stderr
     assert ("of the checkout" in done.stdout) is not installed
     assert installed == ("full-jitter" in done.stdout)
+
+
+def test_words_that_nobody_is_to_see_are_in_no_list_of_processes(tmp_path: Path) -> None:
+    command = command_without_words()
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        listed = subprocess.run(
+            ["ps", "-o", "args=", "-ww", "-p", str(child.pid)], capture_output=True, text=True, check=True
+        ).stdout
+        said, _ = child.communicate(words_for_stdin("list", "retries"), timeout=60)
+    assert "full-jitter" in said
+    assert "loadtest.cli" in listed
+    assert "retries" not in listed

@@ -8,11 +8,11 @@ It holds
     server.conf     the settings, written at every start and included by PostgreSQL's
     server.log      what the server said since its last start; server.log.1 the start before
     socket/         where it listens, unless the path is too long for a socket
+    going-on/       a locked file for each run on it (`loadtest/going_on.py`)
     programs-…/     PostgreSQL's programs, only where its user cannot reach the installed ones
 """
 
 import errno
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +22,7 @@ from pathlib import Path
 import platformdirs
 
 from loadtest.errors import InputError, TargetError
+from loadtest.file_lock import try_lock
 from loadtest.targets.embedded.system_user import SystemUser, name_of, server_user
 from loadtest.targets.embedded.waiting import LOCK_SECONDS, comes_true
 
@@ -161,12 +162,3 @@ def lock_file(path: Path) -> Iterator[int]:
         yield file
     finally:
         os.close(file)
-
-
-def try_lock(file: int) -> bool:
-    """Lock it if nobody else has; says whether it is locked now."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -1,5 +1,6 @@
 """The embedded database as a target, in one of its two regimes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
@@ -108,6 +109,14 @@ class EmbeddedTarget(PostgresTarget):
     def place(self) -> str:
         """The server of this data folder, in whichever regime."""
         return str(self.server.data_folder)
+
+    def notes_folder(self) -> Path:
+        """In the data folder, whether the server runs or not."""
+        return self.server.data_folder / "going-on"
+
+    def in_use(self, tables: Sequence[str]) -> list[str]:  # noqa: ARG002
+        """The runs: nobody on another machine can reach it."""
+        return super().in_use([])
 
     def describe(self) -> dict[str, Any]:
         """What a report should know."""
