@@ -196,7 +196,6 @@ class Engine:
         self._write()
         self._settle(self._writing)
         account["files"] = self._files
-        account["attempts"] = self.recorder.attempts - self.lost
         if unserved := self._users - len(self.served):
             account["without_session"] = unserved
             account["why_no_session"] = self.turned_away

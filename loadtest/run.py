@@ -124,11 +124,6 @@ class Run:
                 self.measured_until_ns = min(self.measured_until_ns, end_ns)
             # Stopped within the warm-up: nothing was measured, and no time is negative.
             self.measured_from_ns = min(self.measured_from_ns, self.measured_until_ns)
-        for account in self.generators:
-            if missing := account.get("attempts", 0) - runfolder.attempts_of(
-                self.folder, account["worker"]
-            ):
-                account["missing_attempts"] = missing
         ended_ns = self.clock.now_ns()
         try:
             self._write(ended_ns, _unless(hurry, self._invariants) or ())
@@ -173,6 +168,15 @@ class Run:
             },
             "invariant": invariant,
         }
+
+    def missing(self) -> int:
+        """How many attempts processes say that they wrote, in files that are not in the folder."""
+        return sum(
+            attempts
+            for generator in self.generators
+            for name, attempts in generator.get("files", {}).items()
+            if not (self.folder / "attempts" / name).is_file()
+        )
 
     def _files(self) -> dict[str, int]:
         """Every file of attempts that was written, with its rows."""

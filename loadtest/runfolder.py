@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -46,18 +45,6 @@ def create(results: Path, label: str, now: datetime, holds: str = "attempts") ->
             ) from None
         return folder
     raise InputError(f"no folder can be made in {results}; give another with --out")
-
-
-def attempts_of(folder: Path, worker: int) -> int:
-    """How many attempts of this process the record holds, as far as its files can be read."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    found = 0
-    for path in (folder / "attempts").glob(f"{worker:03d}-*.parquet"):
-        with suppress(OSError, pa.ArrowException):
-            found += pq.read_metadata(path).num_rows
-    return found
 
 
 def write_run_file(folder: Path, facts: dict[str, Any]) -> None:

@@ -392,12 +392,11 @@ class Wiring:
             self.error = OccbenchError(
                 f"{lost:,} attempts could not be written to {run.folder}: {why}; the rest is there"
             )
-        missing = sum(account.get("missing_attempts", 0) for account in run.generators)
+        missing = run.missing()
         if missing and self.error is None:
-            attempts = sum(account.get("attempts", 0) for account in run.generators)
             self.error = OccbenchError(
-                f"{missing:,} of {attempts:,} attempts are not in {run.folder}: worker processes wrote "
-                "them elsewhere; let all of them see one folder under the path of --out"
+                f"{missing:,} attempts that worker processes wrote are not in {run.folder}; let all of "
+                "them see one folder under its path"
             )
         probes = sum(account.get("lost_probes", 0) for account in run.generators)
         if probes and self.error is None:

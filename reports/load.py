@@ -21,9 +21,9 @@ from loadtest.keyspace import KeyType
 from loadtest.messages import quoted
 from reports.attempts_file import REMOTE, open_file, read_file
 from reports.beside import beside
+from reports.nothing import why_nothing
 from reports.record import Record, find_record
-from reports.run_file import Run, read_run
-from reports.style import plural, seconds
+from reports.run_file import Run
 
 _NUMBERS: dict[str, type[np.generic]] = {
     "transaction": np.int64,
@@ -115,10 +115,10 @@ class Attempts:
     """Measured attempts by (outcome, SQLSTATE), where there was a SQLSTATE."""
     users: dict[str, int] = field(default_factory=dict)
     """How many users worked on each target, where the record says who did."""
-    record: Record = field(default_factory=lambda: Record(()))
-    """The files that it was read from."""
     committed_users: int | None = None
     """How many users committed anything; None where the record does not say, or cannot count them."""
+    record: Record = field(default_factory=lambda: Record(()))
+    """The files that it was read from."""
 
 
 class _Vocabulary:
@@ -274,7 +274,7 @@ def load_attempts(folder: Path, run: Run | None = None) -> Attempts:
             warm_first = min(int(start.min()), warm_first or int(start.min()))
     record.say(folder)
     if not store.rows:
-        raise InputError(f"{folder} holds no measured attempts: {why_nothing(read_run(folder))}")
+        raise InputError(f"{folder} holds no measured attempts: {why_nothing(run)}")
     columns = store.columns()
     _check_moments(folder, columns, run)
     empty = np.empty(0, np.int64)
@@ -290,8 +290,8 @@ def load_attempts(folder: Path, run: Run | None = None) -> Attempts:
         key_types=tuple(words["key_type"].words),
         sqlstates=dict(sorted(sqlstates.items())),
         users=users.by_target(words["target"].words),
-        record=record,
         committed_users=committing.in_all() if users.known else None,
+        record=record,
     )
 
 
@@ -320,29 +320,6 @@ def _files(folder: Path, run: Run | None) -> tuple[Record, list[tuple[Path, pq.P
     there = tuple(path for path, _ in kept)
     resized = tuple(path.name for path in record.paths if path not in there)
     return replace(record, paths=there, resized=resized), kept
-
-
-def why_nothing(run: Run) -> str:
-    """Why a run has no measured attempt, as far as it knows."""
-    asked = run.config.users or 0
-    if run.ended_ns is None:
-        return "the run did not come to its end"
-    if run.measured_from_ns is None:
-        if run.interrupted:
-            return "the run was interrupted before all of its users were started"
-        return "its time was over before all users were started; give it more, or start them faster"
-    measured_s = ((run.measured_until_ns or 0) - run.measured_from_ns) / 1e9
-    if measured_s <= 0:
-        how = "it was interrupted" if run.interrupted else "its time was over"
-        return f"{how} before its warm-up was"
-    unserved = sum(g.without_session or 0 for g in run.generators)
-    if unserved:
-        why = next((g.why_no_session for g in run.generators if g.why_no_session), None)
-        return (
-            f"{unserved:,} of {plural(asked, 'user')} never had a session: "
-            f"{why or 'their connections were not answered'}"
-        )
-    return f"in {seconds(measured_s)} no transaction began, for those before it had not been answered"
 
 
 class _Users:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from loadtest.attempt import FILE_NAME
 from loadtest.errors import InputError
+from reports.nothing import why_nothing
 from reports.run_file import Run
 from reports.style import plural
 
@@ -89,7 +90,7 @@ def find_record(folder: Path, run: Run | None) -> Record:
         others = f"; {_named(left_out)} was not written by the run" if left_out else ""
         raise InputError(
             f"{folder} holds no attempts: attempts/*.parquet is missing{others}; "
-            f"{'restore it' if missing else 'the run never measured'}"
+            f"{'restore it' if missing else why_nothing(run)}"
         )
     return Record(tuple(paths), tuple(left_out), missing)
 

@@ -139,8 +139,6 @@ class Generator(_Lenient):
     scheduled: Count | None = None
     started: Count | None = None
     lost_attempts: Count | None = None
-    missing_attempts: Count | None = None
-    """Attempts that it wrote, and that the record does not have."""
     without_session: Count | None = None
     """Users of this process that never had a session."""
     why_no_session: str | None = None

@@ -297,17 +297,6 @@ def _reports(model: Model) -> list[Verdict]:
                 f"did not report: {they} died, and what {they} measured last is missing.",
             )
         )
-    missing = sum(g.missing_attempts or 0 for g in model.run.generators)
-    if missing:
-        found.append(
-            Verdict(
-                "missing attempts",
-                "bad",
-                f"{plural(missing, 'attempt')} that load processes wrote "
-                f"{'is' if missing == 1 else 'are'} not in this folder, and in no figure: they saw "
-                "another folder under its path.",
-            )
-        )
     lost = sum(g.lost_attempts or 0 for g in model.run.generators)
     if lost:
         found.append(

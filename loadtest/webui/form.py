@@ -47,8 +47,10 @@ def install(wiring: "Wiring", web_ui: WebUI) -> None:
             run_time = request.form.get("run_time")
             options.run_time = parse_timespan(run_time) if run_time else None
             wiring.prepare_from_locust(options)
-        except (OccbenchError, ValueError) as error:
+        except BaseException as error:
             wiring.is_starting = False
+            if not isinstance(error, OccbenchError | ValueError):
+                raise
             return jsonify(success=False, message=str(error), host=environment.host)
         return None
 
