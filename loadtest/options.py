@@ -24,6 +24,7 @@ from loadtest.retry import POLICIES
 from loadtest.scenarios import SCENARIOS
 
 LOCUST_PREFIX = "occ_"
+STRICT = LOCUST_PREFIX + "strict"
 _CHOICES: dict[str, list[str]] = {"scenario": list(SCENARIOS), "retry": list(POLICIES)}
 
 
@@ -168,6 +169,18 @@ def _complain_without_secrets(parser: Any) -> None:
         return options
 
     parser.error, parser.parse_args = error, parse_args
+
+
+def add_locust_strict(parser: Any) -> None:
+    """Give Locust's parser `--occ-strict`, which is of the report and no option of a run."""
+    parser.add_argument(
+        "--occ-strict",
+        dest=STRICT,
+        action="store_true",
+        help="Without the page: end with status 1 if the report finds anything bad.",
+        env_var="OCC_STRICT",
+        include_in_web_ui=False,
+    )
 
 
 def _for_locust(option: Option) -> str:

@@ -252,7 +252,7 @@ def _decided(attempts: Attempts, key: int) -> NDArray[np.bool_]:
     long an attempt takes, nor how often it conflicts.
     """
     rows = attempts.measured
-    return (rows.key_type == key) & COUNTED_CODES[rows.outcome]
+    return np.asarray((rows.key_type == key) & COUNTED_CODES[rows.outcome], np.bool_)
 
 
 def _regions(basis: Basis, attempts: Attempts, key: int, placement: float) -> tuple[Region, ...]:

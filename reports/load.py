@@ -85,7 +85,7 @@ class Columns:
 
     def counted(self) -> NDArray[np.bool_]:
         """Which attempts are the last ones of transactions that count: those that have a latency."""
-        return self.final & COUNTED_CODES[self.outcome]
+        return np.asarray(self.final & COUNTED_CODES[self.outcome], np.bool_)
 
     def latency_ns(self) -> NDArray[np.int64]:
         """The latency of each transaction that counts, in the order of the attempts."""

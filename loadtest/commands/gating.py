@@ -63,6 +63,17 @@ Markdown = Annotated[
 ]
 
 
+Strict = Annotated[
+    bool | None,
+    typer.Option(
+        "--strict",
+        help="End with status 1 if the report finds anything bad, as a gap, a busy load generator or "
+        "transactions that failed.",
+        show_default=False,
+    ),
+]
+
+
 def _parameter(name: str, annotation: Any) -> Parameter:
     return Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
@@ -71,7 +82,8 @@ FAIL_ON = _parameter("fail_on", FailOn)
 BASE = _parameter("base", Base)
 JUNIT = _parameter("junit", JUnit)
 MARKDOWN = _parameter("markdown", Markdown)
-GATING = (FAIL_ON, BASE, JUNIT, MARKDOWN)
+STRICT = _parameter("strict", Strict)
+GATING = (FAIL_ON, BASE, JUNIT, MARKDOWN, STRICT)
 """For `as_command(..., extra=GATING)`; a command with a base of its own leaves BASE out."""
 GATE_OPTIONS = tuple(parameter.name for parameter in GATING)
 """Their names among the options that the command is called with."""
@@ -89,6 +101,8 @@ class Gating:
     markdown: Path | None
     words: tuple[str, ...] = ()
     """Its options as they were typed."""
+    strict: bool = False
+    """Whether bad verdicts fail a run as missed gates do."""
 
     @classmethod
     def read(
@@ -99,6 +113,7 @@ class Gating:
         junit: str | Path | None = None,
         markdown: str | Path | None = None,
         has_base: bool = False,
+        strict: bool | None = None,
     ) -> "Gating":
         """Read and check the options of gates; raises InputError where one makes no sense.
 
@@ -122,7 +137,9 @@ class Gating:
             (
                 *(word for text in fail_on or () for word in ("--fail-on", text)),
                 *(word for flag, one in given.items() if one is not None for word in (flag, str(one))),
+                *(("--strict",) if strict else ()),
             ),
+            bool(strict),
         )
 
     def expect(self, *configs: RunConfig) -> None:
@@ -216,7 +233,8 @@ class Gating:
     ) -> int:
         """Evaluate every gate, write the files that were asked for, and print; returns the exit status.
 
-        That is 1 where a gate was missed or an invariant does not hold, else 0. In the Markdown file
+        That is 1 where a gate was missed, an invariant does not hold, or most transactions failed, and
+        with `strict` where any verdict is bad; else 0. In the Markdown file
         `answer` stands in place of what each run found, where several found something together, and
         `markdown` in place of answers and figures, for a command that says them in its own way.
         `unmeasured` is what there is nothing to judge of. `first` is printed before the gates; nothing
@@ -227,7 +245,7 @@ class Gating:
         """
         from reports.gates import judge
 
-        judged = [judge(self.conditions, subject) for subject in subjects]
+        judged = [judge(self.conditions, subject, strict=self.strict) for subject in subjects]
         if self.junit is not None:
             from reports.junit import to_junit
 
