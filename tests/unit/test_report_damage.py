@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,6 +27,7 @@ from reports.sweep.folder import read_sweep
 from tests.run_folders import FakeRun, hand_made, run_json, table_of, write_attempts, write_fake_run
 
 _MEMORY = 2 << 30
+_WHOLE = FakeRun(tps=40, duration_s=4, warmup_s=1, targets=("east", "west"))
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +121,7 @@ BAD_VALUES: list[tuple[str, Any]] = [
     ("start_ns", 2**63 - 1), ("start_ns", 0), ("intended_start_ns", 1), ("transaction", -1),
     ("accounts", [-1]), ("accounts", [2**63 - 1]), ("accounts", [0] * 40_000), ("user", -5),
     ("remote_ns", -7), ("remote_retries", -7), ("read_units", float("nan")),
-    ("write_units", float("inf")),
+    ("write_units", float("inf")), ("target", "a\nb"), ("outcome", "x" * 5000), ("key_type", "\0"),
 ]  # fmt: skip
 
 
@@ -150,9 +152,22 @@ def test_text_that_is_none(tmp_path: Path) -> None:
     refused(lambda: summarise(tmp_path), "0-00000.parquet is damaged")
 
 
+def test_a_key_type_of_which_nothing_came_to_commit(tmp_path: Path) -> None:
+    """Its table was dropped: a prediction is from the other one."""
+    folder = write_fake_run(tmp_path, _WHOLE)
+    (path,) = (folder / "attempts").iterdir()
+    table = pq.read_table(path)
+    failed = pc.equal(table["key_type"].cast(pa.string()), "uuid")
+    for name in ("commit_ns", "window_low_ns", "window_high_ns"):
+        place = table.schema.get_field_index(name)
+        column = pc.if_else(failed, pa.scalar(0, pa.int64()), table[name])
+        table = table.set_column(place, table.field(name), column)
+    pq.write_table(table, path)
+    assert list(basis_of(folder).key_types) == ["int"]
+
+
 # Whatever else is wrong
 
-_WHOLE = FakeRun(tps=40, duration_s=4, warmup_s=1, targets=("east", "west"))
 _ANYTHING = st.one_of(
     st.none(),
     st.booleans(),
