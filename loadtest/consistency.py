@@ -12,6 +12,7 @@ from itertools import permutations
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 FILE = "consistency.parquet"
@@ -19,6 +20,9 @@ FILE = "consistency.parquet"
 
 PATIENCE_NS = 5_000_000_000
 """How long a stale probe goes on reading."""
+
+_ROWS_ANYWAY = 1 << 20
+"""A file of any size may hold so many; of more, it has at least a byte for each."""
 
 PROBE_SCHEMA = pa.schema(
     [
@@ -84,12 +88,20 @@ def write_probes(folder: Path, probes: Sequence[Probe], anchor_ns: int) -> None:
 def read_probes(folder: Path) -> list[Probe] | None:
     """What `write_probes` wrote, in the order of time; None where a run has no such file.
 
-    Raises OSError or pyarrow.ArrowException where the file is damaged, KeyError where a column is
-    missing.
+    Raises OSError, ValueError or pyarrow.ArrowException where the file is damaged, KeyError where a
+    column is missing.
     """
     path = folder / FILE
     if not path.is_file():
         return None
-    table = pq.read_table(path)
+    if pq.read_metadata(path).num_rows > max(_ROWS_ANYWAY, path.stat().st_size):
+        raise ValueError("more rows than a file of its size can hold")
+    table = pq.read_table(path).select(PROBE_SCHEMA.names)
+    table.validate(full=True)
+    for field, column in zip(PROBE_SCHEMA, table.columns, strict=True):
+        if field.type != column.type or (column.null_count and not field.nullable):
+            raise ValueError(f"{field.name} is not what was written")
+        if pa.types.is_integer(field.type) and (pc.min(column).as_py() or 0) < 0:
+            raise ValueError(f"{field.name} is below zero")
     columns = [table.column(field.name).to_pylist() for field in fields(Probe)]
     return sorted((Probe(*row) for row in zip(*columns, strict=True)), key=lambda probe: probe.at_ns)

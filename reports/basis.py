@@ -159,7 +159,8 @@ def basis_of(folder: Path, like: Mapping[str, KeyBasis] | None = None) -> Basis:
         decides_after_s={target.name: target.decides_after_s for target in run.targets},
     )
     for key, name in enumerate(attempts.key_types):
-        if _decided(attempts, key).any():
+        # One of which nothing came to COMMIT shows no window.
+        if (attempts.measured.window_high_ns[_decided(attempts, key)] > 0).any():
             basis.key_types[name] = _key_basis(basis, attempts, blocks, key, (like or {}).get(name))
     if not basis.key_types:
         raise InputError(
@@ -256,12 +257,12 @@ def _decided(attempts: Attempts, key: int) -> NDArray[np.bool_]:
 
 
 def _regions(basis: Basis, attempts: Attempts, key: int, placement: float) -> tuple[Region, ...]:
-    """The targets that have attempts of this key type."""
+    """The targets on which attempts of this key type came to COMMIT."""
     mine = _decided(attempts, key)
     found = []
     for target in range(len(attempts.targets)):
         chosen = mine & (attempts.measured.target == target)
-        if chosen.any():
+        if (attempts.measured.window_high_ns[chosen] > 0).any():
             found.append(_region(basis, attempts, chosen, target, placement))
     return tuple(found)
 
