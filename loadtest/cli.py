@@ -1,41 +1,27 @@
-"""`occbench …`: the application, its commands in the order of its help, and its exit status."""
+"""`occbench …`: a command from its start to its exit status."""
 
 import signal
 import sys
 
 import typer
 
-from loadtest.commands import (
-    choices,
-    cluster,
-    compare,
-    db,
-    predict,
-    report,
-    run,
-    seed,
-    simulate,
-    sweep,
-)
+from loadtest import streams
+from loadtest.application import app
 from loadtest.errors import INTERRUPTED, InputError, OccbenchError
 
-app = typer.Typer(
-    name="occbench",
-    help="What does contention cost on a database with optimistic concurrency control?",
-    epilog="Start with: occbench demo",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-)
-
-for _commands in (run, seed, sweep, report, compare, predict, simulate, choices, db, cluster):
-    _commands.register(app)
+_OUTPUT_IS_ALL = {"predict", "list", "db", "cluster"}
+"""Commands that leave nothing but what they print."""
 
 
 def main() -> None:
     """Run a command; every error is one line on stderr and an exit status."""
-    sys.exit(_run())
+    streams.set_up()
+    status = _run()
+    if (why := streams.why_lost()) is not None:
+        print(f"occbench: not all that was to be printed could be written: {why}", file=sys.stderr)
+        if not _OUTPUT_IS_ALL.isdisjoint(sys.argv[1:2]):
+            status = status or OccbenchError.exit_code
+    sys.exit(status)
 
 
 def _run() -> int:
@@ -45,7 +31,9 @@ def _run() -> int:
         print(f"occbench: {error}", file=sys.stderr)
         return error.exit_code
     except typer.TyperException as error:
-        print(f"occbench: {error.format_message()}", file=sys.stderr)
+        # Without any words the help has been shown, and there is nothing to say.
+        if message := error.format_message():
+            print(f"occbench: {message}", file=sys.stderr)
         return InputError.exit_code
     except (KeyboardInterrupt, typer.Abort):
         # Somebody who presses twice gets the same line and status.

@@ -14,6 +14,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from loadtest import parquet
+
 FILE = "consistency.parquet"
 """Where a run's folder has its probes."""
 
@@ -77,7 +79,8 @@ def write_probes(folder: Path, probes: Sequence[Probe], anchor_ns: int) -> None:
     columns = list(zip(*rows, strict=True)) or [()] * len(PROBE_SCHEMA)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, PROBE_SCHEMA, strict=True)]
     temporary = (folder / FILE).with_suffix(".part")
-    pq.write_table(pa.table(arrays, schema=PROBE_SCHEMA), temporary, compression="zstd")
+    with parquet.writing(temporary) as file:
+        pq.write_table(pa.table(arrays, schema=PROBE_SCHEMA), file, compression="zstd")
     temporary.replace(folder / FILE)
 
 
@@ -90,6 +93,6 @@ def read_probes(folder: Path) -> list[Probe] | None:
     path = folder / FILE
     if not path.is_file():
         return None
-    table = pq.read_table(path)
+    table = pq.read_table(parquet.reading(path))
     columns = [table.column(field.name).to_pylist() for field in fields(Probe)]
     return sorted((Probe(*row) for row in zip(*columns, strict=True)), key=lambda probe: probe.at_ns)

@@ -4,7 +4,6 @@ Keys are computed, not stored: account *i*'s key is a function of (seed, key typ
 worker on any machine knows every key without a file, and a million of them cost no memory.
 """
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -12,15 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.errors import InputError
-
-
-class KeyType(StrEnum):
-    """How an account's primary key is made."""
-
-    INT = "int"  # sequential, from 1
-    UUID = "uuid"  # random (version 4)
-    UUID7 = "uuid7"  # time-ordered (version 7), one millisecond after another
-
+from loadtest.key_type import KeyType as KeyType
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 # 2025-01-01T00:00:00Z in milliseconds: any fixed instant does, this one looks plausible in a key.

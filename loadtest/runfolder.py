@@ -44,7 +44,9 @@ def create(results: Path, label: str, now: datetime, holds: str = "attempts") ->
 def write_run_file(folder: Path, facts: dict[str, Any]) -> None:
     """Write `run.json` whole or not at all."""
     temporary = folder / "run.json.part"
-    temporary.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+    # What is not UTF-8 in a folder's name becomes an escape of JSON's, which means the same.
+    temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
     temporary.replace(folder / "run.json")
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from loadtest import parquet
 from loadtest.attempt import ATTEMPT_SCHEMA, OUTCOMES
 from loadtest.errors import InputError
 from loadtest.keyspace import KeyType
@@ -142,7 +143,7 @@ def _open(path: Path) -> pq.ParquetFile:
         f"{path} is cut short or not Parquet; delete that one file to report on the rest of the run"
     )
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(parquet.reading(path))
     except (pa.ArrowException, OSError) as error:
         raise InputError(broken) from error
     names = set(file.schema_arrow.names)

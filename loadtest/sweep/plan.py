@@ -7,6 +7,7 @@ they differ in is more than the noise of one moment. The design is that of D. C.
 Analysis of Experiments, chapter 4 ("Randomized Blocks").
 """
 
+import json
 import math
 import os
 import random
@@ -20,12 +21,12 @@ from pathlib import Path
 from time import time_ns
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from loadtest import runfolder
-from loadtest.access import canonical_skew
 from loadtest.config import RunConfig, flag_of
 from loadtest.errors import InputError, OccbenchError
+from loadtest.skew import canonical_skew
 from loadtest.sweep.axes import AXES, TARGET, labels_of, shown_target, split_options
 
 FORMAT = 1
@@ -139,7 +140,7 @@ class Sweep:
         temporary = self.folder / f"{SWEEP_FILE}.part"
         try:
             with temporary.open("w", encoding="utf-8") as file:
-                file.write(self.file.model_dump_json(indent=2) + "\n")
+                file.write(json.dumps(self.file.model_dump(mode="json"), indent=2) + "\n")
                 file.flush()
                 # A name that is replaced before the content has reached the disk would be of an empty
                 # file after a power failure, and hours of measuring without a plan.
@@ -215,13 +216,13 @@ def resume(folder: Path, targets: Sequence[str], check: Check) -> Sweep:
 def _read_file(folder: Path) -> SweepFile:
     path = folder / SWEEP_FILE
     try:
-        file = SweepFile.model_validate_json(path.read_text(encoding="utf-8"))
+        file = SweepFile.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except OSError:
         raise InputError(
             f"{folder} is not a sweep's folder: {SWEEP_FILE} cannot be read; give one such as "
             "results/<time>-sweep-<label>"
         ) from None
-    except (ValidationError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         raise InputError(
             f"{path} is not what this version writes; go on with the version that began the sweep"
         ) from None

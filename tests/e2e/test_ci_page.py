@@ -16,7 +16,7 @@ import pytest
 import typer.main
 import yaml  # type: ignore[import-untyped]
 
-from loadtest.cli import app
+from loadtest.application import app
 from loadtest.targets.embedded.server import EmbeddedServer
 from tests.commands import REPOSITORY, environment
 from tests.conftest import short_folder

@@ -8,7 +8,7 @@ import pytest
 import typer
 import typer.main
 
-from loadtest.cli import app
+from loadtest.application import app
 from loadtest.targets.embedded.binaries import binary
 from loadtest.targets.embedded.server import EmbeddedServer
 from tests.commands import Done, occbench, one_line, results_in
