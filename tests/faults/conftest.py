@@ -29,7 +29,7 @@ def pytest_report_teststatus(
     report: pytest.TestReport, config: pytest.Config
 ) -> tuple[str, str, str] | None:
     """In `make faults`, the line of a fault in place of pytest's word for its outcome."""
-    said = dict(report.user_properties)
+    said = dict(getattr(report, "user_properties", ()))
     over = report.when == "call" or (report.when == "setup" and not report.passed)
     if not (config.getoption("verbose") > 0 and over and "promise" in said):
         return None
