@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from loadtest import parquet
+
 FILE = "consistency.parquet"
 """Where a run's folder has its probes."""
 
@@ -81,7 +83,8 @@ def write_probes(folder: Path, probes: Sequence[Probe], anchor_ns: int) -> None:
     columns = list(zip(*rows, strict=True)) or [()] * len(PROBE_SCHEMA)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, PROBE_SCHEMA, strict=True)]
     temporary = (folder / FILE).with_suffix(".part")
-    pq.write_table(pa.table(arrays, schema=PROBE_SCHEMA), temporary, compression="zstd")
+    with parquet.writing(temporary) as file:
+        pq.write_table(pa.table(arrays, schema=PROBE_SCHEMA), file, compression="zstd")
     temporary.replace(folder / FILE)
 
 
@@ -94,9 +97,9 @@ def read_probes(folder: Path) -> list[Probe] | None:
     path = folder / FILE
     if not path.is_file():
         return None
-    if pq.read_metadata(path).num_rows > max(_ROWS_ANYWAY, path.stat().st_size):
+    if pq.read_metadata(parquet.reading(path)).num_rows > max(_ROWS_ANYWAY, path.stat().st_size):
         raise ValueError("more rows than a file of its size can hold")
-    table = pq.read_table(path).select(PROBE_SCHEMA.names)
+    table = pq.read_table(parquet.reading(path)).select(PROBE_SCHEMA.names)
     table.validate(full=True)
     for field, column in zip(PROBE_SCHEMA, table.columns, strict=True):
         if field.type != column.type or (column.null_count and not field.nullable):

@@ -10,9 +10,9 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -80,7 +80,7 @@ def as_typed(value: object) -> str:
         return ",".join(str(part) for part in value)
     if isinstance(value, float):
         # Every digit, and no exponent: it is read back, by Locust and by `parse_duration`.
-        return np.format_float_positional(value, trim="-")
+        return format(Decimal(repr(value)), "f").removesuffix(".0")
     return str(value)
 
 

@@ -10,8 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from loadtest import parquet
 from loadtest.attempt import ATTEMPT_SCHEMA
 from loadtest.errors import InputError
+from loadtest.messages import quoted
 from reports.run_file import MOST_NS
 
 REMOTE: dict[str, tuple[type[np.generic], float]] = {
@@ -61,7 +63,7 @@ _UNREADABLE = (pa.ArrowException, OSError, ValueError, MemoryError)
 def open_file(path: Path) -> pq.ParquetFile:
     """Open it, if it is a file of attempts that can be read; raises InputError."""
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(parquet.reading(path))
         _check_size(file.metadata, path.stat().st_size)
         types = {field.name: field.type for field in file.schema_arrow}
     except _UNREADABLE as error:
@@ -132,7 +134,7 @@ def read_file(path: Path, file: pq.ParquetFile) -> pa.Table:
         ) from error
     for name in table.column_names:
         if name != "sqlstate" and name not in REMOTE and table.column(name).null_count:
-            raise InputError(f"{path}: column {name!r} has empty values")
+            raise InputError(f"{path}: column {quoted(name)} has empty values")
     for name, (least, most) in _RANGES.items():
         if name in table.column_names:
             _check_range(path, name, table.column(name), least, most)
@@ -145,13 +147,13 @@ def _check_range(path: Path, name: str, column: pa.ChunkedArray, least: float, m
         longest = pc.max(pc.list_value_length(column)).as_py() or 0
         column = pc.list_flatten(column)
         if longest > _MOST_ACCOUNTS or column.null_count:
-            raise InputError(f"{path} is damaged: {name!r} has {longest} values, or empty ones")
+            raise InputError(f"{path} is damaged: {quoted(name)} has {longest} values, or empty ones")
     if name in REMOTE and pc.any(pc.is_nan(column)).as_py():
-        raise InputError(f"{path} is damaged: {name!r} is not a number")
+        raise InputError(f"{path} is damaged: {quoted(name)} is not a number")
     found = pc.min_max(column).as_py()
     for value in (found["min"], found["max"]):
         if value is not None and not least <= value <= most:
             raise InputError(
-                f"{path} is damaged: {name!r} is {value}, which no attempt can have; delete that one "
+                f"{path} is damaged: {quoted(name)} is {value}, which no attempt can have; delete that one "
                 "file to report on the rest of the run"
             )

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from loadtest import parquet
 from loadtest.access import parse_access
 from loadtest.attempt import OUTCOME_CODE, Outcome
 from loadtest.errors import InputError
@@ -322,9 +323,9 @@ def _between_s(files: Sequence[Path], think_s: float) -> float:
     columns = ["user", "start_ns", "statements_ns", "commit_ns", "attempt"]
     read, rows = [], 0
     for file in files:
-        if "user" not in pq.read_schema(file).names:
+        if "user" not in pq.read_schema(parquet.reading(file)).names:
             return 0.0
-        read.append(pq.read_table(file, columns=columns))
+        read.append(pq.read_table(parquet.reading(file), columns=columns))
         rows += len(read[-1])
         if rows > _ENOUGH_ROWS:
             break

@@ -43,6 +43,7 @@ def write_as(run_folder: Path, formats: Collection[str], dpu_price: float | None
         OccbenchError: if the files cannot be written.
     """
     # Drawing needs matplotlib, which takes half a second to import; figures alone do not.
+    import reports.drawing
     from reports.contents import contents
     from reports.page import render
 
@@ -60,6 +61,7 @@ def write_as(run_folder: Path, formats: Collection[str], dpu_price: float | None
     except OSError as error:
         raise OccbenchError(f"cannot write into {run_folder}: {error.strerror}") from error
     if set(formats) - {"html"}:
+        import reports.drawing  # noqa: F401
         from reports.formats import write
         from reports.run_publication import publication_of
 

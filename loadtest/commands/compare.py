@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from loadtest.commands.gating import FailOn, Gating, JUnit, Markdown
+from loadtest.commands.gating import FailOn, Gating, JUnit, Markdown, drop_old_files
 from loadtest.errors import InputError, OccbenchError
 from loadtest.messages import quoted
 from loadtest.numbers import number_of
@@ -85,6 +85,7 @@ def _compare(
 
     `occbench compare results/main results/branch --fail-on 'p99 > +10%' --markdown summary.md`
     """
+    drop_old_files(junit, markdown)
     bases, news = [base, *(more_bases or [])], list(new)
     _check_files_differ({"--html": html, "--json": json_file, "--markdown": markdown, "--junit": junit})
     from rich.console import Console

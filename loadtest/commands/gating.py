@@ -6,6 +6,7 @@ run that is to be made. In the end `Gating.conclude` judges the runs that `Gatin
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from inspect import Parameter
 from pathlib import Path
@@ -89,6 +90,18 @@ GATE_OPTIONS = tuple(parameter.name for parameter in GATING)
 """Their names among the options that the command is called with."""
 
 _STDOUT = Path("/dev/stdout")
+
+
+def drop_old_files(*names: str | Path | None) -> None:
+    """Remove what an earlier command wrote under these names: what is there is of this command.
+
+    To be called before anything can fail. What only looks like a file is left, such as `/dev/stdout`.
+    """
+    for path in (Path(name) for name in names if name is not None):
+        device = path.absolute().parts[1:2] in (("dev",), ("proc",))
+        with suppress(OSError, RuntimeError):
+            if not device and path.is_file():
+                path.resolve().unlink()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loadtest.commands.gating import GATE_OPTIONS, GATING, Gating
+from loadtest.commands.gating import GATE_OPTIONS, GATING, Gating, drop_old_files
 from loadtest.config import RunConfig
 from loadtest.errors import INTERRUPTED, InputError, OccbenchError, TargetError
 from loadtest.options import as_command
@@ -48,10 +48,14 @@ def _sweep(repeats: int | None = None, resume: Path | None = None, **options: An
     from loadtest.sweep.measure import alone
     from loadtest.sweep.plan import begin
     from loadtest.sweep.plan import resume as go_on
+    from reports import drawing
     from seed import contents, key_source
 
-    gating = Gating.read(**{name: options.pop(name) for name in GATE_OPTIONS if name in options})
+    gates = {name: options.pop(name) for name in GATE_OPTIONS if name in options}
+    drop_old_files(gates.get("junit"), gates.get("markdown"))
+    gating = Gating.read(**gates)
 
+    drawing.check()
     data: DataOfTargets = {}
 
     def check(configs: Sequence[RunConfig]) -> None:
