@@ -1,6 +1,7 @@
 """One connection that writes batches, each whole or not at all, and once."""
 
 import threading
+from contextlib import suppress
 
 import psycopg
 from psycopg import errors
@@ -137,9 +138,10 @@ class BatchWriter:
         """PostgreSQL calls it the user's request where time runs out between two statements of one
         message; nobody here makes any.
         """
-        connection, _ = self._open()
-        row = execute(connection, "SHOW statement_timeout").fetchone()
-        if row is None or row[0] in ("0", 0):
+        row = None
+        with suppress(psycopg.Error, TargetError):
+            row = execute(self._open()[0], "SHOW statement_timeout").fetchone()
+        if row is None or row[0] == "0":
             return error
         return TargetError(
             f"a statement took longer than the statement timeout of {row[0]} that the server has for "
