@@ -162,7 +162,7 @@ def _complain_without_secrets(parser: Any) -> None:
 
     def parse_args(*args: Any, **more: Any) -> Namespace:
         options: Namespace = parse(*args, **more)
-        # What has a blank in it is taken for the name of a user class, which Locust would say is unknown.
+        # What has a blank in it is taken for the name of a user class, which Locust would quote.
         if strange := [name for name in options.user_classes or () if not name.isidentifier()]:
             error(f"unrecognized arguments: {' '.join(strange)}")
         return options

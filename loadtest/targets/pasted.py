@@ -19,7 +19,9 @@ _URL = re.compile(
     re.DOTALL,
 )
 _PAIR = re.compile(r"([A-Za-z][A-Za-z ]*?)\s*=\s*('(?:[^'\\]|\\.)*'|\"[^\"]*\"|[^;\s]*)")
-_NO_SCHEME = re.compile(r"(?:([A-Za-z0-9_.-]+)(?::(?!//).*)?@)?([A-Za-z0-9.-]+(?::\d+)?)/(\w[\w-]*)(?:\?.*)?")
+_NO_SCHEME = re.compile(
+    r"(?:([A-Za-z0-9_.-]+)(?::(?!//).*)?@)?([A-Za-z0-9.-]+(?::\d+)?)/(\w[\w-]*)(?:\?.*)?"
+)
 _HALF_A_SCHEME = re.compile(r"^(?:postgres|postgresql):/?(?!/)")
 
 _PAIRS = {

@@ -153,8 +153,9 @@ def _of_no_family(text: str, name: str, url: str) -> str:
 def _weight(text: str, shown: str) -> float:
     weight = number_of(text)
     if weight is None or not 0 < weight <= _LARGEST_WEIGHT:
+        said = text if is_harmless("weight", text) else HIDDEN
         raise InputError(
-            f"target {shown}: weight={text if is_harmless('weight', text) else HIDDEN} is not a number above 0 and up to {_LARGEST_WEIGHT:g}; "
+            f"target {shown}: weight={said} is not a number above 0 and up to {_LARGEST_WEIGHT:g}; "
             "a target with weight=3 has three times the users of one with weight=1"
         )
     return weight

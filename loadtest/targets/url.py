@@ -18,19 +18,18 @@ COMMON_OPTIONS = ("weight",)
 """What every family has; no target sees them, for the tool itself does what they ask."""
 
 _PATHS = frozenset({"data", "host", "sslcert", "sslcrl", "sslkey", "sslrootcert"})
-_HARMLESS = frozenset(
-    (
-        # The tool's own, of all families.
-        "weight isolation iam region profile sharding commit_delay_ms transfer prefix accounts "
-        "key_seed balance retry token_expires_s session_age_s connection_rate connection_burst pooler "
-        # libpq's.
-        "application_name channel_binding client_encoding connect_timeout dbname "
-        "fallback_application_name gssencmode hostaddr keepalives keepalives_count keepalives_idle "
-        "keepalives_interval krbsrvname load_balance_hosts port replication require_auth requirepeer "
-        "service ssl_max_protocol_version ssl_min_protocol_version sslcompression sslmode "
-        "sslnegotiation sslsni target_session_attrs tcp_user_timeout user"
-    ).split()
-)
+_OF_THE_TOOL = """
+weight isolation iam region profile sharding commit_delay_ms transfer prefix accounts key_seed balance
+retry token_expires_s session_age_s connection_rate connection_burst pooler
+"""
+_OF_LIBPQ = """
+application_name channel_binding client_encoding connect_timeout dbname fallback_application_name
+gssencmode hostaddr keepalives keepalives_count keepalives_idle keepalives_interval krbsrvname
+load_balance_hosts port replication require_auth requirepeer service ssl_max_protocol_version
+ssl_min_protocol_version sslcompression sslmode sslnegotiation sslsni target_session_attrs
+tcp_user_timeout user
+"""
+_HARMLESS = frozenset(_OF_THE_TOOL.split() + _OF_LIBPQ.split())
 _OPTION_NAME = re.compile(r"[A-Za-z][A-Za-z_]{0,30}")
 _PLAIN = re.compile(r"[\w.,/:@+~-]*")
 _NAME = re.compile(r"[\w.$~-]{1,63}")

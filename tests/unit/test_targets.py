@@ -119,7 +119,7 @@ DSQL = "abcdefghij0123456789abcdef.dsql.us-east-1.on.aws"
         ("cockroachdb+psycopg2://u:x@h/d", "postgresql://u@h/d;"),
         ("host=h port=5433 dbname=d user=u password=x", "postgresql://u@h:5433/d;"),
         ("Server=tcp:h,5433;Initial Catalog=d;User Id=u;Password=x", "postgresql://u@h:5433/d;"),
-        ("\"postgresql://u:x@h/d\"", "postgresql://u@h/d;"),
+        ('"postgresql://u:x@h/d"', "postgresql://u@h/d;"),
         ("psql 'postgresql://u:x@h/d?sslmode=require'", "postgresql://u@h/d;"),
         ("u:x@h:5433/d", "postgresql://u@h:5433/d;"),
         ("postgresql:/u@h/d", "postgresql://u@h/d;"),
