@@ -21,7 +21,10 @@ NOT_ALLOWED = "42501"
 WRONG_CREDENTIALS = "28000"
 THROTTLED = "53400"
 CANNOT_CONNECT, LOST = "08001", "08006"
-ENVELOPE = 'its answer is in the envelope of an API gateway, {"statusCode": …, "body": …}'
+ENVELOPE = (
+    "its answer has neither a balance nor an error: it is in the envelope of an API gateway, "
+    '{"statusCode": …, "body": …}'
+)
 _NOT_READY = "57P03"
 
 _KNOWN = {

@@ -31,10 +31,13 @@ tcp_user_timeout user
 """
 _HARMLESS = frozenset(_OF_THE_TOOL.split() + _OF_LIBPQ.split())
 _OPTION_NAME = re.compile(r"[A-Za-z][A-Za-z_]{0,30}")
-_PLAIN = re.compile(r"[\w.,/:@+~-]*")
+_PLAIN = re.compile(r"[\w.,/@+~-]*")
+_ADDRESSES = re.compile(r"[\w.,:/-]*")
+_WITH_USERS = frozenset({"postgresql", "postgres", "dsql", "cockroachdb", "yugabytedb", "spanner"})
 _NAME = re.compile(r"[\w.$~-]{1,63}")
+_NOBODY = re.compile(r"(?!)")
 _FUNCTION = re.compile(r"[\w:$-]{1,256}")
-_HOST = re.compile(r"(?:[\w.-]*|\[[0-9A-Fa-f:.]+(?:%25[\w.-]+)?\]|%2[Ff][\w.%-]*)(?::\d*)?")
+_HOST = re.compile(r"(?:[\w.-]*|\[[0-9A-Fa-f:.]+(?:%25[\w.-]+)?\]|%2[Ff][\w.%-]*)(?::\d+)?")
 _PARTS = re.compile(
     r"(?P<scheme>[a-z][a-z-]*)"
     r"(?P<address>://(?:(?P<user>[^\s/?#\[\]@:]*)(?::(?P<password>[^\s/?#\[\]@]*))?@)?"
@@ -72,7 +75,8 @@ def read_url(url: str) -> ReadUrl | None:
     if found["address"] is not None:
         shown += "://"
         if user is not None:
-            shown += f"{_shown_name(user, secrets)}@"
+            users = _NAME if found["scheme"] in _WITH_USERS else _NOBODY
+            shown += f"{_shown_name(user, secrets, users)}@"
         # A function's name may have a qualifier behind a colon, and be an ARN.
         name_of = _FUNCTION if found["scheme"] == "lambda" else _NAME
         shown += hosts + "/".join(_shown_name(name, secrets, name_of) for name in path.split("/"))
@@ -136,7 +140,8 @@ def is_harmless(name: str, value: str) -> bool:
         return False
     if name in _PATHS and value.startswith(("/", "~", "./")):
         return True
-    return (name in _HARMLESS or name in _PATHS) and _PLAIN.fullmatch(value) is not None
+    look = _ADDRESSES if name in ("host", "hostaddr") else _PLAIN
+    return (name in _HARMLESS or name in _PATHS) and look.fullmatch(value) is not None
 
 
 def check_options(spec: TargetSpec, known: Sequence[str], more: str = "") -> None:

@@ -10,6 +10,7 @@ from locust.util.timespan import parse_timespan
 from locust.web import WebUI
 
 from loadtest.errors import OccbenchError
+from loadtest.messages import without_secrets
 from loadtest.options import LOCUST_PREFIX, config_from_locust
 from loadtest.targets.registry import shown_target
 
@@ -45,7 +46,8 @@ def install(wiring: "Wiring", web_ui: WebUI) -> None:
             options.run_time = parse_timespan(run_time) if run_time else None
             wiring.prepare(config_from_locust(options))
         except (OccbenchError, ValueError) as error:
-            return jsonify(success=False, message=str(error), host=environment.host)
+            said = without_secrets(str(error))
+            return jsonify(success=False, message=said, host=environment.host)
         return None
 
     assert web_ui.app is not None  # noqa: S101 - webui.install has looked
