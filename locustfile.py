@@ -6,7 +6,7 @@ from locust import events
 from locust.env import Environment
 
 from loadtest import webui
-from loadtest.options import add_locust_arguments
+from loadtest.options import add_locust_arguments, keep_secrets
 from loadtest.reporting import report_in_process
 from loadtest.wiring import OccUser, Wiring
 from seed import contents, key_source
@@ -21,4 +21,5 @@ def _wire(environment: Environment, **_: Any) -> None:
 
 
 events.init_command_line_parser.add_listener(add_locust_arguments)
+events.init_command_line_parser.add_listener(keep_secrets)
 events.init.add_listener(_wire)

@@ -138,7 +138,6 @@ def command_words(config: RunConfig) -> list[str]:
 
 def add_locust_arguments(parser: Any) -> None:
     """Give Locust's parser, and so its web form, the options that it has no argument for."""
-    _complain_without_secrets(parser)
     for option in options_of(RunConfig):
         if option.own_by_locust:
             continue
@@ -153,8 +152,8 @@ def add_locust_arguments(parser: Any) -> None:
         )
 
 
-def _complain_without_secrets(parser: Any) -> None:
-    """Let it not quote what it cannot read, be it a target: from the command line or locust.conf."""
+def keep_secrets(parser: Any) -> None:
+    """Let Locust's parser not quote what it cannot read of locust.conf or of the command line."""
     complain, parse = parser.error, parser.parse_args
 
     def error(message: str) -> None:
