@@ -66,11 +66,14 @@ def read_url(url: str) -> ReadUrl | None:
         return None
     user, password = found["user"], found["password"]
     hosts, path = found["hosts"] or "", found["path"] or ""
-    if not all(_HOST.fullmatch(host) for host in hosts.split(",")):
-        return None
     if any(_BAD_PERCENT.search(part or "") for part in (user, password, path)):
         return None
     secrets = [password or ""]
+    # An @ further on says that what stands here is no host.
+    parted = "@" in path + (found["query"] or "")
+    shown_hosts = [_shown_host(host, secrets) for host in hosts.split(",")]
+    if None in shown_hosts or (parted and ",".join(map(str, shown_hosts)) != hosts):
+        return None
     shown = found["scheme"]
     if found["address"] is not None:
         shown += "://"
@@ -79,7 +82,9 @@ def read_url(url: str) -> ReadUrl | None:
             shown += f"{_shown_name(user, secrets, users)}@"
         # A function's name may have a qualifier behind a colon, and be an ARN.
         name_of = _FUNCTION if found["scheme"] == "lambda" else _NAME
-        shown += hosts + "/".join(_shown_name(name, secrets, name_of) for name in path.split("/"))
+        shown += ",".join(map(str, shown_hosts)) + "/".join(
+            _shown_name(name, secrets, name_of) for name in path.split("/")
+        )
     if found["query"] is not None:
         options: list[str] = []
         for part in found["query"].split("&"):
@@ -92,6 +97,17 @@ def read_url(url: str) -> ReadUrl | None:
         shown += f"?{'&'.join(options)}"
     both = {one for secret in secrets for one in (secret, unquote(secret), unquote_plus(secret))}
     return ReadUrl(shown, tuple(sorted(both - {""})))
+
+
+def _shown_host(text: str, secrets: list[str]) -> str | None:
+    """A host with its port, where that is one; None where it is no host."""
+    if _HOST.fullmatch(text):
+        return text
+    host, _, port = text.rpartition(":")
+    if not host or not port or not _HOST.fullmatch(host):
+        return None
+    secrets.append(port)
+    return f"{host}:{HIDDEN}"
 
 
 def _shown_name(text: str, secrets: list[str], plain: re.Pattern[str] = _NAME) -> str:
