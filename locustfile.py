@@ -8,7 +8,7 @@ from locust.env import Environment
 
 from loadtest import webui
 from loadtest.locust_signals import end_in_order
-from loadtest.options import STRICT, add_locust_arguments, add_locust_strict
+from loadtest.options import STRICT, add_locust_arguments, add_locust_strict, keep_secrets
 from loadtest.reporting import report_in_process
 from loadtest.wiring import OccUser, Wiring
 from seed import contents, key_source
@@ -33,4 +33,5 @@ def _report(environment: Environment, folder: Path) -> None:
 
 events.init_command_line_parser.add_listener(add_locust_arguments)
 events.init_command_line_parser.add_listener(add_locust_strict)
+events.init_command_line_parser.add_listener(keep_secrets)
 events.init.add_listener(_wire)

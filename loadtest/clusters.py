@@ -105,8 +105,8 @@ class Wish:
             )
         if self.name is not None and not _NAME.fullmatch(self.name):
             raise InputError(
-                f"--name {quoted(self.name)} cannot be a tag's value: letters, digits, spaces and _.:/=+-@ "
-                "are allowed, 256 of them at most"
+                f"--name {quoted(self.name)} cannot be a tag's value: letters, digits, spaces and "
+                "_.:/=+-@ are allowed, 256 of them at most"
             )
 
     def _regions(self) -> list[tuple[str, str]]:

@@ -34,6 +34,7 @@ from loadtest.skew import parse_skew
 from loadtest.targets import TargetSpec, parse_target
 
 _Read = TypeVar("_Read")
+_DIGITS = r"[0-9A-Za-z.-]+(?:e\+[0-9]+)?"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
 
@@ -117,9 +118,9 @@ class Options(BaseModel):
     def _is_a_plain_number(cls, value: object, info: ValidationInfo) -> object:
         """Refuse what Python alone takes for a number: 1_000, +1, blanks, digits of other scripts."""
         kind = cls.model_fields[str(info.field_name)].annotation
-        if isinstance(value, str) and value.strip() and {int, float} & {kind, *get_args(kind)}:
-            if not re.fullmatch(r"[0-9A-Za-z.-]+(?:e\+[0-9]+)?", value):
-                raise ValueError(f"{quoted(value)} will not do: give digits alone, as in 1000")
+        asked = isinstance(value, str) and {int, float} & {kind, *get_args(kind)}
+        if asked and str(value).strip() and not re.fullmatch(_DIGITS, str(value)):
+            raise ValueError(f"{quoted(value)} will not do: give digits alone, as in 1000")
         return value
 
     @field_validator("scenario", check_fields=False)

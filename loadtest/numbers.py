@@ -1,4 +1,4 @@
-"""Numbers as people type them: digits alone, where Python also takes 1_000, blanks and other scripts."""
+"""Numbers as people type them: digits alone, where Python also takes 1_000 and blanks."""
 
 import re
 

@@ -139,7 +139,6 @@ def command_words(config: RunConfig) -> list[str]:
 
 def add_locust_arguments(parser: Any) -> None:
     """Give Locust's parser, and so its web form, the options that it has no argument for."""
-    _complain_without_secrets(parser)
     for option in options_of(RunConfig):
         if option.own_by_locust:
             continue
@@ -154,8 +153,8 @@ def add_locust_arguments(parser: Any) -> None:
         )
 
 
-def _complain_without_secrets(parser: Any) -> None:
-    """Let it not quote what it cannot read, be it a target: from the command line or locust.conf."""
+def keep_secrets(parser: Any) -> None:
+    """Let Locust's parser not quote what it cannot read of locust.conf or of the command line."""
     complain, parse = parser.error, parser.parse_args
 
     def error(message: str) -> None:
@@ -163,7 +162,7 @@ def _complain_without_secrets(parser: Any) -> None:
 
     def parse_args(*args: Any, **more: Any) -> Namespace:
         options: Namespace = parse(*args, **more)
-        # What has a blank in it is taken for the name of a user class, which Locust would say is unknown.
+        # What has a blank in it is taken for the name of a user class, which Locust would quote.
         if strange := [name for name in options.user_classes or () if not name.isidentifier()]:
             error(f"unrecognized arguments: {' '.join(strange)}")
         return options

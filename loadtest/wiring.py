@@ -37,6 +37,7 @@ from loadtest.config import RunConfig
 from loadtest.engine import Engine
 from loadtest.errors import InputError, OccbenchError, in_a_line
 from loadtest.live import Tally
+from loadtest.messages import without_secrets
 from loadtest.options import LOCUST_PREFIX, config_from_locust
 from loadtest.preflight import KeySource, Plan, ReadSeeded, make_plan
 from loadtest.probe_table import remove_rows
@@ -551,4 +552,4 @@ def _ramp_up_s(config: RunConfig) -> float:
 
 
 def _say(error: OccbenchError) -> None:
-    sys.stderr.write(f"occbench: {error}\n")
+    sys.stderr.write(f"occbench: {without_secrets(str(error))}\n")

@@ -14,6 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests import known_secrets
+
 REPOSITORY = Path(__file__).parents[1]
 TIMEOUT = 120
 
@@ -35,36 +37,44 @@ def command(*words: object) -> list[str]:
     return [sys.executable, "-m", "loadtest.cli", *map(str, words)]
 
 
-def occbench(*words: object, cwd: Path, **more: str) -> Done:
-    return subprocess.run(
-        command(*words),
+def _run(words: list[str], cwd: Path, timeout: float, **more: str) -> Done:
+    """Run it to its end; what it prints is searched for every secret that the tests know."""
+    done = subprocess.run(
+        words,
         cwd=cwd,
         env=environment(**more),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
-        timeout=TIMEOUT,
+        timeout=timeout,
     )
+    known_secrets.check(done.stdout + done.stderr, "what the command printed")
+    return done
+
+
+def occbench(*words: object, cwd: Path, **more: str) -> Done:
+    return _run(command(*words), cwd, TIMEOUT, **more)
 
 
 def locust(*words: object, cwd: Path, **more: str) -> Done:
     """`locust -f locustfile.py`, Locust's own program."""
     program = [sys.executable, "-m", "locust", "-f", str(REPOSITORY / "locustfile.py")]
-    return subprocess.run(
-        [*program, *map(str, words)],
-        cwd=cwd,
-        env=environment(**more),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=90,
-    )
+    return _run([*program, *map(str, words)], cwd, 90, **more)
+
+
+class Watched(subprocess.Popen[str]):
+    """A command whose output is searched for secrets when it is read."""
+
+    def communicate(self, *args: Any, **more: Any) -> tuple[str, str]:
+        said = super().communicate(*args, **more)
+        known_secrets.check("".join(filter(None, said)), "what the command printed")
+        return said
 
 
 def start(*words: object, cwd: Path) -> subprocess.Popen[str]:
     """The same, to be waited for; the caller ends it."""
-    return subprocess.Popen(
+    return Watched(
         command(*words),
         cwd=cwd,
         env=environment(),

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from loadtest.scenarios import find_scenario
 from loadtest.targets import SqlTarget, open_target, parse_target
 from loadtest.targets.embedded.server import EmbeddedServer
 from seed import SeedPlan, SilentProgress, seed
+from tests.known_secrets import secrets_in, secrets_under
 
 # Whoever runs the tests in the background of a shell has Ctrl-C ignored, and so have the commands that
 # tests start, unless it is handled here.
@@ -24,6 +25,36 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SEEDED = 10_000
 """How many accounts of each key type the `seeded` target has."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that printed a secret has failed."""
+    report = yield
+    if report.when == "call" and report.passed:
+        found = secrets_in(report.capstdout + report.capstderr + report.caplog)
+        if found:
+            report.outcome, report.longrepr = "failed", f"the test printed {found}"
+    return report
+
+
+_leaks: list[str] = []
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Files that tests left in their folders are searched for secrets."""
+    factory = getattr(session.config, "_tmp_path_factory", None)
+    base = getattr(factory, "_basetemp", None)
+    _leaks.extend(secrets_under(base) if base is not None else ())
+    if _leaks:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where they were found."""
+    for leak in _leaks:
+        terminalreporter.write_line(f"a secret: {leak}", red=True)
 
 
 def sql_target(text: str) -> SqlTarget:
@@ -41,6 +72,8 @@ def short_folder() -> Iterator[Path]:
         folder.chmod(0o755)
     try:
         yield folder
+        leaks = list(secrets_under(folder))
+        assert not leaks, leaks
     finally:
         shutil.rmtree(folder)
 

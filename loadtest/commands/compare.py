@@ -158,5 +158,7 @@ def _share(text: str | None) -> float | None:
     if value is not None and text.strip().endswith("%"):
         value /= 100
     if value is None or not 0 <= value < 1:
-        raise InputError(f"--allowance: {quoted(text)} will not do; give a share of the figures, as 1.5%")
+        raise InputError(
+            f"--allowance: {quoted(text)} will not do; give a share of the figures, as 1.5%"
+        )
     return value

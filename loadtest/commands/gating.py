@@ -187,8 +187,8 @@ class Gating:
             raise InputError(f"--fail-on {quoted(mine[0].text)}: {error}") from None
         for condition, place, why in missing_in_base(mine, summary, keys, targets, config.duration):
             raise InputError(
-                f"--fail-on {quoted(condition.text)}: the base does not have {condition.figure.name} of "
-                f"{place}: {why}"
+                f"--fail-on {quoted(condition.text)}: the base does not have "
+                f"{condition.figure.name} of {place}: {why}"
             )
 
     def expect_slices(self, keys: Sequence[str], targets: Sequence[str]) -> None:
@@ -202,8 +202,9 @@ class Gating:
             ):
                 if name is not None and name not in known:
                     raise InputError(
-                        f"--fail-on {quoted(condition.text)}: no {what} {quoted(name)} is measured; there are the "
-                        f"key types {', '.join(keys)}, the targets {', '.join(targets)}, and overall"
+                        f"--fail-on {quoted(condition.text)}: no {what} {quoted(name)} is measured; "
+                        f"there are the key types {', '.join(keys)}, the targets "
+                        f"{', '.join(targets)}, and overall"
                     )
 
     def subject(self, folder: Path, name: str | None = None) -> "Subject":

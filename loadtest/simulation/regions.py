@@ -31,8 +31,8 @@ def parse_regions(text: str) -> list[Region]:
         found = re.fullmatch(rf"({_NAME})(?::(\d+(?:\.\d+)?))?", part)
         if found is None or float(found[2] or 1) <= 0:
             raise InputError(
-                f"{quoted(part)} is not a Region; give names, each with a weight if it should have more "
-                "users than others, as in east:2,west,north"
+                f"{quoted(part)} is not a Region; give names, each with a weight if it should "
+                "have more users than others, as in east:2,west,north"
             )
         regions.append(Region(found[1], float(found[2] or 1)))
     names = [region.name for region in regions]
@@ -74,7 +74,9 @@ def trips_to_decision(
     """
     for pair in trips:
         if unknown := sorted(pair - set(names)):
-            raise InputError(f"a round trip names {quoted(unknown[0])}, which is none of {', '.join(names)}")
+            raise InputError(
+                f"a round trip names {quoted(unknown[0])}, which is none of {', '.join(names)}"
+            )
     if decided_in != MAJORITY and decided_in not in names:
         raise InputError(
             f"{quoted(decided_in)} decides no commits; give {MAJORITY} or one of {', '.join(names)}"

@@ -11,7 +11,6 @@ before a run starts may import this module.
 from __future__ import annotations
 
 import logging
-import re
 from threading import RLock
 from typing import Any
 

@@ -1,7 +1,7 @@
 """What is wrong with AWS credentials, in words: how boto3 asks for them, and what it takes unseen.
 
-A `credential_process` that is missing, prints something else or hangs, and a code that nobody is there to
-type, come out of boto3 as a traceback or not at all; a line break behind a token as an error that
+A `credential_process` that is missing, prints something else or hangs, and a code that nobody is there
+to type, come out of boto3 as a traceback or not at all; a line break behind a token as an error that
 quotes the token.
 """
 
@@ -19,9 +19,7 @@ from loadtest.messages import one_line
 PROCESS_S = 30.0
 """How long a credential_process may take."""
 
-_PRINTS = (
-    "it must print JSON with Version 1, AccessKeyId and SecretAccessKey, and SessionToken where there is one"
-)
+_PRINTS = "it must print JSON with Version 1, AccessKeyId, SecretAccessKey and perhaps SessionToken"
 _RUN_IT = "run it by hand to see, and log in again if it asks for that"
 
 
@@ -32,7 +30,7 @@ _VARIABLES = {
 }
 
 
-class Unusable(failures.BotoCoreError):  # type: ignore[misc]  # noqa: N818 - what it is
+class Unusable(failures.BotoCoreError):  # type: ignore[misc]
     """There are no credentials that could be used: `cause` and `remedy` are parts of a line."""
 
     fmt = "{cause}"

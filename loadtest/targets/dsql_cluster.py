@@ -22,8 +22,8 @@ class DsqlClusterTarget(DsqlTarget):
         super().__init__(spec)
         if not _ID.fullmatch(self.address):
             raise InputError(
-                f"target {spec.shown}: {quoted(self.address)} is not a cluster's identifier (26 letters and "
-                "digits); `occbench cluster list` shows them"
+                f"target {spec.shown}: {quoted(self.address)} is not a cluster's identifier (26 "
+                "letters and digits); `occbench cluster list` shows them"
             )
         region = spec.options.get("region")
         if not region:

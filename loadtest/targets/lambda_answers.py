@@ -21,7 +21,10 @@ NOT_ALLOWED = "42501"
 WRONG_CREDENTIALS = "28000"
 THROTTLED = "53400"
 CANNOT_CONNECT, LOST = "08001", "08006"
-ENVELOPE = "its answer is in the envelope of an API gateway, {\"statusCode\": …, \"body\": …}"
+ENVELOPE = (
+    "its answer has neither a balance nor an error: it is in the envelope of an API gateway, "
+    '{"statusCode": …, "body": …}'
+)
 _NOT_READY = "57P03"
 
 _KNOWN = {
@@ -43,26 +46,22 @@ _KNOWN = {
 }
 _BY_STATUS = {429: THROTTLED, 404: NO_SUCH_FUNCTION, 403: NOT_ALLOWED}
 
-# What Lambda says of a call in names of its own: the environment went away with it, or what the function
-# returned could not be passed on. Nobody can say how far it had come, and it may have come to its end.
+# What Lambda says of a call in names of its own: the environment went away with it, or what the
+# function returned could not be passed on. Nobody can say how far it had come; it may be done.
 _OF_LAMBDA = re.compile(r"(?:Runtime|Function|Sandbox|Extension)\.[A-Z]")
 # But for these, after which the handler was never called: names of the runtime interface emulator
 # (rapid/fatalerror) and of the runtime clients for Python and Node.js, 2026.
 _NEVER_CALLED = frozenset(
     {
-        "Extension.InitError",
-        "Extension.LaunchError",
-        *(
-            f"Runtime.{kind}"
-            for kind in (
-                "AfterRestoreError BeforeSnapshotError BuiltInModuleConflict CallbackHandlerDeprecated "
-                "HandlerNotFound ImportModuleError InvalidEntrypoint InvalidTaskConfig "
-                "InvalidWorkingDir LambdaContextUnmarshalError MalformedHandlerName "
-                "MalformedStreamingHandler NativeClientLoading UnmarshalError UserCodeSyntaxError"
-            ).split()
-        ),
+        "Extension.InitError", "Extension.LaunchError", "Runtime.AfterRestoreError",
+        "Runtime.BeforeSnapshotError", "Runtime.BuiltInModuleConflict",
+        "Runtime.CallbackHandlerDeprecated", "Runtime.HandlerNotFound", "Runtime.ImportModuleError",
+        "Runtime.InvalidEntrypoint", "Runtime.InvalidTaskConfig", "Runtime.InvalidWorkingDir",
+        "Runtime.LambdaContextUnmarshalError", "Runtime.MalformedHandlerName",
+        "Runtime.MalformedStreamingHandler", "Runtime.NativeClientLoading", "Runtime.UnmarshalError",
+        "Runtime.UserCodeSyntaxError",
     }
-)
+)  # fmt: skip
 # The same without a name, or with that of an exception, as the runtimes of Python, Node.js, Java, .NET
 # and Go say it.
 _CAME_TO_AN_END = (

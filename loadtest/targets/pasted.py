@@ -1,7 +1,7 @@
 """Addresses as other tools write them → what to give to `--target` instead, without the password."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import parse_qsl, unquote
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,80}")
@@ -19,7 +19,9 @@ _URL = re.compile(
     re.DOTALL,
 )
 _PAIR = re.compile(r"([A-Za-z][A-Za-z ]*?)\s*=\s*('(?:[^'\\]|\\.)*'|\"[^\"]*\"|[^;\s]*)")
-_NO_SCHEME = re.compile(r"(?:([A-Za-z0-9_.-]+)(?::(?!//).*)?@)?([A-Za-z0-9.-]+(?::\d+)?)/(\w[\w-]*)(?:\?.*)?")
+_NO_SCHEME = re.compile(
+    r"(?:([A-Za-z0-9_.-]+)(?::(?!//).*)?@)?([A-Za-z0-9.-]+(?::\d+)?)/(\w[\w-]*)(?:\?.*)?"
+)
 _HALF_A_SCHEME = re.compile(r"^(?:postgres|postgresql):/?(?!/)")
 
 _PAIRS = {
@@ -53,7 +55,16 @@ def remedy_for_options(query: str) -> str:
 
 def right_form(text: str) -> str:
     """What to give instead, as `give it as …`; "" where nobody can say."""
-    for read in _READERS:
+    return _first_of(_READERS, text)
+
+
+def right_form_at_aws(text: str) -> str:
+    """The same for what is certainly an address of AWS, whatever stands around it."""
+    return _first_of(_OF_AWS, text)
+
+
+def _first_of(readers: Sequence[Callable[[str], str]], text: str) -> str:
+    for read in readers:
         if found := read(text):
             return f"give it as {found}"
     return ""
@@ -135,6 +146,5 @@ def _postgresql(user: str, host: str, database: str) -> str:
     return f"postgresql://{user}@{host}/{database}{_KEPT_APART}"
 
 
-_READERS: tuple[Callable[[str], str], ...] = (
-    _arn, _dsql, _dynamodb, _lambda, _local, _url, _pairs, _no_scheme,
-)  # fmt: skip
+_OF_AWS = (_arn, _dsql, _dynamodb, _lambda)
+_READERS = (*_OF_AWS, _local, _url, _pairs, _no_scheme)

@@ -260,8 +260,8 @@ class PostgresTarget(SqlTarget):
         iam = self.spec.options.get("iam")
         if iam not in (None, "rds"):
             raise InputError(
-                f"target {self.spec.shown}: {said_option(self.spec, 'iam')} is not known; there is iam=rds, for Aurora "
-                "PostgreSQL and RDS"
+                f"target {self.spec.shown}: {said_option(self.spec, 'iam')} is not known; there is "
+                "iam=rds, for Aurora PostgreSQL and RDS"
             )
         for option in ("region", "profile"):
             if option in self.spec.options and iam is None:

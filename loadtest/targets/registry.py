@@ -9,7 +9,7 @@ from loadtest.errors import InputError
 from loadtest.messages import HIDDEN, quoted
 from loadtest.numbers import number_of
 from loadtest.targets.base import Target, TargetSpec
-from loadtest.targets.pasted import remedy_for_options, right_form
+from loadtest.targets.pasted import remedy_for_options, right_form, right_form_at_aws
 from loadtest.targets.url import COMMON_OPTIONS, is_harmless, read_url, without_options
 
 FAMILIES: dict[str, tuple[str, str]] = {
@@ -103,6 +103,10 @@ def parse_target(text: str, sslrootcert: str | None = None) -> TargetSpec:
     if family is None:
         raise InputError(_of_no_family(text, name, url))
     read = read_url(url)
+    # One address within another.
+    nested = url.count("://") > 1 or "arn:" in url
+    if read is None and nested and (remedy := right_form_at_aws(url)):
+        raise InputError(f"target {f'{name} ' if name else ''}{family}://… is not a URL; {remedy}")
     if read is None:
         raise InputError(
             f"target {f'{name} ' if name else ''}{family}://… cannot be read as a URL, and no more of "
@@ -153,8 +157,9 @@ def _of_no_family(text: str, name: str, url: str) -> str:
 def _weight(text: str, shown: str) -> float:
     weight = number_of(text)
     if weight is None or not 0 < weight <= _LARGEST_WEIGHT:
+        said = text if is_harmless("weight", text) else HIDDEN
         raise InputError(
-            f"target {shown}: weight={text if is_harmless('weight', text) else HIDDEN} is not a number above 0 and up to {_LARGEST_WEIGHT:g}; "
+            f"target {shown}: weight={said} is not a number above 0 and up to {_LARGEST_WEIGHT:g}; "
             "a target with weight=3 has three times the users of one with weight=1"
         )
     return weight

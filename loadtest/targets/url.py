@@ -18,24 +18,26 @@ COMMON_OPTIONS = ("weight",)
 """What every family has; no target sees them, for the tool itself does what they ask."""
 
 _PATHS = frozenset({"data", "host", "sslcert", "sslcrl", "sslkey", "sslrootcert"})
-_HARMLESS = frozenset(
-    (
-        # The tool's own, of all families.
-        "weight isolation iam region profile sharding commit_delay_ms transfer prefix accounts "
-        "key_seed balance retry token_expires_s session_age_s connection_rate connection_burst pooler "
-        # libpq's.
-        "application_name channel_binding client_encoding connect_timeout dbname "
-        "fallback_application_name gssencmode hostaddr keepalives keepalives_count keepalives_idle "
-        "keepalives_interval krbsrvname load_balance_hosts port replication require_auth requirepeer "
-        "service ssl_max_protocol_version ssl_min_protocol_version sslcompression sslmode "
-        "sslnegotiation sslsni target_session_attrs tcp_user_timeout user"
-    ).split()
-)
+_OF_THE_TOOL = """
+weight isolation iam region profile sharding commit_delay_ms transfer prefix accounts key_seed balance
+retry token_expires_s session_age_s connection_rate connection_burst pooler
+"""
+_OF_LIBPQ = """
+application_name channel_binding client_encoding connect_timeout dbname fallback_application_name
+gssencmode hostaddr keepalives keepalives_count keepalives_idle keepalives_interval krbsrvname
+load_balance_hosts port replication require_auth requirepeer service ssl_max_protocol_version
+ssl_min_protocol_version sslcompression sslmode sslnegotiation sslsni target_session_attrs
+tcp_user_timeout user
+"""
+_HARMLESS = frozenset(_OF_THE_TOOL.split() + _OF_LIBPQ.split())
 _OPTION_NAME = re.compile(r"[A-Za-z][A-Za-z_]{0,30}")
-_PLAIN = re.compile(r"[\w.,/:@+~-]*")
+_PLAIN = re.compile(r"[\w.,/@+~-]*")
+_ADDRESSES = re.compile(r"[\w.,:/-]*")
+_WITH_USERS = frozenset({"postgresql", "postgres", "dsql", "cockroachdb", "yugabytedb", "spanner"})
 _NAME = re.compile(r"[\w.$~-]{1,63}")
+_NOBODY = re.compile(r"(?!)")
 _FUNCTION = re.compile(r"[\w:$-]{1,256}")
-_HOST = re.compile(r"(?:[\w.-]*|\[[0-9A-Fa-f:.]+(?:%25[\w.-]+)?\]|%2[Ff][\w.%-]*)(?::\d*)?")
+_HOST = re.compile(r"(?:[\w.-]*|\[[0-9A-Fa-f:.]+(?:%25[\w.-]+)?\]|%2[Ff][\w.%-]*)(?::\d+)?")
 _PARTS = re.compile(
     r"(?P<scheme>[a-z][a-z-]*)"
     r"(?P<address>://(?:(?P<user>[^\s/?#\[\]@:]*)(?::(?P<password>[^\s/?#\[\]@]*))?@)?"
@@ -64,19 +66,25 @@ def read_url(url: str) -> ReadUrl | None:
         return None
     user, password = found["user"], found["password"]
     hosts, path = found["hosts"] or "", found["path"] or ""
-    if not all(_HOST.fullmatch(host) for host in hosts.split(",")):
-        return None
     if any(_BAD_PERCENT.search(part or "") for part in (user, password, path)):
         return None
     secrets = [password or ""]
+    # An @ further on says that what stands here is no host.
+    parted = "@" in path + (found["query"] or "")
+    shown_hosts = [_shown_host(host, secrets) for host in hosts.split(",")]
+    if None in shown_hosts or (parted and ",".join(map(str, shown_hosts)) != hosts):
+        return None
     shown = found["scheme"]
     if found["address"] is not None:
         shown += "://"
         if user is not None:
-            shown += f"{_shown_name(user, secrets)}@"
+            users = _NAME if found["scheme"] in _WITH_USERS else _NOBODY
+            shown += f"{_shown_name(user, secrets, users)}@"
         # A function's name may have a qualifier behind a colon, and be an ARN.
         name_of = _FUNCTION if found["scheme"] == "lambda" else _NAME
-        shown += hosts + "/".join(_shown_name(name, secrets, name_of) for name in path.split("/"))
+        shown += ",".join(map(str, shown_hosts)) + "/".join(
+            _shown_name(name, secrets, name_of) for name in path.split("/")
+        )
     if found["query"] is not None:
         options: list[str] = []
         for part in found["query"].split("&"):
@@ -89,6 +97,17 @@ def read_url(url: str) -> ReadUrl | None:
         shown += f"?{'&'.join(options)}"
     both = {one for secret in secrets for one in (secret, unquote(secret), unquote_plus(secret))}
     return ReadUrl(shown, tuple(sorted(both - {""})))
+
+
+def _shown_host(text: str, secrets: list[str]) -> str | None:
+    """A host with its port, where that is one; None where it is no host."""
+    if _HOST.fullmatch(text):
+        return text
+    host, _, port = text.rpartition(":")
+    if not host or not port or not _HOST.fullmatch(host):
+        return None
+    secrets.append(port)
+    return f"{host}:{HIDDEN}"
 
 
 def _shown_name(text: str, secrets: list[str], plain: re.Pattern[str] = _NAME) -> str:
@@ -137,7 +156,8 @@ def is_harmless(name: str, value: str) -> bool:
         return False
     if name in _PATHS and value.startswith(("/", "~", "./")):
         return True
-    return (name in _HARMLESS or name in _PATHS) and _PLAIN.fullmatch(value) is not None
+    look = _ADDRESSES if name in ("host", "hostaddr") else _PLAIN
+    return (name in _HARMLESS or name in _PATHS) and look.fullmatch(value) is not None
 
 
 def check_options(spec: TargetSpec, known: Sequence[str], more: str = "") -> None:

@@ -10,6 +10,7 @@ from locust.util.timespan import parse_timespan
 from locust.web import WebUI
 
 from loadtest.errors import OccbenchError
+from loadtest.messages import without_secrets
 from loadtest.options import LOCUST_PREFIX
 from loadtest.targets.registry import shown_target
 from loadtest.wiring import FIXED_USERS
@@ -51,7 +52,8 @@ def install(wiring: "Wiring", web_ui: WebUI) -> None:
             wiring.is_starting = False
             if not isinstance(error, OccbenchError | ValueError):
                 raise
-            return jsonify(success=False, message=str(error), host=environment.host)
+            said = without_secrets(str(error))
+            return jsonify(success=False, message=said, host=environment.host)
         return None
 
     def note_refusal(response: Response) -> Response:

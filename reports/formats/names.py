@@ -16,7 +16,9 @@ def parse_formats(text: str) -> tuple[str, ...]:
     asked = [word.strip().lower() for word in text.split(",") if word.strip()]
     for word in asked:
         if word not in FORMATS:
-            raise InputError(f"--format {text}: there is no {quoted(word)}; there are {', '.join(FORMATS)}")
+            raise InputError(
+                f"--format {text}: there is no {quoted(word)}; there are {', '.join(FORMATS)}"
+            )
     if not asked:
         raise InputError(f"--format is empty; give one or more of {', '.join(FORMATS)}")
     return tuple(name for name in FORMATS if name in asked)

@@ -129,6 +129,7 @@ def test_every_target_says_it(target: str, closed_port: int, monkeypatch: pytest
     opened = open_target(parse_target(target.replace("PORT", str(closed_port))))
     with pytest.raises((OccbenchError, aws_credentials.Unusable)) as caught:
         opened.warm()
+    assert isinstance(caught.value, Exception)
     error = caught.value
     line = str(error if isinstance(error, OccbenchError) else opened.explain(error))
     assert "AWS_SESSION_TOKEN ends in a line break" in line
@@ -142,7 +143,10 @@ def test_every_target_says_it(target: str, closed_port: int, monkeypatch: pytest
         ("/bin/echo", "what credential_process prints are no credentials"),
         ("/bin/echo []", "what credential_process prints are no credentials"),
         ('/bin/echo \'{"Version": 1, "AccessKeyId": 1, "SecretAccessKey": 2}\'', "are no credentials"),
-        (f'/bin/echo \'{{"Version": 2, "AccessKeyId": "{SECRET}"}}\'', "credential_process: Unsupported"),
+        (
+            f'/bin/echo \'{{"Version": 2, "AccessKeyId": "{SECRET}"}}\'',
+            "credential_process: Unsupported",
+        ),
         (f'/bin/echo \'{{"Version": 1, "AccessKeyId": "{SECRET}"}}\'', "credential_process: Missing"),
         (
             f'/bin/echo \'{{"Version": 1, "AccessKeyId": "x", "SecretAccessKey": "{SECRET} "}}\'',
@@ -196,7 +200,7 @@ def test_a_code_that_nobody_can_type_is_not_waited_for(
     sts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(monkeypatch, tmp_path, f"{ROLE}mfa_serial = arn:aws:iam::123456789012:mfa/me\n")
-    with open(os.devnull) as nothing:
+    with Path(os.devnull).open() as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
         client = aws.client("dynamodb", "us-east-1", profile="r", endpoint_url="http://127.0.0.1:9")
         found = find_endpoint(client, profile="r", sslrootcert=None, timeout_s=1)

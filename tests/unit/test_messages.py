@@ -75,7 +75,9 @@ def test_secrets_that_are_known_are_taken_out_as_they_are_and_as_they_are_quoted
 ) -> None:
     assert without(r"b'ab\ncd' ab x", ["ab\ncd", "x"]) == f"b'{HIDDEN}' ab {HIDDEN}"
     monkeypatch.setenv("AWS_SESSION_TOKEN", f"{SECRET}\n")
-    assert without_secrets(f"Invalid header value b'{SECRET}\\n'") == f"Invalid header value b'{HIDDEN}'"
+    assert (
+        without_secrets(f"Invalid header value b'{SECRET}\\n'") == f"Invalid header value b'{HIDDEN}'"
+    )
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from loadtest.options import (
 )
 from loadtest.retry import POLICIES
 from loadtest.skew import parse_skew
+from tests.commands import REPOSITORY
 
 SECONDS = st.floats(0, 3600, allow_nan=False)
 POSITIVE = st.floats(1e-3, 1e6, allow_nan=False)
@@ -209,3 +210,49 @@ def test_locust_is_given_whole_seconds(duration: float, warmup: float) -> None:
 def test_a_skew_is_checked_where_it_is_declared() -> None:
     assert parse_skew(RunConfig.read(skew="zipf:1.1").skew).values == (1.1,)
     assert Path(RunConfig.model_fields["out"].default) == Path("results")
+
+
+COMPLAINTS = """
+import sys
+from locust import events
+from loadtest.options import add_locust_arguments, keep_secrets
+events.init_command_line_parser.add_listener(add_locust_arguments)
+events.init_command_line_parser.add_listener(keep_secrets)
+from locust.argument_parser import get_parser
+for text in open("settings").read().split("---"):
+    words, _, file = text.partition("|")
+    open("locust.conf", "w").write(file)
+    parser = get_parser()
+    try:
+        parser.parse_args(words.split())
+        print("not refused", file=sys.stderr)
+    except SystemExit:
+        pass
+"""
+SETTINGS = (
+    "|occ-targt = postgresql://u:hunter2@h/d",
+    "|occ-targt = host=h password=hunter2",
+    "|occ-retry = postgresql://u:hunter2@h/d",
+    "--occ-targt=postgresql://u:hunter2@h/d|",
+    "--occ-retry postgresql://u:hunter2@h/d|",
+    "--processes=postgresql://u:hunter2@h/d|",
+    "--occ-targt Server=h;Password=hunter2|",
+)
+
+
+def test_locusts_parser_does_not_quote_a_target(tmp_path: Path) -> None:
+    """From locust.conf as little as from the command line."""
+    (tmp_path / "settings").write_text("---".join(SETTINGS))
+    done = subprocess.run(
+        [sys.executable, "-c", COMPLAINTS],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+    assert done.stderr.count("error: ") == len(SETTINGS)
+    assert "unrecognized arguments: --occ-targt" in done.stderr
+    assert "not refused" not in done.stderr
+    assert "hunter2" not in done.stderr + done.stdout

@@ -40,7 +40,10 @@ def test_words_that_nobody_is_to_see_are_in_no_list_of_processes(tmp_path: Path)
         command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
         listed = subprocess.run(
-            ["ps", "-o", "args=", "-ww", "-p", str(child.pid)], capture_output=True, text=True, check=True
+            ["ps", "-o", "args=", "-ww", "-p", str(child.pid)],
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         said, _ = child.communicate(words_for_stdin("list", "retries"), timeout=60)
     assert "full-jitter" in said

@@ -264,7 +264,7 @@ def test_the_price_of_a_dpu_is_a_setting_where_there_are_dpu(tmp_path: Path) -> 
 def test_targets_stand_one_a_line_under_their_names(tmp_path: Path) -> None:
     urls = {
         "east": "embedded?commit_delay_ms=12",
-        "db.example": "postgresql://me:hunter2@db.example/x",
+        "db.example": "postgresql://me:swordfish@db.example/x",
         "locking": "embedded://locking?weight=3",
         "west": f"dsql://{HOST}",
     }

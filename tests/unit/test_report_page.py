@@ -301,10 +301,10 @@ def test_row_locks_are_no_test_of_the_formula(tmp_path: Path) -> None:
 
 def test_passwords_stay_out_of_the_page(tmp_path: Path) -> None:
     config = run_json(FakeRun(**SMALL))["config"] | {
-        "target": ["east=postgresql://me:hunter2@host/db", "x?password=hunter2&y=1"]
+        "target": ["east=postgresql://me:swordfish@host/db", "x?password=swordfish&y=1"]
     }
     page = page_of(changed(tmp_path, config=config))
-    assert "hunter2" not in page.text
+    assert "swordfish" not in page.text
 
 
 def test_names_from_outside_are_text(tmp_path: Path) -> None:

@@ -40,11 +40,14 @@ def read_address(spec: TargetSpec) -> Address:
     check_options(spec, _OPTIONS)
     transfer = spec.options.get("transfer", "atomic")
     if transfer not in _TRANSFERS:
-        raise InputError(f"{lead}: {said_option(spec, 'transfer')} is neither {' nor '.join(_TRANSFERS)}")
+        raise InputError(
+            f"{lead}: {said_option(spec, 'transfer')} is neither {' nor '.join(_TRANSFERS)}"
+        )
     prefix = spec.options.get("prefix", "")
     if not _PREFIX.fullmatch(prefix):
         raise InputError(
-            f"{lead}: {said_option(spec, 'prefix')} cannot begin a table's name; use letters, digits, _ . and -"
+            f"{lead}: {said_option(spec, 'prefix')} cannot begin a table's name; use letters, "
+            "digits, _ . and -"
         )
     endpoint_url = check_endpoint(spec, lead)
     return Address(region, endpoint_url, transfer == "optimistic", spec.options.get("profile"), prefix)

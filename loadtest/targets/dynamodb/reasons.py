@@ -6,6 +6,7 @@ Pure: everything is decided from the answer's status, its codes and what was ask
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from loadtest.messages import one_line
 from loadtest.targets.items import Change
 
 CONFLICT = "40001"
@@ -114,8 +115,8 @@ def code_of(answer: Any) -> tuple[str, str]:
     if not isinstance(answer, dict):
         return "", ""
     code = str(answer.get("__type", "")).rpartition("#")[2]
-    said = str(answer.get("message") or answer.get("Message") or "").strip().splitlines()
-    return code, f": {said[0]}" if said else ""
+    said = str(answer.get("message") or answer.get("Message") or "").strip()
+    return code, f": {one_line(said)}" if said else ""
 
 
 def _plain(code: str, said: str) -> Meaning:
@@ -158,7 +159,7 @@ _VERSION_MOVED = Meaning(CONFLICT, "the item's version is not the one that was r
 def _of_reason(reason: Mapping[str, Any], change: Change | None) -> Meaning:
     code, said = str(reason["Code"]), reason.get("Message")
     if code != _CHECK_FAILED:
-        return _plain(code, f": {said}" if said else "")
+        return _plain(code, f": {one_line(str(said))}" if said else "")
     item = reason.get("Item")
     if not item:
         return Meaning(NO_DATA, "an item of the transaction is not in its table")
