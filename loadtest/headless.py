@@ -74,7 +74,7 @@ def run_headless(
         plan = wiring.prepare(config)
         if last_check is not None:
             last_check(plan)
-        with _workers(runner, config.processes) as workers, _end_asked(wiring, workers) as asked:
+        with _workers(runner, config.processes) as workers, _end_asked(wiring) as asked:
             gc.collect()
             gc.freeze()
             spawning = gevent.spawn(
@@ -136,7 +136,7 @@ def _watch(wiring: Wiring, config: RunConfig, asked: "gevent.event.Event", worke
 
 
 @contextmanager
-def _end_asked(wiring: Wiring, workers: _Workers) -> Iterator["gevent.event.Event"]:
+def _end_asked(wiring: Wiring) -> Iterator["gevent.event.Event"]:
     """An event that is set once somebody asks for the end; who asks again wants it at once."""
     event = gevent.event.Event()
 
@@ -146,8 +146,6 @@ def _end_asked(wiring: Wiring, workers: _Workers) -> Iterator["gevent.event.Even
         if event.is_set():
             # Attempts that are going on are broken off; they are recorded as what they are.
             gevent.spawn(wiring.break_off)
-            for worker in workers:
-                worker.terminate()
             return
         with suppress(OSError, RuntimeError):
             sys.stderr.write("\nstopping; what was measured is kept (Ctrl-C again to leave at once)\n")

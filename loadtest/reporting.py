@@ -15,7 +15,10 @@ def report_in_process(run_folder: Path) -> None:
     counted is asked for as well, where it counts.
     """
     refresh = ["--refresh"] if counted_elsewhere(run_folder) else []
-    process = subprocess.Popen(occbench_command("report", *refresh, str(run_folder)))
+    # A session of its own: whoever ends Locust with Ctrl-C, and some more, gets the report.
+    process = subprocess.Popen(
+        occbench_command("report", *refresh, str(run_folder)), start_new_session=True
+    )
     while True:
         try:
             process.wait()

@@ -100,6 +100,7 @@ class Wiring:
         `error` instead.
         """
         self.environment = environment
+        self._parent = os.getppid()
         self.engine: Engine | None = None
         self.run: Run | None = None
         self.error: OccbenchError | None = None
@@ -111,7 +112,7 @@ class Wiring:
         self._finished = finished
         self._say_errors = say_errors
         self._ready: Plan | None = None
-        self._measuring = self._quitting = False
+        self._measuring = self._quitting = self._accounting = False
         self.counts: dict[str, Tally] = {}
         """Key type → what all processes counted since the test started."""
         self._recent = Tally()
@@ -278,13 +279,18 @@ class Wiring:
     @_ends_the_test
     def _on_test_stop(self, **_: object) -> None:
         runner = self.environment.runner
-        if self.engine is not None:
-            account = self.engine.stop()
-            self._count(self.engine)
-            self.engine = None
-            if isinstance(runner, WorkerRunner):
-                runner.send_message(_ACCOUNT, account)
-                return
+        # Taken away first: where two ask for the end, Locust may stop twice at the same time.
+        engine, self.engine = self.engine, None
+        if engine is not None:
+            self._accounting = True
+            try:
+                account = engine.stop()
+                self._count(engine)
+                if isinstance(runner, WorkerRunner):
+                    runner.send_message(_ACCOUNT, account)
+                    return
+            finally:
+                self._accounting = False
             if self.run is not None:
                 self.run.generators.append(account)
         if self.run is not None:
@@ -301,12 +307,15 @@ class Wiring:
                 self.run = None
 
     def _on_quitting(self, **_: object) -> None:
-        """Locust goes down. A worker is told so by a master in a hurry, or as its master is gone.
-
-        Told twice, by two signals, Locust would go down twice at the same time.
-        """
-        if isinstance(self.environment.runner, WorkerRunner):
-            self.environment.stop_timeout = _HURRIED_STOP_S
+        """Locust goes down. Told so twice, by two signals, it would do so twice at the same time."""
+        runner = self.environment.runner
+        if isinstance(runner, WorkerRunner):
+            if os.getppid() != self._parent:
+                self.environment.stop_timeout = _HURRIED_STOP_S
+            # Its account is on its way before it tells its master that it is gone.
+            runner.stop()
+            while self._accounting:
+                gevent.sleep(0.02)
         elif self._quitting:
             gevent.sleep(_QUITTING_S)
         self._quitting = True
