@@ -31,6 +31,7 @@ from loadtest.preflight import KeySource, Plan, ReadSeeded
 from loadtest.wiring import OccUser, Wiring
 
 _WORKERS_WAIT_S = 60.0
+_SPAWNED_S = 2.0
 _FILES = 65_536
 _AT_ONCE = 100_000.0
 """Locust wants a spawn rate; this is one that holds nobody back."""
@@ -83,6 +84,8 @@ def run_headless(
             _watch(wiring, config, asked, workers)
             if wiring.run is not None:
                 wiring.run.interrupted = asked.is_set()
+            # All may be there, and only Locust not have heard of it.
+            spawning.join(_SPAWNED_S)
             spawning.kill()
             runner.stop()
             # Locust may have stopped it first, where the last worker is gone.

@@ -17,6 +17,7 @@ from typing import Any
 
 import gevent
 from gevent.event import Event
+from gevent.lock import RLock
 from locust import User, task
 from locust.env import Environment
 from locust.exception import StopUser
@@ -81,6 +82,17 @@ def _ends_the_test(listener: Callable[..., None]) -> Callable[..., None]:
     return guarded
 
 
+def _one_at_a_time(stop: Callable[[], None]) -> Callable[[], None]:
+    """Where two ask for the end, Locust would stop its users twice at once; the second waits here."""
+    lock = RLock()
+
+    def alone() -> None:
+        with lock:
+            stop()
+
+    return alone
+
+
 class Wiring:
     """One Locust environment, and the run that is going on in it."""
 
@@ -112,7 +124,7 @@ class Wiring:
         self._finished = finished
         self._say_errors = say_errors
         self._ready: Plan | None = None
-        self._measuring = self._quitting = self._accounting = False
+        self._measuring = self._quitting = False
         self.counts: dict[str, Tally] = {}
         """Key type → what all processes counted since the test started."""
         self._recent = Tally()
@@ -127,6 +139,8 @@ class Wiring:
         events.test_stop.add_listener(self._on_test_stop)
         events.quitting.add_listener(self._on_quitting)
         runner = environment.runner
+        if isinstance(runner, (WorkerRunner, LocalRunner)):
+            runner.stop = _one_at_a_time(runner.stop)  # type: ignore[method-assign]
         if isinstance(runner, WorkerRunner):
             runner.register_message(_MEASURE, self._on_measure)
             runner.register_message(_STOP, self._on_stop, concurrent=True)
@@ -279,18 +293,13 @@ class Wiring:
     @_ends_the_test
     def _on_test_stop(self, **_: object) -> None:
         runner = self.environment.runner
-        # Taken away first: where two ask for the end, Locust may stop twice at the same time.
         engine, self.engine = self.engine, None
         if engine is not None:
-            self._accounting = True
-            try:
-                account = engine.stop()
-                self._count(engine)
-                if isinstance(runner, WorkerRunner):
-                    runner.send_message(_ACCOUNT, account)
-                    return
-            finally:
-                self._accounting = False
+            account = engine.stop()
+            self._count(engine)
+            if isinstance(runner, WorkerRunner):
+                runner.send_message(_ACCOUNT, account)
+                return
             if self.run is not None:
                 self.run.generators.append(account)
         if self.run is not None:
@@ -314,8 +323,6 @@ class Wiring:
                 self.environment.stop_timeout = _HURRIED_STOP_S
             # Its account is on its way before it tells its master that it is gone.
             runner.stop()
-            while self._accounting:
-                gevent.sleep(0.02)
         elif self._quitting:
             gevent.sleep(_QUITTING_S)
         self._quitting = True
