@@ -30,6 +30,7 @@ from loadtest.preflight import KeySource, Plan, ReadSeeded
 from loadtest.wiring import OccUser, Wiring
 
 _WORKERS_WAIT_S = 60.0
+_SPAWNED_S = 2.0
 _AT_ONCE = 100_000.0
 """Locust wants a spawn rate; this is one that holds nobody back."""
 _Workers = list[subprocess.Popen[bytes]]
@@ -71,7 +72,7 @@ def run_headless(
         plan = wiring.prepare(config)
         if last_check is not None:
             last_check(plan)
-        with _workers(runner, config.processes) as workers, _end_asked(wiring, workers) as asked:
+        with _workers(runner, config.processes) as workers, _end_asked(wiring) as asked:
             gc.collect()
             gc.freeze()
             spawning = gevent.spawn(
@@ -80,6 +81,8 @@ def run_headless(
             _watch(wiring, config, asked, workers)
             if wiring.run is not None:
                 wiring.run.interrupted = asked.is_set()
+            # All may be there, and only Locust not have heard of it.
+            spawning.join(_SPAWNED_S)
             spawning.kill()
             runner.stop()
             # Locust may have stopped it first, where the last worker is gone.
@@ -125,7 +128,7 @@ def _watch(wiring: Wiring, config: RunConfig, asked: "gevent.event.Event", worke
 
 
 @contextmanager
-def _end_asked(wiring: Wiring, workers: _Workers) -> Iterator["gevent.event.Event"]:
+def _end_asked(wiring: Wiring) -> Iterator["gevent.event.Event"]:
     """An event that is set once somebody asks for the end; who asks again wants it at once."""
     event = gevent.event.Event()
 
@@ -135,8 +138,6 @@ def _end_asked(wiring: Wiring, workers: _Workers) -> Iterator["gevent.event.Even
         if event.is_set():
             # Attempts that are going on are broken off; they are recorded as what they are.
             gevent.spawn(wiring.break_off)
-            for worker in workers:
-                worker.terminate()
             return
         with suppress(OSError, RuntimeError):
             sys.stderr.write("\nstopping; what was measured is kept (Ctrl-C again to leave at once)\n")

@@ -4,7 +4,6 @@ import os
 import signal
 
 import gevent
-from gevent.hub import Hub
 
 from loadtest.interrupts import leave, signals, take
 from loadtest.own_process import end_with
@@ -22,19 +21,25 @@ def end_in_order(wiring: Wiring) -> None:
     """
     if os.getpid() != _LOADED_BY:
         end_with(_LOADED_BY)
-    # Ctrl-C is raised where Locust waits for it, and is no error of the user that it happens to meet.
-    Hub.NOT_ERROR = (*Hub.NOT_ERROR, KeyboardInterrupt)
-    pressed = 0
+    pressed, hub, main = 0, gevent.get_hub(), gevent.getcurrent()
 
     def on_ctrl_c() -> None:
         nonlocal pressed
         pressed += 1
         if pressed == 1:
-            raise KeyboardInterrupt
-        if wiring.hurry.is_set():
+            # Raised where Locust waits for it, and not in the user that is just at work.
+            hub.loop.run_callback(main.throw, KeyboardInterrupt)
+        elif wiring.hurry.is_set():
             leave()
-        wiring.break_off()
+        else:
+            wiring.break_off()
 
     gevent.signal_handler(signal.SIGINT, take, on_ctrl_c)
     if signal.SIGHUP in signals():
         gevent.signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
+
+    def all_is_done(**_: object) -> None:
+        for number in signals():
+            signal.signal(number, signal.SIG_IGN)
+
+    wiring.environment.events.quit.add_listener(all_is_done)

@@ -1,12 +1,12 @@
 """How this program starts itself as another process, which ends with the one that started it."""
 
 import _thread
+import atexit
 import json
 import os
 import sys
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
-from time import sleep
 from typing import Any
 
 _START = (
@@ -65,21 +65,35 @@ def end_with(parent: int, grace_s: float = _WORKER_GRACE_S) -> None:
     lost it before it came here finds that, too. A thread of the system's looks for it: gevent's own
     wait where something blocks.
     """
-    start = _original("_thread", "start_new_thread", _thread.start_new_thread)
-    start(_watch, (parent, grace_s))
+    start = _original("start_new_thread", _thread.start_new_thread)
+    lock = _original("allocate_lock", _thread.allocate_lock)
+    over, seen = lock(), lock()
+    over.acquire()
+    seen.acquire()
+    start(_watch, (parent, grace_s, over, seen))
+
+    def let_go() -> None:
+        """A thread that is at work while Python takes itself apart can make it abort."""
+        over.release()
+        seen.acquire(timeout=1)
+
+    atexit.register(let_go)
 
 
-def _watch(parent: int, grace_s: float) -> None:
-    pause = _original("time", "sleep", sleep)
-    while os.getppid() == parent:
-        pause(_LOOK_S)
+def _watch(parent: int, grace_s: float, over: Any, seen: Any) -> None:
     again_s = min(_AGAIN_S, grace_s)
+    while os.getppid() == parent:
+        if over.acquire(timeout=_LOOK_S):
+            seen.release()
+            return
     for signal_number, pause_s in ((SIGTERM, again_s), (SIGTERM, grace_s - again_s), (SIGKILL, 0.0)):
         os.kill(os.getpid(), signal_number)
-        pause(pause_s)
+        if over.acquire(timeout=pause_s):
+            seen.release()
+            return
 
 
-def _original(module: str, name: str, current: Any) -> Any:
-    """What was there before gevent put its own in its place, if it has."""
+def _original(name: str, current: Any) -> Any:
+    """What `_thread` had before gevent put its own in its place, if it has."""
     monkey = sys.modules.get("gevent.monkey")
-    return monkey.get_original(module, name) if monkey else current
+    return monkey.get_original("_thread", name) if monkey else current

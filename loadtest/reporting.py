@@ -16,7 +16,10 @@ def report_in_process(run_folder: Path, *, strict: bool = False) -> int:
     """
     refresh = ["--refresh"] if counted_elsewhere(run_folder) else []
     asked = ["--strict"] if strict else []
-    process = subprocess.Popen(occbench_command("report", *refresh, *asked, str(run_folder)))
+    # A session of its own: whoever ends Locust with Ctrl-C, and some more, gets the report.
+    process = subprocess.Popen(
+        occbench_command("report", *refresh, *asked, str(run_folder)), start_new_session=True
+    )
     while True:
         try:
             return process.wait()

@@ -19,6 +19,7 @@ from typing import Any
 
 import gevent
 from gevent.event import Event
+from gevent.lock import RLock
 from locust import User, runners, task
 from locust.env import Environment
 from locust.exception import StopUser
@@ -90,6 +91,17 @@ def _ends_the_test(listener: Callable[..., None]) -> Callable[..., None]:
     return guarded
 
 
+def _one_at_a_time(stop: Callable[[], None]) -> Callable[[], None]:
+    """Where two ask for the end, Locust would stop its users twice at once; the second waits here."""
+    lock = RLock()
+
+    def alone() -> None:
+        with lock:
+            stop()
+
+    return alone
+
+
 class Wiring:
     """One Locust environment, and the run that is going on in it."""
 
@@ -109,6 +121,7 @@ class Wiring:
         `error` instead.
         """
         self.environment = environment
+        self._parent = os.getppid()
         self.engine: Engine | None = None
         self.run: Run | None = None
         self.error: OccbenchError | None = None
@@ -141,6 +154,8 @@ class Wiring:
         runner = environment.runner
         if isinstance(runner, LocalRunner | MasterRunner):
             setattr(runner, "start", self._start_of(runner))  # noqa: B010 - a method in a method's place
+        if isinstance(runner, (WorkerRunner, LocalRunner)):
+            runner.stop = _one_at_a_time(runner.stop)  # type: ignore[method-assign]
         if isinstance(runner, WorkerRunner):
             runner.register_message(_MEASURE, self._on_measure)
             runner.register_message(_STOP, self._on_stop, concurrent=True)
@@ -338,10 +353,10 @@ class Wiring:
     def _on_test_stop(self, **_: object) -> None:
         self.is_starting = False
         runner = self.environment.runner
-        if self.engine is not None:
-            account = self.engine.stop()
-            self._count(self.engine)
-            self.engine = None
+        engine, self.engine = self.engine, None
+        if engine is not None:
+            account = engine.stop()
+            self._count(engine)
             if isinstance(runner, WorkerRunner):
                 runner.send_message(_ACCOUNT, account)
                 return
@@ -361,12 +376,13 @@ class Wiring:
                 self.run = None
 
     def _on_quitting(self, **_: object) -> None:
-        """Locust goes down. A worker is told so by a master in a hurry, or as its master is gone.
-
-        Told twice, by two signals, Locust would go down twice at the same time.
-        """
-        if isinstance(self.environment.runner, WorkerRunner):
-            self.environment.stop_timeout = _HURRIED_STOP_S
+        """Locust goes down. Told so twice, by two signals, it would do so twice at the same time."""
+        runner = self.environment.runner
+        if isinstance(runner, WorkerRunner):
+            if os.getppid() != self._parent:
+                self.environment.stop_timeout = _HURRIED_STOP_S
+            # Its account is on its way before it tells its master that it is gone.
+            runner.stop()
         elif self._quitting:
             gevent.sleep(_QUITTING_S)
         self._quitting = True

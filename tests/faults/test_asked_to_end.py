@@ -11,6 +11,7 @@ import pytest
 
 from tests.commands import command, environment, occbench, results_in, wait_for
 from tests.faults.conftest import Measured
+from tests.faults.test_orphans import free_port, locust_command
 
 INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 _RUN = ("--users", 4, "--accounts", 1000, "--keys", "int", "--warmup", "0s", "--duration", "60s")
@@ -145,3 +146,35 @@ def test_a_terminal_that_is_closed(seeded: str, tmp_path: Path) -> None:
     os.close(ours)
     assert process.wait(_WAITS_S) == 130
     assert [*tmp_path.glob("results/*/report.html")]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "script",
+    [[(0, INT)] + 4 * [(0.15, INT)], [(0, INT), (0.5, TERM)], [(0, HUP)], [(0, TERM), (0.1, INT)]],
+)
+def test_locusts_own_program(
+    seeded: str, tmp_path: Path, script: list[tuple[float, signal.Signals]]
+) -> None:
+    """`locust --processes` gives its report whatever its terminal sends to all of its processes."""
+    port = free_port()
+    process = subprocess.Popen(
+        locust_command(
+            "--headless", "--processes", 2, "--users", 4, "--spawn-rate", 4, "--occ-keys=int",
+            "--master-bind-port", port, "--master-port", port, f"--occ-target={seeded}",
+            "--occ-accounts=1000", "--occ-warmup=0s",
+        ),
+        cwd=tmp_path, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    wait_for(lambda: [*tmp_path.glob("results/*/run.json")], "the run")
+    time.sleep(4)
+    for pause_s, number in script:
+        time.sleep(pause_s)
+        os.killpg(process.pid, number)
+    _, said = process.communicate(timeout=_WAITS_S)
+    assert "Traceback" not in said
+    assert "Fatal" not in said
+    (result,) = results_in(tmp_path / "results")
+    assert len(result.run["generators"]) == 2, "both have given their account"
+    assert (result.folder / "report.html").exists()

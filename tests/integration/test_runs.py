@@ -302,7 +302,7 @@ def test_ctrl_c_keeps_what_was_measured(seeded: str, tmp_path: Path, moment: str
         "--processes", processes,
         out=out,
     ) as process:  # fmt: skip
-        time.sleep(1.2)
+        time.sleep(1.2 if processes == 1 else 4)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
