@@ -65,6 +65,7 @@ def test_a_step_of_the_wall_clock_changes_nothing(
     inside = [row for row in result.rows if row["block"] >= 0]
     assert all(begin <= row["intended_start_ns"] < end for row in inside if row["attempt"] == 1)
     pacing = result.summary["pacing"]
+    print(said)
     assert abs(pacing["scheduled"] - RATE * seconds) <= processes
     # On a machine that is busy with other things some are late; a step would move them by seconds.
     assert len({row["transaction"] for row in inside}) >= 0.5 * RATE * seconds
