@@ -1,5 +1,6 @@
 """What `locust` loads: the user class and the event wiring, nothing else."""
 
+from pathlib import Path
 from typing import Any
 
 from locust import events
@@ -7,7 +8,7 @@ from locust.env import Environment
 
 from loadtest import webui
 from loadtest.locust_signals import end_in_order
-from loadtest.options import add_locust_arguments
+from loadtest.options import STRICT, add_locust_arguments, add_locust_strict
 from loadtest.reporting import report_in_process
 from loadtest.wiring import OccUser, Wiring
 from seed import contents, key_source
@@ -16,11 +17,20 @@ __all__ = ["OccUser"]
 
 
 def _wire(environment: Environment, **_: Any) -> None:
-    wiring = Wiring(environment, contents, key_source, report_in_process)
+    wiring = Wiring(environment, contents, key_source, lambda folder: _report(environment, folder))
     end_in_order(wiring)
     wiring.check_at_once()
     webui.install(wiring)
 
 
+def _report(environment: Environment, folder: Path) -> None:
+    """Write the report; with --occ-strict its bad verdicts decide the status, as an error does."""
+    strict = bool(getattr(environment.parsed_options, STRICT, False))
+    status = report_in_process(folder, strict=strict)
+    if strict and status and not environment.process_exit_code:
+        environment.process_exit_code = status
+
+
 events.init_command_line_parser.add_listener(add_locust_arguments)
+events.init_command_line_parser.add_listener(add_locust_strict)
 events.init.add_listener(_wire)

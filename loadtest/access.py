@@ -7,14 +7,12 @@ numbers one to one, so that popular accounts are not neighbours in key order.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.errors import InputError
-from loadtest.messages import quoted
-from loadtest.numbers import number_of
+from loadtest.skew import parse_skew
 
 _CHUNK = 1 << 20
 _EXACT_HEAD = 1 << 16
@@ -190,53 +188,11 @@ class Hotspot(AccessLaw):
         return np.where(ranks < self.hot, self.access_share / self.hot, cold)
 
 
-@dataclass(frozen=True, slots=True)
-class Skew:
-    """The words of `--skew`, checked, before the number of accounts is known."""
-
-    kind: str
-    values: tuple[float, ...] = ()
-
-    def law(self, accounts: int) -> AccessLaw:
-        """The distribution over this many accounts."""
-        if self.kind == "zipf":
-            return Zipf(accounts, *self.values)
-        if self.kind == "hotspot":
-            return Hotspot(accounts, *self.values)
-        return Uniform(accounts)
-
-
-_SKEW_HELP = (
-    "uniform, zipf:THETA (0 < THETA ≤ 5) or hotspot:ACCESSES/ACCOUNTS "
-    "(two shares, each between 0 and 1)"
-)
-
-
-def parse_skew(text: str) -> Skew:
-    """Read `uniform`, `zipf:1.1` or `hotspot:0.9/0.1`; raises InputError for anything else."""
-    kind, _, rest = text.partition(":")
-    try:
-        if kind == "uniform" and not rest:
-            return Skew("uniform")
-        if kind == "zipf":
-            theta = number_of(rest)
-            if theta is not None and 0 < theta <= 5:
-                return Skew("zipf", (theta,))
-        if kind == "hotspot":
-            accesses, accounts = (number_of(part) or 0.0 for part in rest.split("/"))
-            if 0 < accesses < 1 and 0 < accounts < 1:
-                return Skew("hotspot", (accesses, accounts))
-    except ValueError:
-        pass
-    raise InputError(f"skew {quoted(text)} is not one of {_SKEW_HELP}")
-
-
-def canonical_skew(text: str) -> str:
-    """The one way to write a law that can be written in several: `zipf:1.10` is `zipf:1.1`."""
-    skew = parse_skew(text)
-    return ":".join(filter(None, (skew.kind, "/".join(f"{one:.15g}" for one in skew.values))))
-
-
 def parse_access(text: str, accounts: int) -> AccessLaw:
     """The access law that `--skew TEXT` means over this many accounts."""
-    return parse_skew(text).law(accounts)
+    skew = parse_skew(text)
+    if skew.kind == "zipf":
+        return Zipf(accounts, *skew.values)
+    if skew.kind == "hotspot":
+        return Hotspot(accounts, *skew.values)
+    return Uniform(accounts)

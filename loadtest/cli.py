@@ -3,11 +3,14 @@
 import signal
 import sys
 
+from loadtest import streams
 from loadtest.environment import forget_settings_of_libraries
 from loadtest.errors import INTERRUPTED, InputError, OccbenchError, in_a_line
 from loadtest.interrupts import Interrupted, asked_to_end, leave, signals
 
 _INTERRUPTED = "occbench: interrupted\n"
+_OUTPUT_IS_ALL = {"predict", "list", "db", "cluster"}
+"""Commands that leave nothing but what they print."""
 
 
 def main() -> None:
@@ -15,10 +18,15 @@ def main() -> None:
     forget_settings_of_libraries()
     with asked_to_end(lambda: leave(said=_INTERRUPTED)):
         # Nothing has begun: whoever asks for the end now gets it, in the middle of an import.
+        streams.set_up()
         from loadtest.application import app  # noqa: F401
     interrupted = Interrupted()
     with interrupted.raised():
         status = _run(interrupted)
+        if (why := streams.why_lost()) is not None:
+            print(f"occbench: not all that was to be printed could be written: {why}", file=sys.stderr)
+            if not _OUTPUT_IS_ALL.isdisjoint(sys.argv[1:2]):
+                status = status or OccbenchError.exit_code
         if interrupted or status == INTERRUPTED:
             leave(status)
     # All is done, and Python's way out would print where it is interrupted.
@@ -39,8 +47,9 @@ def _run(interrupted: Interrupted) -> int:
         print(f"occbench: {without_secrets(str(error))}", file=sys.stderr)
         return error.exit_code
     except typer.TyperException as error:
-        said = of_arguments(error.format_message(), sys.argv[1:])
-        print(f"occbench: {said}", file=sys.stderr)
+        # Without any words the help has been shown, and there is nothing to say.
+        if message := error.format_message():
+            print(f"occbench: {of_arguments(message, sys.argv[1:])}", file=sys.stderr)
         return InputError.exit_code
     except BaseException as error:
         # Interrupted in an import or a callback it may look like anything.

@@ -23,14 +23,14 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 
-from loadtest.access import parse_skew
 from loadtest.dealing import deal
 from loadtest.errors import InputError
-from loadtest.keyspace import KeyType
+from loadtest.key_type import KeyType
 from loadtest.messages import quoted
 from loadtest.pricing import DPU_PRICE
 from loadtest.retry import POLICIES, RetryPolicy
 from loadtest.scenarios import SCENARIOS, find_scenario
+from loadtest.skew import parse_skew
 from loadtest.targets import TargetSpec, parse_target
 
 _Read = TypeVar("_Read")

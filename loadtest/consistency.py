@@ -12,13 +12,19 @@ from itertools import permutations
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from loadtest import parquet
 
 FILE = "consistency.parquet"
 """Where a run's folder has its probes."""
 
 PATIENCE_NS = 5_000_000_000
 """How long a stale probe goes on reading."""
+
+_ROWS_ANYWAY = 1 << 20
+"""A file of any size may hold so many; of more, it has at least a byte for each."""
 
 PROBE_SCHEMA = pa.schema(
     [
@@ -77,19 +83,28 @@ def write_probes(folder: Path, probes: Sequence[Probe], anchor_ns: int) -> None:
     columns = list(zip(*rows, strict=True)) or [()] * len(PROBE_SCHEMA)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, PROBE_SCHEMA, strict=True)]
     temporary = (folder / FILE).with_suffix(".part")
-    pq.write_table(pa.table(arrays, schema=PROBE_SCHEMA), temporary, compression="zstd")
+    with parquet.writing(temporary) as file:
+        pq.write_table(pa.table(arrays, schema=PROBE_SCHEMA), file, compression="zstd")
     temporary.replace(folder / FILE)
 
 
 def read_probes(folder: Path) -> list[Probe] | None:
     """What `write_probes` wrote, in the order of time; None where a run has no such file.
 
-    Raises OSError or pyarrow.ArrowException where the file is damaged, KeyError where a column is
-    missing.
+    Raises OSError, ValueError or pyarrow.ArrowException where the file is damaged, KeyError where a
+    column is missing.
     """
     path = folder / FILE
     if not path.is_file():
         return None
-    table = pq.read_table(path)
+    if pq.read_metadata(parquet.reading(path)).num_rows > max(_ROWS_ANYWAY, path.stat().st_size):
+        raise ValueError("more rows than a file of its size can hold")
+    table = pq.read_table(parquet.reading(path)).select(PROBE_SCHEMA.names)
+    table.validate(full=True)
+    for field, column in zip(PROBE_SCHEMA, table.columns, strict=True):
+        if field.type != column.type or (column.null_count and not field.nullable):
+            raise ValueError(f"{field.name} is not what was written")
+        if pa.types.is_integer(field.type) and (pc.min(column).as_py() or 0) < 0:
+            raise ValueError(f"{field.name} is below zero")
     columns = [table.column(field.name).to_pylist() for field in fields(Probe)]
     return sorted((Probe(*row) for row in zip(*columns, strict=True)), key=lambda probe: probe.at_ns)

@@ -30,8 +30,6 @@ _DRAWS = 20_000
 _SEED = 20_250_117
 _HALVINGS = 10
 
-WIDEST_SPREAD = 1.0
-"""Windows that vary more are not what a gamma distribution with their mean and spread describes."""
 
 _FEW_USERS = 16
 """With more, chance decides who meets whom."""

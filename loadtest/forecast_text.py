@@ -13,12 +13,12 @@ from loadtest.forecast import (
     IN_STEP_FACTOR,
     MODEL_FACTOR,
     UNKNOWN_PLACEMENT,
-    WIDEST_SPREAD,
     Forecast,
     Interval,
     Region,
     Workload,
 )
+from loadtest.predicting import WIDEST_SPREAD
 from loadtest.prediction import Prediction, explain
 
 _MOST = 1e7

@@ -75,7 +75,9 @@ def _check(found: Any) -> None:
             elif isinstance(one, list):
                 below += one
             elif isinstance(one, str) and not one.isascii():
-                one.encode()  # A surrogate by itself is a UnicodeEncodeError, which is a ValueError.
+                # Names of files may hold bytes that are not UTF-8. Any other lone surrogate is a
+                # UnicodeEncodeError, which is a ValueError.
+                one.encode(errors="surrogateescape")
         level = below
         if not level:
             return

@@ -6,7 +6,6 @@ worker on any machine knows every key without a file, and a million of them cost
 
 import re
 from codecs import BOM_UTF8
-from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -14,17 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.errors import InputError
+from loadtest.key_type import KeyType as KeyType
 from loadtest.messages import quoted
 from loadtest.numbers import whole_of
-
-
-class KeyType(StrEnum):
-    """How an account's primary key is made."""
-
-    INT = "int"  # sequential, from 1
-    UUID = "uuid"  # random (version 4)
-    UUID7 = "uuid7"  # time-ordered (version 7), one millisecond after another
-
 
 _UUID = re.compile(r"[0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)

@@ -10,9 +10,9 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -24,6 +24,7 @@ from loadtest.retry import POLICIES
 from loadtest.scenarios import SCENARIOS
 
 LOCUST_PREFIX = "occ_"
+STRICT = LOCUST_PREFIX + "strict"
 _CHOICES: dict[str, list[str]] = {"scenario": list(SCENARIOS), "retry": list(POLICIES)}
 
 
@@ -79,7 +80,7 @@ def as_typed(value: object) -> str:
         return ",".join(str(part) for part in value)
     if isinstance(value, float):
         # Every digit, and no exponent: it is read back, by Locust and by `parse_duration`.
-        return np.format_float_positional(value, trim="-")
+        return format(Decimal(repr(value)), "f").removesuffix(".0")
     return str(value)
 
 
@@ -168,6 +169,18 @@ def _complain_without_secrets(parser: Any) -> None:
         return options
 
     parser.error, parser.parse_args = error, parse_args
+
+
+def add_locust_strict(parser: Any) -> None:
+    """Give Locust's parser `--occ-strict`, which is of the report and no option of a run."""
+    parser.add_argument(
+        "--occ-strict",
+        dest=STRICT,
+        action="store_true",
+        help="Without the page: end with status 1 if the report finds anything bad.",
+        env_var="OCC_STRICT",
+        include_in_web_ui=False,
+    )
 
 
 def _for_locust(option: Option) -> str:

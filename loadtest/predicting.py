@@ -3,11 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, field_validator, model_validator
 
-from loadtest.access import parse_access, parse_skew
 from loadtest.config import (
     MAX_ATTEMPTS,
     RETRY_BASE_MS,
@@ -20,10 +19,16 @@ from loadtest.config import (
     option,
 )
 from loadtest.errors import InputError
-from loadtest.forecast import WIDEST_SPREAD, Region, Workload
-from loadtest.keyspace import KeyType
+from loadtest.key_type import KeyType
 from loadtest.messages import quoted
 from loadtest.retry import POLICIES, RetryPolicy
+from loadtest.skew import parse_skew
+
+if TYPE_CHECKING:
+    from loadtest.forecast import Region, Workload
+
+WIDEST_SPREAD = 1.0
+"""Windows that vary more are not what a gamma distribution with their mean and spread describes."""
 
 
 def _listed(value: object) -> object:
@@ -153,8 +158,11 @@ class PredictConfig(Options):
         attempts = int(chosen("max_attempts", self.max_attempts))
         return {name: RetryPolicy(name, base_s, cap_s, attempts) for name in self.retry}
 
-    def workload(self, retry: RetryPolicy) -> Workload:
+    def workload(self, retry: RetryPolicy) -> "Workload":
         """The workload where there is no run to start from; raises InputError for what is missing."""
+        from loadtest.access import parse_access
+        from loadtest.forecast import Region, Workload
+
         for name in ("accounts", "latency_ms"):
             if getattr(self, name) is None:
                 flag = "--" + name.replace("_", "-")
@@ -182,8 +190,8 @@ _OWN = {"retry_base_ms": "base_s", "retry_cap_ms": "cap_s", "max_attempts": "max
 
 
 def with_delays(
-    regions: tuple[Region, ...], delays_ms: Sequence[float], had_ms: Sequence[float] = ()
-) -> tuple[Region, ...]:
+    regions: "tuple[Region, ...]", delays_ms: Sequence[float], had_ms: Sequence[float] = ()
+) -> "tuple[Region, ...]":
     """The Regions with other commit delays, all of which pass before the decision.
 
     One delay is for all Regions; several are one for each, or make as many Regions of a single one.
@@ -214,7 +222,7 @@ def with_delays(
     )
 
 
-def _delayed(region: Region, name: str, by_s: float) -> Region:
+def _delayed(region: "Region", name: str, by_s: float) -> "Region":
     low = max(0.0, region.window_low_s + by_s)
     high = max(low, region.window_high_s + by_s)
     before = (region.window_low_s + region.window_high_s) / 2

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from loadtest import parquet
 from loadtest.attempt import ATTEMPT_SCHEMA, OUTCOMES, RECORD_DTYPE, RECORD_FORMAT
 from loadtest.clock import Clock
 from loadtest.targets.base import ABSENT, Remote
@@ -155,7 +156,13 @@ class Chunk:
     def write(self) -> None:
         """Write the file under another name and rename it, so that it is whole or not there."""
         temporary = self.path.with_suffix(".part")
-        pq.write_table(self.table(), temporary, compression="zstd", compression_level=1)
+        try:
+            with parquet.writing(temporary) as file:
+                pq.write_table(self.table(), file, compression="zstd", compression_level=1)
+        except OSError:
+            # What little room there is belongs to run.json.
+            temporary.unlink(missing_ok=True)
+            raise
         temporary.replace(self.path)
 
     @property

@@ -8,18 +8,18 @@ from loadtest.own_process import occbench_command
 from loadtest.service_metrics import counted_elsewhere
 
 
-def report_in_process(run_folder: Path) -> None:
-    """Write the report of this run in another process, and say where it is.
+def report_in_process(run_folder: Path, *, strict: bool = False) -> int:
+    """Write the report of this run in another process, and say where it is; returns its exit status.
 
     Drawing takes seconds of pure computing, in which Locust's page would not answer. What the service
     counted is asked for as well, where it counts.
     """
     refresh = ["--refresh"] if counted_elsewhere(run_folder) else []
-    process = subprocess.Popen(occbench_command("report", *refresh, str(run_folder)))
+    asked = ["--strict"] if strict else []
+    process = subprocess.Popen(occbench_command("report", *refresh, *asked, str(run_folder)))
     while True:
         try:
-            process.wait()
-            return
+            return process.wait()
         except KeyboardInterrupt:
             continue
 

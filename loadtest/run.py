@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from gevent.event import Event
 
-from loadtest import runfolder
+from loadtest import parquet, runfolder
 from loadtest.attempt import FILE_NAME
 from loadtest.clock import Clock
 from loadtest.errors import InputError, OccbenchError, in_a_line
@@ -62,10 +62,10 @@ class Run:
         run = cls(plan, runfolder.create(config.out, label, now), clock, clock.now_ns())
         try:
             run._write()
-        except (OSError, ValueError) as error:
+        except OSError as error:
             run.discard()
             raise InputError(
-                f"no run can be kept in {config.out}: {in_a_line(error)}; give another with --out"
+                f"no run can be kept in {config.out}: {error.strerror}; give another with --out"
             ) from None
         run.noted = Noted(plan.open_targets(), run.folder)
         return run
@@ -189,7 +189,7 @@ class Run:
             name = FILE_NAME.fullmatch(path.name)
             if name and int(name["worker"]) not in reported:
                 with suppress(OSError, pa.ArrowException):
-                    files[path.name] = pq.read_metadata(path).num_rows
+                    files[path.name] = pq.read_metadata(parquet.reading(path)).num_rows
         return dict(sorted(files.items()))
 
     def _invariants(self) -> list[dict[str, Any]]:

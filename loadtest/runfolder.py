@@ -24,6 +24,12 @@ def create(results: Path, label: str, now: datetime, holds: str = "attempts") ->
     Raises InputError where that cannot be done.
     """
     stamp = now.strftime("%Y%m%d-%H%M%S")
+    try:
+        str(results).encode()
+    except UnicodeEncodeError:
+        # Names in files of a run are UTF-8, and so are those that Parquet is written to.
+        shown = os.fsencode(results).decode(errors="backslashreplace")
+        raise InputError(f"--out {shown}: the folder's name is not UTF-8; give another") from None
     for attempt in range(1000):
         suffix = f"-{attempt + 1}" if attempt else ""
         folder = results / f"{stamp}-{label}{suffix}"
@@ -44,8 +50,10 @@ def create(results: Path, label: str, now: datetime, holds: str = "attempts") ->
 def write_run_file(folder: Path, facts: dict[str, Any]) -> None:
     """Write `run.json` whole or not at all."""
     temporary = folder / "run.json.part"
+    text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
     try:
-        temporary.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        # The name of a file need not be UTF-8; what replaces such a byte is an escape of JSON, too.
+        temporary.write_bytes(text.encode(errors="backslashreplace"))
     except OSError:
         temporary.unlink(missing_ok=True)
         raise

@@ -6,8 +6,6 @@ on all of them alike, and the comparison is made within a group. The plan is a f
 and the clock alone: processes agree on it without talking.
 """
 
-import numpy as np
-
 UNMEASURED = -1
 """The block number of what starts before measuring begins, or after it has ended."""
 
@@ -22,6 +20,9 @@ def blocks_for(duration_s: float | None, block_s: float, key_types: int) -> floa
 
 def key_of_block(block: int, key_types: int, seed: int) -> int:
     """Which key type (its place in the list) block number `block` measures."""
+    # Options are read with the help of this module, and that without numpy.
+    import numpy as np
+
     group, place = divmod(block, key_types)
     order = np.random.default_rng([seed & (2**63 - 1), 0xB10C, group]).permutation(key_types)
     return int(order[place])

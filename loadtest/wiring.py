@@ -5,6 +5,7 @@ out of that: a plan and a folder when a test starts, an engine in every process 
 a finished folder when the test has stopped. `locustfile.py` and `occbench run` both go through it.
 """
 
+import os
 import sys
 from argparse import Namespace
 from collections import Counter
@@ -350,7 +351,7 @@ class Wiring:
                 self._wait_for_accounts(self.run)
                 if not self.run.generators:
                     self.error = OccbenchError(
-                        "every worker process was gone before the run ended; what they had written is "
+                        "no worker process has come to the end of its part; what they had written is "
                         f"kept, occbench report {self.run.folder} shows it"
                     )
             try:
@@ -380,7 +381,7 @@ class Wiring:
         """Complete the folder."""
         try:
             run.end(self.hurry)
-        except (OSError, ValueError) as error:
+        except OSError as error:
             self.error = OccbenchError(
                 f"{run.folder} cannot be completed: {in_a_line(error)}; what is there can be reported "
                 "with occbench report"
@@ -417,7 +418,7 @@ class Wiring:
         assert isinstance(runner, MasterRunner)  # noqa: S101 - asked by the caller
         # Locust sends its parsed options along with the order to spawn.
         vars(options)[_PLAN] = run.plan.to_json()
-        vars(options)[_FOLDER] = str(run.folder.resolve())
+        vars(options)[_FOLDER] = os.fsencode(run.folder.resolve())
         vars(options)[_CLOCK] = run.clock.to_message()
         vars(options)[_WORKERS] = _in_order([client.id for client in runner.clients.ready])
 
@@ -429,8 +430,9 @@ class Wiring:
         if runner.client_id not in workers:
             return None
         plan = Plan.from_json(options[_PLAN])
+        folder = Path(os.fsdecode(options[_FOLDER]))
         clock = Clock.from_message(options[_CLOCK])
-        return plan, Path(options[_FOLDER]), clock, workers.index(runner.client_id), len(workers)
+        return plan, folder, clock, workers.index(runner.client_id), len(workers)
 
     def _wait_for_accounts(self, run: Run) -> None:
         """Every worker's comes after it has written its record; one that died sends none."""

@@ -1,7 +1,7 @@
 """The answer in words: what the run found, for someone who will read one sentence."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from reports import certainty
@@ -88,7 +88,7 @@ def _lost_of_each(model: Model) -> str:
     return "".join(
         f" {capital(text)}."
         for what in _LOST
-        if what not in said and (text := _range_lost(model.key_types.values(), what))
+        if what not in said and (text := range_lost(model.key_types.values(), what))
     )
 
 
@@ -166,7 +166,17 @@ def lost(f: Figures, before: str) -> str:
     )
 
 
-def _range_lost(figures: Iterable[Figures], what: str) -> str:
+def unlike_first(figures: Sequence[Figures]) -> str:
+    """What sides of a comparison lost, to be said before anything else: what failed or was refused, and
+    what gave up where that differs.
+    """
+    shares = [f.give_ups / f.transactions for f in figures if f.transactions]
+    apart = max(shares, default=0.0) - min(shares, default=0.0) >= FELT
+    said = [range_lost(figures, what) for what in _LOST if what != "gave up" or apart]
+    return " ".join(f"{capital(text)}." for text in said if text)
+
+
+def range_lost(figures: Iterable[Figures], what: str) -> str:
     """`2 % to 5 % of transactions gave up`; empty where it is not worth a word."""
     known = [f for f in figures if f.transactions]
     if not any(_is_felt(f, what) for f in known):

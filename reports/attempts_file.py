@@ -10,8 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from loadtest import parquet
 from loadtest.attempt import ATTEMPT_SCHEMA
 from loadtest.errors import InputError
+from loadtest.messages import quoted
 from reports.run_file import MOST_NS
 
 REMOTE: dict[str, tuple[type[np.generic], float]] = {
@@ -50,42 +52,43 @@ _RANGES: dict[str, tuple[float, float]] = {
 _MOST_ACCOUNTS = 30_000
 """That one attempt can have touched."""
 _ROWS_ANYWAY, _BYTES_ANYWAY = 1 << 20, 1 << 30
-"""A file of any size may hold so much. Of more, it has at least a byte for each row."""
+"""A file of any size may hold so much. Of more rows, it has at least a byte for each."""
+_VALUES_A_ROW = 32
+"""Accounts that the attempts of a file have touched, on average, at most."""
+
+
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, MemoryError)
 
 
 def open_file(path: Path) -> pq.ParquetFile:
     """Open it, if it is a file of attempts that can be read; raises InputError."""
-    broken = (
-        f"{path} is cut short or not Parquet; delete that one file to report on the rest of the run"
-    )
     try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(broken) from error
-    # What it would need is known before it is read.
-    footer, size = file.metadata, path.stat().st_size
-    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
-    values = max((g.column(c).num_values for g in groups for c in range(g.num_columns)), default=0)
-    if (
-        max(footer.num_rows, values / _MOST_ACCOUNTS) > max(_ROWS_ANYWAY, size)
-        or sum(group.total_byte_size for group in groups) > _BYTES_ANYWAY
-        or footer.num_rows < 0
-    ):
-        raise InputError(broken)
-    names = set(file.schema_arrow.names)
-    missing = [name for name in _COLUMNS if name not in names]
-    if missing:
+        file = pq.ParquetFile(parquet.reading(path))
+        _check_size(file.metadata, path.stat().st_size)
+        types = {field.name: field.type for field in file.schema_arrow}
+    except _UNREADABLE as error:
         raise InputError(
-            f"{path} has no column {missing[0]!r}; docs/results-format.md lists the columns"
-        )
-    optional = [name for name in ("user", *REMOTE) if name in names]
-    for name in (*_COLUMNS, *optional):
-        if not _readable(file.schema_arrow.field(name).type, ATTEMPT_SCHEMA.field(name).type):
+            f"{path} is cut short or not Parquet; delete that one file to report on the rest of the run"
+        ) from error
+    for field in ATTEMPT_SCHEMA:
+        if field.name in types and not _readable(types[field.name], field.type):
+            raise InputError(f"{path}: column {field.name!r} is {types[field.name]}, not {field.type}")
+        if field.name in _COLUMNS and field.name not in types:
             raise InputError(
-                f"{path}: column {name!r} is {file.schema_arrow.field(name).type}, "
-                f"not {ATTEMPT_SCHEMA.field(name).type}"
+                f"{path} has no column {field.name!r}; docs/results-format.md lists the columns"
             )
     return file
+
+
+def _check_size(footer: pq.FileMetaData, size: int) -> None:
+    """Raise ValueError for what would need far more memory than the file is large."""
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    values = max((g.column(c).num_values for g in groups for c in range(g.num_columns)), default=0)
+    rows, most = footer.num_rows, max(_ROWS_ANYWAY, size)
+    if rows > most or values > _VALUES_A_ROW * most:
+        raise ValueError(f"it announces {rows} rows in {size} bytes")
+    if sum(group.total_byte_size for group in groups) > _BYTES_ANYWAY:
+        raise ValueError("it is too large")
 
 
 def _readable(found: pa.DataType, wanted: pa.DataType) -> bool:
@@ -125,13 +128,13 @@ def read_file(path: Path, file: pq.ParquetFile) -> pa.Table:
     try:
         table = file.read(columns=[*_COLUMNS, *_optional(file)])
         table.validate(full=True)
-    except (pa.ArrowException, OSError, MemoryError) as error:
+    except _UNREADABLE as error:
         raise InputError(
             f"{path} is damaged; delete that one file to report on the rest of the run"
         ) from error
     for name in table.column_names:
         if name != "sqlstate" and name not in REMOTE and table.column(name).null_count:
-            raise InputError(f"{path}: column {name!r} has empty values")
+            raise InputError(f"{path}: column {quoted(name)} has empty values")
     for name, (least, most) in _RANGES.items():
         if name in table.column_names:
             _check_range(path, name, table.column(name), least, most)
@@ -144,13 +147,13 @@ def _check_range(path: Path, name: str, column: pa.ChunkedArray, least: float, m
         longest = pc.max(pc.list_value_length(column)).as_py() or 0
         column = pc.list_flatten(column)
         if longest > _MOST_ACCOUNTS or column.null_count:
-            raise InputError(f"{path} is damaged: {name!r} has {longest} values, or empty ones")
+            raise InputError(f"{path} is damaged: {quoted(name)} has {longest} values, or empty ones")
     if name in REMOTE and pc.any(pc.is_nan(column)).as_py():
-        raise InputError(f"{path} is damaged: {name!r} is not a number")
+        raise InputError(f"{path} is damaged: {quoted(name)} is not a number")
     found = pc.min_max(column).as_py()
     for value in (found["min"], found["max"]):
         if value is not None and not least <= value <= most:
             raise InputError(
-                f"{path} is damaged: {name!r} is {value}, which no attempt can have; delete that one "
+                f"{path} is damaged: {quoted(name)} is {value}, which no attempt can have; delete that one "
                 "file to report on the rest of the run"
             )

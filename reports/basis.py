@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from loadtest import parquet
 from loadtest.access import parse_access
 from loadtest.attempt import OUTCOME_CODE, Outcome
 from loadtest.errors import InputError
@@ -159,7 +160,8 @@ def basis_of(folder: Path, like: Mapping[str, KeyBasis] | None = None) -> Basis:
         decides_after_s={target.name: target.decides_after_s for target in run.targets},
     )
     for key, name in enumerate(attempts.key_types):
-        if _decided(attempts, key).any():
+        # One of which nothing came to COMMIT shows no window.
+        if (attempts.measured.window_high_ns[_decided(attempts, key)] > 0).any():
             basis.key_types[name] = _key_basis(basis, attempts, blocks, key, (like or {}).get(name))
     if not basis.key_types:
         raise InputError(
@@ -252,16 +254,16 @@ def _decided(attempts: Attempts, key: int) -> NDArray[np.bool_]:
     long an attempt takes, nor how often it conflicts.
     """
     rows = attempts.measured
-    return (rows.key_type == key) & COUNTED_CODES[rows.outcome]
+    return np.asarray((rows.key_type == key) & COUNTED_CODES[rows.outcome], np.bool_)
 
 
 def _regions(basis: Basis, attempts: Attempts, key: int, placement: float) -> tuple[Region, ...]:
-    """The targets that have attempts of this key type."""
+    """The targets on which attempts of this key type came to COMMIT."""
     mine = _decided(attempts, key)
     found = []
     for target in range(len(attempts.targets)):
         chosen = mine & (attempts.measured.target == target)
-        if chosen.any():
+        if (attempts.measured.window_high_ns[chosen] > 0).any():
             found.append(_region(basis, attempts, chosen, target, placement))
     return tuple(found)
 
@@ -321,9 +323,9 @@ def _between_s(files: Sequence[Path], think_s: float) -> float:
     columns = ["user", "start_ns", "statements_ns", "commit_ns", "attempt"]
     read, rows = [], 0
     for file in files:
-        if "user" not in pq.read_schema(file).names:
+        if "user" not in pq.read_schema(parquet.reading(file)).names:
             return 0.0
-        read.append(pq.read_table(file, columns=columns))
+        read.append(pq.read_table(parquet.reading(file), columns=columns))
         rows += len(read[-1])
         if rows > _ENOUGH_ROWS:
             break

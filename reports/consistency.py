@@ -45,7 +45,7 @@ def find_consistency(folder: Path) -> Consistency | None:
     """Read a run's probes; None where it kept none. Raises InputError where the file is damaged."""
     try:
         probes = read_probes(folder)
-    except (OSError, KeyError, TypeError, pa.ArrowException) as error:
+    except (OSError, KeyError, ValueError, MemoryError, pa.ArrowException) as error:
         raise InputError(
             f"{folder / FILE} is damaged; delete it to report on the rest of the run"
         ) from error

@@ -141,6 +141,8 @@ class Judged:
 
     subject: Subject
     gates: list[Gate]
+    strict: bool = False
+    """Whether a bad verdict fails the run as a missed gate does."""
 
     @property
     def missed(self) -> list[Gate]:
@@ -162,11 +164,28 @@ class Judged:
 
     @property
     def passed(self) -> bool:
-        """Whether every gate and the invariant held."""
-        return not self.missed and not self.broken
+        """Whether every gate and the invariant held, and the figures are those of a run that worked."""
+        return not (self.missed or self.broken or self.mostly_failed or (self.strict and self.bad))
+
+    @property
+    def mostly_failed(self) -> bool:
+        """Whether more than half of the transactions failed, or none was committed."""
+        whole = self.subject.summary.get("overall") or {}
+        ended, committed = whole.get("transactions") or 0, whole.get("committed") or 0
+        return bool(ended and (not committed or 2 * (whole.get("failed") or 0) > ended))
+
+    @property
+    def bad(self) -> list[Mapping[str, str]]:
+        """The report's bad verdicts."""
+        return bad_verdicts(self.subject.summary)
 
 
-def judge(conditions: Sequence[Condition], subject: Subject) -> Judged:
+def bad_verdicts(summary: Summary) -> list[Mapping[str, str]]:
+    """What a report found wrong: `about` and `text` of each."""
+    return [one for one in summary.get("verdicts") or () if one["state"] == "bad"]
+
+
+def judge(conditions: Sequence[Condition], subject: Subject, *, strict: bool = False) -> Judged:
     """Evaluate every condition on every slice of the run that it is of.
 
     A condition of a target that the run was not to measure is none of it: of a sweep over targets other
@@ -187,7 +206,7 @@ def judge(conditions: Sequence[Condition], subject: Subject) -> Judged:
         if not places:
             where = ".".join(filter(None, (condition.target, condition.key_type))) or OVERALL
             gates.append(Gate(condition, where, None, None, None, False, "nothing was measured"))
-    return Judged(subject, gates)
+    return Judged(subject, gates, strict)
 
 
 @dataclass(frozen=True, slots=True)

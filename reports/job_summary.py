@@ -5,7 +5,7 @@ figures with a row for each slice of each.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from reports.conditions import FIGURES, Kind, Slice
@@ -192,10 +192,9 @@ def _gate_row(judged: Judged, gate: Gate, *, several: bool) -> list[str]:
 def _wrong(judged: Judged, *, several: bool) -> Iterator[str]:
     """What the report found wrong beside the gates, and what else is to know, as a list."""
     before = f"{_plain(judged.subject.name)}: " if several else ""
-    verdicts: Sequence[Mapping[str, str]] = judged.subject.summary.get("verdicts") or ()
-    for verdict in verdicts:
-        if verdict["state"] == "bad":
-            yield f"- {before}{_plain(verdict['text'])}"
+    mark = "❌ " if judged.strict else ""
+    for verdict in judged.bad:
+        yield f"- {mark}{before}{_plain(verdict['text'])}"
     for note in judged.subject.notes:
         yield f"- {before}{_plain(note)}"
     if judged.subject.summary.get("interrupted"):

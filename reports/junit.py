@@ -1,8 +1,9 @@
 """Gates as JUnit's XML, which CI systems show as tests.
 
 A run is a test suite. Each gate is a test case, and so is the run's invariant, which is skipped where
-nobody could check it. A run that could not be measured is a suite with an error, one that is still to
-be measured a suite that is skipped.
+nobody could check it; with `--strict`, or where most transactions failed, each bad verdict as well.
+A run that could not be measured is a suite with an error, one that is still to be measured a suite that
+is skipped.
 """
 
 import re
@@ -40,6 +41,12 @@ def _suite(root: Element, judged: Judged) -> None:
         else:
             _failure(case, "gate", gate.said)
     _invariant(suite, judged)
+    for verdict in judged.bad if judged.strict or judged.mostly_failed else ():
+        if verdict["about"] != "invariant" or not judged.broken:
+            case = SubElement(
+                suite, "testcase", {"classname": name, "name": _clean(verdict["about"]), "time": "0"}
+            )
+            _failure(case, "verdict", verdict["text"])
     _count(suite)
 
 

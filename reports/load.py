@@ -41,6 +41,8 @@ _NUMBERS: dict[str, type[np.generic]] = {
 COUNTED_CODES = np.array([outcome in COUNTED for outcome in OUTCOMES])
 """By outcome code: whether an attempt counts, and a transaction whose last attempt ended so."""
 _WORDS = ("target", "scenario", "key_type")
+_LONGEST_WORD = 1000
+_CONTROL = frozenset(map(chr, range(32)))
 _MOST_USERS = 1 << 20
 _LONGEST_RUN_NS = 1 << 55
 """Over a year."""
@@ -85,7 +87,7 @@ class Columns:
 
     def counted(self) -> NDArray[np.bool_]:
         """Which attempts are the last ones of transactions that count: those that have a latency."""
-        return self.final & COUNTED_CODES[self.outcome]
+        return np.asarray(self.final & COUNTED_CODES[self.outcome], np.bool_)
 
     def latency_ns(self) -> NDArray[np.int64]:
         """The latency of each transaction that counts, in the order of the attempts."""
@@ -142,6 +144,8 @@ class _Vocabulary:
 
     def _known(self, word: str, where: str) -> int:
         if word not in self.words:
+            if len(word) > _LONGEST_WORD or not _CONTROL.isdisjoint(word):
+                raise InputError(f"{where} is damaged: {word[:20]!r} is no name")
             if self._closed:
                 raise InputError(f"{where}: {quoted(word)} is not an outcome that this version knows")
             if len(self.words) > 126:

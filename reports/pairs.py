@@ -282,7 +282,8 @@ class _Table:
         counted = attempts.measured.counted()
         if mine is not None:
             latency_ns = latency_ns[mine[counted]]
-            where, outcome, final, counted = (x[mine] for x in (where, outcome, final, counted))
+            where, outcome = where[mine], outcome[mine]
+            final, counted = final[mine], counted[mine]
 
         def sums(chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
             return np.bincount(where[chosen], minlength=size)

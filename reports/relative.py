@@ -163,26 +163,30 @@ def _counted(metric: Metric, found: Slice, like: Estimate | None, longer: float)
 
 def _count(found: Slice, name: str) -> float | None:
     """A count of `Pieces` in a slice; None where the slice does not say it."""
-    committed, conflicts, give_ups = (found.get(n) for n in ("committed", "conflicts", "give_ups"))
-    if None in (committed, conflicts, give_ups):
-        return None
-    counted = committed + give_ups
+    parts = {
+        "committed": ("committed",),
+        "conflicts": ("conflicts",),
+        "given_up": ("give_ups",),
+        "decided": ("committed", "conflicts"),
+        "counted": ("committed", "give_ups"),
+        "ended": ("transactions",),
+        "failed": ("transactions",),
+        "attempts": ("attempts",),
+        "errors": (),
+        "retried": ("committed", "give_ups"),
+        "retries": ("committed", "give_ups"),
+        "seconds": (),
+    }[name]
     try:
-        return float(
-            {
-                "committed": lambda: committed,
-                "conflicts": lambda: conflicts,
-                "given_up": lambda: give_ups,
-                "decided": lambda: committed + conflicts,
-                "counted": lambda: counted,
-                "ended": lambda: found["transactions"],
-                "failed": lambda: found["transactions"] - counted,
-                "attempts": lambda: found["attempts"],
-                "errors": lambda: sum(found["errors_by_outcome"].values()),
-                "retried": lambda: found["retry_rate"] * counted,
-                "retries": lambda: found["retries_mean"] * counted,
-                "seconds": lambda: found.get("duration_s") or committed / found["throughput_tps"],
-            }[name]()
-        )
+        total = float(sum(found[part] for part in parts))
+        if name == "failed":
+            return total - float(found["committed"] + found["give_ups"])
+        if name == "errors":
+            return float(sum(found["errors_by_outcome"].values()))
+        if name == "seconds":
+            return float(found.get("duration_s") or found["committed"] / found["throughput_tps"])
+        if name in ("retried", "retries"):
+            return total * float(found["retry_rate" if name == "retried" else "retries_mean"])
     except (KeyError, TypeError, ZeroDivisionError):
         return None
+    return total

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from loadtest import parquet
 from loadtest.attempt import CONFLICTS, Outcome
 from loadtest.errors import InputError
 from loadtest.json_file import read_json
@@ -244,7 +245,7 @@ class _OwnMinutes:
         wanted = pa.array(sorted(targets))
         for path in files:
             # The model has been built by now: every file is whole and has the columns.
-            rows = pq.read_table(path, columns=list(_COLUMNS))
+            rows = pq.read_table(parquet.reading(path), columns=list(_COLUMNS))
             rows = rows.filter(pc.is_in(rows["target"].cast(pa.string()), wanted))
             end_ns = sum(rows[name].to_numpy() for name in _COLUMNS[2:])
             minutes = np.asarray(end_ns // _MINUTE_NS, np.int64)

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from loadtest.streams import shown
 from reports.answer import answer
 from reports.consistency import Consistency, Probes
 from reports.figures import Figures
@@ -217,7 +218,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.write(shown(content).encode() if isinstance(content, str) else content)
         # mkstemp makes files for their owner only; a report is as public as its folder.
         umask = os.umask(0)
         os.umask(umask)

@@ -84,7 +84,7 @@ ROWS: tuple[Row, ...] = (
     ("COMMIT p50", lambda f: percentile(f.commit, "p50") if f.commit else _ABSENT, None),
     ("Transactions retried", lambda f: retry_rate(f) if f.counted else _ABSENT, None),
     ("Gave up", lambda f: count(f.give_ups), None),
-    ("Failed otherwise", lambda f: count(f.failed), None),
+    ("Failed otherwise", lambda f: count(f.failed) if f.failed else _ABSENT, None),
     ("Committed", lambda f: count(f.committed), None),
 )
 

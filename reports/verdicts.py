@@ -12,6 +12,7 @@ from reports.in_band import place_in_band
 from reports.model import Model
 from reports.run_file import Target
 from reports.service import Service
+from reports.shares import FELT
 from reports.style import about, between, count, milliseconds, plural, seconds
 from reports.verdict import State, Verdict
 from reports.verdicts_of_gaps import gap_verdicts
@@ -359,6 +360,27 @@ def _failures(model: Model) -> list[Verdict]:
                 "bad",
                 f"{counted_share(errors, overall.attempts)} of attempts ended in an error that is no "
                 f"conflict: {kinds}.",
+            )
+        )
+    if overall.failed >= FELT * overall.transactions and overall.failed:
+        share = counted_share(overall.failed, overall.transactions)
+        most = 2 * overall.failed > overall.transactions
+        found.append(
+            Verdict(
+                "failures",
+                "bad",
+                f"{'Most' if most else 'Some'} transactions failed ({share}), which says nothing of "
+                "how the database handles contention: latency and rates are those of the others.",
+            )
+        )
+    if overall.refused >= FELT * overall.transactions and overall.refused:
+        share = counted_share(overall.refused, overall.transactions)
+        found.append(
+            Verdict(
+                "refused",
+                "note",
+                f"{share} of transactions were refused by the scenario's own rule: latency and rates "
+                "are those of the others.",
             )
         )
     if overall.unfinished:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.errors import OccbenchError
+from reports.gates import bad_verdicts
 from reports.model import build_model
 from reports.service import read_service, to_summary_part
 from reports.summary import to_summary, write_atomically, write_summary
@@ -42,6 +43,7 @@ def write_as(run_folder: Path, formats: Collection[str], dpu_price: float | None
         OccbenchError: if the files cannot be written.
     """
     # Drawing needs matplotlib, which takes half a second to import; figures alone do not.
+    import reports.drawing
     from reports.contents import contents
     from reports.page import render
 
@@ -59,6 +61,7 @@ def write_as(run_folder: Path, formats: Collection[str], dpu_price: float | None
     except OSError as error:
         raise OccbenchError(f"cannot write into {run_folder}: {error.strerror}") from error
     if set(formats) - {"html"}:
+        import reports.drawing  # noqa: F401
         from reports.formats import write
         from reports.run_publication import publication_of
 
@@ -67,14 +70,13 @@ def write_as(run_folder: Path, formats: Collection[str], dpu_price: float | None
 
 
 def answer_of(run_folder: Path) -> str:
-    """What a run with a report found: two lines, one more for a broken invariant, and one for the
+    """What a run with a report found: two lines, one more for each bad verdict, and one for the
     consistency probes if there were to be any.
     """
     summary = json.loads((run_folder / "summary.json").read_text(encoding="utf-8"))
     said = {verdict["about"]: verdict["text"] for verdict in summary["verdicts"]}
     lines = [summary["answer"]["headline"], summary["answer"]["lede"]]
-    if summary["invariant"]["holds"] is False:
-        lines.append(said["invariant"])
+    lines += [one["text"] for one in bad_verdicts(summary) if one["about"] != "consistency"]
     if "consistency" in said:
         lines.append(f"Consistency: {said['consistency']}")
     return "\n".join(lines)

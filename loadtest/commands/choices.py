@@ -14,11 +14,17 @@ def register(app: typer.Typer) -> None:
 
 
 def _list(
-    what: Annotated[str, typer.Argument(metavar="WHAT", help="scenarios, targets or retries")],
+    what: Annotated[
+        str | None, typer.Argument(metavar="WHAT", help="scenarios, targets or retries; all without.")
+    ] = None,
 ) -> None:
-    """List what can be chosen: scenarios, targets or retries.
+    """List what can be chosen: scenarios, targets and retry policies.
 
-    Example: `occbench list retries`
+    Examples:
+
+    `occbench list`
+
+    `occbench list retries`
     """
     from loadtest.retry import POLICIES
     from loadtest.scenarios import SCENARIOS
@@ -29,8 +35,12 @@ def _list(
         "targets": {name: text for name, (_, text) in FAMILIES.items()},
         "retries": {name: text for name, (_, text) in POLICIES.items()},
     }
-    if what not in lists:
+    if what is not None and what not in lists:
         raise InputError(f"there is no list of {quoted(what)}; there is {', '.join(lists)}")
-    width = max(map(len, lists[what]))
-    for name, text in lists[what].items():
-        print(f"{name:<{width}}  {text}")
+    for place, kind in enumerate(lists if what is None else [what]):
+        if what is None:
+            print(f"\n{kind}:" if place else f"{kind}:")
+        indent = "  " if what is None else ""
+        width = max(map(len, lists[kind]))
+        for name, text in lists[kind].items():
+            print(f"{indent}{name:<{width}}  {text}")

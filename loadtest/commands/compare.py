@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from loadtest.commands.gating import FailOn, Gating, JUnit, Markdown
+from loadtest.commands.gating import FailOn, Gating, JUnit, Markdown, drop_old_files
 from loadtest.errors import InputError, OccbenchError
 from loadtest.messages import quoted
 from loadtest.numbers import number_of
@@ -85,6 +85,7 @@ def _compare(
 
     `occbench compare results/main results/branch --fail-on 'p99 > +10%' --markdown summary.md`
     """
+    drop_old_files(junit, markdown)
     bases, news = [base, *(more_bases or [])], list(new)
     _check_files_differ({"--html": html, "--json": json_file, "--markdown": markdown, "--junit": junit})
     from rich.console import Console
@@ -106,7 +107,7 @@ def _compare(
     gates.expect_slices(
         [where.key_type for where in found.slices], [target.name for target in found.new.targets]
     )
-    show(found, Console(highlight=False, soft_wrap=True))
+    # Whoever reads the output may be gone: everything that was asked for is written first.
     if json_file is not None:
         from reports.compare.record import write_json
 
@@ -115,7 +116,6 @@ def _compare(
         from reports.compare.page import write_page
 
         write_page(found, html)
-        print(html)
     text = None
     if markdown is not None:
         from reports.compare.page import to_markdown
@@ -125,8 +125,17 @@ def _compare(
     if found.allowed and fail_on:
         # Gates hold against a base of another workload only where that was asked for, as it was here.
         summary = read_summary(base)
-        subjects = [replace(one, base=summary, no_base="", notes=()) for one in subjects]
-    status = gates.conclude(subjects, markdown=text)
+        subjects = [
+            replace(one, base=summary, no_base="", notes=(), base_folder=base) for one in subjects
+        ]
+    subjects = [replace(one, allowance=found.allowance) for one in subjects]
+    console = Console(highlight=False, soft_wrap=True)
+    with console.capture() as captured:
+        show(found, console)
+    first = captured.get().rstrip("\n")
+    status = gates.conclude(
+        subjects, markdown=text, first=first if html is None else f"{first}\n{html}"
+    )
     if status or (fail_on_worse and found.of(Verdict.WORSE)):
         raise typer.Exit(status or OccbenchError.exit_code)
 

@@ -6,6 +6,7 @@ run that is to be made. In the end `Gating.conclude` judges the runs that `Gatin
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from inspect import Parameter
 from pathlib import Path
@@ -63,6 +64,17 @@ Markdown = Annotated[
 ]
 
 
+Strict = Annotated[
+    bool | None,
+    typer.Option(
+        "--strict",
+        help="End with status 1 if the report finds anything bad, as a gap, a busy load generator or "
+        "transactions that failed.",
+        show_default=False,
+    ),
+]
+
+
 def _parameter(name: str, annotation: Any) -> Parameter:
     return Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
@@ -71,12 +83,25 @@ FAIL_ON = _parameter("fail_on", FailOn)
 BASE = _parameter("base", Base)
 JUNIT = _parameter("junit", JUnit)
 MARKDOWN = _parameter("markdown", Markdown)
-GATING = (FAIL_ON, BASE, JUNIT, MARKDOWN)
+STRICT = _parameter("strict", Strict)
+GATING = (FAIL_ON, BASE, JUNIT, MARKDOWN, STRICT)
 """For `as_command(..., extra=GATING)`; a command with a base of its own leaves BASE out."""
 GATE_OPTIONS = tuple(parameter.name for parameter in GATING)
 """Their names among the options that the command is called with."""
 
 _STDOUT = Path("/dev/stdout")
+
+
+def drop_old_files(*names: str | Path | None) -> None:
+    """Remove what an earlier command wrote under these names: what is there is of this command.
+
+    To be called before anything can fail. What only looks like a file is left, such as `/dev/stdout`.
+    """
+    for path in (Path(name) for name in names if name is not None):
+        device = path.absolute().parts[1:2] in (("dev",), ("proc",))
+        with suppress(OSError, RuntimeError):
+            if not device and path.is_file():
+                path.resolve().unlink()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +114,8 @@ class Gating:
     markdown: Path | None
     words: tuple[str, ...] = ()
     """Its options as they were typed."""
+    strict: bool = False
+    """Whether bad verdicts fail a run as missed gates do."""
 
     @classmethod
     def read(
@@ -99,6 +126,7 @@ class Gating:
         junit: str | Path | None = None,
         markdown: str | Path | None = None,
         has_base: bool = False,
+        strict: bool | None = None,
     ) -> "Gating":
         """Read and check the options of gates; raises InputError where one makes no sense.
 
@@ -122,7 +150,9 @@ class Gating:
             (
                 *(word for text in fail_on or () for word in ("--fail-on", text)),
                 *(word for flag, one in given.items() if one is not None for word in (flag, str(one))),
+                *(("--strict",) if strict else ()),
             ),
+            bool(strict),
         )
 
     def expect(self, *configs: RunConfig) -> None:
@@ -216,7 +246,8 @@ class Gating:
     ) -> int:
         """Evaluate every gate, write the files that were asked for, and print; returns the exit status.
 
-        That is 1 where a gate was missed or an invariant does not hold, else 0. In the Markdown file
+        That is 1 where a gate was missed, an invariant does not hold, or most transactions failed, and
+        with `strict` where any verdict is bad; else 0. In the Markdown file
         `answer` stands in place of what each run found, where several found something together, and
         `markdown` in place of answers and figures, for a command that says them in its own way.
         `unmeasured` is what there is nothing to judge of. `first` is printed before the gates; nothing
@@ -227,7 +258,7 @@ class Gating:
         """
         from reports.gates import judge
 
-        judged = [judge(self.conditions, subject) for subject in subjects]
+        judged = [judge(self.conditions, subject, strict=self.strict) for subject in subjects]
         if self.junit is not None:
             from reports.junit import to_junit
 

@@ -44,7 +44,7 @@ def _predict(*, from_run: Path | None = None, as_json: bool = False, **options: 
     answers = [_from_options(config)] if from_run is None else _from_run(config, from_run)
     if as_json:
         told = {"format": 1, "forecasts": [answer.as_json() for answer in answers]}
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        print(json.dumps(told, indent=2))
         return
     for place, answer in enumerate(answers):
         if place:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from loadtest.config import RunConfig
-from loadtest.errors import InputError, TargetError
+from loadtest.errors import InputError, OccbenchError, TargetError
 
 _SWEEP = "sweep.json"
 """What tells a sweep's folder from a run's."""
@@ -53,6 +53,10 @@ def _report(
         bool,
         typer.Option("--refresh", help="First fetch what Aurora DSQL counted, from CloudWatch."),
     ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="End with status 1 if a report finds anything bad."),
+    ] = False,
     dpu_price: Annotated[
         str | None,
         typer.Option(
@@ -86,6 +90,22 @@ def _report(
         raise typer.Exit(InputError.exit_code)
     if not complete:
         raise typer.Exit(TargetError.exit_code)
+    if strict and not all(map(_nothing_bad, runs)):
+        raise typer.Exit(OccbenchError.exit_code)
+
+
+def _nothing_bad(folder: Path) -> bool:
+    """Whether no report of a run, or of any point of a sweep, has a bad verdict."""
+    from reports.gates import bad_verdicts, read_summary
+
+    if not (folder / _SWEEP).is_file():
+        return not bad_verdicts(read_summary(folder))
+    from reports.sweep.folder import read_sweep
+    from reports.sweep.study import read_study
+    from reports.sweep.trust import attention
+
+    points = [folder / str(point.folder) for point in read_sweep(folder).done]
+    return not attention(read_study(folder)) and all(map(_nothing_bad, points))
 
 
 def _refuse(runs: list[Path], together: Path | None, dpu_price: str | None) -> None:

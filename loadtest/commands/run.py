@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from loadtest.commands.data_folder import DataFolder
-from loadtest.commands.gating import GATE_OPTIONS, GATING, Gating
+from loadtest.commands.gating import GATE_OPTIONS, GATING, Gating, drop_old_files
 from loadtest.commands.report import write_and_print
 from loadtest.config import RunConfig
 from loadtest.errors import INTERRUPTED, InputError, OccbenchError
@@ -62,14 +62,17 @@ def _run_load(**options: Any) -> None:
     `occbench run --fail-on 'p99 > 50ms' --fail-on 'conflict_rate > base + 10%' --base results/main`
     """
     gates = {name: options.pop(name) for name in GATE_OPTIONS if name in options}
+    drop_old_files(gates.get("junit"), gates.get("markdown"))
     config = RunConfig.read(**options)
     # Before anything that waits is imported, see headless.py; gates read reports, which do.
     from loadtest.headless import run_headless
     from loadtest.preflight import Plan
+    from reports import drawing
     from seed import contents, key_source
 
     gating = Gating.read(**gates)
     gating.expect(config)
+    drawing.check()
 
     def expect_of(plan: Plan) -> None:
         # Without --accounts only the tables say how many there are.

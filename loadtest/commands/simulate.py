@@ -35,8 +35,10 @@ def _simulate(**options: Any) -> None:
     `occbench simulate --regions east:2,west --round-trips east/west=62 --users 1000`
     """
     from loadtest.simulation import simulate
+    from reports import drawing
 
     config = SimulateConfig.read(**options)
+    drawing.check()
     try:
         with _shown() as progress:
             folder = simulate(config, progress)

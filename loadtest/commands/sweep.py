@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loadtest.commands.gating import GATE_OPTIONS, GATING, Gating
+from loadtest.commands.gating import GATE_OPTIONS, GATING, Gating, drop_old_files
 from loadtest.config import RunConfig
 from loadtest.errors import INTERRUPTED, InputError, OccbenchError, TargetError
 from loadtest.options import as_command
@@ -48,10 +48,14 @@ def _sweep(repeats: int | None = None, resume: Path | None = None, **options: An
     from loadtest.sweep.measure import alone
     from loadtest.sweep.plan import begin
     from loadtest.sweep.plan import resume as go_on
+    from reports import drawing
     from seed import contents, key_source
 
-    gating = Gating.read(**{name: options.pop(name) for name in GATE_OPTIONS if name in options})
+    gates = {name: options.pop(name) for name in GATE_OPTIONS if name in options}
+    drop_old_files(gates.get("junit"), gates.get("markdown"))
+    gating = Gating.read(**gates)
 
+    drawing.check()
     data: DataOfTargets = {}
 
     def check(configs: Sequence[RunConfig]) -> None:
@@ -146,7 +150,7 @@ def _found(sweep: "Sweep", point: "Point") -> str:
 
 def _conclude(sweep: "Sweep", gating: Gating) -> int:
     """Write and print the report, name the points that failed, judge the gates; the exit status."""
-    from reports.gates import Unmeasured
+    from reports.gates import Unmeasured, bad_verdicts
     from reports.sweep import answer_of_sweep, write_sweep_report
 
     for point in sweep.failed:
@@ -155,7 +159,6 @@ def _conclude(sweep: "Sweep", gating: Gating) -> int:
     if sweep.done:
         report = write_sweep_report(sweep.folder)
         answer = answer_of_sweep(sweep.folder)
-        first = f"{answer}\n{report}"
     subjects, unmeasured = [], []
     for point in sorted(sweep.file.points, key=sweep.place_of):
         name = sweep.describe(point)
@@ -165,9 +168,16 @@ def _conclude(sweep: "Sweep", gating: Gating) -> int:
             failed = point.state == "failed"
             why = str(point.reason) if failed else "not measured yet"
             unmeasured.append(Unmeasured(name, why, failed))
+    if sweep.done:
+        bad = [f"{one.name}: {each['text']}" for one in subjects for each in bad_verdicts(one.summary)]
+        more = [f"and {len(bad) - _MOST_SAID} more, see the report"] if len(bad) > _MOST_SAID else []
+        first = "\n".join([answer, *bad[:_MOST_SAID], *more, str(report)])
     status = gating.conclude(subjects, answer=answer, unmeasured=unmeasured, first=first)
     return TargetError.exit_code if sweep.failed else status
 
+
+_MOST_SAID = 50
+"""Bad verdicts of points that the terminal names."""
 
 _REPEATS = Parameter(
     "repeats",

@@ -1,22 +1,28 @@
 """What a scenario is made of."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from loadtest.access import AccessLaw
 from loadtest.errors import InputError
 from loadtest.invariant import Invariant
-from loadtest.keyspace import KeySpace, KeyType
+from loadtest.key_type import KeyType
 from loadtest.table import Table
 from loadtest.targets.base import Language
 from loadtest.targets.calls import CallSession
 from loadtest.targets.dialect import Dialect, Statement
 from loadtest.targets.items import ItemSession
 from loadtest.targets.sql import SqlSession
+
+if TYPE_CHECKING:
+    # Scenarios are listed in help texts, which have no use for it.
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from loadtest.access import AccessLaw
+    from loadtest.keyspace import KeySpace
 
 
 class Work(NamedTuple):

@@ -4,16 +4,14 @@ Debit the payer, see that it did not go below zero, credit the payee, commit: ea
 round trip, as an application does it that must look at the balance between the two updates.
 """
 
+from __future__ import annotations
+
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from loadtest.access import AccessLaw
 from loadtest.invariant import Invariant
-from loadtest.keyspace import KeySpace, KeyType
+from loadtest.key_type import KeyType
 from loadtest.scenarios.base import Scenario, Work
 from loadtest.table import Column, Table
 from loadtest.targets.base import Session, StatementFailed
@@ -21,6 +19,13 @@ from loadtest.targets.calls import INSUFFICIENT_FUNDS, CallSession
 from loadtest.targets.dialect import Dialect, Statement
 from loadtest.targets.items import Change, ItemSession, Refused
 from loadtest.targets.sql import SqlSession
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from loadtest.access import AccessLaw
+    from loadtest.keyspace import KeySpace
 
 LARGEST_AMOUNT = 10
 """Amounts are whole, drawn evenly from 1 to this."""

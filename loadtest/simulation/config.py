@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BeforeValidator, field_validator, model_validator
 
-from loadtest.access import AccessLaw, parse_access
 from loadtest.config import (
     BLOCK,
     DURATION,
@@ -31,7 +30,7 @@ from loadtest.config import (
 )
 from loadtest.dealing import deal
 from loadtest.errors import InputError
-from loadtest.keyspace import KeyType
+from loadtest.key_type import KeyType
 from loadtest.messages import quoted
 from loadtest.numbers import number_of
 from loadtest.retry import RetryPolicy
@@ -43,6 +42,9 @@ from loadtest.simulation.regions import (
     parse_round_trips,
     trips_to_decision,
 )
+
+if TYPE_CHECKING:
+    from loadtest.access import AccessLaw
 
 STATEMENTS = 3
 """What a transfer sends before COMMIT, each answered before the next: BEGIN, debit, credit."""
@@ -214,8 +216,10 @@ class SimulateConfig(Options):
         """Which Region each user writes through, by its place in the list."""
         return deal(self.user_count(), [region.weight for region in self.region_list()])
 
-    def law(self) -> AccessLaw:
+    def law(self) -> "AccessLaw":
         """Which account comes next."""
+        from loadtest.access import parse_access
+
         return parse_access(self.skew, self.accounts)
 
     def measured_ns(self) -> tuple[int, int]:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from loadtest import parquet
 from loadtest.attempt import ATTEMPT_SCHEMA, OUTCOME_CODE, OUTCOMES, Outcome
 from loadtest.simulation.engine import Rows
 
@@ -53,11 +54,12 @@ class Record:
         path = self._folder / f"000-{len(self.files):05d}.parquet"
         temporary = path.with_suffix(".part")
         # Nanoseconds hardly repeat: a dictionary of them takes half of the time and gains nothing.
-        pq.write_table(
-            self.table(rows, size), temporary, compression="zstd", compression_level=-1,
-            use_dictionary=[*_WORDS, "sqlstate"], write_statistics=list(_SAID_BY_NOBODY),
-            column_encoding=dict.fromkeys(_NUMBERS, "DELTA_BINARY_PACKED"),
-        )  # fmt: skip
+        with parquet.writing(temporary) as file:
+            pq.write_table(
+                self.table(rows, size), file, compression="zstd", compression_level=-1,
+                use_dictionary=[*_WORDS, "sqlstate"], write_statistics=list(_SAID_BY_NOBODY),
+                column_encoding=dict.fromkeys(_NUMBERS, "DELTA_BINARY_PACKED"),
+            )  # fmt: skip
         temporary.replace(path)
         self.files[path.name] = size
         self.attempts += size

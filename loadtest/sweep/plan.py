@@ -7,6 +7,7 @@ they differ in is more than the noise of one moment. The design is that of D. C.
 Analysis of Experiments, chapter 4 ("Randomized Blocks").
 """
 
+import json
 import math
 import os
 import random
@@ -23,10 +24,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from loadtest import runfolder
-from loadtest.access import canonical_skew
 from loadtest.config import RunConfig, flag_of
 from loadtest.errors import InputError, OccbenchError
 from loadtest.json_file import read_json
+from loadtest.skew import canonical_skew
 from loadtest.sweep.axes import AXES, TARGET, labels_of, shown_target, split_options
 
 FORMAT = 1
@@ -140,7 +141,7 @@ class Sweep:
         temporary = self.folder / f"{SWEEP_FILE}.part"
         try:
             with temporary.open("w", encoding="utf-8") as file:
-                file.write(self.file.model_dump_json(indent=2) + "\n")
+                file.write(json.dumps(self.file.model_dump(mode="json"), indent=2) + "\n")
                 file.flush()
                 # A name that is replaced before the content has reached the disk would be of an empty
                 # file after a power failure, and hours of measuring without a plan.

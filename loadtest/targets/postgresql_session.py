@@ -7,7 +7,7 @@ watcher of the hub that the connection keeps for its whole life.
 
 from collections.abc import Callable, Sequence
 from time import monotonic_ns
-from typing import cast
+from typing import Any, cast
 
 import psycopg
 from gevent import get_hub
@@ -59,8 +59,8 @@ class PostgresSession:
         self._pgconn.nonblocking = 1
         hub = get_hub()
         self._to_hub: Callable[[], object] = hub.switch
-        self._readable = hub.loop.io(self._pgconn.socket, _READ)
-        self._either = hub.loop.io(self._pgconn.socket, _READ | _WRITE)
+        self._readable: Any = hub.loop.io(self._pgconn.socket, _READ)
+        self._either: Any = hub.loop.io(self._pgconn.socket, _READ | _WRITE)
         if patience := patience_s(self._connection.info.get_parameters()):
             self.patience_s = patience
             watch(self)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import reports.drawing  # noqa: F401
 from loadtest.errors import OccbenchError
 from reports.compare import words
 from reports.compare.comparison import RunComparison

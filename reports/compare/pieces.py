@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +77,7 @@ class Pieces:
         """The same time in at most `count` pieces, neighbours taken together as evenly as possible."""
         starts = np.arange(count) * len(self) // count
 
-        sums = {
+        sums: dict[str, Any] = {
             field.name: np.add.reduceat(getattr(self, field.name), starts, axis=0)
             for field in fields(self)
             if field.name not in ("middles_ms", "figures")

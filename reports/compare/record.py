@@ -54,7 +54,7 @@ def _effect(e: Effect) -> dict[str, Any]:
 
 def write_json(comparison: RunComparison, path: Path) -> None:
     """Write the comparison; raises OccbenchError if that cannot be done."""
-    text = json.dumps(to_record(comparison), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    text = json.dumps(to_record(comparison), indent=2, allow_nan=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text)

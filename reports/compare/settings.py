@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loadtest.access import canonical_skew
 from loadtest.errors import InputError
 from loadtest.messages import quoted
+from loadtest.skew import canonical_skew
 from reports.run_file import Run
 from reports.style import count, seconds
 

@@ -7,7 +7,7 @@ from itertools import groupby, product
 from statistics import mean
 from typing import Any
 
-from reports.style import DASH, THIN, about, milliseconds, number
+from reports.style import DASH, THIN, about, milliseconds, number, plural
 from reports.sweep.cost import HURTS, OnsetState
 from reports.sweep.folder import Axis
 from reports.sweep.knee import KneeState
@@ -18,6 +18,7 @@ from reports.sweep.study import (
     Place,
     Study,
     Values,
+    failing,
     position,
     setting,
     span,
@@ -47,7 +48,18 @@ class Answer:
 
 
 def answer(study: Study, attention: tuple[str, ...] = ()) -> Answer:
-    """What the sweep found."""
+    """What the sweep found; points that are of another load than others, for transactions failed there,
+    come first.
+    """
+    found = _answer(study, attention)
+    if not (points := failing(study)):
+        return found
+    most = about(max(share for _, share in points))
+    first = f"At {plural(len(points), 'point')} up to {most} of transactions failed or were refused."
+    return replace(found, headline=f"{first} {found.headline}")
+
+
+def _answer(study: Study, attention: tuple[str, ...]) -> Answer:
     if not any(place.middle("throughput_tps") for curve in study.curves for place in curve.places):
         return Answer("Nothing was committed at any point.", "", attention)
     if all(curve.onset is None for curve in study.curves):

@@ -33,8 +33,12 @@ class Measured:
     attempts: int
     committed: int
     conflicts: int
+    decided: int
+    """Attempts that committed or conflicted."""
     transactions: int
     """Those that ended."""
+    counted: int
+    """Those that committed or gave up, which alone have a latency."""
     retried: int
     give_ups: int
     throughput_tps: float
@@ -47,6 +51,11 @@ class Measured:
     predicted_high: float | None
     cost: float | None
     """See `cost.contention_cost`."""
+
+    @property
+    def lost(self) -> float:
+        """The share of transactions that failed or were refused."""
+        return 1 - self.counted / self.transactions if self.transactions else 0.0
 
     @property
     def power(self) -> float | None:
@@ -145,7 +154,9 @@ def _measured(one: dict[str, Any]) -> Measured:
         attempts=attempts,
         committed=_count(one, "committed"),
         conflicts=_count(one, "conflicts", attempts),
+        decided=_count(one, "decided", attempts) if "decided" in one else attempts,
         transactions=transactions,
+        counted=_count(one, "counted", transactions) if "counted" in one else transactions,
         retried=_count(one, "retried", transactions),
         give_ups=_count(one, "give_ups", transactions),
         throughput_tps=_known(one, "throughput_tps") or 0.0,

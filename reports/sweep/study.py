@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from loadtest.errors import InputError
+from reports.shares import FELT
 from reports.sweep.cost import Onset, OnsetState, find_onset
 from reports.sweep.folder import Axis, Point, Sweep, read_sweep
 from reports.sweep.knee import Knee, KneeState, find_knee
@@ -225,6 +226,12 @@ def _curves(study: Study) -> Iterator[Curve]:
                 yield _found(study, one, panel, places)
 
 
+def failing(study: Study) -> list[tuple[Point, float]]:
+    """Points at which a share of transactions failed or was refused that is felt, with the largest."""
+    shares = ((p, max(run.lost for run in f.series.values())) for p, f in study.reported)
+    return [(point, share) for point, share in shares if share >= FELT]
+
+
 def _panel(study: Study, point: Point) -> Values:
     return tuple(point.values[axis.name] for axis in study.panels)
 
@@ -275,7 +282,7 @@ def _law(study: Study, series: Series, panel: Values, places: tuple[Place, ...])
     if series.target is not None:
         return NoFit("no law of one target: the users are those of all targets together")
     # What the generator could not do says nothing of the database.
-    used = [place for place in places if not place.limited]
+    used = [p for p in places if not p.limited and all(run.lost < FELT for run in p.runs)]
     users = [place.value for place in used for _ in place.runs]
     tps = [run.throughput_tps for place in used for run in place.runs]
     return fit_law(users, tps, int(study.sweep.config.get("seed") or 0))
@@ -291,6 +298,7 @@ __all__ = [
     "Series",
     "Study",
     "Values",
+    "failing",
     "position",
     "read_study",
     "setting",

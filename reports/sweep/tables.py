@@ -65,9 +65,9 @@ def _cells(run: Measured) -> tuple[str, ...]:
         band = between(run.predicted_low, run.predicted_high)
     return (
         number(run.throughput_tps),
-        _counted(run.conflicts, run.attempts),
+        _counted(run.conflicts, run.decided),
         band,
-        _counted(run.retried, run.transactions),
+        _counted(run.retried, run.counted),
         _ABSENT if run.cost is None else about(run.cost),
         milliseconds(run.p50_ms),
         milliseconds(run.p99_ms),

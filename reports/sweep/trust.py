@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from reports.style import about, count, plural
 from reports.sweep.folder import Point
 from reports.sweep.measured import Measured
-from reports.sweep.study import Study, setting
+from reports.sweep.study import Study, failing, setting
 from reports.verdict import Verdict
 
 _MOST_NAMED = 3
@@ -16,7 +16,14 @@ _BAND_ALLOWANCE = 0.1
 
 def verdicts(study: Study) -> list[Verdict]:
     """The lines, bad news first."""
-    found = [*_missing(study), *_broken(study), *_limits(study), *_band(study), *_spread(study)]
+    found = [
+        *_missing(study),
+        *_broken(study),
+        *_failed(study),
+        *_limits(study),
+        *_band(study),
+        *_spread(study),
+    ]
     return sorted(found, key=lambda note: ("bad", "note", "good").index(note.state))
 
 
@@ -69,6 +76,19 @@ def _broken(study: Study) -> Iterator[Verdict]:
         )
 
 
+def _failed(study: Study) -> Iterator[Verdict]:
+    found = failing(study)
+    if found:
+        most = max(share for _, share in found)
+        yield Verdict(
+            "failures",
+            "bad",
+            f"At {plural(len(found), 'point')} up to {about(most)} of transactions failed or were "
+            f"refused ({_named(study, [point for point, _ in found])}): what is left there is of "
+            "another load than at the others, and no law is fitted to it.",
+        )
+
+
 def _limits(study: Study) -> Iterator[Verdict]:
     limited = [p for p, figures in study.reported if figures.generator_was_limit]
     if limited:
@@ -100,7 +120,7 @@ def _limits(study: Study) -> Iterator[Verdict]:
 
 def _band(study: Study) -> Iterator[Verdict]:
     runs = [run for curve in study.curves for place in curve.places for run in place.runs]
-    judged = [run for run in runs if run.predicted_low is not None and run.attempts]
+    judged = [run for run in runs if run.predicted_low is not None and run.decided]
     if not judged:
         return
     sides = [_side(run) for run in judged]
@@ -122,7 +142,7 @@ def _band(study: Study) -> Iterator[Verdict]:
 def _side(run: Measured) -> int:
     """1 above the band, −1 below, 0 within, with the allowances of docs/methodology.md."""
     low, high, rate = run.predicted_low or 0.0, run.predicted_high or 0.0, run.conflict_rate or 0.0
-    n = run.attempts
+    n = run.decided
 
     def chance(expected: float) -> float:
         return (3 * math.sqrt(max(expected * (1 - expected), 0.0) * n) + 1) / n

@@ -26,6 +26,7 @@ def write_sweep_report(folder: Path) -> Path:
         OccbenchError: if the files cannot be written.
     """
     # Drawing needs matplotlib, which takes half a second to import.
+    import reports.drawing  # noqa: F401
     from reports.sweep.page import render
 
     study = read_study(folder)
@@ -46,6 +47,7 @@ def publish_sweep(folder: Path) -> "Publication":
     Raises:
         InputError: if the folder is not a sweep's, or none of its points can be reported.
     """
+    import reports.drawing  # noqa: F401
     from reports.sweep.page import publication_of
 
     return publication_of(read_study(folder))

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from reports.answer import Answer
+from reports.answer import Answer, unlike_first
 from reports.certainty import conflict_rate
 from reports.figures import Figures
 from reports.style import DASH, THIN, about, number
@@ -34,6 +35,12 @@ SIMULATED = (
 
 def answer_together(collection: Collection, rows: Sequence[Row]) -> Answer:
     """The headline gives the figures or how far they reach, the lede what the runs differ in."""
+    found = _answer(collection, rows)
+    first = unlike_first([line.figures for row in rows for line in row.lines])
+    return replace(found, headline=f"{first} {found.headline}") if first else found
+
+
+def _answer(collection: Collection, rows: Sequence[Row]) -> Answer:
     runs = len(collection.runs)
     lede = " ".join(text for text in (_most(rows, runs), _apart(collection)) if text)
     if not any(line.figures.committed for row in rows for line in row.lines):

@@ -198,9 +198,9 @@ def retries(rows: Sequence[Row]) -> Chart:
     for place, row in enumerate(rows):
         for line in row.lines:
             f, y = line.figures, drawn.at(place, line.key_type)
-            if f.retry_rate is None or not f.transactions:
+            if f.retry_rate is None or not f.counted:
                 continue
-            lost = f.give_ups / f.transactions
+            lost = f.give_ups / f.counted
             if f.give_ups:
                 drawn.axes.plot(
                     [lost], [y], "x", color=look(line.key_type).colour, markersize=6.5,

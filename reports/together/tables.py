@@ -38,6 +38,7 @@ COLUMNS: tuple[Column, ...] = (
     ("p99", lambda f: Cell(percentile(f.latency, "p99"))),
     ("Retried", lambda f: Cell(_ABSENT if f.retry_rate is None else retry_rate(f))),
     ("Gave up", lambda f: Cell(count(f.give_ups))),
+    ("Failed", lambda f: Cell(count(f.failed + f.refused) if f.failed + f.refused else _ABSENT)),
     ("Attempts", lambda f: Cell(count(f.attempts))),
 )
 

@@ -16,6 +16,7 @@ def write_together(folders: Sequence[Path], file: Path) -> Path:
         OccbenchError: if the file cannot be written.
     """
     # Drawing needs matplotlib, which takes half a second to import.
+    import reports.drawing  # noqa: F401
     from reports.together.page import render
 
     page = render(publish_together(folders))
@@ -33,6 +34,7 @@ def publish_together(folders: Sequence[Path]) -> Publication:
     Raises:
         InputError: as `write_together`.
     """
+    import reports.drawing  # noqa: F401
     from reports.together.publish import publish
     from reports.together.runs import read_runs
 

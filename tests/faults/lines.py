@@ -8,11 +8,12 @@ import pytest
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """Give the line of a fault where pytest would print a letter."""
-    promises = [str(text) for name, text in report.user_properties if name == "promise"]
+    said = getattr(report, "user_properties", ())
+    promises = [str(text) for name, text in said if name == "promise"]
     over = report.when == "call" or (report.when == "setup" and not report.passed)
     if not promises or not over:
         return None
-    found = "; ".join(str(text) for name, text in report.user_properties if name == "measured")
+    found = "; ".join(str(text) for name, text in said if name == "measured")
     line = f"{report.outcome:7} {report.duration:5.1f} s  {promises[0]}"
     line += f" [{found}]" if found else ""
     return report.outcome, f"{line}\n", line

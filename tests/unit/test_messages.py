@@ -6,6 +6,7 @@ import pytest
 
 from loadtest import cli
 from loadtest.errors import InputError
+from loadtest.interrupts import Interrupted
 from loadtest.messages import HIDDEN, one_line, quoted, without, without_secrets
 from loadtest.targets.base import StatementFailed
 
@@ -99,7 +100,7 @@ def test_a_command_does_not_echo_a_target_wherever_it_stands(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["occbench", *words])
-    assert cli._run() == InputError.exit_code
+    assert cli._run(Interrupted()) == InputError.exit_code
     said = capsys.readouterr()
     assert SECRET not in said.out + said.err
     assert len(said.err.splitlines()) == 1

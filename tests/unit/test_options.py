@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from loadtest.access import parse_skew
 from loadtest.application import app
 from loadtest.config import RunConfig, SeedConfig
 from loadtest.errors import InputError
@@ -26,6 +25,7 @@ from loadtest.options import (
     to_locust,
 )
 from loadtest.retry import POLICIES
+from loadtest.skew import parse_skew
 
 SECONDS = st.floats(0, 3600, allow_nan=False)
 POSITIVE = st.floats(1e-3, 1e6, allow_nan=False)

@@ -281,10 +281,12 @@ def test_ratios_are_never_given_as_a_percentage_of_more(tmp_path: Path) -> None:
     assert "% higher" not in caption
 
 
-def test_the_terminal_has_two_lines(tmp_path: Path) -> None:
+def test_the_terminal_has_two_lines_and_every_bad_verdict(tmp_path: Path) -> None:
     folder = write_fake_run(tmp_path, FakeRun(**SMALL))
     write_report(folder)
-    assert len(answer_of(folder).splitlines()) == 2
+    bad = [v["text"] for v in summarise(folder)["verdicts"] if v["state"] == "bad"]
+    assert bad
+    assert answer_of(folder).splitlines()[2:] == bad
 
 
 def test_the_terminal_says_what_is_broken_and_what_the_probes_found(tmp_path: Path) -> None:

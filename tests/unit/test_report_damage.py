@@ -10,22 +10,26 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from loadtest.consistency import FILE, PROBE_SCHEMA
 from loadtest.errors import InputError
 from loadtest.json_file import read_json
 from reports import summarise
 from reports.basis import basis_of
 from reports.compare.pieces import read_pieces
+from reports.consistency import find_consistency
 from reports.gates import read_summary
 from reports.run_file import read_run
 from reports.sweep.folder import read_sweep
 from tests.run_folders import FakeRun, hand_made, run_json, table_of, write_attempts, write_fake_run
 
 _MEMORY = 2 << 30
+_WHOLE = FakeRun(tps=40, duration_s=4, warmup_s=1, targets=("east", "west"))
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +123,7 @@ BAD_VALUES: list[tuple[str, Any]] = [
     ("start_ns", 2**63 - 1), ("start_ns", 0), ("intended_start_ns", 1), ("transaction", -1),
     ("accounts", [-1]), ("accounts", [2**63 - 1]), ("accounts", [0] * 40_000), ("user", -5),
     ("remote_ns", -7), ("remote_retries", -7), ("read_units", float("nan")),
-    ("write_units", float("inf")),
+    ("write_units", float("inf")), ("target", "a\nb"), ("outcome", "x" * 5000), ("key_type", "\0"),
 ]  # fmt: skip
 
 
@@ -150,9 +154,46 @@ def test_text_that_is_none(tmp_path: Path) -> None:
     refused(lambda: summarise(tmp_path), "0-00000.parquet is damaged")
 
 
+def test_a_key_type_of_which_nothing_came_to_commit(tmp_path: Path) -> None:
+    """Its table was dropped: a prediction is from the other one."""
+    folder = write_fake_run(tmp_path, _WHOLE)
+    (path,) = (folder / "attempts").iterdir()
+    table = pq.read_table(path)
+    failed = pc.equal(table["key_type"].cast(pa.string()), "uuid")
+    for name in ("commit_ns", "window_low_ns", "window_high_ns"):
+        place = table.schema.get_field_index(name)
+        column = pc.if_else(failed, pa.scalar(0, pa.int64()), table[name])
+        table = table.set_column(place, table.field(name), column)
+    pq.write_table(table, path)
+    assert list(basis_of(folder).key_types) == ["int"]
+
+
+PROBE = {
+    "writer": "a", "reader": "b", "at_ns": 1, "commit_ns": 1, "read_ns": 1, "stale_ns": None,
+    "seen": True, "failed": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("at_ns", None), ("at_ns", "1"), ("read_ns", -(2**60)), ("stale_ns", 1.5), ("writer", None)],
+)
+def test_consistency_probes_that_cannot_be(tmp_path: Path, column: str, value: Any) -> None:
+    fine = pa.table(
+        {name: pa.array([one], PROBE_SCHEMA.field(name).type) for name, one in PROBE.items()}
+    )
+    pq.write_table(fine, tmp_path / FILE)
+    found = find_consistency(tmp_path)
+    assert found is not None
+    assert found.overall.made == 1
+    place = fine.schema.get_field_index(column)
+    kind = PROBE_SCHEMA.field(column).type if isinstance(value, int | None) else None
+    pq.write_table(fine.set_column(place, column, pa.array([value], kind)), tmp_path / FILE)
+    refused(lambda: find_consistency(tmp_path), "consistency.parquet is damaged")
+
+
 # Whatever else is wrong
 
-_WHOLE = FakeRun(tps=40, duration_s=4, warmup_s=1, targets=("east", "west"))
 _ANYTHING = st.one_of(
     st.none(),
     st.booleans(),
@@ -187,3 +228,20 @@ def test_any_value_in_a_run_file(whole: Path, place: tuple[Any, ...], value: Any
     for read in (summarise, basis_of, lambda f: read_pieces(f, read_run(f))):
         with contextlib.suppress(InputError):
             read(whole)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1), byte=st.integers(0, 255), keep=st.sampled_from([1.0, 1.0, 0.99, 0.5]))
+def test_any_byte_in_a_file_of_attempts(whole: Path, place: float, byte: int, keep: float) -> None:
+    """Most of them in its footer, which says what all others are."""
+    path = whole / "attempts" / "0-00000.parquet"
+    content = path.read_bytes()
+    spoilt = bytearray(content[: round(keep * len(content))])
+    spoilt[-1 - int(place**3 * (len(spoilt) - 1))] = byte
+    (whole / "run.json").write_text(json.dumps(run_json(_WHOLE)))
+    path.write_bytes(bytes(spoilt))
+    try:
+        with contextlib.suppress(InputError):
+            summarise(whole)
+    finally:
+        path.write_bytes(content)

@@ -42,7 +42,14 @@ def default_data_folder() -> Path:
         return Path(chosen)
     if os.geteuid() == 0:
         return Path("/var/lib/occbench")
-    return platformdirs.user_data_path("occbench")
+    try:
+        return platformdirs.user_data_path("occbench")
+    except RuntimeError:
+        raise InputError(
+            f"user {name_of(os.geteuid())} has no home folder for the database: neither HOME nor "
+            "/etc/passwd names one; give a data folder in OCCBENCH_DATA or as "
+            "--target embedded?data=FOLDER"
+        ) from None
 
 
 class DataFolder:
@@ -56,7 +63,10 @@ class DataFolder:
                 "give one of printable characters"
             )
         # Without links, as the kernel names the folder a process works in (`works_in`).
-        self.path = chosen.expanduser().resolve()
+        try:
+            self.path = chosen.expanduser().resolve()
+        except RuntimeError:
+            raise InputError(f"data folder {chosen}: there is no such user; give another") from None
         self.pgdata = self.path / "postgresql"
         self.unfinished = self.path / "postgresql.new"
         self.doomed = self.path / "postgresql.old"

@@ -1,0 +1,34 @@
+"""A run's folder: where none can be made, it is said in one line."""
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from loadtest import runfolder
+from loadtest.errors import InputError
+
+
+@pytest.mark.parametrize("what", ["file", "fifo", "dangling", "loop", "file/x", 300 * "x"])
+def test_whatever_is_no_folder_is_refused(tmp_path: Path, what: str) -> None:
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(InputError, match="give another with --out"):
+        runfolder.create(tmp_path / what, "label", datetime(2026, 1, 1))
+
+
+def test_a_name_that_is_not_utf_8_is_refused_and_shown(tmp_path: Path) -> None:
+    results = tmp_path / os.fsdecode(b"r\xe9")
+    with pytest.raises(InputError, match=r"r\\xe9: the folder's name is not UTF-8; give another"):
+        runfolder.create(results, "label", datetime(2026, 1, 1))
+    assert not results.exists()
+
+
+def test_a_word_that_is_not_utf_8_is_kept_in_the_file(tmp_path: Path) -> None:
+    word = os.fsdecode(b"keys\xe9.txt")
+    runfolder.write_run_file(tmp_path, {"keys_from": word})
+    assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == {"keys_from": word}
