@@ -5,8 +5,8 @@ import json
 import os
 import sys
 from pathlib import Path
+from select import select
 from signal import SIGKILL, SIGTERM
-from time import sleep
 from typing import Any
 
 _START = (
@@ -70,13 +70,14 @@ def end_with(parent: int, grace_s: float = _WORKER_GRACE_S) -> None:
 
 
 def _watch(parent: int, grace_s: float) -> None:
-    pause = _original("time", "sleep", sleep)
+    # A wait that begins now, where `time.sleep` computes a moment: no clock that is set moves it.
+    pause = _original("select", "select", select)
     while os.getppid() == parent:
-        pause(_LOOK_S)
+        pause((), (), (), _LOOK_S)
     again_s = min(_AGAIN_S, grace_s)
     for signal_number, pause_s in ((SIGTERM, again_s), (SIGTERM, grace_s - again_s), (SIGKILL, 0.0)):
         os.kill(os.getpid(), signal_number)
-        pause(pause_s)
+        pause((), (), (), pause_s)
 
 
 def _original(module: str, name: str, current: Any) -> Any:
