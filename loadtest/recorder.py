@@ -58,9 +58,10 @@ class Recorder:
         self._files = 0
         self.attempts = 0
         self._start_buffer()
-        # Where pandas is installed, pyarrow imports it with its first array: a fifth of a second of
-        # computing that belongs before the run and not into it.
+        # With its first arrays pyarrow imports pandas, where that is installed, and dateutil: up to a
+        # fifth of a second of computing that belongs before the run and not into it.
         pa.array(np.zeros(1))
+        pa.array([""])
 
     def _start_buffer(self) -> None:
         self._buffer = bytearray(ROWS_A_FILE * _WIDTH)

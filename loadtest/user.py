@@ -79,6 +79,8 @@ def run_user(  # noqa: C901 - see the head of the file
                 try:
                     if session is None:
                         session = door.open()
+                        if not is_running():
+                            return  # it came when the run was over
                         engine.served.add(number)
                     started = monotonic_ns()
                     committed = operation(session, key_type, work)

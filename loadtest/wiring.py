@@ -422,9 +422,11 @@ class Wiring:
                 f"{probes:,} consistency probes could not be written to {run.folder}: {why}; the rest "
                 "is there"
             )
-        if self.error is not None:
-            self._give_up(self.error)
-        self._finished(run.folder)
+        try:
+            self._finished(run.folder)
+        finally:
+            if self.error is not None:
+                self._give_up(self.error)
 
     # Between master and workers
 

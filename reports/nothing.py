@@ -24,4 +24,5 @@ def why_nothing(run: Run | None) -> str:
             f"{unserved:,} of {users} never had a session: "
             f"{why or 'their connections were not answered'}"
         )
-    return f"in {seconds(measured_s)} no transaction began, for those before it had not been answered"
+    took = seconds(measured_s)
+    return f"in {took} no transaction began, for those of the warm-up had not been answered"

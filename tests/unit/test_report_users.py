@@ -1,0 +1,88 @@
+"""How many users worked, where it is not how many were asked for."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports import summarise
+from reports.nothing import why_nothing
+from reports.run_file import Config, Generator, Run
+from tests.run_folders import FakeRun, run_json, write_fake_run
+
+SMALL: dict[str, Any] = {
+    "keys": ("int",), "tps": 600.0, "duration_s": 12.0, "block_s": 1.0, "warmup_s": 0.0, "users": 32,
+}  # fmt: skip
+
+
+def summary(folder: Path, asked: int, **changes: Any) -> dict[str, Any]:
+    fake = {**SMALL, **changes}
+    config = run_json(FakeRun(**fake))["config"] | {"users": asked}
+    generators = fake.pop("generators", None)
+    run = {"config": config} | ({"generators": generators} if generators else {})
+    return summarise(write_fake_run(folder, FakeRun(**fake, run=run)))
+
+
+def about_users(found: dict[str, Any]) -> list[str]:
+    return [v["text"] for v in found["verdicts"] if v["about"] == "users" and v["state"] == "bad"]
+
+
+def test_as_many_as_were_asked_for_need_no_word(tmp_path: Path) -> None:
+    found = summary(tmp_path, 32)
+    assert found["users"] == {"asked": 32, "committed": 32}
+    assert not about_users(found)
+    assert found["answer"]["lede"].startswith("32 users, ")
+
+
+def test_fewer_are_said_first(tmp_path: Path) -> None:
+    found = summary(tmp_path, 40)
+    assert found["users"] == {"asked": 40, "committed": 32}
+    assert found["answer"]["headline"].startswith("Only 32 of 40 users committed anything. ")
+    assert found["answer"]["lede"].startswith("32 users, ")
+    (text,) = about_users(found)
+    assert text.startswith("32 of 40 users committed anything in the measured time.")
+
+
+def test_more_are_said_first(tmp_path: Path) -> None:
+    found = summary(tmp_path, 30)
+    assert found["answer"]["headline"].startswith("32 users worked, not 30. ")
+    assert len(about_users(found)) == 1
+
+
+def test_an_open_loop_with_few_transactions_needs_few_users(tmp_path: Path) -> None:
+    assert not about_users(summary(tmp_path / "few", 5000, rate=600.0))
+    assert about_users(summary(tmp_path / "many", 100, rate=600.0))
+
+
+def run(**changes: Any) -> Run:
+    facts = {"format": 1, "config": Config(users=16), "measured_from_ns": 10**9, "ended_ns": 9 * 10**9}
+    return Run.model_validate({**facts, "measured_until_ns": 6 * 10**9, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ended_ns": None}, "the run never measured"),
+        ({"measured_from_ns": None, "measured_until_ns": None}, "before all users were started"),
+        (
+            {"measured_from_ns": None, "measured_until_ns": None, "interrupted": True},
+            "the run was interrupted before all of its users",
+        ),
+        ({"measured_until_ns": 10**9}, "its time was over before its warm-up had ended"),
+        (
+            {"measured_until_ns": 10**9, "interrupted": True},
+            "the run was interrupted before its warm-up had ended",
+        ),
+        (
+            {"generators": [Generator(without_session=9), Generator(without_session=7)]},
+            "16 of 16 users never had a session: their connections were not answered",
+        ),
+        (
+            {"generators": [Generator(without_session=16, why_no_session="no route to host")]},
+            "16 of 16 users never had a session: no route to host",
+        ),
+        ({}, "no transaction began, for those of the warm-up had not been answered"),
+    ],
+)
+def test_why_nothing_was_measured(changes: dict[str, Any], words: str) -> None:
+    assert words in why_nothing(run(**changes))
