@@ -108,7 +108,8 @@ class Beside:
         if metric.is_ratio:
             return Reach(value * math.exp(-reach), value * math.exp(reach), reach > WIDEST)
         reach *= new.trials if metric.below == "seconds" else 1.0
-        return Reach(value - reach, value + reach, wide=False)
+        most = 1.0 if metric.kind == "share" else math.inf
+        return Reach(max(0.0, value - reach), min(most, value + reach), wide=False)
 
 
 def _pieces(folder: Path | None) -> dict[SliceName, Pieces]:
@@ -170,7 +171,7 @@ def _count(found: Slice, name: str) -> float | None:
         "decided": ("committed", "conflicts"),
         "counted": ("committed", "give_ups"),
         "ended": ("transactions",),
-        "failed": ("transactions",),
+        "failed": ("failed",),
         "attempts": ("attempts",),
         "errors": (),
         "retried": ("committed", "give_ups"),
@@ -179,8 +180,6 @@ def _count(found: Slice, name: str) -> float | None:
     }[name]
     try:
         total = float(sum(found[part] for part in parts))
-        if name == "failed":
-            return total - float(found["committed"] + found["give_ups"])
         if name == "errors":
             return float(sum(found["errors_by_outcome"].values()))
         if name == "seconds":
