@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from loadtest.commands.gating import FailOn, Gating, JUnit, Markdown
+from loadtest.commands.gating import FailOn, Gating, JUnit, Markdown, to_write
 from loadtest.errors import InputError, OccbenchError
 
 
@@ -85,6 +85,7 @@ def _compare(
     """
     bases, news = [base, *(more_bases or [])], list(new)
     _check_files_differ({"--html": html, "--json": json_file, "--markdown": markdown, "--junit": junit})
+    json_file, html = to_write("--json", json_file), to_write("--html", html)
     from rich.console import Console
 
     from reports.compare import Verdict, compare_runs
