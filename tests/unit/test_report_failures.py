@@ -157,6 +157,7 @@ def test_most_failed_is_no_success(failing: Path) -> None:
     assert not judged.passed
     assert 'name="failures"' in to_junit([judged])
     assert to_markdown([judged]).startswith("## ❌ ")
+    assert " give-ups | failed |" in to_markdown([judged])
     assert "Most transactions failed" in answer_of(failing)
 
 
