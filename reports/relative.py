@@ -26,6 +26,8 @@ Slice = Mapping[str, Any]
 """A slice of summary.json."""
 _SPEED = ("throughput", "committed", "p50")
 """Figures that a comparison judges among those of speed."""
+_FARTHEST = 700.0
+"""A ratio's logarithm beyond which nothing is a number any more."""
 _SURE = 1_000_000
 """Degrees of freedom of what is only counted."""
 
@@ -106,6 +108,7 @@ class Beside:
         level = self._levels[figure in _SPEED] if self._new else ERROR_RATE / 2
         reach = math.sqrt(variance) * float(stdtrit(min(between.freedom, _SURE), 1 - level / 2))
         if metric.is_ratio:
+            reach = min(reach, _FARTHEST)
             return Reach(value * math.exp(-reach), value * math.exp(reach), reach > WIDEST)
         reach *= new.trials if metric.below == "seconds" else 1.0
         most = 1.0 if metric.kind == "share" else math.inf
