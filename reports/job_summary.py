@@ -31,6 +31,8 @@ _COLUMNS = (
     _Column("p99", "p99"),
     _Column("give-ups", "give_ups"),
 )
+_FAILED = _Column("failed", "failures")
+"""Beside them where anything did."""
 
 
 def to_markdown(
@@ -123,15 +125,21 @@ def _answer_of_one(judged: Judged) -> str:
 
 def _figures(judged: Sequence[Judged]) -> str:
     several = len(judged) > 1
-    head = [*(["run"] if several else []), "", *(column.head for column in _COLUMNS)]
+    slices = [found for one in judged for _, found in _finest(one.subject.summary)]
+    columns = (*_COLUMNS, _FAILED) if any(found.get("failed") for found in slices) else _COLUMNS
+    head = [*(["run"] if several else []), "", *(column.head for column in columns)]
     rows = [
-        [*([_plain(one.subject.name)] if several else []), _plain(name), *_cells(found, beside)]
+        [
+            *([_plain(one.subject.name)] if several else []),
+            _plain(name),
+            *_cells(found, beside, columns),
+        ]
         for one in judged
         for name, found, beside in _slices(one.subject)
     ]
     if not rows:
         return ""
-    numbers = range(len(head) - len(_COLUMNS), len(head))
+    numbers = range(len(head) - len(columns), len(head))
     text = "\n".join(_table(head, rows[:_MOST_ROWS], numbers=numbers))
     if len(rows) > _MOST_ROWS:
         text += f"\n\nAnd {plural(len(rows) - _MOST_ROWS, 'more row')}."
@@ -157,8 +165,8 @@ def _finest(summary: Summary) -> Iterator[tuple[str, Slice]]:
         yield from (summary.get("key_types") or {}).items()
 
 
-def _cells(found: Slice, base: Slice | None) -> Iterator[str]:
-    for column in _COLUMNS:
+def _cells(found: Slice, base: Slice | None, columns: Sequence[_Column]) -> Iterator[str]:
+    for column in columns:
         figure = FIGURES[column.figure]
         value = figure.value(found)
         text = "too few" if value is None else shown(figure.kind, value)

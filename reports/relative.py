@@ -26,6 +26,8 @@ Slice = Mapping[str, Any]
 """A slice of summary.json."""
 _SPEED = ("throughput", "committed", "p50")
 """Figures that a comparison judges among those of speed."""
+_FARTHEST = 700.0
+"""A ratio's logarithm beyond which nothing is a number any more."""
 _SURE = 1_000_000
 """Degrees of freedom of what is only counted."""
 
@@ -106,9 +108,11 @@ class Beside:
         level = self._levels[figure in _SPEED] if self._new else ERROR_RATE / 2
         reach = math.sqrt(variance) * float(stdtrit(min(between.freedom, _SURE), 1 - level / 2))
         if metric.is_ratio:
+            reach = min(reach, _FARTHEST)
             return Reach(value * math.exp(-reach), value * math.exp(reach), reach > WIDEST)
         reach *= new.trials if metric.below == "seconds" else 1.0
-        return Reach(value - reach, value + reach, wide=False)
+        most = 1.0 if metric.kind == "share" else math.inf
+        return Reach(max(0.0, value - reach), min(most, value + reach), wide=False)
 
 
 def _pieces(folder: Path | None) -> dict[SliceName, Pieces]:
@@ -170,7 +174,7 @@ def _count(found: Slice, name: str) -> float | None:
         "decided": ("committed", "conflicts"),
         "counted": ("committed", "give_ups"),
         "ended": ("transactions",),
-        "failed": ("transactions",),
+        "failed": ("failed",),
         "attempts": ("attempts",),
         "errors": (),
         "retried": ("committed", "give_ups"),
@@ -179,8 +183,6 @@ def _count(found: Slice, name: str) -> float | None:
     }[name]
     try:
         total = float(sum(found[part] for part in parts))
-        if name == "failed":
-            return total - float(found["committed"] + found["give_ups"])
         if name == "errors":
             return float(sum(found["errors_by_outcome"].values()))
         if name == "seconds":

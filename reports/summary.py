@@ -205,6 +205,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "other": comparison.other,
         "pairs": comparison.pairs,
         "confidence": 0.95,
+        "unlike": [dataclasses.asdict(one) for one in comparison.apart],
         **metrics,
     }
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from loadtest.commands.gating import FailOn, Gating, JUnit, Markdown, drop_old_files
+from loadtest.commands.gating import FailOn, Gating, JUnit, Markdown, drop_old_files, to_write
 from loadtest.errors import InputError, OccbenchError
 from loadtest.messages import quoted
 from loadtest.numbers import number_of
@@ -88,6 +88,7 @@ def _compare(
     drop_old_files(junit, markdown)
     bases, news = [base, *(more_bases or [])], list(new)
     _check_files_differ({"--html": html, "--json": json_file, "--markdown": markdown, "--junit": junit})
+    json_file, html = to_write("--json", json_file), to_write("--html", html)
     from rich.console import Console
 
     from reports.compare import Verdict, compare_runs

@@ -145,8 +145,8 @@ class Gating:
         return cls(
             conditions,
             _read_base(base) if base is not None else None,
-            _to_write("--junit", junit),
-            _to_write("--markdown", markdown),
+            to_write("--junit", junit),
+            to_write("--markdown", markdown),
             (
                 *(word for text in fail_on or () for word in ("--fail-on", text)),
                 *(word for flag, one in given.items() if one is not None for word in (flag, str(one))),
@@ -334,7 +334,7 @@ def _in_terminal(judged: "Sequence[Judged]") -> str:
     return "\n".join([gates_headline(judged), *lines, *notes])
 
 
-def _to_write(flag: str, path: str | Path | None) -> Path | None:
+def to_write(flag: str, path: str | Path | None) -> Path | None:
     """A file that can be written, its folder made; known before the load that it will tell of."""
     if path is None:
         return None

@@ -51,7 +51,7 @@ METRICS = (
     _share("retry_rate", "retry rate", "retried", "counted"),
     _share("give_ups", "give-ups", "given_up", "counted"),
 )
-FAILURES = _share("failures", "failed or refused", "failed", "ended")
+FAILURES = _share("failures", "failed or refused", "lost", "ended")
 JUDGED = (*METRICS, FAILURES)
 """What `compare` judges; failures only where there are any."""
 LIKE_LOAD = ("give_ups", FAILURES.key)
@@ -84,7 +84,7 @@ GATED: dict[str, Metric] = {
             _share("conflict_rate", "conflict rate", "conflicts", "decided"),
             _share("retry_rate", "retry rate", "retried", "counted"),
             _share("give_up_rate", "give-ups", "given_up", "counted"),
-            replace(FAILURES, key="failure_rate"),
+            _share("failure_rate", "failed", "failed", "ended"),
             _share("error_rate", "errors", "errors", "attempts"),
             _count("retries_mean", "retries", "counted"),
             _count("conflicts", "conflicts"),

@@ -38,7 +38,8 @@ class Pieces:
     """One slice of one run in P pieces of time, in their order.
 
     Counts are (P,): of `attempts` those `decided` committed or conflicted, others are `errors`; of
-    `ended` transactions those `counted` committed or gave up, the others `failed` or were refused.
+    `ended` transactions those `counted` committed or gave up; the others are `lost`: they `failed`, or
+    were refused.
     `latency` and `commit` (P, B) count them by their times, in bins of which `middles_ms` has the
     middles (B,).
     `figures` has those of METRICS as the slice's report has them, None where they cannot be had.
@@ -51,6 +52,7 @@ class Pieces:
     ended: NDArray[np.float64]
     counted: NDArray[np.float64]
     failed: NDArray[np.float64]
+    lost: NDArray[np.float64]
     retried: NDArray[np.float64]
     retries: NDArray[np.float64]
     given_up: NDArray[np.float64]
@@ -171,7 +173,7 @@ def _count(attempts: Attempts, mine: NDArray[np.bool_], cut: _Cut) -> Pieces:
     tries = np.flatnonzero(mine)
     tried, fate = cut.of_starts(tries), rows.outcome[tries]
     final, decided, conflicted = rows.final[tries], COUNTED_CODES[fate], CONFLICT_CODES[fate]
-    counted = final & decided
+    counted, refused = final & decided, fate == OUTCOME_CODE[Outcome.REFUSED]
     further = rows.attempt[tries] - 1
     latency_ns = (rows.end_ns() - rows.intended_start_ns)[tries[counted]]
     committed = ~conflicted[counted]
@@ -187,10 +189,11 @@ def _count(attempts: Attempts, mine: NDArray[np.bool_], cut: _Cut) -> Pieces:
         attempts=np.bincount(tried, minlength=size).astype(float),
         decided=sums(decided),
         conflicts=sums(conflicted),
-        errors=sums(~decided & (fate != OUTCOME_CODE[Outcome.REFUSED])),
+        errors=sums(~decided & ~refused),
         ended=sums(final),
         counted=sums(counted),
-        failed=sums(final & ~decided),
+        failed=sums(final & ~decided & ~refused),
+        lost=sums(final & ~decided),
         retried=sums(counted & (further > 0)),
         retries=np.bincount(tried[counted], further[counted], size).astype(float),
         given_up=sums(final & conflicted),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from reports import percentiles
 from reports.compare.independence import batches, inflation, series_of
-from reports.compare.metrics import JUDGED, Metric
+from reports.compare.metrics import JUDGED, METRICS, Metric
 from reports.compare.pieces import Pieces
 
 MIN_BATCHES = 5
@@ -79,7 +79,7 @@ def estimates(pieces: Pieces, metrics: Iterable[Metric] = JUDGED) -> dict[str, E
 
 def _figure(pieces: Pieces, metric: Metric) -> float | None:
     """A figure of the whole slice; within half a per cent where it is a time that is not compared."""
-    if metric.key in pieces.figures:
+    if metric in METRICS:
         return pieces.figures[metric.key]
     if metric.kind != "latency":
         return pieces.share(metric)

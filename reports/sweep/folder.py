@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from loadtest.errors import InputError
 from loadtest.json_file import read_json
 from loadtest.messages import quoted
+from reports.shares import FELT
 
 FORMAT = 1
 SWEEP_FILE = "sweep.json"
@@ -145,6 +146,10 @@ def figures_of_point(folder: Path) -> str:
         parts.append(f"{100 * conflict_rate:.3g} % conflicts")
     if (p99 := overall.get("latency_ms", {}).get("p99")) is not None:
         parts.append(f"p99 {p99:,.3g} ms" if p99 < 100 else f"p99 {p99:,.0f} ms")
+    ended = overall.get("transactions") or 0
+    lost = 1 - overall.get("counted", ended) / ended if ended else 0.0
+    if lost >= FELT:
+        parts.append(f"{100 * lost:.3g} % FAILED or refused")
     if summary["invariant"]["holds"] is False:
         parts.append("the invariant is BROKEN")
     return ", ".join(parts)

@@ -44,3 +44,16 @@ def test_a_bad_option_ends_it_in_one_line(seeded: str, tmp_path: Path) -> None:
     assert "zipf:99" in lines[0]
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_strict_makes_a_bad_verdict_the_status(seeded: str, tmp_path: Path) -> None:
+    """Two users cannot keep this rate; without errors Locust itself would end with 0."""
+    words = (
+        "--headless", "--users", 2, "--spawn-rate", 2, "--run-time", "2s", f"--occ-target={seeded}",
+        "--occ-warmup=0", "--occ-accounts=1000", "--occ-keys=int", "--occ-rate=100000",
+        f"--occ-out={tmp_path / 'results'}", "--exit-code-on-error", 0,
+    )  # fmt: skip
+    done = locust(*words, "--occ-strict", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "The rate was not kept" in done.stdout
+    assert locust(*words, cwd=tmp_path).returncode == 0

@@ -157,3 +157,24 @@ def test_a_base_of_other_accounts_is_refused_before_any_load(
         done = occbench(*command_words, "--target", seeded, *words, *gate, cwd=tmp_path)
         assert f"accounts 200 and {SEEDED:,}" in one_line(done, 2)
         assert not list((tmp_path / "results").glob("*"))
+
+
+def test_strict_ends_with_1_on_any_bad_verdict(seeded: str, tmp_path: Path) -> None:
+    """Two users cannot keep this rate, which is a bad verdict and no gate."""
+    rate = ("--users", 2, "--rate", 100_000)
+    plain = gated(seeded, tmp_path / "plain", *rate)
+    assert plain.returncode == 0, plain.stdout + plain.stderr
+    said = [
+        v["text"] for v in results_in(tmp_path / "plain")[0].summary["verdicts"] if v["state"] == "bad"
+    ]
+    assert said
+    assert all(text in plain.stdout for text in said)
+    strict = gated(seeded, tmp_path / "strict", *rate, "--strict", "--fail-on", "error_rate >= 100%")
+    assert strict.returncode == 1, strict.stdout + strict.stderr
+    assert "Gates: 1 held" in strict.stdout
+    (result,) = results_in(tmp_path / "strict")
+    bad = {v["about"]: v["text"] for v in result.summary["verdicts"] if v["state"] == "bad"}
+    assert bad
+    failed = cases(tmp_path)
+    assert {about: failed[about] for about in bad} == bad
+    assert "- ❌ " in (tmp_path / "summary.md").read_text()

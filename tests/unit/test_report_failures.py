@@ -14,8 +14,12 @@ from reports.compare import Verdict, compare_runs, words
 from reports.gates import Subject, judge
 from reports.job_summary import to_markdown
 from reports.junit import to_junit
+from reports.sweep import answer_of_sweep, write_sweep_report
+from reports.sweep.study import read_study
+from reports.together import publish_together
 from tests.commands import command, environment, occbench
 from tests.run_folders import BEGIN_NS, FakeRun, hand_made, write_fake_run
+from tests.sweep_folders import FakeSweep, write_fake_sweep
 
 GAP = "\N{NO-BREAK SPACE}"
 _MS = 1_000_000
@@ -153,6 +157,7 @@ def test_most_failed_is_no_success(failing: Path) -> None:
     assert not judged.passed
     assert 'name="failures"' in to_junit([judged])
     assert to_markdown([judged]).startswith("## ❌ ")
+    assert " give-ups | failed |" in to_markdown([judged])
     assert "Most transactions failed" in answer_of(failing)
 
 
@@ -190,3 +195,31 @@ def test_compare_writes_its_files_though_nobody_reads_what_it_prints(
     process.wait(120)
     assert {name for name in names.values() if (tmp_path / name).is_file()} == set(names.values())
     shutil.rmtree(other)
+
+
+def test_a_sweep_names_the_points_at_which_transactions_failed(tmp_path: Path) -> None:
+    folder = write_fake_sweep(tmp_path / "sweep", FakeSweep(keys=("int",)))
+    point = max(read_study(folder).reported, key=lambda one: one[0].values["users"])[0]
+    file = folder / str(point.folder) / "summary.json"
+    summary = json.loads(file.read_text())
+    one = summary["key_types"]["int"]
+    one["counted"], one["transactions"] = one["transactions"], 4 * one["transactions"]
+    file.write_text(json.dumps(summary))
+    write_sweep_report(folder)
+    said = answer_of_sweep(folder).replace(GAP, " ")
+    assert said.startswith("At 1 point up to 75 % of transactions failed or were refused. ")
+    assert "no law is fitted to it" in said
+    (curve,) = read_study(folder).curves
+    assert [place.value for place in curve.places if max(r.lost for r in place.runs) > 0] == [256]
+
+
+def test_runs_together_say_first_what_failed(tmp_path: Path) -> None:
+    runs = [
+        write_fake_run(
+            tmp_path / str(seed), FakeRun(keys=("int",), duration_s=4.0, errors=e, seed=seed)
+        )
+        for seed, e in ((1, 0.0), (2, 0.4))
+    ]
+    headline = publish_together(runs).headline.replace(GAP, " ")
+    assert headline.startswith("0 % to 4")
+    assert "% of transactions failed. " in headline

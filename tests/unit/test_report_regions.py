@@ -19,10 +19,10 @@ SMALL: dict[str, Any] = {
     "keys": ("int",), "tps": 600.0, "duration_s": 12.0, "block_s": 1.0, "warmup_s": 1.0,
 }  # fmt: skip
 SLICE = {
-    "attempts", "transactions", "unfinished", "committed", "refused", "conflicts",
-    "conflicts_by_outcome", "conflict_rate", "conflict_rate_interval", "retried", "retry_rate",
-    "retries_mean", "retries_max", "give_ups", "errors_by_outcome", "throughput_tps", "latency_ms",
-    "commit_ms", "time_ms", "predicted_conflict_rate", "duration_s",
+    "attempts", "decided", "transactions", "counted", "failed", "unfinished", "committed", "refused",
+    "conflicts", "conflicts_by_outcome", "conflict_rate", "conflict_rate_interval", "retried",
+    "retry_rate", "retries_mean", "retries_max", "give_ups", "errors_by_outcome", "throughput_tps",
+    "latency_ms", "commit_ms", "time_ms", "predicted_conflict_rate", "duration_s",
 }  # fmt: skip
 LONG = ("us-east-1-primary-endpoint", "us-west-2-with-a-name-that-never-ends", "eu", "ap-northeast-1")
 
