@@ -22,6 +22,7 @@ from reports.attempts_file import REMOTE, open_file, read_file
 from reports.beside import beside
 from reports.record import Record, find_record
 from reports.run_file import Run
+from reports.style import shortened
 
 _NUMBERS: dict[str, type[np.generic]] = {
     "transaction": np.int64,
@@ -38,7 +39,6 @@ _NUMBERS: dict[str, type[np.generic]] = {
 }
 _WORDS = ("target", "scenario", "key_type")
 _LONGEST_WORD = 1000
-_CONTROL = frozenset(map(chr, range(32)))
 _MOST_USERS = 1 << 20
 _LONGEST_RUN_NS = 1 << 55
 """Over a year."""
@@ -129,10 +129,12 @@ class _Vocabulary:
 
     def _known(self, word: str, where: str) -> int:
         if word not in self.words:
-            if len(word) > _LONGEST_WORD or not _CONTROL.isdisjoint(word):
+            if len(word) > _LONGEST_WORD:
                 raise InputError(f"{where} is damaged: {word[:20]!r} is no name")
             if self._closed:
-                raise InputError(f"{where}: {word!r} is not an outcome that this version knows")
+                raise InputError(
+                    f"{where}: {shortened(word, 40)!r} is not an outcome that this version knows"
+                )
             if len(self.words) > 126:
                 raise InputError(f"{where}: more than 127 different names in one column")
             self.words.append(word)
