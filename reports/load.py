@@ -42,7 +42,6 @@ COUNTED_CODES = np.array([outcome in COUNTED for outcome in OUTCOMES])
 """By outcome code: whether an attempt counts, and a transaction whose last attempt ended so."""
 _WORDS = ("target", "scenario", "key_type")
 _LONGEST_WORD = 1000
-_CONTROL = frozenset(map(chr, range(32)))
 _MOST_USERS = 1 << 20
 _LONGEST_RUN_NS = 1 << 55
 """Over a year."""
@@ -144,8 +143,8 @@ class _Vocabulary:
 
     def _known(self, word: str, where: str) -> int:
         if word not in self.words:
-            if len(word) > _LONGEST_WORD or not _CONTROL.isdisjoint(word):
-                raise InputError(f"{where} is damaged: {word[:20]!r} is no name")
+            if len(word) > _LONGEST_WORD:
+                raise InputError(f"{where} is damaged: {quoted(word)} is no name")
             if self._closed:
                 raise InputError(f"{where}: {quoted(word)} is not an outcome that this version knows")
             if len(self.words) > 126:

@@ -54,7 +54,8 @@ class Record:
             parts.append(f"{_named(self.resized)} {have} not the rows that were written")
         if not parts:
             return ""
-        return f"The record is not whole: {'; '.join(parts)}, and what was in them is in no figure."
+        it = "it" if len(self.missing) + len(self.resized) == 1 else "them"
+        return f"The record is not whole: {'; '.join(parts)}, and what was in {it} is in no figure."
 
     def say(self, folder: Path) -> None:
         """Say on stderr what is left out or missing, in one line."""

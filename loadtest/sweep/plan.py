@@ -222,7 +222,7 @@ def _read_file(folder: Path) -> SweepFile:
             "results/<time>-sweep-<label>"
         )
     try:
-        file = SweepFile.model_validate(read_json(path, "restore it, or begin the sweep anew"))
+        file = SweepFile.model_validate(read_json(path, "it is not what this version writes"))
     except ValidationError:
         raise InputError(
             f"{path} is not what this version writes; go on with the version that began the sweep"

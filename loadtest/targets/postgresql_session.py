@@ -6,13 +6,14 @@ watcher of the hub that the connection keeps for its whole life.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from time import monotonic_ns
 from typing import Any, cast
 
 import psycopg
-from gevent import get_hub
+from gevent import get_hub, spawn
 from greenlet import getcurrent
-from psycopg import pq
+from psycopg import generators, pq, waiting
 
 from loadtest.targets import libpq
 from loadtest.targets.base import ABSENT, StatementFailed
@@ -29,6 +30,16 @@ _FATAL = (b"FATAL", b"PANIC")
 _CONNECTION_OK = pq.ConnStatus.OK
 _IDLE = pq.TransactionStatus.IDLE
 _READ, _WRITE = 1, 2
+
+
+_CANCEL_S = 10.0
+
+
+def _cancel(request: pq.abc.PGcancelConn) -> None:
+    with suppress(psycopg.Error, TimeoutError):
+        request.start()
+        waiting.wait_conn(generators.cancel(request), interval=1.0, timeout=_CANCEL_S)
+    request.finish()
 
 
 class PostgresSession:
@@ -143,6 +154,14 @@ class PostgresSession:
             if watcher.active:
                 return cast("Resume", watcher.callback)
         return None
+
+    def give_up(self) -> None:
+        """Have the server stop what it may still be at: of a client that is gone it takes no notice
+        while it waits for a lock. A COMMIT is left alone, for nobody knows how far it has come.
+        """
+        if not self.commit_sent_ns:
+            with suppress(psycopg.Error):  # A libpq that is older than this.
+                spawn(_cancel, self._pgconn.cancel_conn())
 
     def _exchange(
         self, name: bytes, parameters: Sequence[bytes] | None, formats: list[int] | None

@@ -25,6 +25,9 @@ class Waits(Protocol):
     patience_s: float
     """How long it waits for an answer, or for more of one."""
 
+    def give_up(self) -> None:
+        """Called before its wait is broken."""
+
     def waiting(self) -> Resume | None:
         """The callback that its wait ends with, one object for each wait; None if it does not wait."""
 
@@ -56,6 +59,7 @@ class _Watcher:
             # It runs at once, in this turn of the loop: what it waits for cannot come in between. One
             # that an earlier one of them has closed waits no more.
             if session.waiting() is waiting:
+                session.give_up()
                 error = psycopg.OperationalError(f"no answer for {session.patience_s:g} s")
                 waiting.__self__.throw(error)  # type: ignore[attr-defined]
 

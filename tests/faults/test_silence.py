@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import gevent
 import psutil
 import psycopg
 import pytest
@@ -88,6 +89,35 @@ def test_who_asks_to_wait_for_ever_waits(proxy: Relay) -> None:
     session.execute("sleep", [b"5"])
     session.commit()
     session.close()
+
+
+def test_a_wait_for_a_lock_that_is_given_up_leaves_nothing_behind(
+    seeded: str, proxy: Relay, measured: Measured
+) -> None:
+    """A statement that waits for too long and is given up does not go on waiting in the server."""
+    update = Statement("touch", "UPDATE accounts_int SET balance = balance WHERE id = 1")
+    waits = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+        "AND query LIKE '%balance = balance%'"
+    )
+    more = f"&options={quote('-c search_path=public', safe='')}"
+    session = sql_target(url(proxy, tcp_user_timeout=1000) + more).open_session([update])
+    with (
+        closing(sql_target(seeded).connect()) as owner,
+        closing(sql_target(seeded).connect()) as watcher,
+        owner.transaction(),
+    ):
+        owner.execute("LOCK TABLE accounts_int")
+        session.begin()
+        with pytest.raises(StatementFailed, match="no answer for 1 s") as caught:
+            session.execute("touch", [])
+        assert not caught.value.connected
+        session.close()
+        since = time.monotonic()
+        while watcher.execute(waits).fetchone() != (0,):
+            assert time.monotonic() - since < 20
+            gevent.sleep(0.1)
+        measured(f"gone after {time.monotonic() - since:.1f} s")
 
 
 def gap_of(folder: Path) -> tuple[dict[str, float], str]:

@@ -123,7 +123,7 @@ BAD_VALUES: list[tuple[str, Any]] = [
     ("start_ns", 2**63 - 1), ("start_ns", 0), ("intended_start_ns", 1), ("transaction", -1),
     ("accounts", [-1]), ("accounts", [2**63 - 1]), ("accounts", [0] * 40_000), ("user", -5),
     ("remote_ns", -7), ("remote_retries", -7), ("read_units", float("nan")),
-    ("write_units", float("inf")), ("target", "a\nb"), ("outcome", "x" * 5000), ("key_type", "\0"),
+    ("write_units", float("inf")), ("target", "x" * 5000), ("outcome", "x" * 5000),
 ]  # fmt: skip
 
 
