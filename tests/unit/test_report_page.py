@@ -91,7 +91,12 @@ def test_ids_are_unique_and_references_resolve(page: Page) -> None:
 
 def test_every_colour_follows_the_page(page: Page) -> None:
     css, body = page.text.split("</style>", 1)
-    assert not re.search(r"#[0-9a-f]{6}\b", body), "a colour that the dark page cannot change"
+    for what, colour in set(re.findall(r'(fill|stroke)="(#[0-9a-f]{6})"', body)):
+        rule = rf'\.chart \[{what}="{colour}"\] {{ {what}: var\(--[a-z0-9-]+\); }}'
+        assert re.search(rule, css), f"the dark page cannot change {what} {colour}"
+    assert len({colour.light for colour in style.COLOURS}) == len(style.COLOURS)
+    for drawing in re.findall(r"<svg.*?</svg>", body, re.DOTALL):
+        assert "style" not in re.sub(r'aria-label="[^"]*"', "", drawing), "lost where style is refused"
     # A drawing's natural width is no colour.
     for variable in set(re.findall(r"var\((--[a-z0-9-]+)\)", page.text)) - {"--natural"}:
         assert css.count(f"{variable}:") >= 2, variable
