@@ -1,8 +1,8 @@
 """The one place for colours, type and rounding.
 
 Charts are drawn in *sentinel* colours, hex values that occur nowhere else. In the finished SVG they
-become the light page's colours, which the style sheet exchanges for CSS variables. So one drawing serves
-the light page, the dark page, print, and a page whose style sheet is not let through.
+become the light page's colours, which the style sheet exchanges for CSS variables. So one drawing
+serves the light page, the dark page, print, and a page whose style sheet is not let through.
 """
 
 import math
