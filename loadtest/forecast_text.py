@@ -22,8 +22,8 @@ from loadtest.predicting import WIDEST_SPREAD
 from loadtest.prediction import Prediction, explain
 
 _MOST = 1e7
-_WIDTH = 100
-"""Of the table in a narrower terminal, so that no figure is cut short."""
+_WIDEST = 10_000
+"""Characters, more than any table has."""
 _FIGURES = tuple(
     field.name
     for field in fields(Forecast)
@@ -208,7 +208,9 @@ def print_table(console: Console, forecasts: Mapping[str, Forecast], own: str | 
             cells = [Text("unsteady", style="red"), *[Text("–")] * (len(cells) - 1)]
         mark = " *" if name == own else ""
         table.add_row(f"{name}{mark}", *cells)
-    console.print(table, width=max(console.width, _WIDTH), crop=False)
+    # As wide as its figures are, in a narrow terminal, too: rich would cut them.
+    console.width = _WIDEST
+    console.print(table, crop=False)
 
 
 def remarks_on(forecasts: Mapping[str, Forecast], workload: Workload) -> list[str]:

@@ -17,6 +17,7 @@ _ERRORS = "occbench"
 _PLAIN = {
     "×": "x", "·": "*", "−": "-", "–": "-", "—": "-", "…": "...", "≤": "<=", "≥": ">=", "≈": "~",
     "→": "->", "←": "<-", "µ": "u", "±": "+/-", "²": "^2", "Σ": "sum", "λ": "lambda",
+    "σ": "sigma", "κ": "kappa", "μ": "u", "∞": "infinite", "✓": "+", "✗": "x",
     "“": '"', "”": '"', "‘": "'", "’": "'", "\N{NO-BREAK SPACE}": " ", "\N{NARROW NO-BREAK SPACE}": " ",
 }  # fmt: skip
 """The tool's own symbols, for terminals that have no more than ASCII."""

@@ -5,12 +5,53 @@ summary.json has all of them.
 """
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Self
 
 from reports.figures import Figures
 from reports.pairs import Ratio
 from reports.percentiles import Distribution
 from reports.shares import FEW, Z95, share_interval
 from reports.style import about, between, milliseconds, number, percent
+
+
+class Figure(str):
+    """A figure as text, which can be said again with fewer digits."""
+
+    __slots__ = ("error", "say", "value")
+    say: Callable[[float | None, float | None], str]
+    value: float | None
+    error: float
+    """Its standard error; 0 where it is not known."""
+
+    def __new__(
+        cls, say: Callable[[float | None, float | None], str], value: float | None, error: float | None
+    ) -> Self:
+        """The value as `say` says it with this standard error."""
+        made = super().__new__(cls, say(value, error))
+        made.say, made.value, made.error = say, value, error or 0.0
+        return made
+
+
+def one_rounding(texts: Sequence[str]) -> list[str]:
+    """Figures that stand beside one another, those of one size to the same digit: 61 and 59, not 60.6
+    and 59. Two digits of each are left where it has them by itself; other texts are as they were.
+    """
+
+    def again(text: str) -> str:
+        if not isinstance(text, Figure) or not text.value:
+            return text
+        error = max(
+            other.error
+            for other in texts
+            if isinstance(other, Figure)
+            and other.value
+            and other.say is text.say
+            and 0.1 < other.value / text.value < 10
+        )
+        return text.say(text.value, max(text.error, min(error, abs(text.value) / 10)))
+
+    return [again(text) for text in texts]
 
 
 def share_error(hits: int, of: int) -> float:
@@ -23,14 +64,14 @@ def share_error(hits: int, of: int) -> float:
 
 def counted_share(hits: int, of: int) -> str:
     """A share of what was counted, as a percentage."""
-    return percent(hits / of, share_error(hits, of)) if of > 0 else percent(None)
+    return Figure(percent, hits / of, share_error(hits, of)) if of > 0 else percent(None)
 
 
 def throughput(f: Figures) -> str:
     """Transactions a second, to the digit in which the error of their count begins, √n of n."""
     if not f.committed or not f.throughput_tps:
         return number(f.throughput_tps)
-    return number(f.throughput_tps, f.throughput_tps / math.sqrt(f.committed))
+    return Figure(number, f.throughput_tps, f.throughput_tps / math.sqrt(f.committed))
 
 
 def _effect_error(ratio: Ratio) -> float | None:
@@ -67,4 +108,4 @@ def retry_rate(f: Figures) -> str:
 
 def percentile(times: Distribution, name: str) -> str:
     """A percentile, by its name in `percentiles.QUANTILES`."""
-    return milliseconds(getattr(times, name), times.errors.get(name))
+    return Figure(milliseconds, getattr(times, name), times.errors.get(name))

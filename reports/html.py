@@ -37,6 +37,7 @@ def _css() -> Markup:
     css = resources.files("reports").joinpath("templates/report.css").read_text(encoding="utf-8")
     css = css.replace("/* light */", style.variables(dark=False))
     css = css.replace("/* dark */", style.variables(dark=True))
+    css = css.replace("/* charts */", style.exchanges())
     return Markup(css)  # noqa: S704  (the package's own file)
 
 

@@ -1,7 +1,8 @@
 """The one place for colours, type and rounding.
 
-Charts are drawn in *sentinel* colours, hex values that occur nowhere else, and the sentinels become
-CSS variables in the finished SVG. So one drawing serves the light page, the dark page and print.
+Charts are drawn in *sentinel* colours, hex values that occur nowhere else. In the finished SVG they
+become the light page's colours, which the style sheet exchanges for CSS variables. So one drawing
+serves the light page, the dark page, print, and a page whose style sheet is not let through.
 """
 
 import math
@@ -97,6 +98,15 @@ def target_look(place: int) -> Look:
 def variables(dark: bool) -> str:
     """CSS declarations of every colour, for the light or the dark page."""
     return " ".join(f"{c.variable}: {c.dark if dark else c.light};" for c in COLOURS)
+
+
+def exchanges() -> str:
+    """CSS that puts the page's own colours in place of those that a chart's attributes name."""
+    return "\n".join(
+        f'.chart [{what}="{c.light}"] {{ {what}: var({c.variable}); }}'
+        for c in COLOURS
+        for what in ("fill", "stroke")
+    )
 
 
 FONT_SIZE = 12.5

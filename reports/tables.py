@@ -8,6 +8,7 @@ from typing import Any
 
 from reports.certainty import (
     conflict_rate,
+    one_rounding,
     percentile,
     retry_rate,
     throughput,
@@ -163,7 +164,8 @@ def _side_by_side(
     found = []
     for head, text, metric in (*rows, *_REMOTE_ROWS):
         unsure = unsure_conflict_rate if metric == ROWS[0][2] else _nothing
-        cells = [Cell(text(f), unsure(f)) for f in slices.values()]
+        said = one_rounding([text(f) for f in slices.values()])
+        cells = [Cell(one, unsure(f)) for one, f in zip(said, slices.values(), strict=True)]
         if all(cell.text == _ABSENT for cell in cells):
             continue
         cells += [_ratio_cell(c.of(metric)) if metric else Cell("") for c in comparisons]

@@ -293,7 +293,11 @@ def any_letters() -> Iterator[None]:
 
 
 def to_svg(figure: Figure, name: str, label: str) -> str:
-    """The figure as inline SVG: colours by CSS variable, own ids, an accessible label."""
+    """The figure as inline SVG with own ids and an accessible label.
+
+    Colours and lines are attributes, in the light page's colours, and hold where a page may have no
+    style of its own; where it may, its style sheet exchanges them (`style.exchanges`).
+    """
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}), any_letters():
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
@@ -307,15 +311,24 @@ def to_svg(figure: Figure, name: str, label: str) -> str:
     body = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', body)
     body = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", body)
     for colour in style.COLOURS:
-        body = body.replace(colour.sentinel, f"var({colour.variable})")
-    view = re.search(r'viewBox="[^"]+"', body)
+        body = body.replace(colour.sentinel, colour.light)
+    # The drawing's own style sheet is of the whole page, and says no more than this.
+    body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
+    body = re.sub(r' style="([^"]*)"', _as_attributes, body)
+    width, height = (round(float(size) * 72) for size in figure.get_size_inches())
     opening = (
-        f'<svg {view[0] if view else ""} role="img" aria-label="{escape(label, quote=True)}" '
-        f'class="chart">'
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
+        f'aria-label="{escape(label, quote=True)}" class="chart" stroke-linejoin="round">'
     )
     body = re.sub(r"<svg[^>]*>", lambda _: opening, body, count=1)
     body = re.sub(r"\n\s*", "\n", body)
     return _shorter(body).strip()
+
+
+def _as_attributes(found: re.Match[str]) -> str:
+    """Declarations of a `style` as attributes, which mean the same to whoever draws it."""
+    declared = (one.split(":", 1) for one in found[1].split(";") if one.strip())
+    return "".join(f' {name.strip()}="{value.strip()}"' for name, value in declared)
 
 
 def _shorter(svg: str) -> str:

@@ -14,6 +14,8 @@ _STYLES = {Verdict.WORSE: "bold red", Verdict.BETTER: "bold green"}
 _MARKS = {Verdict.WORSE: "✗ ", Verdict.BETTER: "✓ "}
 _NAME = 20
 """Letters of a slice's name; longer ones are cut in the middle."""
+_WIDEST = 10_000
+"""Characters, more than any table has."""
 _SIGNS = {"bad": "!", "note": "·", "good": "·"}
 
 
@@ -22,7 +24,9 @@ def show(comparison: RunComparison, console: Console) -> None:
     console.print(Text(words.headline(comparison), style="bold"))
     console.print(Text(words.lede(comparison)))
     console.print()
-    console.print(_table(comparison))
+    # As wide as its figures are, in a narrow terminal, too: rich would cut them.
+    console.width = _WIDEST
+    console.print(_table(comparison), crop=False)
     for state, sentence in words.notes(comparison):
         console.print(Text(f"{_SIGNS[state]} {sentence}"))
 

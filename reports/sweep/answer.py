@@ -433,12 +433,15 @@ def _few(study: Study) -> Iterator[str]:
     )
     if all(curve.knee is not None for curve in study.curves):
         texts = [knee_text(study, curve) for curve in study.curves]
+        if shared := shared_knee(study, study.curves):
+            texts = [shared]
         if len(set(texts)) == 1:
             yield f"{texts[0]}."
         else:
             parts = [f"{name}: {text}" for name, text in zip(names, texts, strict=True)]
             yield f"{'; '.join(parts)}."
-        yield _cause(study)
+        if not shared or all(_has_knee(curve) for curve in study.curves):
+            yield _cause(study)
     if study.numeric:
         last = [_most_contended(study, curve) for curve in study.curves]
         rates = [place.middle("conflict_rate") for place in last]
@@ -557,6 +560,44 @@ def knee_text(study: Study, curve: Curve) -> str:
         how = ", measured once each," if curve.measured_once else ""
         return f"no knee is shown: the points{how} cannot be told apart"
     return "there are too few loads to show a knee"
+
+
+def shared_knee(study: Study, curves: Sequence[Curve]) -> str:
+    """One clause on the knees of curves that nothing tells apart, where each by itself would say
+    something else than the other; empty where they agree, or the curves differ.
+    """
+    texts = [knee_text(study, curve) for curve in curves]
+    if len(set(texts)) < 2 or not _like(curves):
+        return ""
+    found = {curve_name(study, c): c.knee.at for c in curves if c.knee is not None and _has_knee(c)}
+    places = sorted(at for at in found.values() if at is not None)
+    if len(found) == len(curves):
+        be = "seems to be" if any(curve.measured_once for curve in curves) else "is"
+        if places[0] == places[-1]:
+            return f"the knee {be} at {setting(study.axis, places[0])}"
+        return f"the knee {be} between {_exact(places[0])} and {setting(study.axis, places[-1])}"
+    if not found:
+        return "no knee is shown"
+    shown = _listed([f"{name} at {setting(study.axis, at or 0)}" for name, at in found.items()])
+    return (
+        "whether there is a knee is not clear: the throughput of all is alike, and only "
+        f"{shown} {'shows' if len(found) == 1 else 'show'} one"
+    )
+
+
+def _has_knee(curve: Curve) -> bool:
+    return curve.knee is not None and curve.knee.state is KneeState.FOUND
+
+
+def _like(curves: Sequence[Curve]) -> bool:
+    """Whether chance alone may tell the throughput of the curves apart, wherever all were measured."""
+    for place in curves[0].places:
+        there = [found for curve in curves if (found := curve.at(place.value)) is not None]
+        values = [found.all("throughput_tps") for found in there]
+        once = any(len(found.runs) == 1 for found in there)
+        if all(values) and max(map(min, values)) > min(map(max, values)) * (1 + _TPS_APART * once):
+            return False
+    return True
 
 
 def _between(low: float | None, high: float | None) -> str:

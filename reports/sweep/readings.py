@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from reports.style import about, milliseconds
-from reports.sweep.answer import curve_name, knee_text, tps
+from reports.sweep.answer import curve_name, knee_text, shared_knee, tps
 from reports.sweep.cost import HURTS, OnsetState
 from reports.sweep.knee import KneeState
 from reports.sweep.predicted import Predicted
@@ -17,7 +17,11 @@ def of_figure(study: Study, figure: str, predicted: Mapping[int, Predicted]) -> 
     """What the chart of this figure of `Measured` shows."""
     known = [(place, c) for place, c in enumerate(study.curves) if _ends(study, c, figure)]
     if len(known) <= _MOST_CURVES:
-        text = " ".join(_sentence(study, curve, figure) for _, curve in known)
+        curves = [curve for _, curve in known]
+        knee = figure == "throughput_tps" and all(curve.knee is not None for curve in curves)
+        shared = shared_knee(study, curves) if knee else ""
+        text = " ".join(_sentence(study, curve, figure, knee=not shared) for curve in curves)
+        text += f" {shared[:1].upper()}{shared[1:]}." if shared else ""
     else:
         text = _overall(study, [curve for _, curve in known], figure)
         text += _marks([curve for _, curve in known], figure)
@@ -39,13 +43,14 @@ def _dotted(said: Sequence[Predicted]) -> str:
     return f"{text}; when in COMMIT they are decided is learnt from the run at {told}."
 
 
-def _sentence(study: Study, curve: Curve, figure: str) -> str:
+def _sentence(study: Study, curve: Curve, figure: str, *, knee: bool = True) -> str:
     name = curve_name(study, curve)
     if figure == "throughput_tps" and curve.knee is not None:
         best = max(curve.places, key=lambda place: place.middle(figure) or 0.0)
         top = tps(best.middle(figure) or 0.0)
         where = setting(study.axis, best.value)
-        return f"{name}: at most {top} /s, at {where}; {knee_text(study, curve)}."
+        clause = f"; {knee_text(study, curve)}" if knee else ""
+        return f"{name}: at most {top} /s, at {where}{clause}."
     if figure == "cost" and curve.onset is not None:
         return f"{name}: {_onset(study, curve)}."
     ends = _ends(study, curve, figure)
@@ -54,6 +59,8 @@ def _sentence(study: Study, curve: Curve, figure: str) -> str:
     if not study.numeric:
         return f"{name}: {_from_to(curve, figure)}."
     (first, low), (last, high) = ends
+    if first == last:
+        return f"{name}: {_said(figure, low)} at {first}, the only known point."
     return f"{name}: {_said(figure, low)} at {first}, {_said(figure, high)} at {last}."
 
 
@@ -61,6 +68,8 @@ def _from_to(curve: Curve, figure: str) -> str:
     """The lowest and the highest value, for an axis that has no ends."""
     known = [place for place in curve.places if place.middle(figure) is not None]
     low, high = (pick(known, key=lambda p: p.middle(figure) or 0.0) for pick in (min, max))
+    if len(known) == 1:
+        return f"{_said(figure, low.middle(figure) or 0.0)} ({low.label}), the only known point"
     return " to ".join(
         f"{_said(figure, place.middle(figure) or 0.0)} ({place.label})" for place in (low, high)
     )
@@ -113,6 +122,8 @@ def _overall(study: Study, curves: list[Curve], figure: str) -> str:
         place = one[2]
         return f"{curve_name(study, one[1])} at {setting(study.axis, place.value)}"  # type: ignore[attr-defined]
 
+    if len(values) == 1:
+        return f"{_said(figure, low[0])} ({where(low)}), the only known point."
     return f"From {_said(figure, low[0])} ({where(low)}) to {_said(figure, high[0])} ({where(high)})."
 
 

@@ -176,6 +176,12 @@ def test_the_terminal_says_what_became_worse(runs: dict[str, Path], tmp_path: Pa
     assert sum("✗ worse" in line for line in lines) == 5
 
 
+def test_no_figure_is_cut_in_a_narrow_terminal(runs: dict[str, Path], tmp_path: Path) -> None:
+    done = occbench("compare", *list(runs.values())[:2], cwd=tmp_path, COLUMNS="40")
+    assert "verdict" in done.stdout, done.stderr
+    assert "…" not in done.stdout
+
+
 def test_the_terminal_says_that_nothing_is_shown(runs: dict[str, Path], tmp_path: Path) -> None:
     done = compare(runs["base"], runs["again"], cwd=tmp_path)
     assert done.returncode == 0, done.stderr

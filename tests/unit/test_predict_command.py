@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from loadtest.application import app
 from loadtest.retry import POLICIES
 from loadtest.simulation import SimulateConfig, simulate
 from tests.commands import occbench, one_line
@@ -140,3 +142,13 @@ def test_delays_that_do_not_fit_the_regions(tmp_path: Path) -> None:
     folder = simulate(config)
     done = occbench("predict", "--from", folder, "--commit-delay-ms", "1,2", cwd=tmp_path)
     assert "2 values for 3 Regions" in one_line(done, 2)
+
+
+@pytest.mark.parametrize("columns", ["40", "80"])
+def test_no_figure_is_cut_in_a_narrow_terminal(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    words = ["predict", "--accounts", "10000000", "--users", "100000", "--latency-ms", "2000"]
+    shown = CliRunner().invoke(app, [*words, "--commit-delay-ms", "12,35", "--spread", "0.9"])
+    assert shown.exit_code == 0
+    assert "…" not in shown.output
+    assert "decorrelated-jitter" in shown.output

@@ -10,10 +10,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reports import certainty, style
+from reports.certainty import Figure, one_rounding
 from reports.figures import Figures
 from reports.in_band import place_in_band
 from reports.model import build_model
 from reports.percentiles import describe, standard_error
+from reports.style import milliseconds, percent
 from reports.tables import answer_table
 from reports.verdicts import verdicts
 from tests.run_folders import FakeRun, write_fake_run
@@ -163,3 +165,26 @@ def test_where_a_rate_lies(tmp_path: Path, rate: float, place: str) -> None:
     )
     assert place_in_band(figures) == place
     assert place_in_band(replace(figures, predicted_low=None)) is None
+
+
+def test_figures_in_a_row_have_one_rounding() -> None:
+    def ms(value: float | None, error: float | None = None) -> Figure:
+        return Figure(milliseconds, value, error)
+
+    assert one_rounding([ms(60.6, 0.9), ms(59.2, 1.2)]) == [
+        "61\N{NO-BREAK SPACE}ms",
+        "59\N{NO-BREAK SPACE}ms",
+    ]
+    # Said by itself each has the digits that it carries.
+    assert [ms(60.6, 0.9), ms(59.2, 1.2)] == ["60.6\N{NO-BREAK SPACE}ms", "59\N{NO-BREAK SPACE}ms"]
+    # Rounded once, from the value: 24.52 is 25, and 24.5 would be 24.
+    assert one_rounding([ms(24.52, 0.5), ms(26.2, 1.5)])[0] == "25\N{NO-BREAK SPACE}ms"
+    # Of another size, another kind, or absent: as they were.
+    for others in (
+        [ms(5.25, 0.01), ms(120.0, 20.0)],
+        [ms(None), "—"],
+        [ms(5.25), Figure(percent, 0.04, 0.02)],
+    ):
+        assert one_rounding(others) == list(others)
+    # Two digits are left.
+    assert one_rounding([ms(9.84, 0.01), ms(20.0, 9.0)])[0] == "9.8\N{NO-BREAK SPACE}ms"

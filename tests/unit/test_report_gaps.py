@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtest.schedule import key_of_block
-from reports import summarise, write_report
+from reports import style, summarise, write_report
 from reports.gaps import SHORTEST_NS, silent
 from tests.run_folders import (
     BEGIN_NS,
@@ -191,7 +191,7 @@ def test_the_charts_show_it(tmp_path: Path) -> None:
     page = write_report(write_fake_run(tmp_path, fake)).read_text()
     throughput = page.split('id="target-throughput"', 1)[1].split("</figure>", 1)[0]
     assert "nothing for 3" in throughput
-    assert throughput.count("var(--target-2)") > 3, "the line, its markers and the shade"
+    assert throughput.count(style.TARGET_2.light) > 3, "the line, its markers and the shade"
 
 
 def test_a_single_target_has_gaps_too(tmp_path: Path) -> None:
