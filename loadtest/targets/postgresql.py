@@ -215,7 +215,8 @@ class PostgresTarget(SqlTarget):
     def in_use(self, tables: Sequence[str]) -> list[str]:
         """The runs of this machine; else whether other sessions write to the tables."""
         noted = super().in_use(tables)
-        if noted or not tables:
+        # Where there are no advisory locks there is nothing that could tell of any.
+        if noted or not tables or not self.dialect.advisory_locks:
             return noted
         with self.connect() as connection:
             return [f"others write to {one}" for one in tables if _is_written_to(connection, one)]
