@@ -377,15 +377,15 @@ class Wiring:
 
     def _on_quitting(self, **_: object) -> None:
         """Locust goes down. Told so twice, by two signals, it would do so twice at the same time."""
+        if self._quitting:
+            gevent.sleep(_QUITTING_S)
+        self._quitting = True
         runner = self.environment.runner
         if isinstance(runner, WorkerRunner):
             if os.getppid() != self._parent:
                 self.environment.stop_timeout = _HURRIED_STOP_S
             # Its account is on its way before it tells its master that it is gone.
             runner.stop()
-        elif self._quitting:
-            gevent.sleep(_QUITTING_S)
-        self._quitting = True
 
     def break_off(self) -> None:
         """End the test now: what its users are at is broken off, and nobody is asked anything."""
