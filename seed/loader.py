@@ -107,7 +107,7 @@ class Loader:
         if interrupted:
             raise SeedInterrupted(self._standing("interrupted"))
         if self._error is not None:
-            raise TargetError(self._standing(explain(self._error))) from self._error
+            raise TargetError(self._standing(explain(self._error, self._target))) from self._error
 
     def _standing(self, what: str) -> str:
         name = f"{self._manifest.table} on {self._target.name}"

@@ -241,8 +241,7 @@ def _lock(holder: Connection, table: str) -> bool:
     A command that was killed a moment ago is still holding it, so a little patience is in order.
     """
     for attempt in range(_LOCK_TRIES):
-        holder.execute("BEGIN")
-        holder.execute(_KEEP_SQL.encode())
+        holder.execute(f"BEGIN; {_KEEP_SQL}".encode())
         row = holder.execute(_LOCK_SQL.encode(), (table,)).fetchone()
         if row is not None and row[0]:
             return True

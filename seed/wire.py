@@ -7,6 +7,7 @@ sides, than the rows do; several in one query string cost a third of that.
 import select
 from collections.abc import Iterator, Sequence
 
+import psycopg
 from psycopg import pq
 from psycopg.errors import error_from_result
 
@@ -35,15 +36,20 @@ class Wire:
         rows = 0
         failed: pq.abc.PGresult | None = None
         self._pgconn.send_query(query)
-        while (result := self._result()) is not None:
-            if result.status == pq.ExecStatus.COPY_IN:
-                self._feed(pieces)
-            elif result.status in _DONE:
-                rows = result.command_tuples or 0
-            else:
-                failed = failed or result
-                if self._pgconn.status == pq.ConnStatus.BAD:
-                    break
+        try:
+            while (result := self._result()) is not None:
+                if result.status == pq.ExecStatus.COPY_IN:
+                    self._feed(pieces)
+                elif result.status in _DONE:
+                    rows = result.command_tuples or 0
+                else:
+                    failed = failed or result
+                    if self._pgconn.status == pq.ConnStatus.BAD:
+                        break
+        except psycopg.OperationalError:
+            # Where the server ended the session, what it said comes first.
+            if failed is None:
+                raise
         if failed is not None:
             raise error_from_result(failed)
         return rows

@@ -1,6 +1,7 @@
 """One connection that writes batches, each whole or not at all, and once."""
 
 import threading
+from contextlib import suppress
 
 import psycopg
 from psycopg import errors
@@ -73,6 +74,8 @@ class BatchWriter:
                 if self._is_there(connection, batch):
                     return False
                 raise
+            except errors.QueryCanceled as error:
+                raise self._why_canceled(error) from None
             except (psycopg.Error, TargetError) as error:
                 if self._stop.is_set() or attempt == _TRIES - 1 or not self._may_pass(error):
                     raise
@@ -131,6 +134,20 @@ class BatchWriter:
         if not self._is_complete(connection):
             raise Replaced(f"{self._manifest.table} was replaced by another command meanwhile")
 
+    def _why_canceled(self, error: psycopg.Error) -> Exception:
+        """PostgreSQL calls it the user's request where time runs out between two statements of one
+        message; nobody here makes any.
+        """
+        row = None
+        with suppress(psycopg.Error, TargetError):
+            row = execute(self._open()[0], "SHOW statement_timeout").fetchone()
+        if row is None or row[0] == "0":
+            return error
+        return TargetError(
+            f"a statement took longer than the statement timeout of {row[0]} that the server has for "
+            "this user (57014); raise statement_timeout, or give a smaller --batch"
+        )
+
     def _may_pass(self, error: Exception) -> bool:
         """Whether the same batch may succeed a moment later: after a conflict, or reconnected.
 
@@ -153,10 +170,12 @@ def _copying(table: Table, copy_format: str) -> tuple[Encoder, bytes]:
     return TextRowEncoder(table), copy.encode()
 
 
-def explain(error: Exception) -> str:
+def explain(error: Exception, target: SqlTarget) -> str:
     """Why a batch could not be written, on one line."""
     if isinstance(error, OccbenchError):
         return str(error)
+    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+        return str(target.explain(error))  # a connection was lost: it may have heard why
     if isinstance(error, errors.UniqueViolation):
         return f"{one_line(error)}: the table holds rows that no seeding wrote; --recreate replaces it"
     return one_line(error)

@@ -80,6 +80,7 @@ def connect_apart(conninfo: str, seconds: float) -> Connection:
         with DefaultSelector() as selector:
             selector.register(pgconn.socket, _WAITING[state])
             if not selector.select(deadline - monotonic()) and monotonic() >= deadline:
+                pgconn.finish()
                 raise psycopg.errors.ConnectionTimeout("connection timeout expired")
         state = pgconn.connect_poll()
     if state == _FAILED:

@@ -44,6 +44,10 @@ _KNOWN = (
     _Known("too many open connections", "53300", "53300"),  # Aurora DSQL
     _Known("unable to accept connection, rate exceeded", "53400", "53400"),  # Aurora DSQL
     _Known("unable to accept connection, access denied", "access denied", "28000"),  # Aurora DSQL
+    _Known("shared memory segment", "no shared memory", "53100"),
+    _Known("idle-in-transaction timeout", "25P03", "25P03"),
+    _Known("due to transaction timeout", "25P04", "25P04"),
+    _Known("due to administrator command", "57P01", "57P01"),
     _Known("the database system is", "57P03", "57P03"),  # starting up, shutting down, in recovery …
     _Known("certificate verify failed", "unknown authority"),
     _Known("does not match host name", "another name"),
@@ -70,8 +74,10 @@ _KNOWN = (
 _NOT_THERE = {"role ": ("no such user", "28000"), "database ": ("3D000", "3D000")}
 _DOES_NOT_EXIST = " does not exist"
 
+# psycopg's list of what happened at each of several hosts, or addresses of one.
+_EACH_HOST = re.compile(r"^- host: .*?, port: .*?, hostaddr: .*?: (?=\S)", re.MULTILINE)
 # What psycopg and libpq lead in with.
-_LEAD = re.compile(r"^connection (?:failed|is bad): ")
+_LEAD = re.compile(r"^(?:connection (?:failed|is bad)|consuming input failed): ")
 _ADDRESS = re.compile(r"^connection to server (?:at|on socket) .*? failed: ")
 
 _AT_CONNECTING = "check the host, the port, the user and that the server runs"
@@ -115,6 +121,15 @@ REMEDIES: Mapping[str, str] = {
         "the database"
     ),
     "53400": "ask for fewer new connections a second with --spawn-rate",
+    "no shared memory": (
+        "give the server's machine or container a larger /dev/shm, as with docker run --shm-size=256m"
+    ),
+    "57014": (
+        "raise the statement_timeout of its user, its database or the server, or ask for less at once"
+    ),
+    "25P03": "raise the idle_in_transaction_session_timeout of its user, its database or the server",
+    "25P04": "raise the transaction_timeout of its user, its database or the server",
+    "57P05": "raise the idle_session_timeout of its user, its database or the server",
     "57P01": "check the server's log, and try again when it runs",
     "57P03": "wait until the server is ready, and try again",
     "28": "check the user, and how the server wants it to prove who it is",
@@ -127,7 +142,7 @@ REMEDIES: Mapping[str, str] = {
 
 def refused_sqlstate(message: str) -> str:
     """The SQLSTATE that a server sent with these words when it refused a connection, or ""."""
-    return _known(message).sqlstate
+    return _known(cause_of(message)).sqlstate
 
 
 def reason(
@@ -139,7 +154,8 @@ def reason(
     whatever REMEDIES has. `address` keeps in the cause which address it was, for who has not named
     one; where nobody answered there it is kept in any case.
     """
-    known = _known(message)
+    cause = cause_of(message)
+    known = _known(cause)
     verb = REFUSES if sqlstate or known.sqlstate or known.meaning == "no password" else UNREACHABLE
     keys = [sqlstate, sqlstate[:4], sqlstate[:2]] if sqlstate else []
     if not sqlstate or sqlstate == known.sqlstate:
@@ -147,12 +163,26 @@ def reason(
     remedy = next((remedies[key] for key in keys if key in remedies), "")
     if not remedy:
         remedy = _AT_CONNECTING if verb == UNREACHABLE else _AT_WORK
-    cause = cause_of(message)
     return Reason(verb, cause if address or verb == UNREACHABLE else _ADDRESS.sub("", cause), remedy)
 
 
 def cause_of(message: str) -> str:
-    """The first line, without the words that only say that it is an error."""
+    """The first line, without the words that only say that it is an error.
+
+    Of several hosts it is the first that says most: a refusal more than a server that is not the one
+    that is wanted, and that more than one that does not answer.
+    """
+    causes = [_cause_of(one) for one in _EACH_HOST.split(message)[1:] or [message]]
+    return min(causes, key=lambda cause: _SAYS_LITTLE.get(_known(cause).meaning, 0))
+
+
+_SAYS_LITTLE: Mapping[str, int] = {
+    **dict.fromkeys(("25006", "57P03"), 1),
+    **dict.fromkeys(("nobody listens", "no answer", "no such host", "broken off"), 2),
+}
+
+
+def _cause_of(message: str) -> str:
     lines = [line for line in message.splitlines() if line.strip()] or ["no reason given"]
     cause = _LEAD.sub("", lines[0].strip())
     for level in ("FATAL:", "ERROR:"):
@@ -162,8 +192,8 @@ def cause_of(message: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in cause.strip())
 
 
-def _known(message: str) -> _Known:
-    cause = _ADDRESS.sub("", cause_of(message))
+def _known(cause: str) -> _Known:
+    cause = _ADDRESS.sub("", cause)
     for known in _KNOWN:
         if known.words.lower() in cause.lower():
             return known

@@ -25,6 +25,7 @@ _TYPE_OID = {"bigint": 20, "uuid": 2950, "numeric": 1700, "text": 25}
 _IN_BINARY = frozenset({"bigint", "uuid"})
 
 _OK = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
+_FATAL = (b"FATAL", b"PANIC")
 _CONNECTION_OK = pq.ConnStatus.OK
 _IDLE = pq.TransactionStatus.IDLE
 _READ, _WRITE = 1, 2
@@ -155,11 +156,10 @@ class PostgresSession:
 
     def _answer(self) -> pq.abc.PGresult:
         """Send what is queued, wait for the whole answer, give its result or raise its error."""
-        pgconn = self._pgconn
+        pgconn, result = self._pgconn, None
         try:
             if pgconn.flush():
                 self._flush()
-            result = None
             self._wait_readable()
             pgconn.consume_input()
             while True:
@@ -171,6 +171,9 @@ class PostgresSession:
                     break
                 result = following
         except psycopg.OperationalError as error:
+            if result is not None and result.status not in _OK:
+                # What the server said before it closed the connection.
+                raise self._failed(result) from None
             raise self._broken(str(error)) from None
         if result is None:
             raise self._broken("no answer")
@@ -198,7 +201,9 @@ class PostgresSession:
 
     def _failed(self, result: pq.abc.PGresult) -> StatementFailed:
         self.ended_ns = monotonic_ns()
-        connected = self._pgconn.status == _CONNECTION_OK
+        severity = result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED)
+        # After a FATAL the session is over, whether that is already seen here or not.
+        connected = severity not in _FATAL and self._pgconn.status == _CONNECTION_OK
         sqlstate = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
         message = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or result.error_message
         return StatementFailed(

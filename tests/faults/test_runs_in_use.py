@@ -88,6 +88,22 @@ def test_force_stops_it_all_the_same(tmp_path: Path, folder: Path) -> None:
         assert "stopped" in done.stdout
 
 
+@pytest.mark.long
+def test_a_sweep_is_noted_between_its_points_too(own: EmbeddedServer, tmp_path: Path) -> None:
+    """A sweep holds its database for all of its time, beside the run that is going on."""
+    target = sql_target(f"embedded?data={own.data_folder}")
+    options = ("--users", "1,2", "--keys", "int", "--duration", "5m", "--warmup", "0s")
+    sweep = start("sweep", "--target", target.spec.url, *options, cwd=tmp_path)
+    try:
+        wait_for(lambda: len(target.in_use([])) == 2, "the notes of the sweep and of its run")
+        [folder] = (tmp_path / "results").iterdir()
+        assert f"{folder} is going on" in target.in_use([])
+    finally:
+        sweep.terminate()
+        sweep.communicate()
+    assert target.in_use([]) == []
+
+
 def test_several_runs_and_what_is_left_of_killed_ones(tmp_path: Path) -> None:
     """Every run that goes on is named, one that has ended is not, nor what it left behind."""
     (tmp_path / "data").mkdir()

@@ -132,7 +132,7 @@ def test_a_connection_that_did_not_come_about(
         ("42P01", 'relation "accounts_int" does not exist', REMEDIES["42P01"]),
         ("25006", "cannot execute UPDATE in a read-only transaction", REMEDIES["25006"]),
         ("57P01", "terminating connection due to administrator command", REMEDIES["57P01"]),
-        ("57P05", "terminating connection due to idle-session timeout", REMEDIES["57P0"]),
+        ("57P05", "terminating connection due to idle-session timeout", REMEDIES["57P05"]),
         ("28P01", 'password authentication failed for user "me"', REMEDIES["28P01"]),
         ("28000", "PAM authentication failed for user", REMEDIES["token refused"]),
         ("28000", "some other authentication failed", REMEDIES["28"]),

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from loadtest.targets.embedded.system_user import SystemUser
 
+_MORE_SHARED_MEMORY = (
+    "/dev/shm is missing or too small: make it 64 MB or more, as with docker run --shm-size=256m"  # noqa: S108
+)
+
 
 def begin_log(log: Path, user: SystemUser) -> None:
     """Put the log of the start before aside and make an empty one, which `user` may write to."""
@@ -21,5 +25,9 @@ def begin_log(log: Path, user: SystemUser) -> None:
 def telling_line(output: str) -> str:
     """The line of PostgreSQL's output that says what went wrong, without its time and process."""
     errors = re.findall(r"(?:PANIC|FATAL|ERROR|error):\s+(.*)", output)
+    for error in errors:
+        # Whatever else fails for it, and it need not be the last.
+        if "shared memory segment" in error:
+            return f"{error.strip()}; {_MORE_SHARED_MEMORY}"
     lines = [line for line in output.splitlines() if line.strip()]
     return str((errors or lines or [""])[-1]).strip()
