@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from pathlib import Path
-from select import select
 from signal import SIGKILL, SIGTERM
 from typing import Any
 

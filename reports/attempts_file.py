@@ -154,6 +154,6 @@ def _check_range(path: Path, name: str, column: pa.ChunkedArray, least: float, m
     for value in (found["min"], found["max"]):
         if value is not None and not least <= value <= most:
             raise InputError(
-                f"{path} is damaged: {quoted(name)} is {value}, which no attempt can have; delete that one "
-                "file to report on the rest of the run"
+                f"{path} is damaged: {quoted(name)} is {value}, which no attempt can have; delete that "
+                "one file to report on the rest of the run"
             )
