@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
-from time import time_ns
+from time import monotonic_ns, time_ns
 from typing import Any
 
 import pytest
