@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar, get_args
+from typing import Annotated, Any, Self, TypeVar, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -118,9 +118,10 @@ class Options(BaseModel):
     def _is_a_plain_number(cls, value: object, info: ValidationInfo) -> object:
         """Refuse what Python alone takes for a number: 1_000, +1, blanks, digits of other scripts."""
         kind = cls.model_fields[str(info.field_name)].annotation
-        asked = isinstance(value, str) and {int, float} & {kind, *get_args(kind)}
-        if asked and str(value).strip() and not re.fullmatch(_DIGITS, str(value)):
-            raise ValueError(f"{quoted(value)} will not do: give digits alone, as in 1000")
+        if isinstance(value, str) and {int, float} & {kind, *get_args(kind)}:
+            for one in value.split(",") if get_origin(kind) is tuple else [value]:
+                if one.strip() and not re.fullmatch(_DIGITS, one):
+                    raise ValueError(f"{quoted(one)} will not do: give digits alone, as in 1000")
         return value
 
     @field_validator("scenario", check_fields=False)

@@ -461,7 +461,7 @@ def test_a_base_is_a_folder_or_a_summary(tmp_path: Path) -> None:
     computed = read_summary(folder)
     (folder / "summary.json").write_text(json.dumps(computed))
     assert read_summary(folder) == read_summary(folder / "summary.json") == computed
-    for wrong, says in [("[]", "not the summary"), ("{", "cannot be read"), ("{}", "not the summary")]:
+    for wrong, says in [("[]", "not the summary"), ("{", "not valid JSON"), ("{}", "not the summary")]:
         (folder / "summary.json").write_text(wrong)
         with pytest.raises(InputError, match=says):
             Base.read(folder)

@@ -303,5 +303,4 @@ def test_the_terminal_says_what_is_broken_and_what_the_probes_found(tmp_path: Pa
     lines = answer_of(folder).splitlines()
     assert lines[2].startswith("Broken: money conserved.")
     assert "found 99.00" in lines[2]
-    assert lines[3].startswith("Consistency: The endpoints were to be probed")
-    assert len(lines) == 4
+    assert any(line.startswith("Consistency: The endpoints were to be probed") for line in lines[3:])

@@ -68,7 +68,7 @@ def test_what_a_page_shows_of_all_targets_together(
 @pytest.mark.parametrize("keys", [("int",), ("int", "uuid")], ids=["one key type", "two"])
 def test_the_first_table_has_a_column_for_each_target(tmp_path: Path, keys: tuple[str, ...]) -> None:
     page = write_report(write_fake_run(tmp_path, fake(ONE, keys=keys))).read_text()
-    table = page.split('class="answer"', 1)[1].split("</table>", 1)[0]
+    table = page.split('class="answer', 1)[1].split("</table>", 1)[0]
     heads = re.findall(r'<th scope="col">(?:<i[^>]*></i>)?([^<]+)</th>', table)
     if len(keys) == 1:
         assert heads == ["east", "west", "west / east"]

@@ -94,7 +94,7 @@ def test_a_key_type_whose_table_is_gone_makes_the_other_no_faster(tmp_path: Path
     for row in rows:
         if row["key_type"] == "uuid" and row["block"] >= 4:
             row.update(outcome="error", statements_ns=_MS // 10, commit_ns=0, window_high_ns=0)
-    config = {"keys": ["int", "uuid"], "duration": 2.0, "block": 0.1, "users": 4, "seed": 1}
+    config = {"keys": ["int", "uuid"], "duration": 2.0, "block": 0.1, "users": 1, "seed": 1}
     summary = summarise(hand_made(tmp_path, rows, config=config))
     (found,) = summary["comparisons"]
     for metric in ("throughput_tps", "conflict_rate", "latency_p50_ms", "latency_p99_ms"):

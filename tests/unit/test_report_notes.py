@@ -78,7 +78,7 @@ def test_the_cost_of_a_slice_is_that_of_the_targets_that_are_paid_for(tmp_path: 
     assert whole["cost_usd_per_million"] == there["cost_usd_per_million"] == pytest.approx(5.0)
 
 
-@pytest.mark.parametrize(("unsaid", "words"), [(0, "<td>$2.50"), (1, "<td>at least $2.50")])
+@pytest.mark.parametrize(("unsaid", "words"), [(0, ">$2.50"), (1, ">at least $2.50")])
 def test_a_cost_of_which_a_part_is_not_known(tmp_path: Path, unsaid: int, words: str) -> None:
     rows = [{"target": "there", "write_units": 4.0, **NO_COMMIT}]
     failed = {"outcome": "conflict_data", "sqlstate": "40001"}
@@ -328,4 +328,4 @@ def test_the_warm_up_is_shaded_where_something_is_drawn_in_it(
     fake = FakeRun(**{**SMALL, "tps": 1500.0}, warmup_s=2.0, targets=targets)
     page = write_report(write_fake_run(tmp_path, fake)).read_text()
     figure = page.split(f'<figure id="{name}">', 1)[1].split("</figure>", 1)[0]
-    assert bool(re.search(r"opacity: 0\.18", figure)) == shaded
+    assert ('opacity="0.18"' in figure) == shaded

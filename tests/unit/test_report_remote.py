@@ -130,11 +130,10 @@ def test_failed_attempts_whose_capacity_nobody_said(tmp_path: Path) -> None:
 def test_a_function_that_tries_again_is_no_run_without_conflicts(tmp_path: Path) -> None:
     rows = [{**NO_COMMIT, "remote_ns": MS, "remote_retries": int(n == 0)} for n in range(4)]
     said = summarise(hand_made(tmp_path, rows))["answer"]["headline"]
-    assert said.startswith("The function tried again in 1 in 4 calls at ")
+    assert "The function tried again in 1 in 4 calls at " in said
     quiet = [{**NO_COMMIT, "remote_ns": MS, "remote_retries": 0}]
-    assert summarise(hand_made(tmp_path / "quiet", quiet))["answer"]["headline"].startswith(
-        "No attempt conflicted at "
-    )
+    said = summarise(hand_made(tmp_path / "quiet", quiet))["answer"]["headline"]
+    assert "No attempt conflicted at " in said
 
 
 def test_a_total_that_nobody_knows_is_no_broken_promise(tmp_path: Path) -> None:
@@ -176,7 +175,7 @@ def test_what_cannot_be_measured_is_absent(tmp_path: Path) -> None:
 def test_the_page_of_a_target_that_shows_little(tmp_path: Path) -> None:
     fake = FakeRun(**SMALL, targets=("fn",), functions=("fn",))
     page = write_report(write_fake_run(tmp_path, fake)).read_text()
-    table = page.split('class="answer"', 1)[1].split("</table>", 1)[0]
+    table = page.split('class="answer', 1)[1].split("</table>", 1)[0]
     assert "Function&#39;s own time p50" in table
     assert "Calls that the function retried" in table
     assert "Conflicts the caller saw" in table
@@ -185,7 +184,7 @@ def test_the_page_of_a_target_that_shows_little(tmp_path: Path) -> None:
     for what in ("mean", "most"):
         row = table.split(f"retries a call, {what}", 1)[1].split("</tr>", 1)[0]
         value = retries["retries_mean" if what == "mean" else "retries_max"]
-        assert f"<td>{number(value) if what == 'mean' else value}</td>" in row
+        assert f">{number(value) if what == 'mean' else value}</td>" in row
     assert "COMMIT" not in table
     assert "predicted" not in table
     assert "COMMIT" not in page.split('<figure id="parts"', 1)[1].split("</figure>", 1)[0]
@@ -205,7 +204,7 @@ def test_different_systems_side_by_side(tmp_path: Path) -> None:
     page = write_report(write_fake_run(tmp_path, fake)).read_text()
     section = page.split('id="targets"', 1)[1].split("<section", 1)[0]
     assert "are different databases on different systems" in section
-    table = page.split('class="answer"', 1)[1].split("</table>", 1)[0]
+    table = page.split('class="answer', 1)[1].split("</table>", 1)[0]
     for head in ("COMMIT p50", "Write units a committed transaction", "Cost of a million committed"):
         assert head in table
     assert "conflict-matrix" not in section
