@@ -94,7 +94,9 @@ def run_headless(
     if wiring.error is not None:
         raise wiring.error
     if not folders:
-        raise LeftEarly("interrupted before the run began")
+        if asked.is_set():
+            raise LeftEarly("interrupted before the run began")
+        raise OccbenchError("every worker process was gone before the run began")
     if wiring.hurry.is_set():
         raise LeftEarly(f"left at once; occbench report {folders[0]} shows what was measured")
     return folders[0], asked.is_set()
@@ -121,6 +123,7 @@ def _watch(wiring: Wiring, config: RunConfig, asked: "gevent.event.Event", worke
         if left <= 0 or asked.wait(left):
             break
         if workers and all(worker.poll() is not None for worker in workers):
+            wiring.losing = True
             break
         if environment.runner is not None:
             live.show(phase, elapsed, environment.runner.user_count, wiring.take_recent())

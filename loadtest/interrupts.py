@@ -4,11 +4,11 @@ Only the standard library is imported here: this is at work before anything else
 """
 
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from select import poll
 from time import monotonic
 from types import FrameType
 
@@ -48,18 +48,21 @@ def asked_to_end(act: Callable[[], None]) -> Iterator[None]:
 def take(act: Callable[[], None]) -> None:
     """Somebody asks for the end: do it, unless he has asked just now."""
     global _last
-    _let_go_of_readers_that_are_gone()
-    before, _last = _last, monotonic()
-    if _last - before >= _ONCE_S:
+    let_go_of_readers_that_are_gone()
+    now = monotonic()
+    if now - _last >= _ONCE_S:
+        _last = now
         act()
 
 
-def _let_go_of_readers_that_are_gone() -> None:
+def let_go_of_readers_that_are_gone() -> None:
     """Whoever asked may have taken the terminal, or the other end of a pipe, with him.
 
     What is still to be said goes nowhere then; it must not keep the rest from being saved.
     """
-    outputs = poll()
+    # gevent's own in its place hears nothing of an end that is closed.
+    monkey = sys.modules.get("gevent.monkey")
+    outputs = (monkey.get_original("select", "poll") if monkey else select.poll)()
     for stream in (1, 2):
         outputs.register(stream, 0)
     for stream, _ in outputs.poll(0):

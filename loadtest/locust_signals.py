@@ -5,7 +5,7 @@ import signal
 
 import gevent
 
-from loadtest.interrupts import leave, signals, take
+from loadtest.interrupts import leave, let_go_of_readers_that_are_gone, signals, take
 from loadtest.own_process import end_with
 from loadtest.wiring import Wiring
 
@@ -34,9 +34,13 @@ def end_in_order(wiring: Wiring) -> None:
         else:
             wiring.break_off()
 
+    def on_hangup() -> None:
+        let_go_of_readers_that_are_gone()
+        os.kill(os.getpid(), signal.SIGTERM)
+
     gevent.signal_handler(signal.SIGINT, take, on_ctrl_c)
     if signal.SIGHUP in signals():
-        gevent.signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
+        gevent.signal_handler(signal.SIGHUP, on_hangup)
 
     def all_is_done(**_: object) -> None:
         for number in signals():

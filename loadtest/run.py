@@ -10,12 +10,9 @@ from shutil import rmtree
 from typing import Any, TypeVar
 
 import gevent
-import pyarrow as pa
-import pyarrow.parquet as pq
 from gevent.event import Event
 
-from loadtest import parquet, runfolder
-from loadtest.attempt import FILE_NAME
+from loadtest import runfolder
 from loadtest.clock import Clock
 from loadtest.errors import InputError, OccbenchError, in_a_line
 from loadtest.going_on import Noted
@@ -67,7 +64,11 @@ class Run:
             raise InputError(
                 f"no run can be kept in {config.out}: {error.strerror}; give another with --out"
             ) from None
-        run.noted = Noted(plan.open_targets(), run.folder)
+        try:
+            run.noted = Noted(plan.open_targets(), run.folder)
+        except BaseException:  # asked to end while a target is asked who it is
+            run.discard()
+            raise
         return run
 
     def discard(self) -> None:
@@ -98,11 +99,11 @@ class Run:
             self._write()
         return moment_ns
 
-    def stopping(self) -> None:
-        """The users are asked to stop now."""
+    def stopping(self, *, broken: bool = False) -> None:
+        """The users are asked to stop now; `broken` if that is because something went wrong."""
         now_ns = self.measured_until_ns = self.clock.now_ns()
         duration = self.plan.config.duration
-        if duration is None:
+        if duration is None or broken:
             return
         due_ns = (self.measured_from_ns or now_ns) + round(duration * 1e9)
         if self.run_time_s is not None:
@@ -178,19 +179,11 @@ class Run:
             if not (self.folder / "attempts" / name).is_file()
         )
 
-    def _files(self) -> dict[str, int]:
-        """Every file of attempts that was written, with its rows."""
-        files: dict[str, int] = {}
-        for generator in self.generators:
-            files |= generator.get("files", {})
-        # A process that died cannot say what it wrote.
-        reported = {generator["worker"] for generator in self.generators}
-        for path in (self.folder / "attempts").iterdir():
-            name = FILE_NAME.fullmatch(path.name)
-            if name and int(name["worker"]) not in reported:
-                with suppress(OSError, pa.ArrowException):
-                    files[path.name] = pq.read_metadata(parquet.reading(path)).num_rows
-        return dict(sorted(files.items()))
+    def _files(self) -> dict[str, int] | None:
+        """Every file of attempts that was written, with its rows; None where not all processes say."""
+        if len(self.generators) < self.plan.config.processes:
+            return None
+        return dict(sorted(one for each in self.generators for one in each.get("files", {}).items()))
 
     def _invariants(self) -> list[dict[str, Any]]:
         """Whether the database kept its promise; a target that is gone says so instead."""

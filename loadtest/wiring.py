@@ -142,7 +142,7 @@ class Wiring:
         """Key type → what all processes counted since the test started."""
         self._recent = Tally()
         self.losing = False
-        """Whether attempts could not be written: the test ends."""
+        """Whether attempts cannot be written, or no process is left to make any: the test ends."""
         environment.occbench = self  # type: ignore[attr-defined]
         environment.stop_timeout = environment.stop_timeout or _STOP_TIMEOUT_S
         events = environment.events
@@ -347,7 +347,7 @@ class Wiring:
         if self.engine is not None:
             self.engine.stopping()
         if self.run is not None:
-            self.run.stopping()
+            self.run.stopping(broken=self.losing or self.error is not None)
 
     @_ends_the_test
     def _on_test_stop(self, **_: object) -> None:
