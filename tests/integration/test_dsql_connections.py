@@ -206,7 +206,7 @@ def test_locust_s_own_timer_has_the_ramp_up_in_it(database: Database, tmp_path: 
         refused = locust(*words, "--run-time", "1s", cwd=tmp_path, **rig.environment)
     assert refused.returncode == 2
     (line,) = [one for one in refused.stderr.splitlines() if one.startswith("occbench: ")]
-    assert "nothing after the warm-up and 2 s" in line
+    assert "nothing after the warm-up of 0 s and 2 s" in line
     assert len(results_in(out)) == 1
 
 

@@ -30,7 +30,7 @@ def printed(folder: Path) -> list[str]:
 
 
 def test_every_format_is_written_and_said_where(folder: Path, printed: list[str]) -> None:
-    assert printed[2:] == [
+    assert printed[-5:] == [
         *(str(folder / f"report.{kind}") for kind in ("html", "md", "pdf")),
         f"{folder / 'charts'}/*.png (8 pictures)",
         f"{folder / 'charts'}/*.svg (8 pictures)",

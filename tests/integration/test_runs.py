@@ -339,7 +339,7 @@ def test_a_run_outlives_a_restart_of_the_database(own_server: EmbeddedServer, tm
     assert done.returncode == 0, done.stderr
     out = tmp_path / "results"
     with running(
-        "--target", f"{target}&commit_delay_ms=15", "--users", 16, "--keys", "uuid", "--duration", "6s",
+        "--target", f"{target}&commit_delay_ms=60", "--users", 16, "--keys", "uuid", "--duration", "6s",
         "--warmup", "0",
         out=out,
     ) as process:  # fmt: skip

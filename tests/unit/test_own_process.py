@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from loadtest.own_process import command_without_words, occbench_command, words_for_stdin
@@ -39,12 +40,7 @@ def test_words_that_nobody_is_to_see_are_in_no_list_of_processes(tmp_path: Path)
     with subprocess.Popen(
         command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
-        listed = subprocess.run(
-            ["ps", "-o", "args=", "-ww", "-p", str(child.pid)],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        listed = " ".join(psutil.Process(child.pid).cmdline())
         said, _ = child.communicate(words_for_stdin("list", "retries"), timeout=60)
     assert "full-jitter" in said
     assert "loadtest.cli" in listed
