@@ -13,7 +13,7 @@ help:  ## List the targets.
 demo: $(VENV)/.run  ## Seed the embedded database, run transfers, write a report (about two minutes).
 	@$(BIN)/occbench demo
 
-test: $(VENV)/.dev  ## Run all tests (about twenty minutes).
+test: $(VENV)/.dev  ## Run all tests (about half an hour).
 	$(BIN)/python -m pytest
 
 test-again: $(VENV)/.dev  ## Run the tests that failed last time once more, if they are few.
