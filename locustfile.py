@@ -24,10 +24,13 @@ def _wire(environment: Environment, **_: Any) -> None:
 
 
 def _report(environment: Environment, folder: Path) -> None:
-    """Write the report; with --occ-strict its bad verdicts decide the status, as an error does."""
+    """Write the report; a run that failed, or cannot be reported, decides the status as an error does.
+
+    With --occ-strict so does every bad verdict.
+    """
     strict = bool(getattr(environment.parsed_options, STRICT, False))
     status = report_in_process(folder, strict=strict)
-    if strict and status and not environment.process_exit_code:
+    if status and not environment.process_exit_code:
         environment.process_exit_code = status
 
 

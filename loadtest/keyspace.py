@@ -123,7 +123,7 @@ def read_keys(path: Path, key_type: KeyType) -> ListedKeys:
                 raise ValueError
         except (ValueError, OverflowError):
             raise InputError(
-                f"{path}, key {index + 1}: {quoted(line)} is not a {key_type} key"
+                f"{path}, key {index + 1}: {quoted(line)} is not a key of type {key_type}"
             ) from None
         packed[index * width : (index + 1) * width] = key
     keys = np.frombuffer(bytes(packed), f"V{width}")

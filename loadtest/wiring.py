@@ -565,8 +565,8 @@ def _in_order(workers: list[str]) -> list[str]:
 
 def _ramp_up_s(config: RunConfig) -> float:
     """How long Locust takes to start the users: at once as many as come in a second, then so on."""
-    rate = config.spawn_rate
-    return max(0.0, (config.users - max(rate, 1.0)) / rate) if rate else 0.0
+    rate = config.spawn_rate or 1.0  # which is Locust's own
+    return max(0.0, (config.users - max(rate, 1.0)) / rate)
 
 
 def _say(error: OccbenchError) -> None:

@@ -88,7 +88,7 @@ def find_record(folder: Path, run: Run | None) -> Record:
     there = {path.name for path in paths}
     missing = tuple(sorted(set(listed or {}) - there))
     if not paths:
-        others = f"; {_named(left_out)} was not written by the run" if left_out else ""
+        others = f"; not written by the run: {_named(left_out)}" if left_out else ""
         raise InputError(
             f"{folder} holds no attempts: attempts/*.parquet is missing{others}; "
             f"{'restore it' if missing else why_nothing(run)}"

@@ -7,8 +7,10 @@ quotes the token.
 
 import getpass
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 from botocore import credentials as providers
@@ -40,7 +42,7 @@ class _Limited:
     """As much of a `subprocess.Popen` as boto3 uses, with an end."""
 
     def __init__(self, words: list[str], **pipes: Any) -> None:
-        self._child = subprocess.Popen(words, **pipes)
+        self._child = subprocess.Popen(words, start_new_session=True, **pipes)
 
     @property
     def returncode(self) -> int | None:
@@ -50,11 +52,9 @@ class _Limited:
         try:
             return self._child.communicate(timeout=PROCESS_S)
         except subprocess.TimeoutExpired:
-            self._child.kill()
-            for pipe in (self._child.stdout, self._child.stderr):
-                if pipe is not None:
-                    # What it has started may hold the other end for as long as it likes.
-                    pipe.close()
+            # With all that it has started. Its pipes are let be: under gevent they are still read.
+            with suppress(ProcessLookupError):
+                os.killpg(self._child.pid, signal.SIGKILL)
             self._child.wait()
             raise Unusable(
                 cause=f"credential_process has not ended after {PROCESS_S:g} s", remedy=_RUN_IT

@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ from loadtest.errors import OccbenchError
 from loadtest.targets import aws, aws_credentials, open_target, parse_target
 from loadtest.targets.signed_http.endpoint import find_endpoint
 from loadtest.targets.signed_http.signing import Operation
+from tests.commands import environment
 
 SECRET = "hunter2"
 ROLE = """
@@ -181,6 +183,33 @@ def test_a_credential_process_that_hangs_is_ended(
     with pytest.raises(aws_credentials.Unusable, match=r"has not ended after 0\.3 s"):
         aws.client("dynamodb", "us-east-1")
     assert time.monotonic() - began < 60
+
+
+UNDER_GEVENT = """
+import locust, sys
+from loadtest.targets import aws, aws_credentials
+aws_credentials.PROCESS_S = 0.3
+try:
+    aws.client("dynamodb", "us-east-1")
+except aws_credentials.Unusable as error:
+    print(error)
+"""
+
+
+def test_one_that_hangs_is_ended_where_waiting_is_cooperative(tmp_path: Path) -> None:
+    """As in a run, and in a process of its own: importing Locust changes how the library waits."""
+    config = tmp_path / "config"
+    config.write_text("[default]\ncredential_process = /bin/sleep 100\n")
+    none = str(tmp_path / "none")
+    done = subprocess.run(
+        [sys.executable, "-c", UNDER_GEVENT],
+        env=environment(AWS_CONFIG_FILE=str(config), AWS_SHARED_CREDENTIALS_FILE=none),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stdout == "credential_process has not ended after 0.3 s\n", done.stderr
 
 
 @pytest.mark.parametrize("region", ["us-west-2", "eu-central-1"])
