@@ -157,7 +157,7 @@ def test_a_file_of_computed_keys_reads_back(
     ],
 )
 def test_a_bad_file_is_one_line(tmp_path: Path, key_type: KeyType, text: str, words: str) -> None:
-    path = tmp_path / "keys.txt"
+    path = tmp_path / "keys"
     path.write_text(text)
     with pytest.raises(InputError) as caught:
         read_keys(path, key_type)
