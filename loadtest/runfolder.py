@@ -24,12 +24,6 @@ def create(results: Path, label: str, now: datetime, holds: str = "attempts") ->
     Raises InputError where that cannot be done.
     """
     stamp = now.strftime("%Y%m%d-%H%M%S")
-    try:
-        str(results).encode()
-    except UnicodeEncodeError:
-        # Names in files of a run are UTF-8, and so are those that Parquet is written to.
-        shown = os.fsencode(results).decode(errors="backslashreplace")
-        raise InputError(f"--out {shown}: the folder's name is not UTF-8; give another") from None
     for attempt in range(1000):
         suffix = f"-{attempt + 1}" if attempt else ""
         folder = results / f"{stamp}-{label}{suffix}"

@@ -102,13 +102,6 @@ def test_simulating_on_a_full_disk(tmp_path: Path) -> None:
     assert "No space left on device" in one_line(done, 1)
 
 
-def test_a_folder_whose_name_is_not_utf_8(seeded: str, tmp_path: Path) -> None:
-    """A folder that no record can be kept in ends a run in one line before any load."""
-    words = (*_RUN, "--target", seeded, "--duration", "60s", "--out", os.fsdecode(b"r\xe9"))
-    done = occbench(*words, cwd=tmp_path)
-    assert "--out r\\xe9: the folder's name is not UTF-8; give another" in one_line(done, 2)
-
-
 @contextmanager
 def workers_of(run: subprocess.Popen[str], cwd: Path) -> Iterator[list[psutil.Process]]:
     try:

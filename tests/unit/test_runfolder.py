@@ -21,13 +21,6 @@ def test_whatever_is_no_folder_is_refused(tmp_path: Path, what: str) -> None:
         runfolder.create(tmp_path / what, "label", datetime(2026, 1, 1))
 
 
-def test_a_name_that_is_not_utf_8_is_refused_and_shown(tmp_path: Path) -> None:
-    results = tmp_path / os.fsdecode(b"r\xe9")
-    with pytest.raises(InputError, match=r"r\\xe9: the folder's name is not UTF-8; give another"):
-        runfolder.create(results, "label", datetime(2026, 1, 1))
-    assert not results.exists()
-
-
 def test_a_word_that_is_not_utf_8_is_kept_in_the_file(tmp_path: Path) -> None:
     word = os.fsdecode(b"keys\xe9.txt")
     runfolder.write_run_file(tmp_path, {"keys_from": word})
