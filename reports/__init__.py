@@ -1,9 +1,9 @@
 """A result folder becomes tables, a model, charts, `summary.json` and `report.html`.
 
 `summarise` gives the figures without drawing, `write_report` writes both files, `write_as` the report
-in other formats too; `answer_of` and `invariant_holds` say what a written report found.
+in other formats too; `answer_of` says what a written report found.
 """
 
-from reports.write import answer_of, invariant_holds, summarise, write_as, write_report
+from reports.write import answer_of, summarise, write_as, write_report
 
-__all__ = ["answer_of", "invariant_holds", "summarise", "write_as", "write_report"]
+__all__ = ["answer_of", "summarise", "write_as", "write_report"]

@@ -57,12 +57,11 @@ def _found(model: Model) -> tuple[str, list[str]]:
 
 
 def _users(model: Model) -> str:
-    """That it was not the users asked for who worked: the figures are of those who did."""
+    """That fewer users worked than were asked for: the figures are of those who did."""
     found, asked = other_users(model), model.run.config.users
-    if found is None or asked is None:
+    if found is None or asked is None or found > asked:
+        # More than that are those of a worker that ended, started again on another.
         return ""
-    if found > asked:
-        return f"{plural(found, 'user')} worked, not {count(asked)}."
     return f"Only {count(found)} of {plural(asked, 'user')} committed anything."
 
 

@@ -14,6 +14,7 @@ from reports.compare.settings import WORKLOAD, Difference, circumstances, differ
 from reports.gates import Summary, read_summary
 from reports.run_file import Run, read_run
 from reports.sweep.folder import is_sweep, read_sweep
+from reports.write import summarise
 
 _NOT_IN_CONFIG = frozenset({"accounts", "targets", "simulated"})
 """Settings of a workload that `run.json` has outside its `config`."""
@@ -33,12 +34,25 @@ class BaseRun:
     def summary(self) -> Summary:
         """Its figures; raises InputError where they cannot be had, or its invariant is broken."""
         found = read_summary(self.path)
+        if "decided" not in (found.get("overall") or {}):
+            found = self._anew()
         if (found.get("invariant") or {}).get("holds") is False:
             raise InputError(
                 f"the invariant of {self.path} does not hold, so that none of its figures is worth "
                 "anything; measure it again, or name another base"
             )
         return found
+
+    def _anew(self) -> Summary:
+        """Its figures, in place of those of an earlier version, whose rates were counted otherwise."""
+        if self.run is not None:
+            found = summarise(self.path if self.path.is_dir() else self.path.parent)
+            if found["overall"]["attempts"]:
+                return found
+        raise InputError(
+            f"the summary of {self.path} was written by an earlier version, which counted rates "
+            "otherwise, and its record is not there; measure it again, or name another base"
+        )
 
     def noted(self, run: Run) -> Iterator[str]:
         """What a reader should know of holding this run against it, as sentences."""

@@ -27,12 +27,12 @@ from loadtest.forecast import (
     explained_range,
     placement_from,
 )
+from loadtest.messages import quoted
 from loadtest.retry import RetryPolicy
 from reports.blocks import Blocks, find_blocks
 from reports.figures import CONFLICT_CODES
 from reports.load import COUNTED_CODES, Attempts, Columns, load_attempts
 from reports.run_file import Run, read_run
-from reports.style import shortened
 from reports.systems import find_databases
 
 FEW_CONFLICTS = 30
@@ -176,12 +176,12 @@ def _check(folder: Path, run: Run, attempts: Attempts) -> None:
     other = [name for name in attempts.scenarios if name != "transfer"]
     if other:
         raise InputError(
-            f"{folder} ran the scenario {_shown(other[0])}; a forecast knows only how transfers access "
+            f"{folder} ran the scenario {quoted(other[0])}; a forecast knows only how transfers access "
             "accounts"
         )
     if not find_databases(run, attempts.targets).whole:
         raise InputError(
-            f"the targets of {folder} ({', '.join(map(_shown, attempts.targets))}) are not known to be "
+            f"the targets of {folder} ({', '.join(map(quoted, attempts.targets))}) are not known to be "
             "one database; forecast from a run on one of them"
         )
     rows = attempts.measured
@@ -189,14 +189,9 @@ def _check(folder: Path, run: Run, attempts: Attempts) -> None:
         mine = (rows.target == place) & COUNTED_CODES[rows.outcome]
         if mine.any() and not (rows.window_high_ns[mine] > 0).any():
             raise InputError(
-                f"target {_shown(name)} of {folder} does not show its COMMIT, so its windows are not "
+                f"target {quoted(name)} of {folder} does not show its COMMIT, so its windows are not "
                 "known"
             )
-
-
-def _shown(name: str) -> str:
-    """A name in an error, which is one line whatever the record holds."""
-    return shortened(" ".join(name.split()), 40)
 
 
 def _notes(run: Run) -> tuple[str, ...]:

@@ -47,12 +47,14 @@ def find_gaps(run: Run, attempts: Attempts, blocks: Blocks, end_ns: NDArray[np.i
     answered = np.isin(rows.outcome, [OUTCOME_CODE[outcome] for outcome in _ANSWERS])
     think_ns = 0 if run.open_loop else round((run.config.think_time or 0) * 1e9)
     silences: list[tuple[int, int, int]] = []
+    known_until: list[int] = []
     for target in range(len(names)):
         mine = rows.target == target
         until_ns = blocks.until_ns
         if run.measured_until_ns is None and mine.any():
             # Nobody knows what it did after the last that was written of it.
             until_ns = min(until_ns, int(end_ns[mine].max()))
+        known_until.append(until_ns)
         good = answered & mine
         by_key = [end_ns[good & (rows.key_type == key)] for key in range(len(attempts.key_types))]
         for ends in by_key:
@@ -88,7 +90,7 @@ def find_gaps(run: Run, attempts: Attempts, blocks: Blocks, end_ns: NDArray[np.i
                 (since - blocks.from_ns) / 1e9,
                 (until - blocks.from_ns) / 1e9,
                 {str(o): int(kinds[OUTCOME_CODE[o]]) for o in OUTCOMES if kinds[OUTCOME_CODE[o]]},
-                until < blocks.until_ns,
+                until < known_until[target],
                 others,
             )
         )

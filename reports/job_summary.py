@@ -200,7 +200,7 @@ def _gate_row(judged: Judged, gate: Gate, *, several: bool) -> list[str]:
 def _wrong(judged: Judged, *, several: bool) -> Iterator[str]:
     """What the report found wrong beside the gates, and what else is to know, as a list."""
     before = f"{_plain(judged.subject.name)}: " if several else ""
-    mark = "❌ " if judged.strict else ""
+    mark = "❌ " if judged.strict or judged.broken or judged.mostly_failed else ""
     for verdict in judged.bad:
         yield f"- {mark}{before}{_plain(verdict['text'])}"
     for note in judged.subject.notes:

@@ -5,19 +5,20 @@ from reports.style import count, plural
 from reports.verdict import Verdict
 
 _TURNS = 2
-"""Transactions a user from which on each had its turn, whatever the schedule of an open loop."""
+"""Transactions a user from which on each had its turn, whatever the schedule or the think times."""
 
 
 def other_users(model: Model) -> int | None:
     """How many users committed in the measured time, where it is not as many as were asked for.
 
-    None where it is, where nobody knows, and where an open loop asked for so few transactions that
-    not all of its users had a turn.
+    None where it is, where nobody knows, and where an open loop or long think times made so few
+    transactions that not all users had a turn.
     """
     asked, found = model.run.config.users, model.committed_users
     if asked is None or found is None or found == asked or model.run.simulated:
         return None
-    if model.run.open_loop and model.overall.transactions < _TURNS * asked:
+    few_turns = model.run.open_loop or model.run.config.think_time
+    if few_turns and model.overall.transactions < _TURNS * asked:
         return None
     return found
 
@@ -29,7 +30,7 @@ def users_verdict(model: Model) -> list[Verdict]:
         return []
     if found > asked:
         text = f"{plural(found, 'user')} committed, and {count(asked)} were asked for."
-        return [Verdict("users", "bad", f"{text} More were started while the run was going on.")]
+        return [Verdict("users", "note", f"{text} More were started while the run was going on.")]
     text = f"{count(found)} of {plural(asked, 'user')} committed anything in the measured time"
     unserved = sum(g.without_session or 0 for g in model.run.generators)
     if unserved:

@@ -80,10 +80,3 @@ def answer_of(run_folder: Path) -> str:
     if "consistency" in said:
         lines.append(f"Consistency: {said['consistency']}")
     return "\n".join(lines)
-
-
-def invariant_holds(run_folder: Path) -> bool | None:
-    """Whether the database kept its promise in a run with a report; None where nobody could say."""
-    summary = json.loads((run_folder / "summary.json").read_text(encoding="utf-8"))
-    holds: bool | None = summary["invariant"]["holds"]
-    return holds

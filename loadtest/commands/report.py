@@ -95,17 +95,14 @@ def _report(
 
 
 def _nothing_bad(folder: Path) -> bool:
-    """Whether no report of a run, or of any point of a sweep, has a bad verdict."""
+    """Whether the report of a run, or those of a sweep and its points, have no bad verdict."""
     from reports.gates import bad_verdicts, read_summary
 
     if not (folder / _SWEEP).is_file():
         return not bad_verdicts(read_summary(folder))
-    from reports.sweep.folder import read_sweep
-    from reports.sweep.study import read_study
-    from reports.sweep.trust import attention
+    from reports.sweep import nothing_bad
 
-    points = [folder / str(point.folder) for point in read_sweep(folder).done]
-    return not attention(read_study(folder)) and all(map(_nothing_bad, points))
+    return nothing_bad(folder)
 
 
 def _refuse(runs: list[Path], together: Path | None, dpu_price: str | None) -> None:

@@ -151,7 +151,7 @@ def _found(sweep: "Sweep", point: "Point") -> str:
 def _conclude(sweep: "Sweep", gating: Gating) -> int:
     """Write and print the report, name the points that failed, judge the gates; the exit status."""
     from reports.gates import Unmeasured, bad_verdicts
-    from reports.sweep import answer_of_sweep, write_sweep_report
+    from reports.sweep import answer_of_sweep, nothing_bad, write_sweep_report
 
     for point in sweep.failed:
         print(f"occbench: {sweep.describe(point)}: {point.reason}", file=sys.stderr)
@@ -173,7 +173,13 @@ def _conclude(sweep: "Sweep", gating: Gating) -> int:
         more = [f"and {len(bad) - _MOST_SAID} more, see the report"] if len(bad) > _MOST_SAID else []
         first = "\n".join([answer, *bad[:_MOST_SAID], *more, str(report)])
     status = gating.conclude(subjects, answer=answer, unmeasured=unmeasured, first=first)
-    return TargetError.exit_code if sweep.failed else status
+    if sweep.failed:
+        return TargetError.exit_code
+    # What a run says of itself without gates, and what only all points together show.
+    doubtful = any(point.exit_status == OccbenchError.exit_code for point in sweep.done)
+    if doubtful or (gating.strict and sweep.done and not nothing_bad(sweep.folder)):
+        return OccbenchError.exit_code
+    return status
 
 
 _MOST_SAID = 50

@@ -20,6 +20,7 @@ from loadtest.config import RunConfig
 from loadtest.errors import InputError, OccbenchError
 from loadtest.going_on import Noted
 from loadtest.interrupts import asked_to_end
+from loadtest.messages import one_line
 from loadtest.options import command_words
 from loadtest.own_process import command_without_words, words_for_stdin
 from loadtest.sweep.overtime import LIMIT_S, ended_after
@@ -147,16 +148,20 @@ def _run(
 
 
 def is_measured(folder: Path, status: int) -> bool:
-    """Whether the run has come to its end and has figures; status 1 then means a broken invariant."""
+    """Whether the run has come to its end and has figures.
+
+    Status 1 then means that they are doubtful, as its report says: the invariant is broken, most
+    transactions failed, or attempts are missing in the record.
+    """
     if status == 0:
         return True
     if status != OccbenchError.exit_code:
         return False
     try:
         summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return bool(summary["overall"]["transactions"]) or summary["invariant"]["holds"] is False
+    except (OSError, ValueError, KeyError, TypeError):
         return False
-    return summary["invariant"]["holds"] is False
 
 
 def reason_of(status: int, said: list[str]) -> str:
@@ -166,7 +171,7 @@ def reason_of(status: int, said: list[str]) -> str:
         return own[-1]
     ended = f"ended with status {status}" if status >= 0 else f"was killed by signal {-status}"
     last = next((line for line in reversed(said) if line.strip()), "")
-    return f"the run {ended}" + (f": {last}" if last else "")
+    return f"the run {ended}" + (f": {one_line(last)}" if last else "")
 
 
 @contextmanager

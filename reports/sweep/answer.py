@@ -55,7 +55,7 @@ def answer(study: Study, attention: tuple[str, ...] = ()) -> Answer:
     if not (points := failing(study)):
         return found
     most = about(max(share for _, share in points))
-    first = f"At {plural(len(points), 'point')} up to {most} of transactions failed or were refused."
+    first = f"At {plural(len(points), 'point')} up to {most} of transactions failed."
     return replace(found, headline=f"{first} {found.headline}")
 
 

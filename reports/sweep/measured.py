@@ -39,6 +39,8 @@ class Measured:
     """Those that ended."""
     counted: int
     """Those that committed or gave up, which alone have a latency."""
+    refused: int
+    """Those that the scenario's own rule refused; the rest failed."""
     retried: int
     give_ups: int
     throughput_tps: float
@@ -53,9 +55,15 @@ class Measured:
     """See `cost.contention_cost`."""
 
     @property
-    def lost(self) -> float:
-        """The share of transactions that failed or were refused."""
-        return 1 - self.counted / self.transactions if self.transactions else 0.0
+    def failed_share(self) -> float:
+        """The share of transactions that failed."""
+        failed = max(0, self.transactions - self.counted - self.refused)
+        return failed / self.transactions if self.transactions else 0.0
+
+    @property
+    def refused_share(self) -> float:
+        """The share of transactions that were refused."""
+        return self.refused / self.transactions if self.transactions else 0.0
 
     @property
     def power(self) -> float | None:
@@ -157,6 +165,7 @@ def _measured(one: dict[str, Any]) -> Measured:
         decided=_count(one, "decided", attempts) if "decided" in one else attempts,
         transactions=transactions,
         counted=_count(one, "counted", transactions) if "counted" in one else transactions,
+        refused=_count(one, "refused", transactions) if "refused" in one else 0,
         retried=_count(one, "retried", transactions),
         give_ups=_count(one, "give_ups", transactions),
         throughput_tps=_known(one, "throughput_tps") or 0.0,

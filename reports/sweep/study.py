@@ -227,9 +227,18 @@ def _curves(study: Study) -> Iterator[Curve]:
 
 
 def failing(study: Study) -> list[tuple[Point, float]]:
-    """Points at which a share of transactions failed or was refused that is felt, with the largest."""
-    shares = ((p, max(run.lost for run in f.series.values())) for p, f in study.reported)
-    return [(point, share) for point, share in shares if share >= FELT]
+    """Points at which a share of transactions failed that is felt, with the largest share."""
+    return _felt(study, "failed_share")
+
+
+def refusing(study: Study) -> list[tuple[Point, float]]:
+    """Points at which a share of transactions was refused that is felt, with the largest share."""
+    return _felt(study, "refused_share")
+
+
+def _felt(study: Study, share: str) -> list[tuple[Point, float]]:
+    found = ((p, max(getattr(run, share) for run in f.series.values())) for p, f in study.reported)
+    return [(point, most) for point, most in found if most >= FELT]
 
 
 def _panel(study: Study, point: Point) -> Values:
@@ -282,7 +291,7 @@ def _law(study: Study, series: Series, panel: Values, places: tuple[Place, ...])
     if series.target is not None:
         return NoFit("no law of one target: the users are those of all targets together")
     # What the generator could not do says nothing of the database.
-    used = [p for p in places if not p.limited and all(run.lost < FELT for run in p.runs)]
+    used = [p for p in places if not p.limited and all(run.failed_share < FELT for run in p.runs)]
     users = [place.value for place in used for _ in place.runs]
     tps = [run.throughput_tps for place in used for run in place.runs]
     return fit_law(users, tps, int(study.sweep.config.get("seed") or 0))
@@ -301,6 +310,7 @@ __all__ = [
     "failing",
     "position",
     "read_study",
+    "refusing",
     "setting",
     "span",
 ]

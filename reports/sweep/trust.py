@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from reports.style import about, count, plural
 from reports.sweep.folder import Point
 from reports.sweep.measured import Measured
-from reports.sweep.study import Study, failing, setting
+from reports.sweep.study import Study, failing, refusing, setting
 from reports.verdict import Verdict
 
 _MOST_NAMED = 3
@@ -83,9 +83,18 @@ def _failed(study: Study) -> Iterator[Verdict]:
         yield Verdict(
             "failures",
             "bad",
-            f"At {plural(len(found), 'point')} up to {about(most)} of transactions failed or were "
-            f"refused ({_named(study, [point for point, _ in found])}): what is left there is of "
-            "another load than at the others, and no law is fitted to it.",
+            f"At {plural(len(found), 'point')} up to {about(most)} of transactions failed "
+            f"({_named(study, [point for point, _ in found])}): what is left there is of another load "
+            "than at the others, and no law is fitted to it.",
+        )
+    if refused := refusing(study):
+        most = max(share for _, share in refused)
+        yield Verdict(
+            "refused",
+            "note",
+            f"At {plural(len(refused), 'point')} up to {about(most)} of transactions were refused by "
+            f"the scenario's own rule ({_named(study, [point for point, _ in refused])}): latency and "
+            "rates are those of the others.",
         )
 
 

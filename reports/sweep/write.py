@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadtest.errors import OccbenchError
+from reports.gates import bad_verdicts, read_summary
 from reports.summary import write_atomically
 from reports.sweep.study import read_study
 from reports.sweep.summary import to_summary
+from reports.sweep.trust import attention
 
 if TYPE_CHECKING:
     from reports.publication import Publication
@@ -51,6 +53,18 @@ def publish_sweep(folder: Path) -> "Publication":
     from reports.sweep.page import publication_of
 
     return publication_of(read_study(folder))
+
+
+def nothing_bad(folder: Path) -> bool:
+    """Whether neither the report of a sweep nor that of any of its measured points has a bad verdict.
+
+    Raises:
+        InputError: if the folder is not a sweep's, or what it says of a point cannot be read.
+    """
+    study = read_study(folder)
+    return not attention(study) and not any(
+        bad_verdicts(read_summary(folder / str(point.folder))) for point in study.sweep.done
+    )
 
 
 def answer_of_sweep(folder: Path) -> str:

@@ -14,7 +14,7 @@ from reports.compare import Verdict, compare_runs, words
 from reports.gates import Subject, judge
 from reports.job_summary import to_markdown
 from reports.junit import to_junit
-from reports.sweep import answer_of_sweep, write_sweep_report
+from reports.sweep import answer_of_sweep, nothing_bad, write_sweep_report
 from reports.sweep.study import read_study
 from reports.together import publish_together
 from tests.commands import command, environment, occbench
@@ -157,6 +157,7 @@ def test_most_failed_is_no_success(failing: Path) -> None:
     assert not judged.passed
     assert 'name="failures"' in to_junit([judged])
     assert to_markdown([judged]).startswith("## ❌ ")
+    assert "- ❌ " in to_markdown([judged])
     assert " give-ups | failed |" in to_markdown([judged])
     assert "Most transactions failed" in answer_of(failing)
 
@@ -207,10 +208,10 @@ def test_a_sweep_names_the_points_at_which_transactions_failed(tmp_path: Path) -
     file.write_text(json.dumps(summary))
     write_sweep_report(folder)
     said = answer_of_sweep(folder).replace(GAP, " ")
-    assert said.startswith("At 1 point up to 75 % of transactions failed or were refused. ")
+    assert said.startswith("At 1 point up to 75 % of transactions failed. ")
     assert "no law is fitted to it" in said
     (curve,) = read_study(folder).curves
-    assert [place.value for place in curve.places if max(r.lost for r in place.runs) > 0] == [256]
+    assert [place.value for place in curve.places if max(r.failed_share for r in place.runs) > 0] == [256]
 
 
 def test_runs_together_say_first_what_failed(tmp_path: Path) -> None:
@@ -223,3 +224,28 @@ def test_runs_together_say_first_what_failed(tmp_path: Path) -> None:
     headline = publish_together(runs).headline.replace(GAP, " ")
     assert headline.startswith("0 % to 4")
     assert "% of transactions failed. " in headline
+
+
+def test_refused_transactions_of_a_sweep_are_a_note(tmp_path: Path) -> None:
+    """As in a run's own report: its law is of all points, and `--strict` does not ask for it."""
+    folder = write_fake_sweep(tmp_path / "sweep", FakeSweep(keys=("int",)))
+    before = read_study(folder)
+    for point, _ in before.reported:
+        file = folder / str(point.folder) / "summary.json"
+        summary = json.loads(file.read_text())
+        one = summary["key_types"]["int"]
+        one["counted"], one["refused"] = one["transactions"], one["transactions"]
+        one["transactions"] *= 2
+        file.write_text(json.dumps(summary))
+    write_sweep_report(folder)
+    found = json.loads((folder / "sweep-summary.json").read_text())
+    (said,) = [one for one in found["verdicts"] if one["about"] == "refused"]
+    assert said["state"] == "note"
+    assert not [one for one in found["verdicts"] if one["about"] == "failures"]
+    assert [curve.law for curve in read_study(folder).curves] == [curve.law for curve in before.curves]
+    assert nothing_bad(folder)
+
+
+@pytest.mark.parametrize("fake", [FakeSweep(limited=(1,)), FakeSweep(failed={1: "gone"})])
+def test_what_only_the_sweep_says_is_bad_too(tmp_path: Path, fake: FakeSweep) -> None:
+    assert not nothing_bad(write_fake_sweep(tmp_path / "sweep", fake))

@@ -17,7 +17,8 @@ SMALL: dict[str, Any] = {
 
 def summary(folder: Path, asked: int, **changes: Any) -> dict[str, Any]:
     fake = {**SMALL, **changes}
-    config = run_json(FakeRun(**fake))["config"] | {"users": asked}
+    more = fake.pop("config", {})
+    config = run_json(FakeRun(**fake))["config"] | {"users": asked, **more}
     generators = fake.pop("generators", None)
     run = {"config": config} | ({"generators": generators} if generators else {})
     return summarise(write_fake_run(folder, FakeRun(**fake, run=run)))
@@ -43,15 +44,25 @@ def test_fewer_are_said_first(tmp_path: Path) -> None:
     assert text.startswith("32 of 40 users committed anything in the measured time.")
 
 
-def test_more_are_said_first(tmp_path: Path) -> None:
+def test_more_are_a_note(tmp_path: Path) -> None:
+    """They are those of a worker that ended, started again on another."""
     found = summary(tmp_path, 30)
-    assert found["answer"]["headline"].startswith("32 users worked, not 30. ")
-    assert len(about_users(found)) == 1
+    assert "users" not in found["answer"]["headline"]
+    assert found["answer"]["lede"].startswith("32 users, ")
+    (said,) = [v for v in found["verdicts"] if v["about"] == "users"]
+    assert said["state"] == "note"
+    assert said["text"].startswith("32 users committed, and 30 were asked for.")
 
 
 def test_an_open_loop_with_few_transactions_needs_few_users(tmp_path: Path) -> None:
     assert not about_users(summary(tmp_path / "few", 5000, rate=600.0))
     assert about_users(summary(tmp_path / "many", 100, rate=600.0))
+
+
+def test_a_closed_loop_with_long_think_times_needs_few_users(tmp_path: Path) -> None:
+    assert not about_users(summary(tmp_path / "few", 5000, config={"think_time": 30.0}))
+    assert about_users(summary(tmp_path / "many", 100, config={"think_time": 0.1}))
+    assert about_users(summary(tmp_path / "none", 5000))
 
 
 def run(**changes: Any) -> Run:

@@ -14,15 +14,25 @@ from loadtest.sweep.measure import alone, is_measured, reason_of
 from loadtest.sweep.overtime import ended_after
 
 
-@pytest.mark.parametrize("holds", [True, None, False])
+@pytest.mark.parametrize(
+    ("transactions", "holds", "figures"),
+    [(9, True, True), (9, None, True), (9, False, True), (0, False, True), (0, None, False)],
+)
 @pytest.mark.parametrize("status", [0, 1, 2, 3, 130, -9])
 def test_a_point_is_measured_if_its_run_came_to_its_end(
-    tmp_path: Path, status: int, holds: bool | None
+    tmp_path: Path, status: int, transactions: int, holds: bool | None, figures: bool
 ) -> None:
-    """A broken invariant ends a run with status 1, and so does what kept it from reporting."""
+    """What makes figures doubtful ends a run with status 1, and so does what kept it from reporting."""
     assert is_measured(tmp_path, status) == (status == 0)
-    (tmp_path / "summary.json").write_text(json.dumps({"invariant": {"holds": holds}}))
-    assert is_measured(tmp_path, status) == (status == 0 or (status == 1 and holds is False))
+    summary = {"invariant": {"holds": holds}, "overall": {"transactions": transactions}}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    assert is_measured(tmp_path, status) == (status == 0 or (status == 1 and figures))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"overall": null}'])
+def test_a_summary_without_figures_makes_no_measured_point(tmp_path: Path, text: str) -> None:
+    (tmp_path / "summary.json").write_text(text)
+    assert not is_measured(tmp_path, 1)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +42,8 @@ def test_a_point_is_measured_if_its_run_came_to_its_end(
         (3, ["occbench: target x: gone", "something after"], "target x: gone"),
         (-9, [], "the run was killed by signal 9"),
         (1, ["Traceback", "ValueError: x", " "], "the run ended with status 1: ValueError: x"),
+        (1, ["ValueError: password=x\x1b[2J"], "the run ended with status 1: ValueError: password=***"),
+        (1, ["\x1b[31mred"], r"the run ended with status 1: \x1b[31mred"),
     ],
 )
 def test_a_failure_has_a_reason_of_one_line(status: int, said: list[str], reason: str) -> None:
