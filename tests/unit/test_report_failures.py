@@ -211,7 +211,8 @@ def test_a_sweep_names_the_points_at_which_transactions_failed(tmp_path: Path) -
     assert said.startswith("At 1 point up to 75 % of transactions failed. ")
     assert "no law is fitted to it" in said
     (curve,) = read_study(folder).curves
-    assert [place.value for place in curve.places if max(r.failed_share for r in place.runs) > 0] == [256]
+    failed = [place.value for place in curve.places if max(r.failed_share for r in place.runs) > 0]
+    assert failed == [256]
 
 
 def test_runs_together_say_first_what_failed(tmp_path: Path) -> None:
