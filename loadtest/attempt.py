@@ -61,6 +61,9 @@ ATTEMPT_SCHEMA = pa.schema(
 )
 """The columns of `attempts/*.parquet`; docs/results-format.md gives each one's meaning."""
 
+MOST_REMOTE_RETRIES = 2**15 - 1
+"""What fits into `remote_retries`."""
+
 FILE_NAME = re.compile(r"(?P<worker>[0-9]+)-[0-9]{5,}\.parquet")
 """What a file of attempts is called: the process that wrote it, and its number among that one's."""
 

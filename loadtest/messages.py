@@ -13,23 +13,37 @@ from loadtest.errors import printable
 LONGEST = 80
 """Characters of a value that a message shows."""
 _LONGEST_LINE = 300
+_LONGEST_READ = 1_200
+"""Characters of a line in which secrets are looked for; what is behind them is not shown."""
 HIDDEN = "***"
 
 # What gives a text away as a place where a secret may stand.
 _SECRET_WORD = r"pass|pwd|secret|token(?!_expires)|credential|access_?key|api_?key|signature"  # noqa: S105
 _SUSPICIOUS = re.compile(rf"://|:[^@]*@|(?:{_SECRET_WORD})[\w\s-]*[=:]", re.IGNORECASE)
+# A quote that nobody closes was cut off: the secret goes on to the end.
+_IN_QUOTES = r"""(?:'(?:[^'\\]|\\.|'')*+(?:'|\\?$)|"(?:[^"\\]|\\.)*+(?:"|\\?$))"""
 # The ways in which servers, functions and libraries quote credentials.
 # As a path, an address has lost one of its slashes.
 _IN_ADDRESS = re.compile(r"(:/{1,2})[^\s/?#@]*:(?!\d*[/?,])\S*@")
 _ASSIGNED = re.compile(
-    rf"((?<![A-Za-z0-9])[\w-]*(?:{_SECRET_WORD})[\w-]*(?:[\"']\s*:\s*|\s*=\s*|:(?!\s)))"
-    r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^&;,\s]+)""",
+    rf"((?<![\w-])[\w-]*(?:{_SECRET_WORD})[\w-]*+(?:[\"']\s*:\s*|\s*=\s*|:(?!\s)))"
+    rf"(?:{_IN_QUOTES}|[^&;,\s]+)",
+    re.IGNORECASE,
+)
+# In prose: PASSWORD '…' as in SQL, and a colon and a blank. Behind a mere "token: " or "credentials: "
+# there usually is what is wrong with them.
+_SAID = re.compile(
+    rf"((?:password|passwd|passphrase|pwd)\s+)E?{_IN_QUOTES}"
+    rf"|((?:password|passwd|passphrase|pwd|secret|[_-]token|access[_ ]?key|api[_ ]?key)\s*:\s+)"
+    rf"(?:{_IN_QUOTES}|[^&;,\s]+)"
+    rf"|(authorization[\"']?\s*[:=]\s*[\"']?(?:basic|bearer|digest|negotiate|token)\s+)[^\s\"',;]+"
+    rf"|(\bbearer\s+)(?!auth|token\b|realm\b|scheme\b|error\b)[^\s\"',;]+",
     re.IGNORECASE,
 )
 _AMAZON = re.compile(r"(X-Amz-[A-Za-z-]+=)[^&\s\"']+", re.IGNORECASE)
 _KEY = re.compile(
     r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"
-    r"|(?=[a-z0-9/+=%]*[A-Z])(?=[A-Z0-9/+=%]*[a-z])[A-Za-z0-9/+=%]{100,}"
+    r"|(?<![A-Za-z0-9/+=%])(?=[a-z0-9/+=%]*[A-Z])(?=[A-Z0-9/+=%]*[a-z])[A-Za-z0-9/+=%]{100,}"
 )
 _SECRETS_OF_ENVIRONMENT = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
 _SHORTEST = 4
@@ -54,8 +68,13 @@ def quoted(value: object) -> str:
 def one_line(text: str) -> str:
     """The first line of what somebody else said: printable, not too long, without secrets."""
     lines = [line for line in text.splitlines() if line.strip()] or ["no reason given"]
-    line = printable(without_secrets(lines[0].strip()))
-    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"
+    first = begin = lines[0].strip()
+    if len(first) > _LONGEST_READ:
+        # Of the last word a part may be missing, and half a secret is not recognized.
+        begin = first[:_LONGEST_READ].rpartition(" ")[0] or HIDDEN
+    line = printable(without_secrets(begin))
+    whole = begin is first and len(line) <= _LONGEST_LINE
+    return line if whole else f"{line[: _LONGEST_LINE - 1]}…"
 
 
 def without_secrets(text: str) -> str:
@@ -63,6 +82,7 @@ def without_secrets(text: str) -> str:
     text = without(text, [os.environ.get(name, "") for name in _SECRETS_OF_ENVIRONMENT])
     text = _IN_ADDRESS.sub(rf"\1{HIDDEN}@", text)
     text = _AMAZON.sub(rf"\1{HIDDEN}", text)
+    text = _SAID.sub(rf"\1\2\3\4{HIDDEN}", text)
     return _KEY.sub(HIDDEN, _ASSIGNED.sub(rf"\1{HIDDEN}", text))
 
 

@@ -14,6 +14,7 @@ import gevent
 from loadtest.alarm import Alarm
 from loadtest.attempt import CONFLICTS, OUTCOME_CODE, RETRYABLE, Outcome, outcome_of
 from loadtest.door import Door, Stopped, sleep_until
+from loadtest.messages import one_line
 from loadtest.targets import Session, StatementFailed
 from loadtest.targets.base import ABSENT
 
@@ -109,7 +110,7 @@ def run_user(  # noqa: C901 - see the head of the file
                     failure = error
                     ended = monotonic_ns()
                     if session is None:
-                        engine.turned_away = error.message
+                        engine.turned_away = one_line(error.message)
                         outcome = _without_session(error)
                         commit_sent = first_sent = first_answered = 0
                     else:

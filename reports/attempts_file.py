@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from loadtest import parquet
-from loadtest.attempt import ATTEMPT_SCHEMA
+from loadtest.attempt import ATTEMPT_SCHEMA, MOST_REMOTE_RETRIES
 from loadtest.errors import InputError
 from loadtest.messages import quoted
 from reports.run_file import MOST_NS
@@ -44,7 +44,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "backoff_ns": (0, _LONGEST_NS),
     "accounts": (0, MOST_NS),
     "remote_ns": (0, _LONGEST_NS),
-    "remote_retries": (0, 1 << 14),
+    "remote_retries": (0, MOST_REMOTE_RETRIES),
     "read_units": (0, 1e9),
     "write_units": (0, 1e9),
 }

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from loadtest.attempt import CONFLICTS, MOST_REMOTE_RETRIES, outcome_of
 from loadtest.messages import one_line
 from loadtest.targets.base import ABSENT, Remote, StatementFailed
 from loadtest.targets.calls import INSUFFICIENT_FUNDS
@@ -79,7 +80,6 @@ _CAME_TO_AN_END = (
 _NEVER_CONNECTED = frozenset({"08001", "08003", "08004", _NOT_READY})
 _SQLSTATE = re.compile(r"(?=.*\d)[0-9A-Z]{5}")
 _MILLISECONDS = re.compile(r"\s*(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*(?:ms)?\s*")
-_MOST_RETRIES = 2**15 - 1
 
 
 class ServiceFailed(StatementFailed):
@@ -165,9 +165,15 @@ def answered_error(answer: Mapping[str, Any], *, final: bool) -> StatementFailed
     sqlstate = code if _SQLSTATE.fullmatch(code) else FUNCTION_FAILED
     if sqlstate != code and code:
         message = f"{code}: {message}"
+    outcome = outcome_of(sqlstate, message, commit_sent=False, connected=True)
+    if outcome in CONFLICTS:
+        # Nobody is told its words, and there are many; only the code in them is read once more.
+        message = next((one for one in ("(OC001)", "(OC000)") if one in message), "a conflict")
+    else:
+        message = one_line(message)
     return StatementFailed(
         sqlstate,
-        one_line(message),
+        message,
         # It lost its database, and does not say when.
         commit_sent=sqlstate.startswith(("08", "57P0")) and sqlstate not in _NEVER_CONNECTED,
         connected=True,
@@ -182,7 +188,7 @@ def remote_of(answer: Mapping[str, Any]) -> Remote:
     counted = isinstance(retries, int) and not isinstance(retries, bool) and retries >= 0
     return Remote(
         duration_ns=ABSENT.duration_ns if milliseconds is None else round(milliseconds * 1e6),
-        retries=min(int(retries or 0), _MOST_RETRIES) if counted else ABSENT.retries,
+        retries=min(int(retries or 0), MOST_REMOTE_RETRIES) if counted else ABSENT.retries,
     )
 
 

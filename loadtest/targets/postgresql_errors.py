@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from loadtest.errors import printable
+
 UNREACHABLE, REFUSES = "cannot be reached", "refuses"
 
 
@@ -189,7 +191,7 @@ def _cause_of(message: str) -> str:
         before, found, after = cause.partition(level)
         cause = f"{before}{after.lstrip()}" if found else cause
     # A server may say anything, and this goes to a terminal.
-    return "".join(c if c.isprintable() else "?" for c in cause.strip())
+    return printable(cause.strip())
 
 
 def _known(cause: str) -> _Known:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from loadtest.attempt import Outcome, outcome_of
+from loadtest.targets import dynamodb
 from loadtest.targets.dynamodb.reasons import Meaning, meaning_of
 from loadtest.targets.items import Change
 
@@ -162,3 +163,17 @@ def test_what_is_said_to_a_wrong_signature_is_not_repeated() -> None:
 def test_a_cancellation_without_reasons() -> None:
     assert canceled().sqlstate == "XX000"
     assert canceled(NONE, NONE).sqlstate == "XX000"
+
+
+@pytest.mark.parametrize("code", ["TransactionConflict", "TransactionInProgressException"])
+def test_the_words_of_a_conflict_are_not_read(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are many, and nobody is told them."""
+    monkeypatch.setattr(dynamodb.reasons, "one_line", None)
+    assert meaning_of(400, {"__type": NAMESPACE + code, "message": "words"}).sqlstate == "40001"
+    why = [{"Code": code, "Message": "words"}]
+    answer = {
+        "__type": NAMESPACE + dynamodb.reasons.CANCELED,
+        "message": "words",
+        "CancellationReasons": why,
+    }
+    assert meaning_of(400, answer).sqlstate == "40001"

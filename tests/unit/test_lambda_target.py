@@ -19,7 +19,7 @@ from loadtest.config import RunConfig
 from loadtest.errors import InputError
 from loadtest.keyspace import KeyType
 from loadtest.scenarios import find_scenario
-from loadtest.targets import Dialect, StatementFailed, open_target, parse_target
+from loadtest.targets import Dialect, StatementFailed, lambda_answers, open_target, parse_target
 from loadtest.targets.base import ABSENT
 from loadtest.targets.calls import INSUFFICIENT_FUNDS
 from loadtest.targets.lambda_address import LambdaAddress
@@ -313,6 +313,18 @@ def test_what_a_function_says_does_not_reach_a_terminal_as_it_is() -> None:
 def test_answers_that_are_no_errors() -> None:
     assert answered_error({"balance": 0, "duration": 1.5, "retries": 0}, final=True) is None
     assert answered_error({"error": "no", "errorCode": INSUFFICIENT_FUNDS}, final=True) is None
+
+
+@pytest.mark.parametrize("code", ["(OC000)", "(OC001)", ""])
+def test_the_words_of_a_conflict_are_not_read(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are many, and all that counts of them is the code, wherever it stands."""
+    monkeypatch.setattr(lambda_answers, "one_line", None)
+    text = f"{400 * 'word '}\n{code}"
+    failure = answered_error({"error": text, "errorCode": "40001"}, final=False)
+    assert failure is not None
+    means = outcome_of("40001", failure.message, commit_sent=False, connected=True)
+    assert means is outcome_of("40001", text, commit_sent=False, connected=True)
+    assert answered_error({"error": text, "errorCode": "40P01"}, final=False) is not None
 
 
 def test_a_password_in_a_functions_error_is_not_passed_on() -> None:

@@ -1,13 +1,15 @@
 """What is quoted of others: short, without what a terminal obeys, without secrets."""
 
+import re
 import sys
+from time import process_time
 
 import pytest
 
 from loadtest import cli
 from loadtest.errors import InputError
 from loadtest.interrupts import Interrupted
-from loadtest.messages import HIDDEN, one_line, quoted, without, without_secrets
+from loadtest.messages import _ASSIGNED, _KEY, HIDDEN, one_line, quoted, without, without_secrets
 from loadtest.targets.base import StatementFailed
 
 SECRET = "hunter2"
@@ -60,6 +62,8 @@ def test_what_others_quote_of_secrets_is_taken_out(text: str) -> None:
     "text",
     [
         'password authentication failed for user "u"',
+        "the bearer token is expired; bearer authentication failed",
+        "Unexpected token: }; cannot get credentials: nobody is there",
         "the security token included in the request is expired",
         "give token_expires_s=900",
         "check http://127.0.0.1:8000/ and me@example.org",
@@ -68,6 +72,68 @@ def test_what_others_quote_of_secrets_is_taken_out(text: str) -> None:
 )
 def test_what_holds_none_stays_as_it_is(text: str) -> None:
     assert without_secrets(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"ALTER ROLE u PASSWORD '{SECRET} it''s {SECRET}'",
+        f"password: {SECRET}",
+        f"db_password: '{SECRET} {SECRET}'",
+        f"Authorization: Basic {SECRET}",
+        f"{{'Authorization': 'Bearer {SECRET}'}}",
+        f"was sent Bearer {SECRET}",
+        f"password='begun and cut off {SECRET}",
+    ],
+)
+def test_secrets_in_prose_are_taken_out(text: str) -> None:
+    assert SECRET not in without_secrets(text)
+
+
+EVIL = [
+    "secret_",
+    "a",
+    "a-",
+    "aB3",
+    "pass ",
+    "://:",
+    ":a",
+    "a:/b:",
+    "password: ",
+    "password='\\\\",
+    "AKIA",
+    "=",
+]
+
+
+@pytest.mark.parametrize("part", EVIL)
+def test_a_long_text_takes_no_long_time(part: str) -> None:
+    """What a server or a function answers is read while all others wait."""
+    text = part * (100_000 // len(part))
+    before = process_time()
+    said = one_line(text)
+    assert process_time() - before < 1
+    assert len(said) <= 300
+
+
+@pytest.mark.parametrize("pattern", [_KEY, _ASSIGNED])
+def test_a_long_word_is_searched_once(pattern: re.Pattern[str]) -> None:
+    before = process_time()
+    pattern.sub("", "a" * 100_000)
+    assert process_time() - before < 1
+
+
+@pytest.mark.parametrize("begin", range(1_150, 1_201))
+def test_no_half_of_a_secret_is_left_where_a_text_is_cut(begin: int) -> None:
+    """What is hidden before it would bring it into sight."""
+    for secret in (
+        f"postgresql://u:{SECRET}@h",
+        f"'password': '{SECRET} {SECRET}'",
+        f"password: {SECRET}",
+    ):
+        hidden = 40 * "aB3"
+        text = f"{hidden} {'password=' + (begin - 140) * 'x'} {secret} {400 * 'more '}"
+        assert SECRET[:3] not in one_line(text)
 
 
 def test_secrets_that_are_known_are_taken_out_as_they_are_and_as_they_are_quoted(

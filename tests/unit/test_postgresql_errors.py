@@ -158,7 +158,7 @@ def test_a_family_may_know_better() -> None:
     [
         ("", "no reason given"),
         ("\n\n  first\nsecond", "first"),
-        ("FATAL:  \x1b[31mred\x07", "?[31mred?"),
+        ("FATAL:  \x1b[31mred\x07", r"\x1b[31mred\x07"),
         ('relation "a" does not exist\nLINE 1: …', 'relation "a" does not exist'),
     ],
 )

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from loadtest.consistency import FILE, PROBE_SCHEMA
 from loadtest.errors import InputError
 from loadtest.json_file import read_json
+from loadtest.targets.lambda_answers import remote_of
 from reports import summarise
 from reports.basis import basis_of
 from reports.compare.pieces import read_pieces
@@ -131,6 +132,11 @@ BAD_VALUES: list[tuple[str, Any]] = [
 def test_a_value_that_no_attempt_can_have(tmp_path: Path, column: str, value: Any) -> None:
     rows = [{"transaction": i} for i in range(20)]
     refused(lambda: summarise(hand_made(tmp_path, [{**rows[0], column: value}, *rows[1:]])), "damaged")
+
+
+def test_as_many_retries_as_may_be_written_can_be_read(tmp_path: Path) -> None:
+    answer = {"balance": 1, "retries": 10**9}
+    summarise(hand_made(tmp_path, [{"remote_retries": remote_of(answer).retries}]))
 
 
 def test_rows_that_are_announced_and_hardly_there(tmp_path: Path) -> None:

@@ -100,9 +100,9 @@ _PRECEDENCE = (
 
 def meaning_of(status: int, answer: Any, changes: Sequence[Change] = ()) -> Meaning:
     """What an answer other than 200 means; `changes` are what was asked for, in their order."""
-    code, said = code_of(answer)
+    code, said = _parts(answer)
     if status >= 500:
-        return Meaning(INTERNAL, f"{code or f'HTTP status {status}'}{said}", unknown=True)
+        return Meaning(INTERNAL, f"{code or f'HTTP status {status}'}{_behind(said)}", unknown=True)
     if not code:
         return Meaning(NOT_UNDERSTOOD, f"HTTP status {status} from something else", unknown=True)
     if code == CANCELED:
@@ -112,21 +112,31 @@ def meaning_of(status: int, answer: Any, changes: Sequence[Change] = ()) -> Mean
 
 def code_of(answer: Any) -> tuple[str, str]:
     """The code of an error without its namespace, and its first line behind a colon, or "" twice."""
+    code, said = _parts(answer)
+    return code, _behind(said)
+
+
+def _parts(answer: Any) -> tuple[str, str]:
+    """The code of an error, and all that is said with it as it is."""
     if not isinstance(answer, dict):
         return "", ""
     code = str(answer.get("__type", "")).rpartition("#")[2]
-    said = str(answer.get("message") or answer.get("Message") or "").strip()
-    return code, f": {one_line(said)}" if said else ""
+    return code, str(answer.get("message") or answer.get("Message") or "").strip()
+
+
+def _behind(said: str) -> str:
+    return f": {one_line(said)}" if said else ""
 
 
 def _plain(code: str, said: str) -> Meaning:
     sqlstate = SQLSTATES.get(code, INTERNAL)
-    if sqlstate == CONFLICT and code not in _UNCONDITIONAL:
-        return Meaning(CONFLICT, f"{code} (OC000)")
+    if sqlstate == CONFLICT:
+        # Nobody is told its words, and there are many.
+        return Meaning(CONFLICT, code if code in _UNCONDITIONAL else f"{code} (OC000)")
     if sqlstate == NOT_KNOWN:
         # What AWS says to a wrong signature quotes the request, the session's token in it.
         return Meaning(NOT_KNOWN, f"the credentials are not accepted ({code})")
-    return Meaning(sqlstate, f"{code}{said}")
+    return Meaning(sqlstate, f"{code}{_behind(said)}")
 
 
 def _cancellation(
@@ -139,7 +149,7 @@ def _cancellation(
         if reason.get("Code") not in (None, "None")
     ]
     if not found:
-        return Meaning(INTERNAL, f"{CANCELED}{said}")
+        return Meaning(INTERNAL, f"{CANCELED}{_behind(said)}")
     return min(found, key=_rank)
 
 
@@ -159,7 +169,7 @@ _VERSION_MOVED = Meaning(CONFLICT, "the item's version is not the one that was r
 def _of_reason(reason: Mapping[str, Any], change: Change | None) -> Meaning:
     code, said = str(reason["Code"]), reason.get("Message")
     if code != _CHECK_FAILED:
-        return _plain(code, f": {one_line(str(said))}" if said else "")
+        return _plain(code, str(said or ""))
     item = reason.get("Item")
     if not item:
         return Meaning(NO_DATA, "an item of the transaction is not in its table")
