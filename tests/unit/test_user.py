@@ -118,6 +118,17 @@ def test_credentials_that_ran_out_are_not_asked_for_in_a_storm() -> None:
     assert all(session.closed for session in opened[:-1])
 
 
+def test_why_there_is_no_session_is_kept_without_secrets() -> None:
+    def refuses() -> Session:
+        raise StatementFailed("", "password: hunter2 is wrong", commit_sent=False, connected=False)
+
+    made, _, _ = engine(lambda *_: True, refuses)
+    user = gevent.spawn(run_user, made, 0, lambda: True)
+    gevent.sleep(0.2)
+    user.kill()
+    assert made.turned_away == "password: *** is wrong"
+
+
 def test_a_user_that_is_stopped_in_its_rollback_leaves_the_attempt_behind() -> None:
     def conflicts(*_: object) -> bool:
         raise StatementFailed("40001", "(OC000)", commit_sent=False, connected=True)
