@@ -117,10 +117,10 @@ def test_a_target_that_never_came_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("killed", [True, False])
 def test_the_last_row_of_a_killed_run_is_no_return(tmp_path: Path, killed: bool) -> None:
     """The last that was written of it is a failed attempt: nobody knows that it committed again."""
-    last = {"target": "embedded", "outcome": "connect_failed", "start_ns": BEGIN_NS + 3000 * MS}
-    rows = [*commit_every("embedded", 5, 2000), last]
+    last = {"target": "west", "outcome": "connect_failed", "start_ns": BEGIN_NS + 3000 * MS}
+    rows = [*commit_every("west", 5, 2000), last, *commit_every("east", 5, 3990)]
     changes = {"measured_until_ns": None, "ended_ns": None} if killed else {}
-    fake = FakeRun(keys=("int",), duration_s=4.0, warmup_s=0.0, block_s=4.0)
+    fake = FakeRun(keys=("int",), targets=("east", "west"), duration_s=4.0, warmup_s=0.0, block_s=4.0)
     hand_made(tmp_path, rows)
     write_run_json(tmp_path, run_json(fake) | changes)
     (gap,) = summarise(tmp_path)["gaps"]
