@@ -8,7 +8,8 @@ import pytest
 
 from loadtest.commands.gating import Gating
 from loadtest.commands.sweep import _conclude, _measure_and_conclude
-from loadtest.sweep.plan import Sweep, begin
+from loadtest.sweep.plan import Sweep, begin, resume
+from tests.sweep_folders import FakeSweep, write_fake_sweep
 
 
 @pytest.fixture
@@ -57,3 +58,14 @@ def test_how_to_go_on_is_said_though_the_report_fails(
         "and --target, with its secret, for mine=postgresql://me"
     )
     assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(("strict", "exit_status", "status"), [(0, 0, 0), (1, 0, 1), (0, 1, 1)])
+def test_a_sweep_has_the_worst_status_of_what_it_says(
+    tmp_path: Path, strict: int, exit_status: int, status: int
+) -> None:
+    """With --strict its own bad verdicts count, as for `report`; a doubtful point does without it."""
+    folder = write_fake_sweep(tmp_path / "sweep", FakeSweep(keys=("int",), limited=(1,)))
+    sweep = resume(folder, [], lambda configs: None)
+    sweep.file.points[0].exit_status = exit_status
+    assert _conclude(sweep, Gating.read(strict=bool(strict))) == status
