@@ -46,7 +46,7 @@ _KEY = re.compile(
     r"|(?<![A-Za-z0-9/+=%])(?=[a-z0-9/+=%]*[A-Z])(?=[A-Z0-9/+=%]*[a-z])[A-Za-z0-9/+=%]{100,}"
 )
 _SECRETS_OF_ENVIRONMENT = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
-_SHORTEST = 4
+_SHORTEST = 8
 """A secret of fewer characters is searched for as a word: as a part of words it hides everything."""
 
 
