@@ -13,6 +13,7 @@ from loadtest.commands.gating import GATE_OPTIONS, GATING, Gating, drop_old_file
 from loadtest.commands.report import write_and_print
 from loadtest.config import RunConfig
 from loadtest.errors import INTERRUPTED, InputError, OccbenchError
+from loadtest.numbers import whole_between
 from loadtest.options import as_command
 
 
@@ -25,8 +26,10 @@ def register(app: typer.Typer) -> None:
 
 def _demo(
     data: DataFolder = None,
-    accounts: Annotated[int, typer.Option(help="Accounts of each key type.", min=2)] = 1_000_000,
-    users: Annotated[int, typer.Option(help="Users at the same time.", min=1)] = 64,
+    accounts: Annotated[
+        int, typer.Option(help="Accounts of each key type.", parser=whole_between(2))
+    ] = 1_000_000,
+    users: Annotated[int, typer.Option(help="Users at the same time.", parser=whole_between(1))] = 64,
     duration: Annotated[str, typer.Option(help="How long to measure.")] = "40s",
     out: Annotated[Path, typer.Option(help="Where the run's folder is made.")] = Path("results"),
 ) -> None:
@@ -136,5 +139,5 @@ _PORT = Parameter(
     "port",
     Parameter.KEYWORD_ONLY,
     default=8089,
-    annotation=Annotated[int, typer.Option("--port", help="Its port.", min=1, max=65535)],
+    annotation=Annotated[int, typer.Option("--port", help="Its port.", parser=whole_between(1, 65535))],
 )

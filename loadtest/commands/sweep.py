@@ -13,6 +13,7 @@ import typer
 from loadtest.commands.gating import GATE_OPTIONS, GATING, Gating, drop_old_files
 from loadtest.config import RunConfig
 from loadtest.errors import INTERRUPTED, InputError, OccbenchError, TargetError
+from loadtest.numbers import whole_between
 from loadtest.options import as_command
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ _REPEATS = Parameter(
         typer.Option(
             "--repeats",
             help="Measure every point so many times, each time with other random numbers.",
-            min=1,
+            parser=whole_between(1),
             metavar="N",
             show_default="1",
         ),
