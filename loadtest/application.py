@@ -11,34 +11,38 @@ from typer.core import TyperCommand, TyperGroup
 _COMMANDS = {
     "demo": (
         "run",
-        "Everything once, in about two minutes: seed, run, report; needs nothing but this machine.",
+        "Seed, run and report in two minutes, on this machine alone.",
     ),
     "run": ("run", "Run transactions and write a report."),
-    "ui": ("run", "Open Locust's web page, with the run's options as fields of its form."),
-    "seed": ("seed", "Load the accounts: tables, rows, and a check that all of them are there."),
-    "sweep": ("sweep", "Run one workload at many settings, and write one report over all of them."),
+    "ui": ("run", "Open Locust's web page, with the run's options in its form."),
+    "seed": ("seed", "Load the accounts, and check that all of them are there."),
+    "sweep": ("sweep", "Run one workload at many settings, with one report over all."),
     "report": ("report", "Write the report of a run, or of a sweep, again from its record."),
     "compare": (
         "compare",
-        "Compare runs: which figures became better or worse, by how much, and how sure that is.",
+        "Say which figures became better or worse, and how sure that is.",
     ),
     "predict": (
         "predict",
-        "Say how often transfers will conflict and what retrying will cost, without running any.",
+        "Predict conflicts and the cost of retries, without a run.",
     ),
     "simulate": ("simulate", "Simulate a run without a database, and write a report."),
     "list": ("choices", "List what can be chosen: scenarios, targets and retry policies."),
-    "db": ("db", "The PostgreSQL that comes with the tool: start it, look into it, throw it away."),
+    "db": ("db", "Start, show and remove the PostgreSQL that comes with the tool."),
     "cluster": (
         "cluster",
-        "Clusters of Aurora DSQL: make them, list them, delete those that this tool made.",
+        "Make, list and delete clusters of Aurora DSQL.",
     ),
 }
 """Name → its module in `loadtest/commands`, and the first sentence of its own help."""
+_UNBROKEN = "\b\n"
+"""Before lines that the help shows as they are."""
 _LOOK: Any = {
-    "rich_markup_mode": "markdown",
+    # Plain text: what draws panels takes longer to import than all else that help needs.
+    "rich_markup_mode": None,
     "pretty_exceptions_enable": False,
     "add_completion": False,
+    "context_settings": {"max_content_width": 100},
 }
 
 
@@ -47,7 +51,34 @@ def _of_module(name: str) -> TyperGroup:
     """The commands that a module registers."""
     registered = typer.Typer(**_LOOK)
     import_module(f"loadtest.commands.{name}").register(registered)
-    return typer.main.get_group(registered)
+    group = typer.main.get_group(registered)
+    _to_plain(group)
+    return group
+
+
+def _to_plain(command: Any) -> None:
+    """Turn the Markdown of a command's help, and of all below it, into plain text."""
+    command.help = _plain(command.help or "")
+    for parameter in command.params:
+        if getattr(parameter, "help", None):
+            parameter.help = parameter.help.replace("`", "")
+    for below in getattr(command, "commands", {}).values():
+        _to_plain(below)
+
+
+def _plain(markdown: str) -> str:
+    """Without backticks, and with examples as lines that are not broken."""
+    blocks: list[str] = []
+    for paragraph in markdown.split("\n\n"):
+        is_example = paragraph.startswith("`occbench")
+        text = " ".join(paragraph.split()).replace("`", "")
+        if not is_example:
+            blocks.append(text)
+        elif blocks and blocks[-1].startswith(_UNBROKEN):
+            blocks[-1] += f"\n  {text}"
+        else:
+            blocks.append(f"{_UNBROKEN}  {text}")
+    return "\n\n".join(blocks)
 
 
 class _Commands(Mapping[str, Any]):

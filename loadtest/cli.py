@@ -47,8 +47,11 @@ def _run(interrupted: Interrupted) -> int:
         print(f"occbench: {without_secrets(str(error))}", file=sys.stderr)
         return error.exit_code
     except typer.TyperException as error:
-        # Without any words the help has been shown, and there is nothing to say.
-        if message := error.format_message():
+        message = error.format_message()
+        if message.startswith("Usage: "):
+            # Without any words the help is all there is to say.
+            print(message, file=sys.stderr)
+        else:
             print(f"occbench: {of_arguments(message, sys.argv[1:])}", file=sys.stderr)
         return InputError.exit_code
     except BaseException as error:

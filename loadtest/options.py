@@ -114,8 +114,8 @@ def _parameter(option: Option) -> inspect.Parameter:
     # "--x" alone would make typer add "--no-x".
     shown = typer.Option(
         option.flag,
-        help=option.help,
-        show_default=option.default if not option.is_flag else False,
+        help=option.help if option.is_flag else f"{option.help} Default: {option.default}.",
+        show_default=False,
         metavar=None if option.is_flag else option.example or "TEXT",
     )
     return inspect.Parameter(

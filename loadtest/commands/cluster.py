@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 
 cluster = typer.Typer(
-    help="Clusters of Aurora DSQL: make them, list them, delete those that this tool made.",
+    help="Make, list and delete clusters of Aurora DSQL.",
     no_args_is_help=True,
-    rich_markup_mode="markdown",
 )
 
 
@@ -41,10 +40,10 @@ def _cluster_create(
         typer.Option(help="The third Region of a linked pair, without an endpoint.", metavar="REGION"),
     ] = None,
 ) -> None:
-    """Make a cluster, or a linked pair, wait until it is active, and print its `--target`.
+    """Make a cluster, or a linked pair, and print its `--target`.
 
-    A cluster costs what is done with it and what it stores, until it is deleted. Ctrl-C while waiting
-    leaves it there and says how to delete it.
+    The command waits until the cluster is active. A cluster costs what is done with it and what it
+    stores, until it is deleted. Ctrl-C while waiting leaves it there and says how to delete it.
 
     Examples:
 
@@ -64,7 +63,7 @@ def _cluster_list(
     region: Annotated[str, _REGIONS],
     profile: Annotated[str | None, _PROFILE] = None,
 ) -> None:
-    """List the clusters of one or more Regions, and say which of them this tool made.
+    """List the clusters of Regions, and which of them this tool made.
 
     Example: `occbench cluster list --region us-east-1,us-east-2`
     """
@@ -86,7 +85,7 @@ def _cluster_delete(
         bool, typer.Option("--lift-protection", help="Delete it even if deletion protection is on.")
     ] = False,
 ) -> None:
-    """Delete clusters that this tool made, with all their data, after showing them and asking.
+    """Delete clusters that this tool made, with all their data.
 
     A cluster without the tag `occbench` is never deleted. Of a linked pair both halves go. Deletion
     protection is lifted only with --lift-protection.

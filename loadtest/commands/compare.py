@@ -71,7 +71,7 @@ def _compare(
     fail_on: FailOn = None,
     junit: JUnit = None,
 ) -> None:
-    """Compare runs: which figures became better or worse, by how much, and how sure that is.
+    """Say which figures became better or worse, and how sure that is.
 
     Runs of the same thing differ as well. A verdict allows for it, and for several figures being judged
     at once. Several runs a side, measured in turn, find smaller changes: name more of NEW after the

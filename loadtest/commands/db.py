@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from loadtest.targets.embedded.target import EmbeddedTarget
 
 db = typer.Typer(
-    help="The PostgreSQL that comes with the tool: start it, look into it, throw it away.",
+    help="Start, show and remove the PostgreSQL that comes with the tool.",
     no_args_is_help=True,
 )
 
@@ -54,7 +54,7 @@ def _db_stop(data: DataFolder = None, force: Force = False) -> None:
 
 @db.command("status")
 def _db_status(data: DataFolder = None) -> None:
-    """Say whether the server runs, where its data is, and what is seeded.
+    """Say whether the server runs, where its data is, what is seeded.
 
     Example: `occbench db status`
     """
@@ -87,7 +87,7 @@ def _db_url(
     regime: Annotated[str, typer.Option(help="optimistic or locking.")] = "optimistic",
     data: DataFolder = None,
 ) -> None:
-    """Print a URL for psql and pgbench, which then see the tables in that regime.
+    """Print the database's URL, as psql and pgbench take it.
 
     Example: `psql "$(occbench db url --regime locking)"`
     """

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _predict(*, from_run: Path | None = None, as_json: bool = False, **options: Any) -> None:
-    """Say how often transfers will conflict and what retrying will cost, without running any.
+    """Predict conflicts and the cost of retries, without a run.
 
     Every figure comes with the range in which it is expected. With `--from` a run's times are used,
     and its conflicts narrow the range.

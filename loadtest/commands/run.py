@@ -33,7 +33,7 @@ def _demo(
     duration: Annotated[str, typer.Option(help="How long to measure.")] = "40s",
     out: Annotated[Path, typer.Option(help="Where the run's folder is made.")] = Path("results"),
 ) -> None:
-    """Everything once, in about two minutes: seed, run, report; needs nothing but this machine.
+    """Seed, run and report in two minutes, on this machine alone.
 
     A million integer and a million UUID accounts in the embedded database, transfers between them
     by many users over popular and less popular accounts, and a commit that takes 10 ms, as between
@@ -115,7 +115,7 @@ def _nothing_measured(gating: Gating, config: RunConfig, why: str) -> None:
 
 
 def _ui(host: str, port: int, **options: Any) -> None:
-    """Open Locust's web page, with the run's options as fields of its form.
+    """Open Locust's web page, with the run's options in its form.
 
     Examples:
 

@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _seed(**options: Any) -> None:
-    """Load the accounts: tables, rows, and a check that all of them are there.
+    """Load the accounts, and check that all of them are there.
 
     Interrupted, it goes on where it stopped when the same command is given again.
 

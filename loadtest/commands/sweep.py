@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _sweep(repeats: int | None = None, resume: Path | None = None, **options: Any) -> None:
-    """Run one workload at many settings, and write one report over all of them.
+    """Run one workload at many settings, with one report over all.
 
     Options with several values are the axes; every combination of values is a point, which is an
     ordinary run with all its key types. Points are measured in random order. Ctrl-C keeps what is

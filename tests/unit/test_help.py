@@ -12,7 +12,7 @@ from tests.commands import REPOSITORY, environment
 
 _HEAVY = [
     "boto3", "gevent", "jinja2", "locust", "matplotlib", "numba", "numpy", "pandas", "psycopg",
-    "pyarrow", "scipy",
+    "pyarrow", "rich", "scipy",
 ]  # fmt: skip
 
 
@@ -27,6 +27,20 @@ def test_help_lists_every_command_with_its_line() -> None:
     shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "400"}, terminal_width=400).output
     for name, (_, line) in _COMMANDS.items():
         assert any(name in row and line in row for row in shown.splitlines()), name
+
+
+@pytest.mark.parametrize("words", [[], ["db"], ["cluster"]])
+def test_no_line_of_the_list_of_commands_is_cut_at_eighty_columns(words: list[str]) -> None:
+    shown = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "80"}, terminal_width=80).output
+    lines = shown.partition("Commands:")[2].splitlines()
+    assert lines
+    assert not [line for line in lines if line.endswith("...")]
+
+
+def test_examples_are_lines_that_can_be_pasted() -> None:
+    shown = CliRunner().invoke(app, ["run", "--help"], env={"COLUMNS": "80"}, terminal_width=80).output
+    assert "  occbench run --users 64 --duration 2m\n" in shown
+    assert "`" not in shown
 
 
 def test_help_imports_nothing_that_takes_long_to_import() -> None:

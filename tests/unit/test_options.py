@@ -171,7 +171,7 @@ def test_every_option_is_in_the_help_with_its_default(
         assert re.search(rf"{option.flag}\b", text), option.flag
         assert option.help.split(":")[0].replace("`", "")[:25] in text.replace("`", "")
         if not option.is_flag and option.default:
-            assert f"default: {option.default}" in text.replace("(", "").replace(")", ""), option.flag
+            assert f"Default: {option.default}." in text, option.flag
     assert "Example" in text
 
 
