@@ -10,7 +10,18 @@ from reports.figures import Figures
 from reports.model import Model
 from reports.pairs import MIN_PAIRS, TOO_FEW_PAIRS, Comparison, Ratio
 from reports.shares import FELT
-from reports.style import THIN, about, count, milliseconds, number, percent, plural, seconds
+from reports.text.rounding import (
+    THIN,
+    about,
+    capital,
+    count,
+    listed,
+    milliseconds,
+    number,
+    percent,
+    plural,
+    seconds,
+)
 from reports.verdicts_of_pacing import overloaded, rate_kept, schedule_kept
 from reports.verdicts_of_users import other_users
 
@@ -382,16 +393,6 @@ def _phrases(different: list[Ratio]) -> list[str]:
             way = "higher" if changes[0] > 0 else "lower"
             phrases[-2:] = [f"latency {certainty.change(median)} {way} (p99 {certainty.change(tail)})"]
     return phrases
-
-
-def listed(parts: list[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def capital(text: str) -> str:
-    """The text as a sentence begins."""
-    return text[:1].upper() + text[1:]
 
 
 def _both(model: Model) -> str:

@@ -12,7 +12,7 @@ from reports.figures import Figures
 from reports.pairs import Ratio
 from reports.percentiles import Distribution
 from reports.shares import FEW, Z95, share_interval
-from reports.style import about, between, milliseconds, number, percent
+from reports.text.rounding import about, between, milliseconds, number, percent
 
 
 class Figure(str):

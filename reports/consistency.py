@@ -14,7 +14,7 @@ import pyarrow as pa
 from loadtest.consistency import FILE, Probe, read_probes
 from loadtest.errors import InputError
 from reports.percentiles import Distribution, describe
-from reports.style import count, milliseconds, percent, plural
+from reports.text.rounding import count, milliseconds, percent, plural
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from loadtest.errors import InputError
 from loadtest.json_file import read_json
 from reports.conditions import OVERALL, Condition, Figure, Kind, Limit, Slice
 from reports.percentiles import BEYOND, QUANTILES
-from reports.style import MINUS, THIN, count, seconds
+from reports.text.rounding import MINUS, THIN, count, seconds
 
 if TYPE_CHECKING:
     from reports.relative import Beside

@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 
 from reports import style
 from reports.charts.data import ChartData
+from reports.text import rounding
 
 _PLAIN = ",;:/()!*'@$?=+"
 """What an address may hold as it is, beside letters and digits."""
@@ -28,7 +29,11 @@ def render_page(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        percent=style.percent, short=style.shortened, safe=Markup, with_code=with_code, csv=csv_address
+        percent=rounding.percent,
+        short=rounding.shortened,
+        safe=Markup,
+        with_code=with_code,
+        csv=csv_address,
     )
     return environment.get_template(template).render(css=_css(), **values)
 

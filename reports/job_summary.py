@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from reports.conditions import FIGURES, Kind, Slice
 from reports.gates import Gate, Judged, Subject, Summary, Unmeasured, shown
-from reports.style import MINUS, THIN, plural
+from reports.text.rounding import MINUS, THIN, plural
 
 _MOST_ROWS = 100
 """Of each table and list, for GitHub shows no page above 1 MB; what was missed comes first."""

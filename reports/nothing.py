@@ -1,7 +1,7 @@
 """Why there is nothing to report of a run, as far as it knows."""
 
 from reports.run_file import Run
-from reports.style import plural, seconds
+from reports.text.rounding import plural, seconds
 
 
 def why_nothing(run: Run | None) -> str:

@@ -18,7 +18,7 @@ from reports.blocks import Blocks
 from reports.figures import CONFLICT_CODES
 from reports.load import COUNTED_CODES, Attempts
 from reports.shares import FELT
-from reports.style import about
+from reports.text.rounding import about
 
 _MOST_PAIRS = 200
 """Of targets: more blocks than these are taken together, for each holds a histogram."""

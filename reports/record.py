@@ -14,7 +14,7 @@ from loadtest.attempt import FILE_NAME
 from loadtest.errors import InputError
 from reports.nothing import why_nothing
 from reports.run_file import Run
-from reports.style import plural
+from reports.text.rounding import plural
 
 _MOST_NAMED = 3
 

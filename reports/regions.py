@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from reports.model import Model, Regions
 from reports.run_file import Target
-from reports.style import count, percent
+from reports.text.rounding import count, percent
 
 NAME_ROOM = 20
 """Letters that a name has room for in the matrix."""

@@ -7,9 +7,9 @@ from reports import contents
 from reports.contents import Contents
 from reports.publication import Note, Publication, Section
 from reports.regions import Matrix
-from reports.style import count, percent
 from reports.table import Cell, Table, of_texts
 from reports.tables import Pairs
+from reports.text.rounding import count, percent
 
 
 def publication_of(found: Contents) -> Publication:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from loadtest.pricing import dsql_cost
 from reports.service import Counted, Service
-from reports.style import DASH, count, milliseconds, number, plural, seconds
 from reports.table import Cell, Table
+from reports.text.rounding import DASH, count, milliseconds, number, plural, seconds
 
 
 @dataclass(frozen=True, slots=True)

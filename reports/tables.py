@@ -18,8 +18,8 @@ from reports.consistency import longest
 from reports.figures import Figures
 from reports.model import Model, Regions
 from reports.pairs import Comparison, Ratio
-from reports.style import between, count, interval, milliseconds, number, percent, seconds
 from reports.table import Cell, Table
+from reports.text.rounding import between, count, interval, milliseconds, number, percent, seconds
 
 Row = tuple[str, Callable[[Figures], str], str | None]
 

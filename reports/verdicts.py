@@ -13,7 +13,7 @@ from reports.model import Model
 from reports.run_file import Target
 from reports.service import Service
 from reports.shares import FELT
-from reports.style import about, between, count, milliseconds, plural, seconds
+from reports.text.rounding import about, between, count, milliseconds, plural, seconds
 from reports.verdict import State, Verdict
 from reports.verdicts_of_gaps import gap_verdicts
 from reports.verdicts_of_pacing import pacing_verdict, schedule_kept

@@ -3,7 +3,7 @@
 from loadtest.attempt import Outcome
 from reports.gaps import Gap
 from reports.model import Model
-from reports.style import THIN, about, plural, seconds
+from reports.text.rounding import THIN, about, plural, seconds
 from reports.verdict import State, Verdict
 
 _MOST = 0.1

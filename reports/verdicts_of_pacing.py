@@ -2,7 +2,7 @@
 
 from reports.certainty import counted_share
 from reports.model import Model
-from reports.style import about, count, milliseconds, number, seconds
+from reports.text.rounding import about, count, milliseconds, number, seconds
 from reports.verdict import Verdict
 
 LATE_LIMIT = 0.01

@@ -2,7 +2,7 @@
 
 from reports.model import Model
 from reports.shares import FEW
-from reports.style import about, plural
+from reports.text.rounding import about, plural
 from reports.verdict import Verdict
 
 

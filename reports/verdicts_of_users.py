@@ -1,7 +1,7 @@
 """Whether as many users worked as were asked for."""
 
 from reports.model import Model
-from reports.style import count, plural
+from reports.text.rounding import count, plural
 from reports.verdict import Verdict
 
 _TURNS = 2

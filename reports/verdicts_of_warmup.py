@@ -3,7 +3,7 @@
 import math
 
 from reports.model import Model
-from reports.style import THIN, about, seconds
+from reports.text.rounding import THIN, about, seconds
 from reports.verdict import Verdict
 from reports.verdicts_of_pacing import overloaded
 from reports.warmup_check import FELT, HEAVY, Warmth

@@ -5,7 +5,8 @@ from matplotlib.ticker import MaxNLocator
 from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, thousands_axis
 from reports.hot import HotAccount
 from reports.model import Model
-from reports.style import INK, MUTED, PART_2, about, count, number, shortened
+from reports.style import INK, MUTED, PART_2
+from reports.text.rounding import about, count, number, shortened
 
 _MOST_LETTERS = 22
 

@@ -20,7 +20,8 @@ from reports.charts.draw import (
 from reports.charts.lines import largest, over_time, warmup_line
 from reports.in_band import place_in_band
 from reports.model import Model
-from reports.style import MUTED, between, look
+from reports.style import MUTED, look
+from reports.text.rounding import between
 
 _NONE = 0.01
 """End of the axis where nothing conflicted and nothing was predicted to."""

@@ -20,6 +20,7 @@ from reports import style
 from reports.charts.data import ChartData
 from reports.model import Model
 from reports.style import FAINT, FONT_SIZE, GRID, HEIGHT, INK, MUTED, PAPER, SMALL_SIZE, WIDTH
+from reports.text import rounding
 
 # Any: the stubs want each name as a literal.
 SETTINGS: Any = {
@@ -240,7 +241,7 @@ def shade_gaps(axes: Axes, model: Model, scale: float, colours: Mapping[str, str
             continue
         text = "no answer"
         if model.regions is not None:
-            text = style.shortened(gap.target, 16) + ("\n" if share > _ROOM_LEVEL else ": ") + text
+            text = rounding.shortened(gap.target, 16) + ("\n" if share > _ROOM_LEVEL else ": ") + text
         axes.text(
             sum(edges) / 2,
             0.97,
@@ -265,7 +266,7 @@ def from_zero(axes: Axes, top: float, *, room: float = 1.12) -> None:
 
 def percent_axis(axis: Any) -> None:
     """Ticks of shares as percentages."""
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:g}{style.THIN}%"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:g}{rounding.THIN}%"))
 
 
 def thousands_axis(axis: Any) -> None:

@@ -4,7 +4,8 @@ from loadtest.attempt import OUTCOMES
 from reports.certainty import counted_share
 from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, legend, percent_axis
 from reports.model import Model
-from reports.style import INK, PAPER, count, look
+from reports.style import INK, PAPER, look
+from reports.text.rounding import count
 
 
 def draw(model: Model) -> Chart:

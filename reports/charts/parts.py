@@ -5,18 +5,8 @@ from matplotlib.patches import Patch
 from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, legend, thousands_axis
 from reports.figures import Parts
 from reports.model import Model
-from reports.style import (
-    FAINT,
-    INK,
-    PAPER,
-    PART_1,
-    PART_2,
-    PART_3,
-    PART_4,
-    about,
-    milliseconds,
-    number,
-)
+from reports.style import FAINT, INK, PAPER, PART_1, PART_2, PART_3, PART_4
+from reports.text.rounding import about, milliseconds, number
 
 _PARTS = (
     ("statements", "statements", PART_1.sentinel, PAPER.sentinel),

@@ -14,7 +14,8 @@ from reports.charts.draw import (
 )
 from reports.charts.lines import largest
 from reports.model import Model
-from reports.style import about, look, number
+from reports.style import look
+from reports.text.rounding import about, number
 
 
 def draw(model: Model) -> Chart | None:

@@ -15,7 +15,8 @@ from reports.charts.draw import (
 )
 from reports.figures import Figures
 from reports.model import Model
-from reports.style import PAPER, about, look, number, plural
+from reports.style import PAPER, look
+from reports.text.rounding import about, number, plural
 
 _MOST = 6
 

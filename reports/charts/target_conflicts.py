@@ -4,7 +4,8 @@ from reports.certainty import conflict_rate
 from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, percent_axis
 from reports.figures import Figures
 from reports.model import Model
-from reports.style import INK, WIDTH, between, shortened, target_look
+from reports.style import INK, WIDTH, target_look
+from reports.text.rounding import between, shortened
 
 _MOST_LETTERS = 26
 _RIGHT, _LETTER = 16, 5.9

@@ -12,7 +12,8 @@ from reports.charts.draw import (
     unit_label,
 )
 from reports.model import Model
-from reports.style import shortened, target_look
+from reports.style import target_look
+from reports.text.rounding import shortened
 
 
 def draw(model: Model) -> Chart | None:

@@ -17,7 +17,8 @@ from reports.charts.draw import (
 )
 from reports.charts.lines import largest, over_time
 from reports.model import Model
-from reports.style import number, seconds, shortened, target_look
+from reports.style import target_look
+from reports.text.rounding import number, seconds, shortened
 
 _UNIT = "committed transactions / s"
 

@@ -15,7 +15,7 @@ from reports.charts.draw import (
 )
 from reports.charts.lines import largest, over_time, spread_over_time, warmup_line
 from reports.model import Model
-from reports.style import about, number
+from reports.text.rounding import about, number
 
 
 def draw(model: Model) -> Chart:

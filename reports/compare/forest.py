@@ -13,7 +13,8 @@ from reports.compare import words
 from reports.compare.comparison import RunComparison
 from reports.compare.effect import Effect, Verdict
 from reports.compare.metrics import JUDGED
-from reports.style import FAINT, INK, MUTED, PAPER, THIN, look, shortened, target_look
+from reports.style import FAINT, INK, MUTED, PAPER, look, target_look
+from reports.text.rounding import THIN, shortened
 
 _WIDTH, _ROW, _GROUP_GAP = 900, 24, 0.55
 _MOST_ROWS = 60

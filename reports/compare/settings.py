@@ -9,7 +9,7 @@ from loadtest.errors import InputError
 from loadtest.messages import quoted
 from loadtest.skew import canonical_skew
 from reports.run_file import Run
-from reports.style import count, seconds
+from reports.text.rounding import count, seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from rich.text import Text
 from reports.compare import words
 from reports.compare.comparison import RunComparison
 from reports.compare.effect import Effect, Verdict
-from reports.style import shortened
+from reports.text.rounding import shortened
 
 _STYLES = {Verdict.WORSE: "bold red", Verdict.BETTER: "bold green"}
 _MARKS = {Verdict.WORSE: "✗ ", Verdict.BETTER: "✓ "}

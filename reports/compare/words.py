@@ -11,7 +11,8 @@ from reports.compare.effect import Effect, Verdict
 from reports.compare.metrics import JUDGED, METRICS, Metric
 from reports.compare.pieces import SliceName
 from reports.run_file import Run
-from reports.style import (
+from reports.table import Cell, Table
+from reports.text.rounding import (
     MINUS,
     THIN,
     TOO_FEW,
@@ -23,7 +24,6 @@ from reports.style import (
     plural,
     seconds,
 )
-from reports.table import Cell, Table
 from reports.verdicts import CPU_NEAR_FULL
 
 State = Literal["good", "bad", "note"]

@@ -10,6 +10,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 from reports import style
+from reports.text import rounding
 
 LEADING = 1.42
 """Distance of two lines of text, in sizes of their type."""
@@ -65,9 +66,9 @@ class Type:
     def cut(self, text: str, width: float) -> str:
         """The text on one line of at most `width` points, cut in the middle if need be."""
         most = len(text)
-        while self.width(style.shortened(text, most)) > width and most > 2:
+        while self.width(rounding.shortened(text, most)) > width and most > 2:
             most -= 1
-        return style.shortened(text, most)
+        return rounding.shortened(text, most)
 
     def set(
         self,

@@ -7,7 +7,6 @@ from itertools import groupby, product
 from statistics import mean
 from typing import Any
 
-from reports.style import DASH, THIN, about, milliseconds, number, plural
 from reports.sweep.cost import HURTS, OnsetState
 from reports.sweep.folder import Axis
 from reports.sweep.knee import KneeState
@@ -23,6 +22,7 @@ from reports.sweep.study import (
     setting,
     span,
 )
+from reports.text.rounding import DASH, THIN, about, milliseconds, number, plural
 
 _MOST_PANELS = 3
 """Panels that a headline names one by one."""

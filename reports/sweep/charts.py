@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from reports.charts.data import ChartData, Value
 from reports.charts.draw import SETTINGS, Chart, finish, percent_axis
-from reports.style import INK, MUTED, about
+from reports.style import INK, MUTED
 from reports.sweep import readings
 from reports.sweep.cost import HURTS, OnsetState
 from reports.sweep.lines import (
@@ -27,6 +27,7 @@ from reports.sweep.lines import (
 from reports.sweep.panels import Grid, along, furnish, make_grid, same_height
 from reports.sweep.predicted import Predicted
 from reports.sweep.study import Study
+from reports.text.rounding import about
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from matplotlib.patches import Rectangle
 
 from reports.charts.data import ChartData
 from reports.charts.draw import SETTINGS, Chart, finish
-from reports.style import GRID, INK, MUTED, PAPER, PART_1, SMALL_SIZE, THIN, about, number, shortened
+from reports.style import GRID, INK, MUTED, PAPER, PART_1, SMALL_SIZE
 from reports.sweep.panels import ACROSS, axis_name, compact, head, tick
 from reports.sweep.readings import of_cells
 from reports.sweep.study import Curve, Series, Study, Values
+from reports.text.rounding import THIN, about, number, shortened
 
 MOST_MAPS = 12
 """Of more combinations of series and further axes only the first have a map; the table has all."""

@@ -8,13 +8,14 @@ from matplotlib.lines import Line2D
 
 from reports.charts.data import ChartData, Value
 from reports.charts.draw import SETTINGS, Chart, finish
-from reports.style import DASH, MUTED, about, number
+from reports.style import MUTED
 from reports.sweep.answer import curve_name
 from reports.sweep.lines import any_limited, draw_curve, hollow_handle, look_of, series_handles
 from reports.sweep.panels import Grid, along, furnish, make_grid, same_height
 from reports.sweep.scalability import Estimate, Fit, NoFit
 from reports.sweep.study import Curve, Study
 from reports.table import Table, of_texts
+from reports.text.rounding import DASH, about, number
 
 _POINTS = 60
 _MOST_CURVES = 3

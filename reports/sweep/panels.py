@@ -18,9 +18,10 @@ from matplotlib.ticker import (
 )
 
 from reports.charts.draw import Legend, Margins, canvas, legend_for, place_legend, unit_label
-from reports.style import INK, SMALL_SIZE, WIDTH, shortened
+from reports.style import INK, SMALL_SIZE, WIDTH
 from reports.sweep.folder import Axis
 from reports.sweep.study import Study, Values, position
+from reports.text.rounding import shortened
 
 ACROSS = 1156
 """Width in pixels of a drawing that takes the page's whole width."""

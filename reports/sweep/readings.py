@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from reports.style import about, milliseconds
 from reports.sweep.answer import curve_name, knee_text, shared_knee, tps
 from reports.sweep.cost import HURTS, OnsetState
 from reports.sweep.knee import KneeState
 from reports.sweep.predicted import Predicted
 from reports.sweep.study import Curve, Study, setting
+from reports.text.rounding import about, milliseconds
 
 _MOST_CURVES = 3
 """Curves of which each has a sentence; of more only the ends are said."""

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from reports.certainty import counted_share
-from reports.style import about, between, count, milliseconds, number, seconds
 from reports.sweep.folder import Axis, Point
 from reports.sweep.measured import Measured
 from reports.sweep.panels import axis_name, tick
 from reports.sweep.study import Study, setting
 from reports.table import Table, of_texts
+from reports.text.rounding import about, between, count, milliseconds, number, seconds
 
 _ABSENT = "—"
 COLUMNS = (

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from reports.style import about, count, plural
 from reports.sweep.folder import Point
 from reports.sweep.measured import Measured
 from reports.sweep.study import Study, failing, refusing, setting
+from reports.text.rounding import about, count, plural
 from reports.verdict import Verdict
 
 _MOST_NAMED = 3

@@ -7,7 +7,7 @@ from dataclasses import replace
 from reports.answer import Answer, unlike_first
 from reports.certainty import conflict_rate
 from reports.figures import Figures
-from reports.style import DASH, THIN, about, number
+from reports.text.rounding import DASH, THIN, about, number
 from reports.together.naming import Collection
 from reports.together.rows import Row
 

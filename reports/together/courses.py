@@ -21,7 +21,8 @@ from reports.charts.draw import (
     unit_label,
 )
 from reports.charts.lines import largest, spread_over_time
-from reports.style import FAINT, INK, MUTED, SMALL_SIZE, about, look, shortened
+from reports.style import FAINT, INK, MUTED, SMALL_SIZE, look
+from reports.text.rounding import about, shortened
 from reports.together.rows import Row, key_types, left_out
 from reports.together.runs import Line
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from reports.certainty import percentile
 from reports.charts.draw import Chart, ChartData, canvas, finish, spread_out, unit_label
-from reports.style import FAINT, INK, MUTED, SMALL_SIZE, look, number, shortened
+from reports.style import FAINT, INK, MUTED, SMALL_SIZE, look
+from reports.text.rounding import number, shortened
 from reports.together.axes import log_milliseconds
 from reports.together.rows import Row, left_out
 from reports.together.runs import Line

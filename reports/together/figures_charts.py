@@ -12,7 +12,8 @@ from reports.certainty import conflict_rate, percentile, retry_rate
 from reports.charts.draw import Chart, ChartData, finish, percent_axis, thousands_axis
 from reports.figures import Figures
 from reports.in_band import place_in_band
-from reports.style import FAINT, MUTED, look, number
+from reports.style import FAINT, MUTED, look
+from reports.text.rounding import number
 from reports.together.axes import log_milliseconds
 from reports.together.lanes import Lanes, lanes
 from reports.together.rows import Row, key_types

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.charts.draw import Margins, canvas, legend
-from reports.style import GRID, INK, SMALL_SIZE, look, shortened
+from reports.style import GRID, INK, SMALL_SIZE, look
+from reports.text.rounding import shortened
 from reports.together.rows import Row, key_types
 
 _LETTER = 6.9

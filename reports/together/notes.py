@@ -5,7 +5,7 @@ whether like is compared with like.
 from collections.abc import Sequence
 
 from reports.publication import Note
-from reports.style import seconds
+from reports.text.rounding import seconds
 from reports.together.answer import LUCK, SIMULATED
 from reports.together.naming import Collection
 from reports.together.rows import Row, left_out

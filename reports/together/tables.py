@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from reports.certainty import conflict_rate, percentile, retry_rate, unsure_conflict_rate
 from reports.figures import Figures
-from reports.style import between, count, number, percent
 from reports.table import Cell, Table
+from reports.text.rounding import between, count, number, percent
 from reports.together.naming import Collection
 from reports.together.rows import Row, key_types
 

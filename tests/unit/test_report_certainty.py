@@ -9,18 +9,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reports import certainty, style
+from reports import certainty
 from reports.certainty import Figure, one_rounding
 from reports.figures import Figures
 from reports.in_band import place_in_band
 from reports.model import build_model
 from reports.percentiles import describe, standard_error
-from reports.style import milliseconds, percent
 from reports.tables import answer_table
+from reports.text import rounding
+from reports.text.rounding import milliseconds, percent
 from reports.verdicts import verdicts
 from tests.run_folders import FakeRun, write_fake_run
 
-GAP = style.THIN
+GAP = rounding.THIN
 
 
 @given(value=st.floats(1e-3, 1e7), error=st.floats(1e-6, 1e7))
@@ -28,7 +29,7 @@ GAP = style.THIN
 @example(value=99.96, error=0.2)
 @example(value=140.0, error=60.0)
 def test_no_digit_stands_that_the_error_leaves_no_meaning(value: float, error: float) -> None:
-    text = style.number(value, error)
+    text = rounding.number(value, error)
     shown = float(text.replace(",", ""))
     place = 10.0 ** math.floor(math.log10(error))
     if place > 10.0 ** math.floor(math.log10(value)):
@@ -40,7 +41,7 @@ def test_no_digit_stands_that_the_error_leaves_no_meaning(value: float, error: f
         assert decimals == max(0, -round(math.log10(place)))
         assert shown / place == pytest.approx(round(shown / place), abs=1e-6)
     else:
-        assert text == style.number(value)
+        assert text == rounding.number(value)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_no_digit_stands_that_the_error_leaves_no_meaning(value: float, error: f
     ],
 )  # fmt: skip
 def test_rounding_by_example(value: float, error: float | None, text: str) -> None:
-    assert style.number(value, error) == text
+    assert rounding.number(value, error) == text
 
 
 @pytest.mark.parametrize("quantile", [0.5, 0.9, 0.99])
@@ -95,7 +96,7 @@ def test_few_conflicts_are_said_with_their_interval(tmp_path_factory: pytest.Tem
     note, figures = conflict_cell(0.005)
     assert 0 < figures.conflicts < 100
     low, high = figures.conflict_rate_interval or (0.0, 0.0)
-    assert note == style.between(low, high)
+    assert note == rounding.between(low, high)
     assert low < (figures.conflict_rate or 0.0) < high
     note, figures = conflict_cell(0.1)
     assert figures.conflicts >= 100
@@ -111,7 +112,7 @@ def test_few_conflicts_are_said_with_their_interval(tmp_path_factory: pytest.Tem
     ],
 )  # fmt: skip
 def test_effects_by_example(share: float, error: float | None, text: str) -> None:
-    said = style.about(share, error).removesuffix(f"{GAP}%")
+    said = rounding.about(share, error).removesuffix(f"{GAP}%")
     assert said == text or (share == 0.995 and said == "100")
 
 
@@ -123,7 +124,7 @@ def test_effects_by_example(share: float, error: float | None, text: str) -> Non
     ],
 )  # fmt: skip
 def test_lengths_of_time_by_example(value: float, text: str) -> None:
-    assert style.seconds(value).replace(GAP, " ") == text
+    assert rounding.seconds(value).replace(GAP, " ") == text
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_lengths_of_time_by_example(value: float, text: str) -> None:
     [(999.4, "999 ms"), (999.7, "1.00 s"), (9047.0, "9.05 s"), (10_000.0, "10.0 s"), (29.2, "29.2 ms")],
 )
 def test_latencies_by_example(value: float, text: str) -> None:
-    assert style.milliseconds(value).replace(GAP, " ") == text
+    assert rounding.milliseconds(value).replace(GAP, " ") == text
 
 
 def test_one_page_has_one_way_to_print_a_rate(tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ def test_one_page_has_one_way_to_print_a_rate(tmp_path: Path) -> None:
     model = build_model(write_fake_run(tmp_path, FakeRun(keys=("int",), tps=100.0, duration_s=9.0)))
     figures = model.key_types["int"]
     rate = certainty.conflict_rate(figures)
-    assert rate != style.percent(figures.conflict_rate), "the case has digits to lose"
+    assert rate != rounding.percent(figures.conflict_rate), "the case has digits to lose"
     (band,) = [v for v in verdicts(model) if v.about == "prediction, int"]
     assert band.text.startswith(f"int: {rate} of attempts conflicted")
     assert dict(answer_table(model).rows)["Conflict rate"][0].text == rate

@@ -9,8 +9,8 @@ import pytest
 
 from reports import summarise, write_report
 from reports.model import build_model
-from reports.style import seconds
 from reports.tables import environment, settings, target_facts
+from reports.text.rounding import seconds
 from reports.verdicts import WIDEST_BAND
 from tests.run_folders import (
     FakeRun,

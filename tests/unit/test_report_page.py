@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from reports import style, summarise, write_report
+from reports import summarise, write_report
 from reports.model import build_model
+from reports.text import rounding
 from reports.verdicts import verdicts
 from tests.page_colours import check_colours
 from tests.run_folders import FakeRun, hand_made, run_json, write_fake_run, write_run_json
@@ -321,11 +322,11 @@ def test_names_from_outside_are_text(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_numbers_have_three_digits(value: float | None, text: str) -> None:
-    assert style.number(value) == text
+    assert rounding.number(value) == text
 
 
 @pytest.mark.parametrize(
     ("share", "text"), [(0.0, "0"), (0.0656, "6.56"), (0.99999, "99.999"), (1.0, "100")]
 )
 def test_a_share_short_of_all_never_reads_as_all(share: float, text: str) -> None:
-    assert style.percent(share) == f"{text}\N{NO-BREAK SPACE}%"
+    assert rounding.percent(share) == f"{text}\N{NO-BREAK SPACE}%"

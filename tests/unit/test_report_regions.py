@@ -13,6 +13,7 @@ from reports.model import build_model
 from reports.regions import relation
 from reports.run_file import Run
 from reports.systems import Databases, find_databases
+from reports.text import rounding
 from tests.run_folders import BEGIN_NS, FakeRun, hand_made, write_fake_run
 
 SMALL: dict[str, Any] = {
@@ -277,4 +278,4 @@ def test_with_one_target_nothing_is_said_twice(tmp_path: Path) -> None:
     [("east", 4, "east"), ("us-west-2-and-more", 9, "us-w…more"), ("abcdef", 4, "a…ef")],
 )
 def test_long_names_keep_both_ends(name: str, most: int, short: str) -> None:
-    assert style.shortened(name, most) == short
+    assert rounding.shortened(name, most) == short

@@ -8,7 +8,7 @@ import pytest
 
 from reports import summarise, write_report
 from reports.load import load_attempts
-from reports.style import number
+from reports.text.rounding import number
 from tests.run_folders import (
     FakeRun,
     hand_made,
