@@ -11,13 +11,10 @@ import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from loadtest.errors import InputError, OccbenchError
 from loadtest.file_lock import try_lock
-
-if TYPE_CHECKING:
-    from loadtest.targets.base import Target
 
 _UNFINISHED = ".new"
 _LONGEST = 4096
@@ -29,10 +26,21 @@ def folder_for(place: str) -> Path:
     return Path(tempfile.gettempdir(), f"occbench-{os.geteuid()}-{mark}")
 
 
+class HoldsData(Protocol):
+    """What must be known of a target to note what goes on with its data."""
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What its driver raises."""
+
+    def notes_folder(self) -> Path:
+        """Where what goes on with its data is noted."""
+
+
 class Noted:
     """A run or a sweep, noted with the data of its targets until `end`, or its process's end."""
 
-    def __init__(self, targets: Iterable["Target"], what: Path) -> None:
+    def __init__(self, targets: Iterable[HoldsData], what: Path) -> None:
         """`what` is its folder. Where nothing can be noted, nothing is: a run is worth more."""
         self._files: dict[Path, int] = {}
         for target in targets:

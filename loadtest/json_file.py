@@ -1,11 +1,14 @@
 """A file of JSON that somebody else may have written, or damaged: read, or refused in one line."""
 
 import json
+import os
 import stat
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from loadtest.errors import InputError
+from loadtest.streams import shown
 
 _LARGEST = 1 << 26
 """Bytes; the largest that the tool writes are of some megabytes."""
@@ -82,3 +85,20 @@ def _check(found: Any) -> None:
         if not level:
             return
     raise RecursionError
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace a file as a whole, so that nobody ever reads half of it."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(shown(content).encode() if isinstance(content, str) else content)
+        # mkstemp makes files for their owner only; a report is as public as its folder.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary = Path(name)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from loadtest.errors import InputError
 from reports.compare.settings import WORKLOAD, Difference, circumstances, differences
-from reports.gates import Summary, read_summary
 from reports.run_file import Run, read_run
+from reports.summary import summarise
+from reports.summary_file import Summary, read_summary
 from reports.sweep.folder import is_sweep, read_sweep
-from reports.write import summarise
 
 _NOT_IN_CONFIG = frozenset({"accounts", "targets", "simulated"})
 """Settings of a workload that `run.json` has outside its `config`."""

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from reports.conditions import FIGURES, Kind, Slice
-from reports.gates import Gate, Judged, Subject, Summary, Unmeasured, shown
+from reports.gates import Gate, Judged, Subject, Unmeasured, shown
+from reports.summary_file import Summary
 from reports.text.rounding import MINUS, THIN, plural
 
 _MOST_ROWS = 100

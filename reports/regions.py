@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from reports.model import Model, Regions
 from reports.run_file import Target
-from reports.text.rounding import count, percent
+from reports.text.rounding import count, listed, percent
 
 NAME_ROOM = 20
 """Letters that a name has room for in the matrix."""
@@ -58,22 +58,22 @@ def relation(model: Model) -> str:
     unsure = [name for name in model.targets if not regions.databases.settled(regions.codes[name])]
     if len(groups) == 1:
         text = (
-            f"{_listed(list(model.targets))} are endpoints of one database"
+            f"{listed(list(model.targets))} are endpoints of one database"
             f"{_bracketed(next(iter(kinds.values())))}, used at the same time: a commit through one "
             "can fail an attempt through another."
         )
     elif unsure:
         text = (
-            f"{_listed(list(model.targets))} were used at the same time. The record does not say of "
-            f"{'all' if len(unsure) > 2 else _listed(unsure)} whether they hold the same data, so no "
+            f"{listed(list(model.targets))} were used at the same time. The record does not say of "
+            f"{'all' if len(unsure) > 2 else listed(unsure)} whether they hold the same data, so no "
             "conflict rate is predicted for them, and nobody can say who failed whom."
         )
     else:
-        parts = [f"{_listed(names)}{_bracketed(kinds[number])}" for number, names in groups.items()]
+        parts = [f"{listed(names)}{_bracketed(kinds[number])}" for number, names in groups.items()]
         families = {t.family for t in known.values() if t.name in model.targets}
         what = "different databases" + (" on different systems" if len(families) > 1 else "")
         text = (
-            f"{_listed(parts)} are {what}, used at the same time: no commit in one can fail an attempt "
+            f"{listed(parts)} are {what}, used at the same time: no commit in one can fail an attempt "
             "in another. The ratios compare them whole, as they were set up, with the way to each."
         )
     return f"{text} {_dealt(model, regions)}".strip()
@@ -86,7 +86,7 @@ def _dealt(model: Model, regions: Regions) -> str:
         return ""
     if len({n for _, n in users}) == 1:
         return f"Each had {users[0][1]} users."
-    dealt = _listed([f"{count(n)} on {name}" for name, n in users])
+    dealt = listed([f"{count(n)} on {name}" for name, n in users])
     return f"Throughput follows the number of users: {dealt}."
 
 
@@ -98,10 +98,6 @@ def _kind(target: Target | None) -> str:
 
 def _bracketed(text: str) -> str:
     return f" ({text})" if text else ""
-
-
-def _listed(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def matrix(model: Model) -> Matrix | None:

@@ -2,20 +2,18 @@
 
 import dataclasses
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from loadtest.streams import shown
+from loadtest.json_file import write_atomically
 from reports.answer import answer
 from reports.consistency import Consistency, Probes
 from reports.figures import Figures
-from reports.model import Model
+from reports.model import Model, build_model
 from reports.pairs import METRICS, Comparison
 from reports.percentiles import Distribution
 from reports.run_file import Run
-from reports.service import Service
+from reports.service import Service, read_service, to_summary_part
 from reports.verdicts import Verdict, generator_check, schedule_kept, verdicts
 
 FORMAT = 1
@@ -214,25 +212,19 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     return {"about": verdict.about, "state": verdict.state, "text": verdict.text}
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Replace a file as a whole, so that nobody ever reads half of it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(shown(content).encode() if isinstance(content, str) else content)
-        # mkstemp makes files for their owner only; a report is as public as its folder.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary = Path(name)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 def write_summary(folder: Path, summary: dict[str, Any]) -> Path:
     """Write `summary.json` into the run's folder."""
     path = folder / "summary.json"
     write_atomically(path, json.dumps(summary, indent=2, allow_nan=False) + "\n")
     return path
+
+
+def summarise(run_folder: Path) -> dict[str, Any]:
+    """The figures of a run, as `summary.json` holds them; nothing is written.
+
+    Raises:
+        InputError: if the folder is not a run's, or a file in it is broken.
+    """
+    model = build_model(run_folder)
+    service = read_service(run_folder, model)
+    return {**to_summary(model, service), **to_summary_part(service)}

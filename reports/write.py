@@ -3,24 +3,13 @@
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from loadtest.errors import OccbenchError
-from reports.gates import bad_verdicts
+from loadtest.json_file import write_atomically
 from reports.model import build_model
 from reports.service import read_service, to_summary_part
-from reports.summary import to_summary, write_atomically, write_summary
-
-
-def summarise(run_folder: Path) -> dict[str, Any]:
-    """The figures of a run, as `summary.json` holds them; nothing is written.
-
-    Raises:
-        InputError: if the folder is not a run's, or a file in it is broken.
-    """
-    model = build_model(run_folder)
-    service = read_service(run_folder, model)
-    return {**to_summary(model, service), **to_summary_part(service)}
+from reports.summary import to_summary, write_summary
+from reports.summary_file import bad_verdicts
 
 
 def write_report(run_folder: Path, dpu_price: float | None = None) -> Path:

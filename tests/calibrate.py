@@ -27,7 +27,9 @@ import numpy as np
 from scipy.stats import binom
 
 from loadtest.errors import INTERRUPTED
-from reports.compare import METRICS, Effect, Metric, RunComparison, Verdict, compare_runs
+from reports.compare.comparison import RunComparison, compare_runs
+from reports.compare.effect import Effect, Verdict
+from reports.compare.metrics import METRICS, Metric
 from tests.commands import REPOSITORY, environment
 from tests.conftest import running_server, short_folder
 

@@ -91,9 +91,10 @@ def _compare(
     json_file, html = to_write("--json", json_file), to_write("--html", html)
     from rich.console import Console
 
-    from reports.compare import Verdict, compare_runs
+    from reports.compare.comparison import compare_runs
+    from reports.compare.effect import Verdict
     from reports.compare.terminal import show
-    from reports.gates import read_summary
+    from reports.summary_file import read_summary
 
     found = compare_runs(
         bases,

@@ -209,8 +209,9 @@ class Gating:
 
     def subject(self, folder: Path, name: str | None = None) -> "Subject":
         """A run with a report as a subject to judge; by default it is called as its folder."""
-        from reports.gates import Subject, read_summary
+        from reports.gates import Subject
         from reports.run_file import read_run
+        from reports.summary_file import read_summary
 
         run = read_run(folder)
         base, base_folder, no_base = None, None, ""
@@ -352,7 +353,7 @@ def to_write(flag: str, path: str | Path | None) -> Path | None:
 
 def _write(path: Path, text: str) -> None:
     """Replace a file as a whole; what only looks like one is written to where it is."""
-    from reports.summary import write_atomically
+    from loadtest.json_file import write_atomically
 
     try:
         if path == _STDOUT:

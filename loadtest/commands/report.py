@@ -96,11 +96,11 @@ def _report(
 
 def _nothing_bad(folder: Path) -> bool:
     """Whether the report of a run, or those of a sweep and its points, have no bad verdict."""
-    from reports.gates import bad_verdicts, read_summary
+    from reports.summary_file import bad_verdicts, read_summary
 
     if not (folder / _SWEEP).is_file():
         return not bad_verdicts(read_summary(folder))
-    from reports.sweep import nothing_bad
+    from reports.sweep.write import nothing_bad
 
     return nothing_bad(folder)
 
@@ -153,13 +153,13 @@ def _refresh(runs: list[Path]) -> bool:
 
 
 def _write_sweep(folder: Path, formats: tuple[str, ...]) -> None:
-    from reports.sweep import answer_of_sweep, write_sweep_report
+    from reports.sweep.write import answer_of_sweep, write_sweep_report
 
     # Its summary and page are written in any case: the answer is read from them.
     written = [write_sweep_report(folder)]
     if set(formats) - {"html"}:
         from reports.formats import write
-        from reports.sweep import publish_sweep
+        from reports.sweep.write import publish_sweep
 
         written += write(publish_sweep(folder), formats, folder)
     print(answer_of_sweep(folder))
@@ -168,7 +168,7 @@ def _write_sweep(folder: Path, formats: tuple[str, ...]) -> None:
 
 def _write_together(runs: list[Path], file: Path, formats: tuple[str, ...]) -> None:
     """One report of all; the file's name is that of the page, and the others' beside it."""
-    from reports.together import publish_together, write_together
+    from reports.together.write import publish_together, write_together
 
     if file.suffix.lower() not in ("", ".html", ".htm"):
         raise InputError(

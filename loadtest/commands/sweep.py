@@ -151,8 +151,9 @@ def _found(sweep: "Sweep", point: "Point") -> str:
 
 def _conclude(sweep: "Sweep", gating: Gating) -> int:
     """Write and print the report, name the points that failed, judge the gates; the exit status."""
-    from reports.gates import Unmeasured, bad_verdicts
-    from reports.sweep import answer_of_sweep, nothing_bad, write_sweep_report
+    from reports.gates import Unmeasured
+    from reports.summary_file import bad_verdicts
+    from reports.sweep.write import answer_of_sweep, nothing_bad, write_sweep_report
 
     for point in sweep.failed:
         print(f"occbench: {sweep.describe(point)}: {point.reason}", file=sys.stderr)

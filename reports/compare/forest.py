@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reports.charts.draw import SETTINGS, Chart, ChartData, Margins, canvas, finish
-from reports.compare import words
+from reports.compare import changes
 from reports.compare.comparison import RunComparison
 from reports.compare.effect import Effect, Verdict
 from reports.compare.metrics import JUDGED
@@ -145,7 +145,7 @@ def _row(
         )
     verdict = f"  {_MARKS[e.verdict]}" if e.differs else ""
     axes.annotate(
-        f"{words.change(e)}  ({words.interval(e)}){verdict}",
+        f"{changes.change(e)}  ({changes.interval(e)}){verdict}",
         (1.0, y),
         (10, 0),
         xycoords=("axes fraction", "data"),
@@ -156,7 +156,7 @@ def _row(
         color=INK.sentinel if e.differs else MUTED.sentinel,
     )
     axes.annotate(
-        shortened(words.slice_name(comparison, e.slice), 16),
+        shortened(changes.slice_name(comparison, e.slice), 16),
         (0.0, y),
         (-10, 0),
         xycoords=("axes fraction", "data"),
@@ -229,8 +229,8 @@ def _reading(comparison: RunComparison, drawn: Sequence[Effect], of: int) -> str
     """What the chart shows, and how sure; what is worse comes first."""
     differ = sorted((e for e in drawn if e.differs), key=lambda e: e.verdict is not Verdict.WORSE)
     said = [
-        f"{e.metric.name.capitalize()} of {words.slice_name(comparison, e.slice)} is {e.verdict}: "
-        f"{words.change(e)} ({words.interval(e)})."
+        f"{e.metric.name.capitalize()} of {changes.slice_name(comparison, e.slice)} is {e.verdict}: "
+        f"{changes.change(e)} ({changes.interval(e)})."
         for e in differ[:_MOST_SENTENCES]
     ]
     rest = len(drawn) - len(differ)

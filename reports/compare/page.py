@@ -4,30 +4,14 @@ from pathlib import Path
 
 import reports.drawing  # noqa: F401
 from loadtest.errors import OccbenchError
-from reports.compare import words
+from loadtest.json_file import write_atomically
+from reports.compare import changes, words
 from reports.compare.comparison import RunComparison
 from reports.compare.effect import Verdict
-from reports.compare.forest import draw_ratios, draw_shares
+from reports.compare.publication import publication
 from reports.html import render_page
-from reports.publication import Note, Publication
-from reports.summary import write_atomically
 
 _STATES = {Verdict.WORSE: "bad", Verdict.BETTER: "good"}
-
-
-def publication(comparison: RunComparison, *, charts: bool = True) -> Publication:
-    """The comparison's content; without charts it is the tables and notes alone."""
-    drawn = (draw_ratios(comparison), draw_shares(comparison)) if charts else ()
-    return Publication(
-        title="comparison",
-        kicker=("occbench", "comparison", words.settings_line(comparison)),
-        headline=words.headline(comparison),
-        lede=words.lede(comparison),
-        tables=(words.effects_table(comparison), words.sides_table(comparison)),
-        notes=tuple(Note(state, text) for state, text in words.notes(comparison)),
-        charts=tuple(chart for chart in drawn if chart is not None),
-        name="comparison",
-    )
 
 
 def render(comparison: RunComparison) -> str:
@@ -35,7 +19,7 @@ def render(comparison: RunComparison) -> str:
     found = publication(comparison)
     groups = [
         (
-            words.slice_name(comparison, where),
+            changes.slice_name(comparison, where),
             [
                 (e.metric.name, words.row(e), _STATES.get(e.verdict, ""))
                 for e in comparison.effects

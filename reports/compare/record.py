@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.errors import OccbenchError
+from loadtest.json_file import write_atomically
 from reports.compare import words
 from reports.compare.comparison import RunComparison
 from reports.compare.effect import Effect
 from reports.compare.settings import Difference
-from reports.summary import write_atomically
 
 FORMAT = 1
 

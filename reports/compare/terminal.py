@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reports.compare import words
+from reports.compare import changes, words
 from reports.compare.comparison import RunComparison
 from reports.compare.effect import Effect, Verdict
 from reports.text.rounding import shortened
@@ -45,7 +45,7 @@ def _table(comparison: RunComparison) -> Table:
             if before is not None:
                 table.add_section()
             before = effect.slice
-            name = shortened(words.slice_name(comparison, effect.slice), _NAME)
+            name = shortened(changes.slice_name(comparison, effect.slice), _NAME)
             table.add_row(Text(name, style="bold"))
         table.add_row(*_row(effect))
     return table
@@ -56,9 +56,9 @@ def _row(effect: Effect) -> list[Text]:
     plain = "dim" if effect.verdict is Verdict.TOO_LITTLE else ""
     return [
         Text(effect.metric.name, style=plain),
-        Text(words.figure(effect.metric, effect.base), style=plain),
-        Text(words.figure(effect.metric, effect.new), style=plain),
-        Text(words.change(effect), style=style or plain),
-        Text(words.interval(effect, unit=False), style=plain),
+        Text(changes.figure(effect.metric, effect.base), style=plain),
+        Text(changes.figure(effect.metric, effect.new), style=plain),
+        Text(changes.change(effect), style=style or plain),
+        Text(changes.interval(effect, unit=False), style=plain),
         Text(_MARKS.get(effect.verdict, "") + str(effect.verdict), style=style or plain),
     ]

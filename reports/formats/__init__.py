@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from loadtest.errors import OccbenchError
+from loadtest.json_file import write_atomically
 from reports.formats.names import FORMATS, parse_formats
-from reports.summary import write_atomically
 
 if TYPE_CHECKING:
     from reports.publication import Publication

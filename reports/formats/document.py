@@ -10,13 +10,13 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from loadtest.json_file import write_atomically
 from reports.charts.draw import SETTINGS, Chart, any_letters
 from reports.formats.grid import set_table
 from reports.formats.placed import Placed
 from reports.formats.typesetting import Type
 from reports.publication import Note, Publication, Section
 from reports.style import BAD, GOOD, INK, MUTED, PAPER
-from reports.summary import write_atomically
 from reports.table import Table
 
 _SHORT, _LONG = 595.28, 841.89

@@ -7,11 +7,11 @@ from typing import Literal
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from loadtest.json_file import write_atomically
 from reports import style
 from reports.charts.draw import SETTINGS, Chart, any_letters
 from reports.formats.placed import Placed
 from reports.formats.typesetting import Type
-from reports.summary import write_atomically
 
 _PAD = 28
 _BETWEEN = 10

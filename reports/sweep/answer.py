@@ -8,8 +8,18 @@ from statistics import mean
 from typing import Any
 
 from reports.sweep.cost import HURTS, OnsetState
+from reports.sweep.curve_text import (
+    _TPS_APART,
+    _exact,
+    _has_knee,
+    _of_axis,
+    _rounded,
+    curve_name,
+    knee_text,
+    shared_knee,
+    tps,
+)
 from reports.sweep.folder import Axis
-from reports.sweep.knee import KneeState
 from reports.sweep.study import (
     GROWING,
     NUMBERS,
@@ -22,7 +32,7 @@ from reports.sweep.study import (
     setting,
     span,
 )
-from reports.text.rounding import DASH, THIN, about, milliseconds, number, plural
+from reports.text.rounding import about, listed, plural
 
 _MOST_PANELS = 3
 """Panels that a headline names one by one."""
@@ -32,8 +42,6 @@ _ALIKE = 0.05
 """Nor is a relative difference below this."""
 _APART = 0.25
 """Costs at one place of the axis that differ by less, as a share, are not told apart by the line."""
-_TPS_APART = 0.10
-"""Nor are throughputs that were measured once: two runs of a point are often that far apart."""
 _MOST_CURVES = 3
 """Curves that the lede says something of one by one."""
 
@@ -101,7 +109,7 @@ def _onset_headline(study: Study) -> str:
     if not unknown:
         return said
     if len(unknown) <= _MOST_PANELS:
-        return f"{said} With {_listed(unknown)} it is not known."
+        return f"{said} With {listed(unknown)} it is not known."
     return f"{said} Of {len(unknown)} of {len(every)} combinations it is not known."
 
 
@@ -260,7 +268,7 @@ def _sentence(study: Study, clause: _Clause) -> str:
         parts = [
             f"{phrase} with {one.name} keys" for phrase, one in zip(phrases, clause.series, strict=True)
         ]
-        return f"Contention {_listed(_without_repeated_start(study, parts))}."
+        return f"Contention {listed(_without_repeated_start(study, parts))}."
     return f"Contention {_phrase(study, clause)}."
 
 
@@ -273,7 +281,7 @@ def _several(study: Study, panels: Sequence[_Clause]) -> str:
                 parts.append(f"{_starts(study)} {_range_text(study, found)} with {clause.name}")
                 continue
         parts.append(f"{_phrase(study, clause)} with {clause.name}")
-    return f"Contention {_listed(_without_repeated_start(study, parts))}."
+    return f"Contention {listed(_without_repeated_start(study, parts))}."
 
 
 def _without_repeated_start(study: Study, parts: Sequence[str]) -> list[str]:
@@ -292,13 +300,13 @@ def _range(study: Study, panels: Sequence[_Clause]) -> str:
     states = [
         OnsetState.UNCLEAR if clause.state is OnsetState.OPEN else clause.state for clause in panels
     ]
-    of = f"{len(panels)} combinations of {_listed([_plain(axis) for axis in study.panels])}"
+    of = f"{len(panels)} combinations of {listed([_plain(axis) for axis in study.panels])}"
     parts = []
     if found:
         many = "" if len(found) == len(panels) else f" in {len(found)} of {of}"
         parts.append(f"{_starts(study)} {_range_text(study, found)}{many or ', depending on '}")
         if not many:
-            parts[0] += _listed([_plain(axis) for axis in study.panels])
+            parts[0] += listed([_plain(axis) for axis in study.panels])
     for state in (OnsetState.BEFORE, OnsetState.NOT_REACHED, OnsetState.UNCLEAR):
         if count := states.count(state):
             rest = parts and states.count(state) + len(found) == len(panels)
@@ -307,7 +315,7 @@ def _range(study: Study, panels: Sequence[_Clause]) -> str:
             # What holds for each of them: where some points failed, not all were measured as far.
             ends = max(low for low, _ in mine), min(high for _, high in mine)
             parts.append(f"{_phrase(study, _Clause('', state, None, ends))} {where}")
-    return f"Contention {_listed(parts)}."
+    return f"Contention {listed(parts)}."
 
 
 def _plain(axis: Axis) -> str:
@@ -344,24 +352,6 @@ def _phrase(study: Study, clause: _Clause) -> str:
         less = "below" if load else "above"
         return f"starts to hurt between {first:,.6g} and {setting(study.axis, clause.high)} or {less}"
     return "shows no clear beginning"
-
-
-def _rounded(value: float) -> str:
-    """Two significant digits, and no part of a user: it is not known better than that."""
-    if value >= 10:
-        digits = 1 - math.floor(math.log10(value))
-        return f"{round(value, digits):,.0f}"
-    return f"{max(value, 1):.0f}"
-
-
-def _of_axis(study: Study, value: float) -> str:
-    """A place on the axis that need not have been measured."""
-    unit = {"users": "users", "rate": "transactions/s", "accounts": "accounts"}.get(study.axis.name)
-    if unit is not None:
-        return f"{_rounded(value)} {unit}"
-    if study.axis.name == "think_time":
-        return f"{milliseconds(value * 1000)} of think time"
-    return _rounded(value)
 
 
 def _extremes(study: Study) -> str:
@@ -417,7 +407,7 @@ def _lede(study: Study) -> str:
         text += f"between {about(min(rates))} and {about(max(rates))} of attempts conflicted, and "
     return text + (
         f"throughput reached {tps(min(tops))} to {tps(max(tops))} transactions/s, "
-        f"depending on {_listed([_plain(axis) for axis in study.panels] or ['keys'])}."
+        f"depending on {listed([_plain(axis) for axis in study.panels] or ['keys'])}."
     )
 
 
@@ -453,7 +443,7 @@ def _few(study: Study) -> Iterator[str]:
         ]
         if said and len({place.value for place in last}) == 1:
             where = setting(study.axis, last[0].value)
-            yield f"at {where} {_listed(said)} of attempts conflict."
+            yield f"at {where} {listed(said)} of attempts conflict."
 
 
 def _cause(study: Study) -> str:
@@ -523,90 +513,3 @@ def _best(curve: Curve) -> Place:
 def _most_contended(study: Study, curve: Curve) -> Place:
     """The end of the axis at which contention is expected to be the worst."""
     return curve.places[0 if study.axis.name in ("accounts", "think_time") else -1]
-
-
-def tps(value: float) -> str:
-    """A throughput to three digits: runs of the same point differ more than the fourth."""
-    return number(value, value / 100)
-
-
-def curve_name(study: Study, curve: Curve) -> str:
-    """A curve in words: its series, and its panel where there are several."""
-    panel = study.panel_name(curve.panel)
-    return f"{curve.series.name} ({panel})" if panel else curve.series.name
-
-
-def knee_text(study: Study, curve: Curve) -> str:
-    """What there is to say of a curve's knee, as a clause."""
-    knee = curve.knee
-    if knee is None:
-        return "no knee is looked for along this axis"
-    be = "seems to be" if curve.measured_once else "is"
-    if knee.state is KneeState.FOUND and knee.at is not None:
-        ends = (curve.at(knee.at), curve.at(knee.high))
-        limited = next((place for place in ends if place is not None and place.limited), None)
-        whose = (
-            f"; at {setting(study.axis, limited.value)} the load generator was the limit"
-            if limited
-            else ""
-        )
-        between = _between(knee.low, knee.high)
-        return f"the knee {be} at {setting(study.axis, knee.at)} ({between}){whose}"
-    if knee.state is KneeState.BELOW:
-        return f"the knee {be} below {_of_axis(study, knee.high or 0)}, nearer than these points show"
-    if knee.state is KneeState.ABOVE:
-        return f"there {be} no knee up to the highest load"
-    if knee.state is KneeState.FLAT:
-        how = ", measured once each," if curve.measured_once else ""
-        return f"no knee is shown: the points{how} cannot be told apart"
-    return "there are too few loads to show a knee"
-
-
-def shared_knee(study: Study, curves: Sequence[Curve]) -> str:
-    """One clause on the knees of curves that nothing tells apart, where each by itself would say
-    something else than the other; empty where they agree, or the curves differ.
-    """
-    texts = [knee_text(study, curve) for curve in curves]
-    if len(set(texts)) < 2 or not _like(curves):
-        return ""
-    found = {curve_name(study, c): c.knee.at for c in curves if c.knee is not None and _has_knee(c)}
-    places = sorted(at for at in found.values() if at is not None)
-    if len(found) == len(curves):
-        be = "seems to be" if any(curve.measured_once for curve in curves) else "is"
-        if places[0] == places[-1]:
-            return f"the knee {be} at {setting(study.axis, places[0])}"
-        return f"the knee {be} between {_exact(places[0])} and {setting(study.axis, places[-1])}"
-    if not found:
-        return "no knee is shown"
-    shown = _listed([f"{name} at {setting(study.axis, at or 0)}" for name, at in found.items()])
-    return (
-        "whether there is a knee is not clear: the throughput of all is alike, and only "
-        f"{shown} {'shows' if len(found) == 1 else 'show'} one"
-    )
-
-
-def _has_knee(curve: Curve) -> bool:
-    return curve.knee is not None and curve.knee.state is KneeState.FOUND
-
-
-def _like(curves: Sequence[Curve]) -> bool:
-    """Whether chance alone may tell the throughput of the curves apart, wherever all were measured."""
-    for place in curves[0].places:
-        there = [found for curve in curves if (found := curve.at(place.value)) is not None]
-        values = [found.all("throughput_tps") for found in there]
-        once = any(len(found.runs) == 1 for found in there)
-        if all(values) and max(map(min, values)) > min(map(max, values)) * (1 + _TPS_APART * once):
-            return False
-    return True
-
-
-def _between(low: float | None, high: float | None) -> str:
-    return f"between {_exact(low)} and {_exact(high)}"
-
-
-def _exact(value: float | None) -> str:
-    return DASH if value is None else f"{value:,.6g}".replace(" ", THIN)
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from reports.sweep.answer import curve_name, knee_text, shared_knee, tps
 from reports.sweep.cost import HURTS, OnsetState
+from reports.sweep.curve_text import curve_name, knee_text, shared_knee, tps
 from reports.sweep.knee import KneeState
 from reports.sweep.predicted import Predicted
 from reports.sweep.study import Curve, Study, setting

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadtest.errors import OccbenchError
-from reports.gates import bad_verdicts, read_summary
-from reports.summary import write_atomically
+from loadtest.json_file import write_atomically
+from reports.summary_file import bad_verdicts, read_summary
 from reports.sweep.study import read_study
 from reports.sweep.summary import to_summary
 from reports.sweep.trust import attention
@@ -50,7 +50,7 @@ def publish_sweep(folder: Path) -> "Publication":
         InputError: if the folder is not a sweep's, or none of its points can be reported.
     """
     import reports.drawing  # noqa: F401
-    from reports.sweep.page import publication_of
+    from reports.sweep.contents import publication_of
 
     return publication_of(read_study(folder))
 

@@ -1,6 +1,7 @@
 """Figures as text: one rounding for headline, table and chart, with no more digits than are sure."""
 
 import math
+from collections.abc import Sequence
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
@@ -122,7 +123,7 @@ def interval(ratio: float, low: float, high: float) -> str:
     return f"{ratio:.{decimals}f} ({low:.{decimals}f}{DASH}{high:.{decimals}f})"
 
 
-def listed(parts: list[str]) -> str:
+def listed(parts: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from reports.answer import Answer, unlike_first
 from reports.certainty import conflict_rate
 from reports.figures import Figures
-from reports.text.rounding import DASH, THIN, about, number
+from reports.text.rounding import DASH, THIN, about, listed, number
 from reports.together.naming import Collection
 from reports.together.rows import Row
 
@@ -157,13 +157,9 @@ def _apart(collection: Collection) -> str:
             said.append(name)
     if not said:
         return "All were run with the same options."
-    return f"The runs differ in {_listed(said)}; everything else that was asked for is the same."
+    return f"The runs differ in {listed(said)}; everything else that was asked for is the same."
 
 
 def _value(given: str | None) -> str:
     """An option's value within a sentence."""
     return "not given" if given is None else given.replace("\n", " and ")
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -23,8 +23,8 @@ from reports.charts.draw import (
 from reports.charts.lines import largest, spread_over_time
 from reports.style import FAINT, INK, MUTED, SMALL_SIZE, look
 from reports.text.rounding import about, shortened
+from reports.together.kept import Line
 from reports.together.rows import Row, key_types, left_out
-from reports.together.runs import Line
 
 _WIDTH = 1160
 _LEFT, _TOP, _BOTTOM, _RIGHT = 52, 36, 44, 8

@@ -19,8 +19,8 @@ from reports.charts.draw import Chart, ChartData, canvas, finish, spread_out, un
 from reports.style import FAINT, INK, MUTED, SMALL_SIZE, look
 from reports.text.rounding import number, shortened
 from reports.together.axes import log_milliseconds
+from reports.together.kept import Line
 from reports.together.rows import Row, left_out
-from reports.together.runs import Line
 
 WIDTH = 1160
 """A whole page's width in pixels."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.together.runs import Facts, OneRun
+from reports.together.kept import Facts, OneRun
 
 _MOST_NAMING = 3
 """Options that a name can hold."""

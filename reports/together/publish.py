@@ -12,10 +12,10 @@ from reports.together import figures_charts
 from reports.together.answer import answer_together
 from reports.together.courses import courses
 from reports.together.distribution import distributions
+from reports.together.kept import OneRun
 from reports.together.naming import Collection, collect
 from reports.together.notes import notes_of
 from reports.together.rows import Row, key_types, rows_of
-from reports.together.runs import OneRun
 from reports.together.tables import differing_tables, figures_table
 
 # A run's name is a name, whatever dollar signs are in it.

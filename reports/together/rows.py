@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reports.together.kept import Line, OneRun
 from reports.together.naming import Collection
-from reports.together.runs import Line, OneRun
 
 
 @dataclass(frozen=True, slots=True)

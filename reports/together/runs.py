@@ -1,51 +1,13 @@
-"""What a report of several runs keeps of each: small, so that a hundred runs fit in memory."""
+"""Reading the runs of a report of several."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from loadtest.errors import InputError
-from reports.figures import Figures
-from reports.model import Curve, Model, build_model
-from reports.run_file import Run
-from reports.series import Series
+from reports.model import Model, build_model
 from reports.tables import environment, settings, target_facts
-from reports.verdicts import Verdict, verdicts
-
-Facts = dict[str, str]
-"""Name of a setting or fact → its value as a reader takes it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One key type of a run, on one of its targets where it has several."""
-
-    key_type: str
-    target: str | None
-    """None where the run has one target."""
-    figures: Figures
-    series: Series | None
-    """None where the record of a run has none for just this key type on just this target."""
-    curve: Curve | None
-
-
-@dataclass(frozen=True, slots=True)
-class OneRun:
-    """A run without its attempts."""
-
-    folder: Path
-    run: Run
-    lines: tuple[Line, ...]
-    verdicts: tuple[Verdict, ...]
-    measured_s: float
-    warmup_s: float
-    given: Facts
-    """What was asked for: the run's options."""
-    found: Facts
-    """What it met: targets' facts, machine and versions."""
-    raw: dict[str, Any]
-    """The options as `run.json` has them, for putting runs in order."""
+from reports.together.kept import Facts, Line, OneRun
+from reports.verdicts import verdicts
 
 
 def read_runs(folders: Sequence[Path]) -> list[OneRun]:

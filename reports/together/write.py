@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loadtest.errors import OccbenchError
+from loadtest.json_file import write_atomically
 from reports.publication import Publication
-from reports.summary import write_atomically
 
 
 def write_together(folders: Sequence[Path], file: Path) -> Path:

@@ -12,10 +12,10 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from reports import style, write_report
-from reports.compare import compare_runs
+from reports.compare.comparison import compare_runs
 from reports.compare.page import write_page
-from reports.sweep import write_sweep_report
-from reports.together import write_together
+from reports.sweep.write import write_sweep_report
+from reports.together.write import write_together
 from tests.run_folders import FakeRun, write_fake_run
 from tests.sweep_folders import FakeSweep, write_fake_sweep
 

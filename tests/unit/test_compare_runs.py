@@ -14,9 +14,12 @@ import pytest
 
 from loadtest.errors import InputError
 from reports import style
-from reports.compare import Verdict, compare_runs, words
+from reports.compare import words
+from reports.compare.comparison import compare_runs
+from reports.compare.effect import Verdict
 from reports.compare.forest import _round_ratios, draw_ratios, draw_shares
-from reports.compare.page import publication, render, to_markdown
+from reports.compare.page import render, to_markdown
+from reports.compare.publication import publication
 from reports.compare.record import to_record
 from tests.commands import Done, occbench, one_line
 from tests.drifting import Drifting, write_drifting

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.compare import METRICS, RunComparison, SliceName, Verdict, compare_runs
-from reports.compare.effect import effect, gap
+from reports.compare.comparison import RunComparison, compare_runs
+from reports.compare.effect import Verdict, effect, gap
 from reports.compare.independence import FEWEST, batches, correlation, inflation
-from reports.compare.pieces import Pieces, read_pieces
+from reports.compare.metrics import METRICS
+from reports.compare.pieces import Pieces, SliceName, read_pieces
 from reports.compare.simultaneous import level_of_each
 from reports.compare.spread import Estimate, estimates
 from reports.run_file import read_run
@@ -316,7 +317,7 @@ def _pieces(folder: Path, key_type: str = "int") -> Pieces:
 
 def test_pieces_hold_everything_once(tmp_path: Path) -> None:
     """Cut, shared out or taken together: the sums and figures stay those of the run's summary."""
-    from reports.write import summarise
+    from reports.summary import summarise
 
     folder = write_drifting(tmp_path / "run", Drifting(seed=3, duration_s=9.0))
     for key_type, figures in summarise(folder)["key_types"].items():

@@ -15,11 +15,12 @@ from loadtest.config import RunConfig
 from loadtest.errors import InputError
 from reports.base import Base
 from reports.conditions import FIGURES, Kind, parse_condition
-from reports.gates import Gate, Judged, Subject, Unmeasured, judge, read_summary, shown
+from reports.gates import Gate, Judged, Subject, Unmeasured, judge, shown
 from reports.job_summary import gates_markdown, to_markdown
 from reports.junit import to_junit
 from reports.run_file import read_run
-from reports.write import summarise
+from reports.summary import summarise
+from reports.summary_file import read_summary
 from tests.run_folders import FakeRun, write_fake_run
 
 _MARKS = ("mean", "p50", "p90", "p95", "p99", "p999", "max")

@@ -10,9 +10,10 @@ import pytest
 
 from loadtest.schedule import key_of_block
 from reports import answer_of, summarise, write_report
-from reports.answer import one_comparison, one_in
+from reports.answer import one_in
 from reports.certainty import share_error
 from reports.pairs import NO_DIFFERENCE, NOT_COMPARABLE, TOO_FEW_PAIRS, Comparison, Ratio
+from reports.pairs_text import one_comparison
 from tests.run_folders import BEGIN_NS, FakeRun, hand_made, write_fake_run
 
 SMALL: dict[str, Any] = {

@@ -24,8 +24,8 @@ from reports import summarise
 from reports.basis import basis_of
 from reports.compare.pieces import read_pieces
 from reports.consistency import find_consistency
-from reports.gates import read_summary
 from reports.run_file import read_run
+from reports.summary_file import read_summary
 from reports.sweep.folder import read_sweep
 from tests.run_folders import FakeRun, hand_made, run_json, table_of, write_attempts, write_fake_run
 

@@ -10,13 +10,15 @@ import pytest
 
 from loadtest.schedule import key_of_block
 from reports import answer_of, summarise, write_report
-from reports.compare import Verdict, compare_runs, words
+from reports.compare import words
+from reports.compare.comparison import compare_runs
+from reports.compare.effect import Verdict
 from reports.gates import Subject, judge
 from reports.job_summary import to_markdown
 from reports.junit import to_junit
-from reports.sweep import answer_of_sweep, nothing_bad, write_sweep_report
 from reports.sweep.study import read_study
-from reports.together import publish_together
+from reports.sweep.write import answer_of_sweep, nothing_bad, write_sweep_report
+from reports.together.write import publish_together
 from tests.commands import command, environment, occbench
 from tests.run_folders import BEGIN_NS, FakeRun, hand_made, write_fake_run
 from tests.sweep_folders import FakeSweep, write_fake_sweep

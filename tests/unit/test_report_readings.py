@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from reports import write_report
-from reports.answer import meaning
 from reports.charts import draw_all, draw_ratios
 from reports.charts.data import WARMUP
 from reports.contents import contents
 from reports.model import Model, build_model
 from reports.page import render
 from reports.pairs import METRICS, Comparison, Ratio
+from reports.pairs_text import meaning
 from reports.tables import course
 from tests.run_folders import FakeRun, write_fake_run
 

@@ -13,8 +13,8 @@ import pytest
 from loadtest.errors import InputError
 from reports.charts.data import ChartData
 from reports.publication import Publication
-from reports.together import publish_together, write_together
 from reports.together.courses import _with_gaps
+from reports.together.write import publish_together, write_together
 from tests.page_colours import check_colours
 from tests.run_folders import FakeRun, write_fake_run
 from tests.unit.test_report_page import Page
