@@ -26,6 +26,7 @@ lint: $(VENV)/.dev  ## Check style and types.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/mypy examples/lambda/handler.py
 
 format: $(VENV)/.dev  ## Put the code into shape.

@@ -6,11 +6,11 @@ from typing import Any
 from locust import events
 from locust.env import Environment
 
-from loadtest import webui
-from loadtest.locust_signals import end_in_order
-from loadtest.options import STRICT, add_locust_arguments, add_locust_strict, keep_secrets
-from loadtest.reporting import report_in_process
-from loadtest.wiring import OccUser, Wiring
+from loadtest.config.options import STRICT, add_locust_arguments, add_locust_strict, keep_secrets
+from loadtest.locust import page
+from loadtest.locust.reporting import report_in_process
+from loadtest.locust.signals import end_in_order
+from loadtest.locust.wiring import OccUser, Wiring
 from seed import contents, key_source
 
 __all__ = ["OccUser"]
@@ -20,7 +20,7 @@ def _wire(environment: Environment, **_: Any) -> None:
     wiring = Wiring(environment, contents, key_source, lambda folder: _report(environment, folder))
     end_in_order(wiring)
     wiring.check_at_once()
-    webui.install(wiring)
+    page.install(wiring)
 
 
 def _report(environment: Environment, folder: Path) -> None:

@@ -4,7 +4,7 @@
 in other formats too; `answer_of` says what a written report found.
 """
 
-from reports.summary import summarise
-from reports.write import answer_of, write_as, write_report
+from reports.documents.run.summary import summarise
+from reports.write.run import answer_of, write_as, write_report
 
 __all__ = ["answer_of", "summarise", "write_as", "write_report"]

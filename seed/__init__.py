@@ -5,10 +5,10 @@
 """
 
 from seed.keyfile import export_keys, key_source
-from seed.loader import SeedInterrupted
-from seed.manifest import Manifest, read_manifest
 from seed.plan import SeedPlan, SeedResult, TableResult
 from seed.progress import LineProgress, Progress, RichProgress, SilentProgress, progress_for
+from seed.sql.loader import SeedInterrupted
+from seed.sql.manifest import Manifest, read_manifest
 from seed.stores import contents, seed
 
 __all__ = [

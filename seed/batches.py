@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtest.keyspace import KeySpace, KeyType
+from loadtest.workload.keyspace import KeySpace, KeyType
 
 BLOCK_ACCOUNTS = 262_144
 """About how many accounts are sorted together: 10 MB, whatever the size of the table."""

@@ -3,13 +3,13 @@
 from enum import Enum, auto
 
 from loadtest.errors import InputError
-from loadtest.going_on import refuse_during
-from loadtest.keyspace import KeyType
-from loadtest.table import ColumnType, Table
+from loadtest.record.in_use import refuse_during
 from loadtest.targets import Target
+from loadtest.targets.base.table import ColumnType, Table
+from loadtest.workload.keyspace import KeyType
 from seed.keyfile import COMPUTED
-from seed.manifest import Manifest
 from seed.plan import SeedPlan
+from seed.sql.manifest import Manifest
 
 _TYPE_OIDS: dict[ColumnType, frozenset[int]] = {
     "bigint": frozenset({20}),

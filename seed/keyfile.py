@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.errors import InputError
-from loadtest.keyspace import ComputedKeys, KeySpace, KeyType, read_keys
-from seed import text
+from loadtest.workload.keyspace import ComputedKeys, KeySpace, KeyType, read_keys
 from seed.plan import SeedPlan
+from seed.sql import text
 
 COMPUTED = "computed"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.errors import InputError
-from loadtest.keyspace import KeyType
+from loadtest.workload.keyspace import KeyType
 
 LARGEST_BATCH = 2_900
 """Aurora DSQL changes at most 3,000 rows in a transaction, and the ledger's row is one of them; what

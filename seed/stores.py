@@ -4,16 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from loadtest.engine.preflight import Seeded
 from loadtest.errors import InputError
-from loadtest.keyspace import KeyType
-from loadtest.preflight import Seeded
-from loadtest.scenarios import SCENARIOS
-from loadtest.scenarios.base import Scenario
 from loadtest.targets import Language, SqlTarget, Target
-from loadtest.targets.calls import CallTarget, Declared
-from seed import manifest, seeding
+from loadtest.targets.base.calls import CallTarget, Declared
+from loadtest.workload.builtin import SCENARIOS
+from loadtest.workload.keyspace import KeyType
+from loadtest.workload.scenario import Scenario
 from seed.plan import SeedPlan, SeedResult
 from seed.progress import Progress
+from seed.sql import manifest, seeding
 
 
 def seed(plan: SeedPlan, target: Target, scenario: Scenario, progress: Progress) -> SeedResult:
@@ -26,7 +26,7 @@ def seed(plan: SeedPlan, target: Target, scenario: Scenario, progress: Progress)
         return seeding.seed(plan, target, scenario, progress)
     if target.language is Language.ITEMS:
         # Imported where it is needed: boto3 takes its time, and gevent must be there before it.
-        from seed import items
+        from seed.items import seeding as items
 
         assert isinstance(target, items.DynamoTarget)  # noqa: S101 - nothing else takes items
         return items.seed(plan, target, scenario, progress)
@@ -46,7 +46,7 @@ def contents(target: Target) -> Iterable[Seeded]:
         with target.connect() as connection:
             return manifest.contents(connection)
     if target.language is Language.ITEMS:
-        from seed import items
+        from seed.items import seeding as items
 
         assert isinstance(target, items.DynamoTarget)  # noqa: S101 - as above
         return items.contents(target)

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from loadtest.access import parse_access
-from loadtest.attempt import CONFLICTS
-from loadtest.forecast import Interval, Region, Workload
-from loadtest.retry import RetryPolicy
-from loadtest.simulation import SimulateConfig, simulate
-from reports.basis import basis_of, rate_in_pieces
+from loadtest.prediction.forecast import Interval, Region, Workload
+from loadtest.prediction.simulation import SimulateConfig, simulate
+from loadtest.record.attempt import CONFLICTS
+from loadtest.workload.access import parse_access
+from loadtest.workload.retry import RetryPolicy
+from reports.statistics.prediction.basis import basis_of, rate_in_pieces
 
 WITHIN = 0.10
 """How far apart two of the three may be, where chance does not account for more."""

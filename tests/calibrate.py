@@ -27,9 +27,9 @@ import numpy as np
 from scipy.stats import binom
 
 from loadtest.errors import INTERRUPTED
-from reports.compare.comparison import RunComparison, compare_runs
-from reports.compare.effect import Effect, Verdict
-from reports.compare.metrics import METRICS, Metric
+from reports.statistics.comparison.comparison import RunComparison, compare_runs
+from reports.statistics.comparison.effect import Effect, Verdict
+from reports.statistics.comparison.metrics import METRICS, Metric
 from tests.commands import REPOSITORY, environment
 from tests.conftest import running_server, short_folder
 
@@ -40,9 +40,9 @@ PATIENCE = 0.86
 _ACCOUNTS = 10_000
 _ONE_RUN = """
 import json, sys
-from loadtest.config import RunConfig
+from loadtest.config.run import RunConfig
 config = RunConfig.read(**json.loads(sys.argv[1]))
-from loadtest.headless import run_headless
+from loadtest.locust.headless import run_headless
 from seed import contents, key_source
 folder, interrupted = run_headless(config, contents, key_source)
 print(folder)

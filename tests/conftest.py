@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.keyspace import KeyType
-from loadtest.scenarios import find_scenario
 from loadtest.targets import SqlTarget, open_target, parse_target
-from loadtest.targets.embedded.server import EmbeddedServer
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.workload.builtin import find_scenario
+from loadtest.workload.keyspace import KeyType
 from seed import SeedPlan, SilentProgress, seed
 from tests.known_secrets import secrets_in, secrets_under
 
@@ -102,7 +102,7 @@ def closed_port() -> Iterator[int]:
 def _fresh_credentials() -> Iterator[None]:
     """AWS clients that one test's environment has made are not the next one's."""
     yield
-    aws = sys.modules.get("loadtest.targets.aws")
+    aws = sys.modules.get("loadtest.targets.aws.clients")
     if aws is not None:
         aws._sessions.clear()
         aws._clients.clear()

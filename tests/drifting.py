@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from loadtest.attempt import ATTEMPT_SCHEMA, OUTCOMES, Outcome
-from loadtest.schedule import key_of_block
+from loadtest.record.attempt import ATTEMPT_SCHEMA, OUTCOMES, Outcome
+from loadtest.workload.blocks import key_of_block
 from tests.run_folders import BEGIN_NS, FakeRun, run_json, write_attempts, write_run_json
 
 _STEP_S = 0.02

@@ -1,6 +1,6 @@
 """Keys as people write them, to hold files and tables against."""
 
-from loadtest.keyspace import KeyType
+from loadtest.workload.keyspace import KeyType
 
 
 def key_text(key_type: KeyType, key: bytes) -> str:

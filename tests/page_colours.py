@@ -2,7 +2,7 @@
 
 import re
 
-from reports import style
+from reports.charts import style
 
 
 def check_colours(css: str, body: str) -> None:

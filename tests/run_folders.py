@@ -13,10 +13,10 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from loadtest.access import parse_access
-from loadtest.attempt import ATTEMPT_SCHEMA, OUTCOME_CODE, OUTCOMES, Outcome
-from loadtest.dealing import deal
-from loadtest.schedule import key_of_block
+from loadtest.config.assignment import deal
+from loadtest.record.attempt import ATTEMPT_SCHEMA, OUTCOME_CODE, OUTCOMES, Outcome
+from loadtest.workload.access import parse_access
+from loadtest.workload.blocks import key_of_block
 
 BEGIN_NS = 1_767_225_600_000_000_000
 """2026-01-01T00:00:00Z."""

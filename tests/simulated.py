@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtest.attempt import OUTCOME_CODE, Outcome
-from loadtest.simulation import SimulateConfig
-from loadtest.simulation.engine import BATCH, Rows, empty_rows
-from loadtest.simulation.world import Simulation
+from loadtest.prediction.simulation import SimulateConfig
+from loadtest.prediction.simulation.engine import BATCH, Rows, empty_rows
+from loadtest.prediction.simulation.world import Simulation
+from loadtest.record.attempt import OUTCOME_CODE, Outcome
 
 CONFLICT = OUTCOME_CODE[Outcome.CONFLICT_DATA]
 COMMITTED = OUTCOME_CODE[Outcome.COMMITTED]

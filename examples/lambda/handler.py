@@ -26,8 +26,8 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8
 
-from loadtest.outcome import RETRYABLE, Outcome, outcome_of
-from loadtest.retry import RetryPolicy
+from loadtest.record.outcome import RETRYABLE, Outcome, outcome_of
+from loadtest.workload.retry import RetryPolicy
 
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 DEBIT = "UPDATE {table} SET balance = balance - $1 WHERE id = $2 RETURNING balance"

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
 
-from loadtest.config import Options, RunConfig, flag_of
+from loadtest.config.run import Options, RunConfig, flag_of
 from loadtest.errors import InputError
 from loadtest.targets import parse_target
 from loadtest.targets.registry import shown_target as shown_one

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loadtest.config import RunConfig
-from loadtest.preflight import KeySource, ReadSeeded, make_plan
-from loadtest.probe_table import check_endpoints
+from loadtest.config.run import RunConfig
+from loadtest.engine.preflight import KeySource, ReadSeeded, make_plan
+from loadtest.engine.probes.table import check_endpoints
 from loadtest.targets import open_target
 
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from time import time_ns
 from typing import Any
 
-from loadtest.config import RunConfig
+from loadtest.config.options import command_words
+from loadtest.config.run import RunConfig
 from loadtest.errors import InputError, OccbenchError
-from loadtest.going_on import Noted
-from loadtest.interrupts import asked_to_end
-from loadtest.messages import one_line
-from loadtest.options import command_words
-from loadtest.own_process import command_without_words, words_for_stdin
+from loadtest.errors.messages import one_line
+from loadtest.process.child import command_without_words, words_for_stdin
+from loadtest.process.interrupts import asked_to_end
+from loadtest.record.in_use import Noted
 from loadtest.sweep.overtime import LIMIT_S, ended_after
 from loadtest.sweep.plan import POINTS_FOLDER, Point, Sweep
 from loadtest.sweep.progress import Progress, how_long, planned_s

@@ -23,12 +23,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from loadtest import runfolder
-from loadtest.config import RunConfig, flag_of
+from loadtest.config.run import RunConfig, flag_of
 from loadtest.errors import InputError, OccbenchError
-from loadtest.json_file import read_json
-from loadtest.skew import canonical_skew
+from loadtest.record import folder as runfolder
+from loadtest.record.files import read_json
 from loadtest.sweep.axes import AXES, TARGET, labels_of, shown_target, split_options
+from loadtest.workload.skew import canonical_skew
 
 FORMAT = 1
 """The version of sweep.json; docs/results-format.md describes it."""

@@ -5,10 +5,10 @@ sessions understand is its *language*: SQL (`sql.py`, with a dialect), items (`i
 (`calls.py`). `parse_target` reads what stands behind `--target`, `open_target` gives the thing itself.
 """
 
-from loadtest.targets.base import Language, Limits, Session, StatementFailed, Target, TargetSpec
-from loadtest.targets.dialect import Dialect, Statement
+from loadtest.targets.base.dialect import Dialect, Statement
+from loadtest.targets.base.sql import SqlSession, SqlTarget
+from loadtest.targets.base.target import Language, Limits, Session, StatementFailed, Target, TargetSpec
 from loadtest.targets.registry import FAMILIES, open_target, parse_target
-from loadtest.targets.sql import SqlSession, SqlTarget
 
 __all__ = [
     "FAMILIES",

@@ -6,9 +6,9 @@ from importlib import import_module
 from urllib.parse import parse_qsl, urlsplit
 
 from loadtest.errors import InputError
-from loadtest.messages import HIDDEN, quoted
-from loadtest.numbers import number_of
-from loadtest.targets.base import Target, TargetSpec
+from loadtest.errors.messages import HIDDEN, quoted
+from loadtest.errors.numbers import number_of
+from loadtest.targets.base.target import Target, TargetSpec
 from loadtest.targets.pasted import remedy_for_options, right_form, right_form_at_aws
 from loadtest.targets.url import COMMON_OPTIONS, is_harmless, read_url, without_options
 
@@ -21,30 +21,30 @@ FAMILIES: dict[str, tuple[str, str]] = {
         ),
     ),
     "postgresql": (
-        "loadtest.targets.postgresql:PostgresTarget",
+        "loadtest.targets.postgresql.target:PostgresTarget",
         (
             "any PostgreSQL server: `postgresql://user@host:5432/database`, every libpq option, "
             "`?isolation=repeatable-read|serializable|read-committed`, `?iam=rds`"
         ),
     ),
     "dsql": (
-        "loadtest.targets.dsql:DsqlTarget",
+        "loadtest.targets.dsql.target:DsqlTarget",
         "Aurora DSQL: an endpoint's host name, or `dsql://HOST?user=admin`",
     ),
     "dsql-cluster": (
-        "loadtest.targets.dsql_cluster:DsqlClusterTarget",
+        "loadtest.targets.dsql.by_identifier:DsqlClusterTarget",
         "Aurora DSQL by a cluster's identifier: `dsql-cluster://ID?region=us-east-1`",
     ),
     "cockroachdb": (
-        "loadtest.targets.cockroachdb:CockroachTarget",
+        "loadtest.targets.postgresql.cockroachdb:CockroachTarget",
         "CockroachDB: `cockroachdb://user@host:26257/database`, `?isolation=LEVEL`",
     ),
     "yugabytedb": (
-        "loadtest.targets.yugabytedb:YugabyteTarget",
+        "loadtest.targets.postgresql.yugabytedb:YugabyteTarget",
         "YugabyteDB: `yugabytedb://user@host:5433/database`, `?isolation=LEVEL`, `?sharding=range`",
     ),
     "spanner": (
-        "loadtest.targets.spanner:SpannerTarget",
+        "loadtest.targets.postgresql.spanner:SpannerTarget",
         "Spanner through PGAdapter: `spanner://host:5432/database`, `?isolation=LEVEL`",
     ),
     "dynamodb": (
@@ -52,7 +52,7 @@ FAMILIES: dict[str, tuple[str, str]] = {
         "DynamoDB: `dynamodb://us-east-1`, `?transfer=optimistic`, `?endpoint_url=URL`",
     ),
     "lambda": (
-        "loadtest.targets.lambda_function:LambdaTarget",
+        "loadtest.targets.aws_lambda.target:LambdaTarget",
         (
             "a Lambda function that does the transaction: `lambda://us-east-1/NAME?database=URL`, the "
             "URL of what is behind it percent-encoded; `?retry=caller`"

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from loadtest.errors import InputError
-from loadtest.messages import HIDDEN, may_hold_secret
-from loadtest.targets.base import TargetSpec
+from loadtest.errors.messages import HIDDEN, may_hold_secret
+from loadtest.targets.base.target import TargetSpec
 
 COMMON_OPTIONS = ("weight",)
 """What every family has; no target sees them, for the tool itself does what they ask."""

@@ -16,10 +16,10 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from reports import style
+from reports.charts import style
 from reports.charts.data import ChartData
-from reports.model import Model
-from reports.style import FAINT, FONT_SIZE, GRID, HEIGHT, INK, MUTED, PAPER, SMALL_SIZE, WIDTH
+from reports.charts.style import FAINT, FONT_SIZE, GRID, HEIGHT, INK, MUTED, PAPER, SMALL_SIZE, WIDTH
+from reports.statistics.model import Model
 from reports.text import rounding
 
 # Any: the stubs want each name as a literal.

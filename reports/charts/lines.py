@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from reports.model import Model
-from reports.style import FAINT, Look, look
+from reports.charts.style import FAINT, Look, look
+from reports.statistics.model import Model
 
 _MOST_MARKERS = 60
 

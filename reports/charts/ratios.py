@@ -9,10 +9,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, legend_for, place_legend
-from reports.model import Model
-from reports.pairs import Comparison, Ratio
-from reports.pairs_text import between_targets
-from reports.style import INK, MUTED, Look, look, target_look
+from reports.charts.style import INK, MUTED, Look, look, target_look
+from reports.statistics.model import Model
+from reports.statistics.paired.blocks import Comparison, Ratio
+from reports.statistics.paired.sentences import between_targets
 from reports.text.rounding import capital, interval, listed, shortened
 
 NAMES = {

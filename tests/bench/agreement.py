@@ -14,7 +14,7 @@ import signal
 import sys
 from pathlib import Path
 
-from loadtest.forecast import conflict_rate_of, forecast
+from loadtest.prediction.forecast import conflict_rate_of, forecast
 from tests.agreement import WITHIN, Case, agree, embedded, grid, predicted_from, simulated, workload_of
 from tests.bench.bed import FULL, QUICK, Sizes, bed, say
 

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from loadtest.keyspace import KeyType
-from loadtest.scenarios import find_scenario
 from loadtest.targets import parse_target
-from loadtest.targets.embedded.binaries import binary
+from loadtest.targets.embedded.server.binaries import binary
 from loadtest.targets.embedded.target import EmbeddedTarget
-from seed import SeedPlan, SilentProgress, export_keys, manifest, seed
+from loadtest.workload.builtin import find_scenario
+from loadtest.workload.keyspace import KeyType
+from seed import SeedPlan, SilentProgress, export_keys, seed
+from seed.sql import manifest
 from tests.bench.bed import Bed, say
 from tests.bench.process import OCCBENCH, Finished, run
 from tests.bench.table import Figure, Goal, Measurement, Ratio

@@ -5,7 +5,7 @@ from time import perf_counter_ns
 
 import boto3
 
-from loadtest.targets.aws import dsql_token
+from loadtest.targets.aws.clients import dsql_token
 
 HOST, REGION, ROUNDS = "measured.dsql.us-east-1.on.aws", "us-east-1", 20
 

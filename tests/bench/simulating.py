@@ -14,10 +14,10 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
-from loadtest.simulation import SimulateConfig, simulate
-from loadtest.simulation.engine import BATCH, empty_rows
-from loadtest.simulation.record import ROWS_A_FILE
-from loadtest.simulation.world import Simulation
+from loadtest.prediction.simulation import SimulateConfig, simulate
+from loadtest.prediction.simulation.engine import BATCH, empty_rows
+from loadtest.prediction.simulation.record import ROWS_A_FILE
+from loadtest.prediction.simulation.world import Simulation
 from tests.bench.table import Figure, Goal, Measurement, Ratio, show
 
 _GOAL = Goal.least(1.0, unit=" M/s")

@@ -16,8 +16,8 @@ import pytest
 import typer.main
 import yaml  # type: ignore[import-untyped]
 
-from loadtest.application import app
-from loadtest.targets.embedded.server import EmbeddedServer
+from loadtest.cli.application import app
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
 from tests.commands import REPOSITORY, environment
 from tests.conftest import short_folder
 

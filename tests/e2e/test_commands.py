@@ -8,9 +8,9 @@ import pytest
 import typer
 import typer.main
 
-from loadtest.application import app
-from loadtest.targets.embedded.binaries import binary
-from loadtest.targets.embedded.server import EmbeddedServer
+from loadtest.cli.application import app
+from loadtest.targets.embedded.server.binaries import binary
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
 from tests.commands import Done, occbench, one_line, results_in
 from tests.conftest import short_folder
 

@@ -17,8 +17,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from loadtest.config import RunConfig
-from loadtest.options import options_of
+from loadtest.config.options import options_of
+from loadtest.config.run import RunConfig
 from tests.commands import check_conserved, results_in, start, wait_for
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

@@ -11,11 +11,12 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from reports import style, write_report
-from reports.compare.comparison import compare_runs
-from reports.compare.page import write_page
-from reports.sweep.write import write_sweep_report
-from reports.together.write import write_together
+from reports import write_report
+from reports.charts import style
+from reports.statistics.comparison.comparison import compare_runs
+from reports.write.comparison import write_page
+from reports.write.overview import write_together
+from reports.write.sweep import write_sweep_report
 from tests.run_folders import FakeRun, write_fake_run
 from tests.sweep_folders import FakeSweep, write_fake_sweep
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from selenium import webdriver
 
-from reports.sweep.write import write_sweep_report
+from reports.write.sweep import write_sweep_report
 from tests.sweep_folders import FakeSweep, write_fake_sweep
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

@@ -143,7 +143,7 @@ def test_a_listener_that_fails(seeded: str, tmp_path: Path) -> None:
     mine = tmp_path / "mine.py"
     mine.write_text(
         "from locustfile import *\n"
-        "from loadtest.run import Run\n"
+        "from loadtest.engine.run import Run\n"
         "def begin(*_): raise KeyError('nobody expected this')\n"
         "Run.begin = begin\n"
     )

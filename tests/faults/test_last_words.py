@@ -10,12 +10,12 @@ from time import sleep
 import psycopg
 import pytest
 
-from loadtest.attempt import Outcome, outcome_of
 from loadtest.errors import TargetError
-from loadtest.keyspace import KeyType
-from loadtest.scenarios import find_scenario
+from loadtest.record.attempt import Outcome, outcome_of
 from loadtest.targets import SqlSession, Statement, StatementFailed
-from loadtest.targets.postgresql_errors import cause_of
+from loadtest.targets.postgresql.errors import cause_of
+from loadtest.workload.builtin import find_scenario
+from loadtest.workload.keyspace import KeyType
 from seed import SeedPlan, SilentProgress, seed
 from tests.commands import command, environment, occbench
 from tests.conftest import sql_target

@@ -14,9 +14,9 @@ import pytest
 from psycopg import pq
 
 from loadtest.targets import SqlTarget
-from loadtest.targets.dialect import Statement
-from loadtest.targets.embedded.binaries import binary
-from loadtest.targets.embedded.server import EmbeddedServer
+from loadtest.targets.base.dialect import Statement
+from loadtest.targets.embedded.server.binaries import binary
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
 from tests.commands import environment, occbench, run
 from tests.conftest import sql_target
 from tests.faults.conftest import Measured

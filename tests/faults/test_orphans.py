@@ -153,7 +153,7 @@ def free_port() -> int:
 def test_a_worker_whose_master_is_gone_before_it_looks_ends(tmp_path: Path) -> None:
     """A process that has lost its parent before it came to look for it ends as well."""
     looks = (
-        "import os, time; from loadtest.own_process import end_with; "
+        "import os, time; from loadtest.process.child import end_with; "
         f"end_with({os.getpid()}, 0.5); time.sleep(60)"
     )
     # Its parent is the shell, not the process that it is told of.

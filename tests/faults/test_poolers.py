@@ -8,11 +8,11 @@ import psycopg
 import pytest
 
 from loadtest.errors import InputError
-from loadtest.keyspace import KeyType
-from loadtest.scenarios import find_scenario
 from loadtest.targets import SqlTarget, Statement
+from loadtest.workload.builtin import find_scenario
+from loadtest.workload.keyspace import KeyType
 from seed import SeedPlan, SilentProgress, seed
-from seed.seeding import _alone
+from seed.sql.seeding import _alone
 from tests.commands import occbench, one_line, run
 from tests.conftest import sql_target
 from tests.faults.conftest import Measured

@@ -12,10 +12,10 @@ import psycopg
 import pytest
 
 from loadtest.errors import InputError
-from loadtest.going_on import Noted, noted_in
-from loadtest.keyspace import KeyType
-from loadtest.scenarios import find_scenario
-from loadtest.targets.embedded.server import EmbeddedServer
+from loadtest.record.in_use import Noted, noted_in
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.workload.builtin import find_scenario
+from loadtest.workload.keyspace import KeyType
 from seed import SeedPlan, SilentProgress, seed
 from tests.commands import REPOSITORY, environment, occbench, one_line, results_in, start, wait_for
 from tests.conftest import running_server, sql_target
@@ -114,7 +114,7 @@ def test_several_runs_and_what_is_left_of_killed_ones(tmp_path: Path) -> None:
     one.end()
     assert target.in_use([]) == [f"{tmp_path}/other is going on"]
     program = (
-        "import os, sys; from pathlib import Path; from loadtest.going_on import Noted; "
+        "import os, sys; from pathlib import Path; from loadtest.record.in_use import Noted; "
         "from tests.conftest import sql_target; "
         "Noted([sql_target(sys.argv[1])], Path('killed')); print(flush=True); os.kill(os.getpid(), 9)"
     )

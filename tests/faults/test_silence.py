@@ -12,7 +12,7 @@ import psutil
 import psycopg
 import pytest
 
-from loadtest.attempt import Outcome, outcome_of
+from loadtest.record.attempt import Outcome, outcome_of
 from loadtest.targets import Statement, StatementFailed
 from tests.commands import occbench, results_in, start, wait_for
 from tests.conftest import running_server, sql_target

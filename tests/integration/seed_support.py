@@ -8,13 +8,13 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from loadtest.keyspace import ComputedKeys, KeyType
-from loadtest.scenarios.transfer import Transfer
-from loadtest.table import Table
 from loadtest.targets import open_target, parse_target
+from loadtest.targets.base.table import Table
 from loadtest.targets.embedded.target import EmbeddedTarget
+from loadtest.workload.builtin.transfer import Transfer
+from loadtest.workload.keyspace import ComputedKeys, KeyType
 from seed import SeedPlan, SilentProgress, seed
-from seed.statements import Connection
+from seed.sql.statements import Connection
 from tests.keys import key_text
 
 UUID = KeyType.UUID

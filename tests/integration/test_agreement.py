@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.forecast import forecast
+from loadtest.prediction.forecast import forecast
 from tests.agreement import WITHIN, Case, agree, embedded, predicted_from
 
 POINTS = [

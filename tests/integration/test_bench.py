@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from loadtest.config import RunConfig
-from loadtest.keyspace import KeyType
-from loadtest.preflight import make_plan
-from loadtest.scenarios import find_scenario
-from loadtest.targets.embedded.server import Regime
+from loadtest.config.run import RunConfig
+from loadtest.engine.preflight import make_plan
+from loadtest.targets.embedded.server.lifecycle import Regime
+from loadtest.workload.builtin import find_scenario
+from loadtest.workload.keyspace import KeyType
 from seed import SeedPlan, SilentProgress, contents, key_source, seed
 from tests.bench.bed import QUICK, Bed, bed
 from tests.bench.occbench import REHEARSED

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.clusters import TAG
+from loadtest.targets.dsql.clusters import TAG
 from tests.commands import REPOSITORY, TIMEOUT, Done, command, environment, occbench, one_line, wait_for
 from tests.rigs.moto_server import (
     NOTHING,

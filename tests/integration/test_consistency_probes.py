@@ -15,9 +15,8 @@ import gevent
 import psycopg
 import pytest
 
-from loadtest.consistency import FILE, Probe, read_probes, write_probes
-from loadtest.keyspace import KeyType
-from loadtest.probe_table import (
+from loadtest.engine.probes.prober import Endpoint, probe
+from loadtest.engine.probes.table import (
     READ,
     STATEMENTS,
     commit_value,
@@ -26,10 +25,11 @@ from loadtest.probe_table import (
     read_value,
     remove_rows,
 )
-from loadtest.prober import Endpoint, probe
-from loadtest.scenarios import find_scenario
+from loadtest.record.probes import FILE, Probe, read_probes, write_probes
 from loadtest.targets import SqlSession, SqlTarget, StatementFailed
-from loadtest.targets.embedded.server import EmbeddedServer
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.workload.builtin import find_scenario
+from loadtest.workload.keyspace import KeyType
 from seed import SeedPlan, SilentProgress, seed
 from tests.commands import (
     REPOSITORY,

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from loadtest.errors import TargetError
-from loadtest.targets import aws, open_target, parse_target
-from loadtest.targets.dsql import DsqlTarget
+from loadtest.targets import open_target, parse_target
+from loadtest.targets.aws import clients
+from loadtest.targets.dsql.target import DsqlTarget
 from tests.commands import Done, RunResult, check_conserved, occbench, one_line, results_in
 from tests.rigs.certificates import Authority
 from tests.rigs.dsql import (
@@ -161,8 +162,8 @@ def reach(monkeypatch: pytest.MonkeyPatch) -> Reach:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         # Clients keep the credentials that they found first.
-        monkeypatch.setattr(aws, "_sessions", {})
-        monkeypatch.setattr(aws, "_clients", {})
+        monkeypatch.setattr(clients, "_sessions", {})
+        monkeypatch.setattr(clients, "_clients", {})
         open_target(parse_target(url, sslrootcert)).start()
 
     return reach

@@ -17,16 +17,16 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 
-from loadtest.access import parse_access
-from loadtest.config import RunConfig
+from loadtest.config.run import RunConfig
+from loadtest.engine.preflight import make_plan
 from loadtest.errors import InputError, TargetError
-from loadtest.keyspace import ComputedKeys, KeyType
-from loadtest.preflight import make_plan
-from loadtest.scenarios import find_scenario
 from loadtest.targets import open_target, parse_target
-from loadtest.targets.dialect import Statement
+from loadtest.targets.base.dialect import Statement
+from loadtest.targets.base.items import Change
 from loadtest.targets.dynamodb.target import SEEDED, DynamoTarget
-from loadtest.targets.items import Change
+from loadtest.workload.access import parse_access
+from loadtest.workload.builtin import find_scenario
+from loadtest.workload.keyspace import ComputedKeys, KeyType
 from seed import SeedInterrupted, SeedPlan, SilentProgress, contents, key_source, seed
 from tests import commands
 from tests.commands import Done, RunResult, check_conserved, occbench, one_line

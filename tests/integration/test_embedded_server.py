@@ -20,17 +20,17 @@ import psycopg
 import pytest
 
 from loadtest.errors import InputError, TargetError
-from loadtest.targets.embedded import binaries, settings
-from loadtest.targets.embedded.binaries import binary
-from loadtest.targets.embedded.folder import DataFolder
-from loadtest.targets.embedded.postmaster import strays
-from loadtest.targets.embedded.server import (
+from loadtest.targets.embedded.server import binaries, settings
+from loadtest.targets.embedded.server.binaries import binary
+from loadtest.targets.embedded.server.folder import DataFolder
+from loadtest.targets.embedded.server.lifecycle import (
     EmbeddedServer,
     Regime,
     default_data_folder,
     libpq_options,
 )
-from loadtest.targets.embedded.system_user import SystemUser, server_user
+from loadtest.targets.embedded.server.postmaster import strays
+from loadtest.targets.embedded.server.system_user import SystemUser, server_user
 
 REPOSITORY = Path(__file__).parents[2]
 IS_ROOT = os.geteuid() == 0
@@ -40,7 +40,7 @@ NewServer = Callable[[Path], EmbeddedServer]
 START = """
 import sys
 from pathlib import Path
-from loadtest.targets.embedded.server import EmbeddedServer
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
 server = EmbeddedServer(Path(sys.argv[1]))
 server.start()
 print(server.status().pid)
@@ -667,7 +667,7 @@ def run_as_ordinary_user(
 
 ORDINARY_LIFE = """
 import json, os, psycopg
-from loadtest.targets.embedded.server import EmbeddedServer
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
 server = EmbeddedServer()
 server.start()
 try:
@@ -702,7 +702,7 @@ REFUSALS = """
 import sys
 from pathlib import Path
 from loadtest.errors import OccbenchError
-from loadtest.targets.embedded.server import EmbeddedServer
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
 for action in ("start", "reset", "stop", "status"):
     try:
         print(action, getattr(EmbeddedServer(Path(sys.argv[1])), action)())

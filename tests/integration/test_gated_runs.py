@@ -10,8 +10,8 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from reports.conditions import Kind
-from reports.gates import shown
+from reports.gates.conditions import Kind
+from reports.gates.judge import shown
 from tests.commands import (
     Done,
     RunResult,

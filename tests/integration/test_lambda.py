@@ -13,11 +13,11 @@ from urllib.parse import quote
 import pytest
 
 from loadtest.errors import TargetError
-from loadtest.keyspace import KeyType
-from loadtest.scenarios import Work, find_scenario
 from loadtest.targets import StatementFailed, open_target, parse_target
-from loadtest.targets.embedded.server import EmbeddedServer
-from loadtest.targets.lambda_function import LambdaTarget
+from loadtest.targets.aws_lambda.target import LambdaTarget
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.workload.builtin import Work, find_scenario
+from loadtest.workload.keyspace import KeyType
 from seed import contents
 from tests.commands import occbench, one_line, results_in, run
 from tests.conftest import running_server, short_folder, sql_target
@@ -332,8 +332,8 @@ def test_who_may_not_call(
     for name, value in settings.items():
         monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
     # A client that is kept has the credentials of the tests before.
-    monkeypatch.setattr("loadtest.targets.aws._clients", {})
-    monkeypatch.setattr("loadtest.targets.aws._sessions", {})
+    monkeypatch.setattr("loadtest.targets.aws.clients._clients", {})
+    monkeypatch.setattr("loadtest.targets.aws.clients._sessions", {})
     with pytest.raises(TargetError) as caught:
         open_lambda(rig.function("transfer", accounts=ACCOUNTS)).start()
     assert words in str(caught.value)

@@ -14,8 +14,8 @@ import pytest
 from psycopg import sql
 
 from loadtest.targets.embedded import optimistic
-from loadtest.targets.embedded.binaries import binary
-from loadtest.targets.embedded.server import EmbeddedServer, Regime, libpq_options
+from loadtest.targets.embedded.server.binaries import binary
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer, Regime, libpq_options
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Open = Callable[..., Connection]

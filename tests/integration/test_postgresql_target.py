@@ -15,14 +15,15 @@ import numpy as np
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from loadtest.access import parse_access
-from loadtest.attempt import Outcome, outcome_of
+from loadtest.engine.users.stream import Stream
 from loadtest.errors import InputError, OccbenchError, TargetError
-from loadtest.keyspace import ComputedKeys, KeyType
-from loadtest.scenarios import Work, find_scenario
-from loadtest.stream import Stream
-from loadtest.targets import SqlTarget, Statement, StatementFailed, aws, open_target, parse_target
-from loadtest.targets.postgresql import PostgresTarget
+from loadtest.record.attempt import Outcome, outcome_of
+from loadtest.targets import SqlTarget, Statement, StatementFailed, open_target, parse_target
+from loadtest.targets.aws import clients
+from loadtest.targets.postgresql.target import PostgresTarget
+from loadtest.workload.access import parse_access
+from loadtest.workload.builtin import Work, find_scenario
+from loadtest.workload.keyspace import ComputedKeys, KeyType
 from seed import SeedPlan, SilentProgress, seed
 from tests.commands import (
     RunResult,
@@ -460,7 +461,7 @@ def rds() -> Iterator[RdsServer]:
 def as_owner(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """This process has the credentials, and no others that it may have kept from before."""
     for kept in ("_sessions", "_clients"):
-        monkeypatch.setattr(aws, kept, {})
+        monkeypatch.setattr(clients, kept, {})
     for name, value in credentials().items():
         monkeypatch.setenv(name, value)
     return monkeypatch
@@ -498,8 +499,8 @@ def test_a_token_that_is_not_taken(rds: RdsServer, as_owner: pytest.MonkeyPatch)
     for options in ({**root, "sslmode": "prefer"}, {"sslmode": "disable"}):
         with pytest.raises(InputError, match="iam=rds needs TLS"):
             started(rds.url(**options))
-    as_owner.setattr(aws, "_sessions", {})
-    as_owner.setattr(aws, "_clients", {})
+    as_owner.setattr(clients, "_sessions", {})
+    as_owner.setattr(clients, "_clients", {})
     as_owner.delenv("AWS_ACCESS_KEY_ID")
     assert "there are no AWS credentials; check AWS_PROFILE" in refusal(rds.target)
 

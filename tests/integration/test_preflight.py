@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.config import RunConfig
+from loadtest.config.run import RunConfig
+from loadtest.engine.preflight import make_plan
 from loadtest.errors import InputError, TargetError
-from loadtest.preflight import make_plan
 from loadtest.targets import SqlSession, Statement, StatementFailed, parse_target
 from loadtest.targets.embedded.target import EmbeddedTarget
 from seed import contents, key_source

@@ -8,10 +8,10 @@ from shlex import quote
 
 import pytest
 
-from loadtest.keyspace import KeyType
-from loadtest.scenarios import find_scenario
 from loadtest.targets import parse_target
-from loadtest.targets.embedded.server import EmbeddedServer
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.workload.builtin import find_scenario
+from loadtest.workload.keyspace import KeyType
 from seed import SeedPlan, SilentProgress, seed
 from tests.commands import occbench, one_line
 from tests.conftest import short_folder, sql_target

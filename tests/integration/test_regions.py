@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loadtest.targets.embedded.server import EmbeddedServer
-from reports.load import load_attempts
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from reports.analysis.reading.load import load_attempts
 from tests.commands import (
     RunResult,
     check_conserved,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.targets import Statement
-from loadtest.targets.postgresql import PostgresTarget
+from loadtest.targets.postgresql.target import PostgresTarget
 from tests.commands import occbench, one_line, run
 from tests.conftest import sql_target
 from tests.rigs.postgresql import DATABASE, TELLER, Server, plain_server

@@ -18,11 +18,11 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from loadtest.access import parse_access
-from loadtest.keyspace import ComputedKeys, KeyType
-from loadtest.scenarios import Work, find_scenario
-from loadtest.stream import Stream
-from loadtest.targets.embedded.server import EmbeddedServer
+from loadtest.engine.users.stream import Stream
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.workload.access import parse_access
+from loadtest.workload.builtin import Work, find_scenario
+from loadtest.workload.keyspace import ComputedKeys, KeyType
 from tests.commands import (
     RunResult,
     check_conserved,

@@ -8,11 +8,12 @@ import psycopg
 import pytest
 
 from loadtest.errors import InputError, OccbenchError, TargetError
-from loadtest.keyspace import KeyType
-from loadtest.targets.dialect import Dialect
+from loadtest.targets.base.dialect import Dialect
 from loadtest.targets.embedded.target import EmbeddedTarget
-from seed import SilentProgress, contents, export_keys, manifest, read_manifest, seed
-from seed.statements import Connection
+from loadtest.workload.keyspace import KeyType
+from seed import SilentProgress, contents, export_keys, read_manifest, seed
+from seed.sql import manifest
+from seed.sql.statements import Connection
 from tests.integration.seed_support import (
     NAME,
     SCENARIO,

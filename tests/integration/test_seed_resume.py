@@ -13,13 +13,13 @@ import psycopg
 import pytest
 
 from loadtest.errors import InputError, TargetError
-from loadtest.targets.dialect import Dialect
+from loadtest.targets.base.dialect import Dialect
 from loadtest.targets.embedded.target import EmbeddedTarget
 from seed import SeedInterrupted, SeedPlan, read_manifest, seed
 from seed.batches import Batch
-from seed.statements import Connection
-from seed.wire import Wire
-from seed.writer import BatchWriter
+from seed.sql.statements import Connection
+from seed.sql.wire import Wire
+from seed.sql.writer import BatchWriter
 from tests.integration.seed_support import (
     NAME,
     SCENARIO,
@@ -305,7 +305,7 @@ def test_memory_does_not_grow_with_the_accounts(target: EmbeddedTarget, server_f
 import resource, sys
 import seed.batches
 seed.batches.BLOCK_ACCOUNTS = 20_000
-from loadtest.keyspace import KeyType
+from loadtest.workload.keyspace import KeyType
 from pathlib import Path
 from seed import SeedPlan, SilentProgress, seed
 from tests.integration.seed_support import SCENARIO, embedded

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from loadtest.clusters import TAG
-from loadtest.reporting import report_in_process
+from loadtest.locust.reporting import report_in_process
+from loadtest.targets.dsql.clusters import TAG
 from tests.commands import RunResult, occbench, one_line, results_in
 from tests.rigs.dsql import dsql_database, dsql_gate
 from tests.rigs.gate import Endpoint

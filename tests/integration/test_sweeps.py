@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from loadtest.sweep.measure import alone
-from loadtest.targets.embedded.server import EmbeddedServer
-from reports.sweep.folder import Point, Sweep, read_sweep
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from reports.statistics.sweep.folder import Point, Sweep, read_sweep
 from tests.commands import Done, RunResult, check_conserved, occbench, one_line, start, wait_for
 from tests.conftest import sql_target
 
@@ -333,7 +333,7 @@ def test_two_do_not_measure_one_sweep(whole: tuple[Path, Done]) -> None:
 
 def test_summaries_hold_what_the_progress_line_reads(whole: tuple[Path, Done]) -> None:
     """A run in which hardly anything happened has figures that are null."""
-    from reports.sweep.folder import figures_of_point
+    from reports.statistics.sweep.folder import figures_of_point
 
     folder, _ = whole
     point = run_of(folder, read_sweep(folder).points[0])

@@ -38,7 +38,10 @@ KEY, NOT_ALLOWED = "AKIAOCCBENCHMAYINVOKE", "AKIAOCCBENCHMAYNOTHING"
 SECRET = "made-up-secret-of-the-rig"
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE = REPOSITORY / "examples" / "lambda"
-PACKAGED = ("__init__.py", "errors.py", "outcome.py", "retry.py")
+PACKAGED = (
+    "__init__.py", "errors/__init__.py", "record/__init__.py", "record/outcome.py",
+    "workload/__init__.py", "workload/retry.py",
+)  # fmt: skip
 """What the example takes along of `loadtest`."""
 
 _ENVIRONMENT = Path(__file__).with_name("lambda_environment.py")
@@ -138,9 +141,10 @@ def lambda_endpoint(
 def package(folder: Path) -> None:
     """What the example's README has one put into the package."""
     shutil.copy(EXAMPLE / "handler.py", folder)
-    (folder / "loadtest").mkdir()
     for name in PACKAGED:
-        shutil.copy(REPOSITORY / "loadtest" / name, folder / "loadtest")
+        copy = folder / "loadtest" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / "loadtest" / name, copy)
 
 
 # The endpoint's own process

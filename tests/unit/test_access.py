@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from loadtest.access import AccessLaw, parse_access
 from loadtest.errors import InputError
-from loadtest.skew import parse_skew
+from loadtest.workload.access import AccessLaw, parse_access
+from loadtest.workload.skew import parse_skew
 
 SKEWS = [
     "uniform", "zipf:0.3", "zipf:0.8", "zipf:1.0", "zipf:1.1", "zipf:2.5", "zipf:5",

@@ -4,7 +4,7 @@ from time import monotonic_ns
 
 import gevent
 
-from loadtest.alarm import Alarm
+from loadtest.engine.users.timer import Alarm
 
 
 def test_wakes_at_the_moment_and_not_before() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.attempt import (
+from loadtest.record.attempt import (
     CONFLICTS,
     OUTCOME_CODE,
     OUTCOMES,

@@ -6,8 +6,8 @@ import pytest
 from botocore import exceptions as failures
 
 from loadtest.errors import InputError
-from loadtest.messages import without_secrets
-from loadtest.targets import aws
+from loadtest.errors.messages import without_secrets
+from loadtest.targets.aws import clients
 
 TOKEN = "IQoJb3JpZ2luX2VjE" * 12
 
@@ -69,8 +69,8 @@ def answered(code: str, message: str) -> failures.ClientError:
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
 def test_what_an_error_means(error: Exception, cause: str, remedy: str) -> None:
-    assert isinstance(error, aws.ERRORS)
-    found = aws.explain(error)
+    assert isinstance(error, clients.ERRORS)
+    found = clients.explain(error)
     assert cause in found[0]
     assert remedy in found[1]
     for part in found:
@@ -85,16 +85,16 @@ def test_boto3_itself_says_that_there_is_no_region(
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    monkeypatch.setattr(aws, "_sessions", {})
-    monkeypatch.setattr(aws, "_clients", {})
-    with pytest.raises(aws.ERRORS) as caught:
-        aws.client("dynamodb", None)
-    assert aws.explain(caught.value)[0] == "no AWS Region is given"
+    monkeypatch.setattr(clients, "_sessions", {})
+    monkeypatch.setattr(clients, "_clients", {})
+    with pytest.raises(clients.ERRORS) as caught:
+        clients.client("dynamodb", None)
+    assert clients.explain(caught.value)[0] == "no AWS Region is given"
 
 
 def test_an_endpoint_that_is_no_url() -> None:
     with pytest.raises(InputError, match="http://host:port"):
-        aws.client("dynamodb", "us-east-1", endpoint_url="localhost:8000")
+        clients.client("dynamodb", "us-east-1", endpoint_url="localhost:8000")
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from loadtest.errors import OccbenchError
-from loadtest.targets import aws, aws_credentials, open_target, parse_target
-from loadtest.targets.signed_http.endpoint import find_endpoint
-from loadtest.targets.signed_http.signing import Operation
+from loadtest.targets import open_target, parse_target
+from loadtest.targets.aws import clients, credentials
+from loadtest.targets.aws.signed_http.endpoint import find_endpoint
+from loadtest.targets.aws.signed_http.signing import Operation
 from tests.commands import environment
 
 SECRET = "hunter2"
@@ -74,9 +75,9 @@ def configure(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
 
 
 def said(error: BaseException) -> str:
-    assert isinstance(error, aws.ERRORS)
+    assert isinstance(error, clients.ERRORS)
     assert isinstance(error, Exception)
-    line = "; ".join(aws.explain(error))
+    line = "; ".join(clients.explain(error))
     assert "\n" not in line
     assert SECRET not in line
     return line
@@ -109,8 +110,8 @@ def test_what_is_stray_about_a_key_is_said_and_the_key_is_not(
     fine = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
     for name, text in {**fine, variable: value}.items():
         monkeypatch.setenv(name, text)
-    with pytest.raises(aws_credentials.Unusable) as caught:
-        aws.client("dynamodb", "us-east-1")
+    with pytest.raises(credentials.Unusable) as caught:
+        clients.client("dynamodb", "us-east-1")
     assert said(caught.value).startswith(f"{variable} {words}; set it again")
 
 
@@ -129,7 +130,7 @@ def test_every_target_says_it(target: str, closed_port: int, monkeypatch: pytest
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_SESSION_TOKEN", f"{SECRET}\n")
     opened = open_target(parse_target(target.replace("PORT", str(closed_port))))
-    with pytest.raises((OccbenchError, aws_credentials.Unusable)) as caught:
+    with pytest.raises((OccbenchError, credentials.Unusable)) as caught:
         opened.warm()
     assert isinstance(caught.value, Exception)
     error = caught.value
@@ -165,23 +166,23 @@ def test_a_credential_process_that_does_not_work_is_named(
     process: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(monkeypatch, tmp_path, f"[default]\ncredential_process = {process}\n")
-    with pytest.raises(aws_credentials.Unusable) as caught:
-        aws.client("dynamodb", "us-east-1")
+    with pytest.raises(credentials.Unusable) as caught:
+        clients.client("dynamodb", "us-east-1")
     assert words in said(caught.value)
 
 
 def test_a_credential_process_that_hangs_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aws_credentials, "PROCESS_S", 0.3)
+    monkeypatch.setattr(credentials, "PROCESS_S", 0.3)
     script = tmp_path / "helper"
     # The child that it leaves behind holds its output open.
     script.write_text("#!/bin/sh\nsleep 120 &\nsleep 120\n")
     script.chmod(0o755)
     configure(monkeypatch, tmp_path, f"[default]\ncredential_process = {script}\n")
     began = time.monotonic()
-    with pytest.raises(aws_credentials.Unusable, match=r"has not ended after 0\.3 s"):
-        aws.client("dynamodb", "us-east-1")
+    with pytest.raises(credentials.Unusable, match=r"has not ended after 0\.3 s"):
+        clients.client("dynamodb", "us-east-1")
     assert time.monotonic() - began < 60
 
 
@@ -218,7 +219,7 @@ def test_a_role_is_taken_in_the_region_of_the_target(
 ) -> None:
     """The profile names none."""
     configure(monkeypatch, tmp_path, ROLE)
-    client = aws.client("dynamodb", region, profile="r", endpoint_url="http://127.0.0.1:9")
+    client = clients.client("dynamodb", region, profile="r", endpoint_url="http://127.0.0.1:9")
     found = find_endpoint(client, profile="r", sslrootcert=None, timeout_s=1)
     assert b"Credential=ASIAEXAMPLE/" in found.signer.head(Operation("Any"), b"")
     assert len(sts) == 1, "asked once, by all who need it"
@@ -231,9 +232,9 @@ def test_a_code_that_nobody_can_type_is_not_waited_for(
     configure(monkeypatch, tmp_path, f"{ROLE}mfa_serial = arn:aws:iam::123456789012:mfa/me\n")
     with Path(os.devnull).open() as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
-        client = aws.client("dynamodb", "us-east-1", profile="r", endpoint_url="http://127.0.0.1:9")
+        client = clients.client("dynamodb", "us-east-1", profile="r", endpoint_url="http://127.0.0.1:9")
         found = find_endpoint(client, profile="r", sslrootcert=None, timeout_s=1)
-        with pytest.raises(aws_credentials.Unusable) as caught:
+        with pytest.raises(credentials.Unusable) as caught:
             found.signer.head(Operation("Any"), b"")
     assert "wants an MFA code, and there is no terminal" in said(caught.value)
     assert sts == []

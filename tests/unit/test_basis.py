@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from loadtest.errors import InputError
-from loadtest.forecast import UNKNOWN_PLACEMENT, forecast
-from loadtest.simulation import SimulateConfig, simulate
-from reports.basis import basis_of, rate_in_pieces
+from loadtest.prediction.forecast import UNKNOWN_PLACEMENT, forecast
+from loadtest.prediction.simulation import SimulateConfig, simulate
+from reports.statistics.prediction.basis import basis_of, rate_in_pieces
 from tests.agreement import outcome_of
 from tests.run_folders import FakeRun, write_fake_run
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from loadtest import clock
-from loadtest.clock import Clock
-from loadtest.config import RunConfig
-from loadtest.preflight import Plan
-from loadtest.run import Run
+from loadtest.config.run import RunConfig
+from loadtest.engine import clock
+from loadtest.engine.clock import Clock
+from loadtest.engine.preflight import Plan
+from loadtest.engine.run import Run
 from tests.commands import environment
 
 HOUR_NS = 3600 * 10**9
@@ -49,7 +49,7 @@ def test_another_machine_has_its_own_wall_clock_where_it_agrees(change: dict[str
 LOCUSTS_TIME = """
 import locust
 from time import monotonic
-import loadtest.wiring
+import loadtest.locust.wiring
 from locust import runners
 print(abs(runners.time.time() - monotonic()) < 1)
 """

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtest.clusters import (
+from loadtest.errors import InputError
+from loadtest.targets import parse_target
+from loadtest.targets.dsql.clusters import (
     TAG,
     Cluster,
     Wish,
@@ -17,9 +19,7 @@ from loadtest.clusters import (
     listing,
     read_regions,
 )
-from loadtest.errors import InputError
-from loadtest.service_metrics import Counted, clusters_of, minutes_of
-from loadtest.targets import parse_target
+from loadtest.targets.dsql.service_metrics import Counted, clusters_of, minutes_of
 
 ID = "abcdefghijklmnopqrstuvwxyz"
 HOST = f"{ID}.dsql.us-east-1.on.aws"

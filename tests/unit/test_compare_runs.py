@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from loadtest.errors import InputError
-from reports import style
-from reports.compare import words
-from reports.compare.comparison import compare_runs
-from reports.compare.effect import Verdict
-from reports.compare.forest import _round_ratios, draw_ratios, draw_shares
-from reports.compare.page import render, to_markdown
-from reports.compare.publication import publication
-from reports.compare.record import to_record
+from reports.charts import style
+from reports.charts.forest import _round_ratios, draw_ratios, draw_shares
+from reports.documents.comparison import words
+from reports.documents.comparison.publication import publication
+from reports.statistics.comparison.comparison import compare_runs
+from reports.statistics.comparison.effect import Verdict
+from reports.write.comparison import render, to_markdown
+from reports.write.comparison_file import to_record
 from tests.commands import Done, occbench, one_line
 from tests.drifting import Drifting, write_drifting
 from tests.run_folders import FakeRun, write_fake_run
@@ -253,7 +253,7 @@ def test_simulated_runs_have_no_allowance(runs: dict[str, Path], tmp_path: Path)
 
 
 def test_three_percent_are_found_between_simulations(tmp_path: Path) -> None:
-    from loadtest.simulation import SimulateConfig, simulate
+    from loadtest.prediction.simulation import SimulateConfig, simulate
 
     base, again, slower = (
         simulate(
@@ -470,7 +470,7 @@ def test_markdown_holds_the_answer_and_every_figure(runs: dict[str, Path]) -> No
 
 
 def test_other_formats_take_the_same_content(runs: dict[str, Path], tmp_path: Path) -> None:
-    from reports.formats import write
+    from reports.render import write
 
     found = publication(compare_runs([runs["base"]], [runs["slower"]]))
     written = write(found, ("md", "pdf"), tmp_path)

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.compare.comparison import RunComparison, compare_runs
-from reports.compare.effect import Verdict, effect, gap
-from reports.compare.independence import FEWEST, batches, correlation, inflation
-from reports.compare.metrics import METRICS
-from reports.compare.pieces import Pieces, SliceName, read_pieces
-from reports.compare.simultaneous import level_of_each
-from reports.compare.spread import Estimate, estimates
-from reports.run_file import read_run
+from reports.analysis.reading.run_file import read_run
+from reports.statistics.comparison.comparison import RunComparison, compare_runs
+from reports.statistics.comparison.effect import Verdict, effect, gap
+from reports.statistics.comparison.independence import FEWEST, batches, correlation, inflation
+from reports.statistics.comparison.metrics import METRICS
+from reports.statistics.comparison.pieces import Pieces, SliceName, read_pieces
+from reports.statistics.comparison.simultaneous import level_of_each
+from reports.statistics.comparison.spread import Estimate, estimates
 from tests.calibrate import FALSE, MISSED, Plan, check_plan, most
 from tests.drifting import Drifting, write_drifting
 
@@ -317,7 +317,7 @@ def _pieces(folder: Path, key_type: str = "int") -> Pieces:
 
 def test_pieces_hold_everything_once(tmp_path: Path) -> None:
     """Cut, shared out or taken together: the sums and figures stay those of the run's summary."""
-    from reports.summary import summarise
+    from reports.documents.run.summary import summarise
 
     folder = write_drifting(tmp_path / "run", Drifting(seed=3, duration_s=9.0))
     for key_type, figures in summarise(folder)["key_types"].items():

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.errors import InputError
-from loadtest.keyspace import KeyType
-from reports.conditions import FIGURES, Kind, Limit, parse_condition
+from loadtest.workload.keyspace import KeyType
+from reports.gates.conditions import FIGURES, Kind, Limit, parse_condition
 
 UNITS = {Kind.TIME: "ms", Kind.SHARE: "", Kind.SPEED: "/s", Kind.NUMBER: ""}
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,20}[A-Za-z0-9]", fullmatch=True)

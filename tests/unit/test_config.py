@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.config import RunConfig, SeedConfig, flag_of, parse_duration
+from loadtest.config.run import RunConfig, SeedConfig, flag_of, parse_duration
 from loadtest.errors import InputError
-from loadtest.keyspace import KeyType
+from loadtest.workload.keyspace import KeyType
 
 BAD_FOR_BOTH: list[tuple[dict[str, Any], str]] = [
     ({"scenario": "tpcc"}, "--scenario"),

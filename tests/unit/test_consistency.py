@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.config import RunConfig
-from loadtest.consistency import FILE, Probe, is_stale, ordered_pairs, read_probes, write_probes
+from loadtest.config.options import locust_arguments, options_of, to_locust
+from loadtest.config.run import RunConfig
 from loadtest.errors import InputError
-from loadtest.options import locust_arguments, options_of, to_locust
+from loadtest.record.probes import FILE, Probe, is_stale, ordered_pairs, read_probes, write_probes
 from reports import write_report
-from reports.consistency import (
+from reports.analysis.consistency import (
     Consistency,
     find_consistency,
     longest,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.dealing import deal, hand_out, share_of
+from loadtest.config.assignment import deal, hand_out, share_of
 
 WEIGHTS = st.lists(st.floats(0.01, 100), min_size=1, max_size=6)
 

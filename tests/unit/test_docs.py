@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from loadtest.application import app
+from loadtest.cli.application import app
 from tests.transcripts import PAGES, Block, blocks
 
 ROOT = Path(__file__).parents[2]

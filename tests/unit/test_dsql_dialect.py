@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import pytest
 
-from loadtest.keyspace import KeyType
-from loadtest.probe_table import PROBE_TABLE, STATEMENTS
-from loadtest.scenarios import SCENARIOS
-from loadtest.table import Column, Table
-from loadtest.targets.dialect import Dialect
-from loadtest.targets.dsql_dialect import DsqlDialect
-from seed.manifest import BATCHES, TABLES
+from loadtest.engine.probes.table import PROBE_TABLE, STATEMENTS
+from loadtest.targets.base.dialect import Dialect
+from loadtest.targets.base.table import Column, Table
+from loadtest.targets.dsql.dialect import DsqlDialect
+from loadtest.workload.builtin import SCENARIOS
+from loadtest.workload.keyspace import KeyType
+from seed.sql.manifest import BATCHES, TABLES
 from tests.rigs.dsql_rules import DsqlRules, Kind, classify
 
 ALL_TYPES = Table(

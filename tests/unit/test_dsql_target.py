@@ -11,9 +11,11 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from loadtest.errors import InputError, TargetError
-from loadtest.targets import aws, open_target, parse_target, trust
-from loadtest.targets.base import StatementFailed
-from loadtest.targets.dsql import DsqlTarget
+from loadtest.targets import open_target, parse_target
+from loadtest.targets.aws import clients
+from loadtest.targets.base.target import StatementFailed
+from loadtest.targets.dsql.target import DsqlTarget
+from loadtest.targets.postgresql import trust
 
 HOST = "abcdefghijklmnopqrstuvwxyz.dsql.eu-west-1.on.aws"
 SECRET = "wJalr/made+up/secret+key+of+nobody"
@@ -32,8 +34,8 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     }.items():
         monkeypatch.setenv(name, value)
     # Clients keep the credentials that they found first.
-    monkeypatch.setattr(aws, "_sessions", {})
-    monkeypatch.setattr(aws, "_clients", {})
+    monkeypatch.setattr(clients, "_sessions", {})
+    monkeypatch.setattr(clients, "_clients", {})
 
 
 def target(text: str, sslrootcert: str | None = None) -> DsqlTarget:
@@ -189,7 +191,7 @@ def test_the_system_s_authorities_are_found(monkeypatch: pytest.MonkeyPatch, tmp
 def test_boto3_is_not_imported_before_it_must_be() -> None:
     """Imported before gevent has patched the standard library, it could not be used any more."""
     program = (
-        "import sys, loadtest.config, loadtest.options, loadtest.targets\n"
+        "import sys, loadtest.config.run, loadtest.config.options, loadtest.targets\n"
         f"loadtest.targets.parse_target('{HOST}')\n"
         "sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
     )
@@ -197,10 +199,11 @@ def test_boto3_is_not_imported_before_it_must_be() -> None:
 
 
 def test_a_client_is_made_once() -> None:
-    assert aws.client("dsql", "us-east-1") is aws.client("dsql", "us-east-1")
-    assert aws.client("dsql", "us-east-1") is not aws.client("dsql", "us-east-2")
-    retries = aws.client("dynamodb", "us-east-1").meta.config.retries
+    assert clients.client("dsql", "us-east-1") is clients.client("dsql", "us-east-1")
+    assert clients.client("dsql", "us-east-1") is not clients.client("dsql", "us-east-2")
+    retries = clients.client("dynamodb", "us-east-1").meta.config.retries
     assert retries["total_max_attempts"] == 1
     assert (
-        aws.client("dynamodb", "us-east-1", attempts=3).meta.config.retries["total_max_attempts"] == 3
+        clients.client("dynamodb", "us-east-1", attempts=3).meta.config.retries["total_max_attempts"]
+        == 3
     )

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from loadtest.attempt import Outcome, outcome_of
+from loadtest.record.attempt import Outcome, outcome_of
 from loadtest.targets import dynamodb
+from loadtest.targets.base.items import Change
 from loadtest.targets.dynamodb.reasons import Meaning, meaning_of
-from loadtest.targets.items import Change
 
 KEY = (1).to_bytes(8)
 ATOMIC = (Change("accounts_int", KEY, -7, at_least=7), Change("accounts_int", KEY, 7))

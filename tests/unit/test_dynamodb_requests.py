@@ -11,9 +11,9 @@ import pytest
 
 from loadtest.errors import InputError
 from loadtest.targets import parse_target
+from loadtest.targets.base.items import Change, Item
 from loadtest.targets.dynamodb import requests
 from loadtest.targets.dynamodb.address import Address, read_address
-from loadtest.targets.items import Change, Item
 
 UUID = uuid.UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
 NUMBER = (12).to_bytes(8)

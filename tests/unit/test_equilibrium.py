@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from loadtest.access import parse_access
-from loadtest.equilibrium import Equilibrium, Load, Place, settle
-from loadtest.popularity import popularity_of
+from loadtest.prediction.equilibrium import Equilibrium, Load, Place, settle
+from loadtest.prediction.popularity import popularity_of
+from loadtest.workload.access import parse_access
 
 NO_WAIT = np.zeros(1)
 SKEWS = st.sampled_from(["uniform", "zipf:0.8", "zipf:1.1", "hotspot:0.9/0.1"])

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtest.access import parse_access
 from loadtest.errors import InputError
-from loadtest.forecast import (
+from loadtest.prediction.forecast import (
     Interval,
     Region,
     Workload,
@@ -20,9 +19,10 @@ from loadtest.forecast import (
     forecast,
     placement_from,
 )
-from loadtest.predicting import with_delays
-from loadtest.retry import POLICIES, RetryPolicy
-from loadtest.simulation import SimulateConfig, simulate
+from loadtest.prediction.question import with_delays
+from loadtest.prediction.simulation import SimulateConfig, simulate
+from loadtest.workload.access import parse_access
+from loadtest.workload.retry import POLICIES, RetryPolicy
 from tests.agreement import Case, Outcome, agree, grid, outcome_of, simulated, workload_of
 
 # Measured on Aurora DSQL: accounts, calls a second, mean time of a call, attempts allowed, and the
@@ -180,7 +180,7 @@ def test_regions_with_even_starts_are_within_their_ranges(tmp_path: Path) -> Non
         keys="int", accounts=200, rate=100.0, regions="east:9,west", round_trips="east/west=60",
         decided_in="east", warmup=1, duration=300, out=tmp_path,
     )  # fmt: skip
-    from reports.model import build_model
+    from reports.statistics.model import build_model
 
     model = build_model(simulate(config))
     asked = half_a_request("uniform", 200, {"rate": 100.0}, RetryPolicy("full-jitter", 0.005, 1.0, 10))
@@ -254,7 +254,7 @@ def test_regions_agree_with_the_simulation_one_by_one(tmp_path: Path) -> None:
         round_trips="east/west=40", decided_in="east", statement_ms=1, commit_ms=4, decided_at=1,
         spread=0, trip_spread=0, warmup=2, duration=60, out=tmp_path,
     )  # fmt: skip
-    from reports.model import build_model
+    from reports.statistics.model import build_model
 
     model = build_model(simulate(config))
     ways = (("east", 5.5), ("west", 45.5))
@@ -272,7 +272,7 @@ def test_regions_agree_with_the_simulation_one_by_one(tmp_path: Path) -> None:
 
 def test_added_latency_agrees_with_the_simulation(tmp_path: Path) -> None:
     case = Case(1_000, "zipf:0.8", 20, 32)
-    from reports.model import build_model
+    from reports.statistics.model import build_model
 
     attempt_ms = 24.0
     config = SimulateConfig.read(

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.commands.gating import Gating
-from loadtest.config import RunConfig
+from loadtest.cli.gating import Gating
+from loadtest.config.run import RunConfig
 from loadtest.errors import InputError
-from reports.base import Base
-from reports.conditions import FIGURES, Kind, parse_condition
-from reports.gates import Gate, Judged, Subject, Unmeasured, judge, shown
-from reports.job_summary import gates_markdown, to_markdown
-from reports.junit import to_junit
-from reports.run_file import read_run
-from reports.summary import summarise
-from reports.summary_file import read_summary
+from reports.analysis.reading.run_file import read_run
+from reports.documents.run.summary import summarise
+from reports.documents.run.summary_file import read_summary
+from reports.gates.base import Base
+from reports.gates.conditions import FIGURES, Kind, parse_condition
+from reports.gates.job_summary import gates_markdown, to_markdown
+from reports.gates.judge import Gate, Judged, Subject, Unmeasured, judge, shown
+from reports.gates.junit import to_junit
 from tests.run_folders import FakeRun, write_fake_run
 
 _MARKS = ("mean", "p50", "p90", "p95", "p99", "p999", "max")

@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from loadtest.application import _COMMANDS, app
+from loadtest.cli.application import _COMMANDS, app
 from tests.commands import REPOSITORY, environment
 
 _HEAVY = [
@@ -47,7 +47,7 @@ def test_help_imports_nothing_that_takes_long_to_import() -> None:
     every = [[], *([name] for name in _COMMANDS), ["db", "start"], ["cluster", "create"]]
     script = (
         "import sys\n"
-        "from loadtest.application import app\n"
+        "from loadtest.cli.application import app\n"
         f"for words in {every}:\n"
         "    app([*words, '--help'], standalone_mode=False)\n"
         f"print(*sorted(set({_HEAVY}) & set(sys.modules)), file=sys.stderr)\n"
@@ -67,9 +67,9 @@ def test_help_imports_nothing_that_takes_long_to_import() -> None:
 def test_help_of_all_commands_imports_none_of_them() -> None:
     script = (
         "import sys\n"
-        "from loadtest.application import app\n"
+        "from loadtest.cli.application import app\n"
         "app(['--help'], standalone_mode=False)\n"
-        "print(*(n for n in sys.modules if n.startswith('loadtest.commands.')), file=sys.stderr)\n"
+        "print(*(n for n in sys.modules if n.startswith('loadtest.cli.commands.')), file=sys.stderr)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],

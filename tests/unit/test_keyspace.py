@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.errors import InputError
-from loadtest.keyspace import ComputedKeys, KeyType, mix64, read_keys
+from loadtest.workload.keyspace import ComputedKeys, KeyType, mix64, read_keys
 from tests.keys import key_text
 
 SEEDS = st.integers(0, 2**63 - 1)

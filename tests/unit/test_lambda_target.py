@@ -14,22 +14,23 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from loadtest.attempt import Outcome, outcome_of
-from loadtest.config import RunConfig
+from loadtest.config.run import RunConfig
 from loadtest.errors import InputError
-from loadtest.keyspace import KeyType
-from loadtest.scenarios import find_scenario
-from loadtest.targets import Dialect, StatementFailed, lambda_answers, open_target, parse_target
-from loadtest.targets.base import ABSENT
-from loadtest.targets.calls import INSUFFICIENT_FUNDS
-from loadtest.targets.lambda_address import LambdaAddress
-from loadtest.targets.lambda_answers import (
+from loadtest.record.attempt import Outcome, outcome_of
+from loadtest.targets import Dialect, StatementFailed, open_target, parse_target
+from loadtest.targets.aws_lambda import answers
+from loadtest.targets.aws_lambda.address import LambdaAddress
+from loadtest.targets.aws_lambda.answers import (
     answered_error,
     function_failed,
     remote_of,
     service_failed,
 )
+from loadtest.targets.base.calls import INSUFFICIENT_FUNDS
+from loadtest.targets.base.target import ABSENT
 from loadtest.targets.registry import shown_target
+from loadtest.workload.builtin import find_scenario
+from loadtest.workload.keyspace import KeyType
 from tests.rigs.lambda_endpoint import EXAMPLE, PACKAGED, package
 
 SECRET = "hunter2"
@@ -318,7 +319,7 @@ def test_answers_that_are_no_errors() -> None:
 @pytest.mark.parametrize("code", ["(OC000)", "(OC001)", ""])
 def test_the_words_of_a_conflict_are_not_read(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """There are many, and all that counts of them is the code, wherever it stands."""
-    monkeypatch.setattr(lambda_answers, "one_line", None)
+    monkeypatch.setattr(answers, "one_line", None)
     text = f"{400 * 'word '}\n{code}"
     failure = answered_error({"error": text, "errorCode": "40001"}, final=False)
     assert failure is not None
@@ -486,8 +487,8 @@ def test_the_package_of_the_example_is_small(tmp_path: Path) -> None:
         assert f"loadtest/{name} " in readme
     package(tmp_path)
     code = (
-        f"import sys; sys.path[0] = {str(tmp_path)!r}; import handler, loadtest.retry; "
-        "print(loadtest.retry.__file__, *sys.modules)"
+        f"import sys; sys.path[0] = {str(tmp_path)!r}; import handler, loadtest.workload.retry; "
+        "print(loadtest.workload.retry.__file__, *sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from loadtest.attempt import OUTCOME_CODE, RECORD_DTYPE, Outcome
-from loadtest.live import LiveLine, Tally, line
+from loadtest.engine.live import LiveLine, Tally, line
+from loadtest.record.attempt import OUTCOME_CODE, RECORD_DTYPE, Outcome
 
 MILLISECONDS = st.floats(0.02, 100_000)
 ROW = st.tuples(st.sampled_from(list(Outcome)), st.integers(1, 5), st.booleans(), MILLISECONDS)

@@ -6,11 +6,11 @@ from time import process_time
 
 import pytest
 
-from loadtest import cli
+from loadtest.cli import main
 from loadtest.errors import InputError
-from loadtest.interrupts import Interrupted
-from loadtest.messages import _ASSIGNED, _KEY, HIDDEN, one_line, quoted, without, without_secrets
-from loadtest.targets.base import StatementFailed
+from loadtest.errors.messages import _ASSIGNED, _KEY, HIDDEN, one_line, quoted, without, without_secrets
+from loadtest.process.interrupts import Interrupted
+from loadtest.targets.base.target import StatementFailed
 
 SECRET = "hunter2"
 
@@ -168,7 +168,7 @@ def test_a_command_does_not_echo_a_target_wherever_it_stands(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["occbench", *words])
-    assert cli._run(Interrupted()) == InputError.exit_code
+    assert main._run(Interrupted()) == InputError.exit_code
     said = capsys.readouterr()
     assert SECRET not in said.out + said.err
     assert len(said.err.splitlines()) == 1

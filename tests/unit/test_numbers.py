@@ -3,7 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from loadtest.application import app
+from loadtest.cli.application import app
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from reports.omission import omission
+from reports.analysis.omission import omission
 
 
 def latency_at(begin: float, service: float, stalls: list[tuple[float, float]]) -> float:

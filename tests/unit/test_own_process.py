@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loadtest.own_process import command_without_words, occbench_command, words_for_stdin
+from loadtest.process.child import command_without_words, occbench_command, words_for_stdin
 from tests.commands import REPOSITORY
 
 STRANGERS = ("seed", "loadtest", "reports", "typer")

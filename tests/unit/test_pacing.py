@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.pacing import ClosedLoop, ConnectionBudget, OpenLoop, held_back_s
+from loadtest.engine.users.pacing import ClosedLoop, ConnectionBudget, OpenLoop, held_back_s
 
 SECOND = 1_000_000_000
 NOW = st.integers(0, 10**15)

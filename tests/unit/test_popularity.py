@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtest.access import parse_access
-from loadtest.popularity import popularity_of
-from loadtest.prediction import predict
+from loadtest.prediction.formula import predict
+from loadtest.prediction.popularity import popularity_of
+from loadtest.workload.access import parse_access
 
 SKEWS = st.one_of(
     st.just("uniform"),

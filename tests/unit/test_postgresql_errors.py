@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from loadtest.attempt import Outcome
+from loadtest.engine.users.user import _without_session
 from loadtest.errors import OccbenchError
+from loadtest.record.attempt import Outcome
 from loadtest.targets import StatementFailed, open_target, parse_target
-from loadtest.targets.postgresql import PostgresTarget
-from loadtest.targets.postgresql_errors import (
+from loadtest.targets.postgresql.errors import (
     REFUSES,
     REMEDIES,
     UNREACHABLE,
@@ -22,7 +22,7 @@ from loadtest.targets.postgresql_errors import (
     reason,
     refused_sqlstate,
 )
-from loadtest.user import _without_session
+from loadtest.targets.postgresql.target import PostgresTarget
 
 AT = 'connection failed: connection to server at "db.example" (192.0.2.1), port 5432 failed: '
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from loadtest.application import app
-from loadtest.retry import POLICIES
-from loadtest.simulation import SimulateConfig, simulate
+from loadtest.cli.application import app
+from loadtest.prediction.simulation import SimulateConfig, simulate
+from loadtest.workload.retry import POLICIES
 from tests.commands import occbench, one_line
 
 

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtest import prediction
-from loadtest.access import parse_access
-from loadtest.prediction import (
+from loadtest.prediction import formula as prediction
+from loadtest.prediction.formula import (
     conflict_probability,
     conflict_probability_evenly,
     conflict_rate_of_attempts,
     explain,
     predict,
 )
+from loadtest.workload.access import parse_access
 
 RATES = st.floats(0, 1e5)
 WINDOWS = st.floats(0, 10)

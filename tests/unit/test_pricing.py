@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from loadtest.pricing import DPU_PRICE, a_million, dsql_cost, dynamodb_cost
+from loadtest.record.pricing import DPU_PRICE, a_million, dsql_cost, dynamodb_cost
 
 amounts = st.floats(0, 1e12)
 prices = st.floats(0, 1e4)

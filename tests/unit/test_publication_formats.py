@@ -20,17 +20,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from loadtest.errors import InputError, OccbenchError
-from reports import style
+from reports.charts import style
 from reports.charts.draw import ChartData, canvas, finish, legend, to_svg
-from reports.contents import contents
-from reports.formats import parse_formats, write
-from reports.formats.document import _typeset
-from reports.formats.markdown import to_markdown
-from reports.formats.placed import Placed
-from reports.model import build_model
-from reports.publication import Note, Publication, Section
-from reports.run_publication import publication_of
-from reports.table import Cell, Table, of_texts
+from reports.documents.publication import Note, Publication, Section
+from reports.documents.run.contents import contents
+from reports.documents.run.publication import publication_of
+from reports.render import parse_formats, write
+from reports.render.document import _typeset
+from reports.render.markdown import to_markdown
+from reports.render.placed import Placed
+from reports.statistics.model import build_model
+from reports.text.table import Cell, Table, of_texts
 from tests.run_folders import FakeRun, write_fake_run
 
 SMALL: dict[str, Any] = {"tps": 300.0, "duration_s": 12.0, "block_s": 1.0, "warmup_s": 1.0}

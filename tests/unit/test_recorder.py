@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loadtest import recorder as recorder_module
-from loadtest.attempt import ATTEMPT_SCHEMA, OUTCOMES
-from loadtest.recorder import Chunk, Recorder
-from loadtest.targets.base import ABSENT, Remote
+from loadtest.engine import recorder as recorder_module
+from loadtest.engine.recorder import Chunk, Recorder
+from loadtest.record.attempt import ATTEMPT_SCHEMA, OUTCOMES
+from loadtest.targets.base.target import ABSENT, Remote
 
 TARGETS = ("east", "west")
 KEY_TYPES = ("int", "uuid", "uuid7")

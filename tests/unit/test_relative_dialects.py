@@ -4,12 +4,12 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from loadtest.errors import InputError
-from loadtest.keyspace import KeyType
-from loadtest.scenarios import find_scenario
-from loadtest.table import Table
 from loadtest.targets import open_target, parse_target
-from loadtest.targets.postgresql import PostgresTarget
-from seed import manifest
+from loadtest.targets.base.table import Table
+from loadtest.targets.postgresql.target import PostgresTarget
+from loadtest.workload.builtin import find_scenario
+from loadtest.workload.keyspace import KeyType
+from seed.sql import manifest
 from tests.conftest import sql_target
 
 FAMILIES = ("cockroachdb", "yugabytedb", "spanner")

@@ -8,12 +8,18 @@ from typing import Any
 
 import pytest
 
-from loadtest.schedule import key_of_block
+from loadtest.workload.blocks import key_of_block
 from reports import answer_of, summarise, write_report
-from reports.answer import one_in
-from reports.certainty import share_error
-from reports.pairs import NO_DIFFERENCE, NOT_COMPARABLE, TOO_FEW_PAIRS, Comparison, Ratio
-from reports.pairs_text import one_comparison
+from reports.documents.run.answer import one_in
+from reports.statistics.certainty import share_error
+from reports.statistics.paired.blocks import (
+    NO_DIFFERENCE,
+    NOT_COMPARABLE,
+    TOO_FEW_PAIRS,
+    Comparison,
+    Ratio,
+)
+from reports.statistics.paired.sentences import one_comparison
 from tests.run_folders import BEGIN_NS, FakeRun, hand_made, write_fake_run
 
 SMALL: dict[str, Any] = {

@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
-from reports.beside import beside
+from reports.analysis.reading.parallel import beside
 
 COOPERATIVE = """
 from gevent import monkey; monkey.patch_all()
-from reports.beside import beside
+from reports.analysis.reading.parallel import beside
 with beside() as other:
     assert other.submit(lambda: 7).done()
     try:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from loadtest.schedule import key_of_block
+from loadtest.workload.blocks import key_of_block
 from reports import summarise, write_report
-from reports.model import build_model
+from reports.statistics.model import build_model
 from tests.run_folders import (
     BEGIN_NS,
     FakeRun,

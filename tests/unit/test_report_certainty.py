@@ -9,16 +9,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reports import certainty
-from reports.certainty import Figure, one_rounding
-from reports.figures import Figures
-from reports.in_band import place_in_band
-from reports.model import build_model
-from reports.percentiles import describe, standard_error
-from reports.tables import answer_table
+from reports.analysis.figures import Figures
+from reports.analysis.percentiles import describe, standard_error
+from reports.documents.run.tables import answer_table
+from reports.statistics import certainty
+from reports.statistics.certainty import Figure, one_rounding
+from reports.statistics.model import build_model
+from reports.statistics.prediction.in_band import place_in_band
 from reports.text import rounding
 from reports.text.rounding import milliseconds, percent
-from reports.verdicts import verdicts
+from reports.verdicts.run import verdicts
 from tests.run_folders import FakeRun, write_fake_run
 
 GAP = rounding.THIN

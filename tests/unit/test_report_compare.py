@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reports import pairs, summarise
+from reports import summarise
+from reports.statistics.paired import blocks
 from tests.run_folders import FakeRun, write_fake_run
 
 
@@ -22,10 +23,10 @@ def test_the_same_thing_twice_shows_no_difference(tmp_path: Path) -> None:
     comparison = compared(tmp_path, seed=5)
     assert (comparison["base"], comparison["other"]) == ("int", "uuid")
     assert comparison["pairs"] == 20
-    for metric in pairs.METRICS:
+    for metric in blocks.METRICS:
         found = comparison[metric]
         assert found["low"] <= 1 <= found["high"], metric
-        assert found["verdict"] == pairs.NO_DIFFERENCE
+        assert found["verdict"] == blocks.NO_DIFFERENCE
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_the_ratio_is_that_of_the_two_figures(tmp_path: Path) -> None:
 def test_drift_of_the_machine_falls_on_both(tmp_path: Path) -> None:
     """Blocks differ by 25 % among each other, the key types do not."""
     comparison = compared(tmp_path, noise=0.25, seed=11)
-    assert comparison["throughput_tps"]["verdict"] == pairs.NO_DIFFERENCE
+    assert comparison["throughput_tps"]["verdict"] == blocks.NO_DIFFERENCE
     width = comparison["throughput_tps"]["high"] - comparison["throughput_tps"]["low"]
     assert width > 0.1, "the interval must know of the blocks' scatter"
 
@@ -78,11 +79,11 @@ def test_few_pairs_give_no_interval(tmp_path: Path) -> None:
     found = comparison["throughput_tps"]
     assert found["ratio"] is not None
     assert found["low"] is None
-    assert found["verdict"] == pairs.TOO_FEW_PAIRS
+    assert found["verdict"] == blocks.TOO_FEW_PAIRS
 
 
 def test_no_conflicts_cannot_be_compared(tmp_path: Path) -> None:
-    assert compared(tmp_path, conflict=0.0)["conflict_rate"]["verdict"] == pairs.NOT_COMPARABLE
+    assert compared(tmp_path, conflict=0.0)["conflict_rate"]["verdict"] == blocks.NOT_COMPARABLE
 
 
 def test_three_key_types_are_compared_with_the_first(tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ def test_one_key_type_is_not_compared(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("freedom", "t"), [(4, 2.776), (11, 2.201), (30, 2.042), (1000, 1.962)])
 def test_the_interval_is_widened_as_student_would(freedom: int, t: float) -> None:
-    tail = pairs._tail(freedom + 1)
+    tail = blocks._tail(freedom + 1)
     rng = np.random.default_rng(0)
     normal = rng.normal(0, 1, 4_000_000)
     expected = t * np.sqrt((freedom + 1) / freedom)
@@ -121,7 +122,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(number_of_pairs: in
             committed = rng.normal(1000, 80, number_of_pairs)
             ones = np.ones(number_of_pairs)
             sides.append(
-                pairs._Side(
+                blocks._Side(
                     committed,
                     0.05 * committed,
                     committed,
@@ -130,8 +131,8 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(number_of_pairs: in
                     np.ones(1, np.int64),
                 )
             )
-        drawn = pairs._bootstrap(sides[0], sides[1], edges, trial)["throughput_tps"]
-        tail = pairs._tail(number_of_pairs)
+        drawn = blocks._bootstrap(sides[0], sides[1], edges, trial)["throughput_tps"]
+        tail = blocks._tail(number_of_pairs)
         low, high = np.quantile(drawn, [tail, 1 - tail])
         held += int(low <= 1 <= high)
     assert 0.92 <= held / trials <= 0.985

@@ -16,17 +16,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loadtest.consistency import FILE, PROBE_SCHEMA
 from loadtest.errors import InputError
-from loadtest.json_file import read_json
-from loadtest.targets.lambda_answers import remote_of
+from loadtest.record.files import read_json
+from loadtest.record.probes import FILE, PROBE_SCHEMA
+from loadtest.targets.aws_lambda.answers import remote_of
 from reports import summarise
-from reports.basis import basis_of
-from reports.compare.pieces import read_pieces
-from reports.consistency import find_consistency
-from reports.run_file import read_run
-from reports.summary_file import read_summary
-from reports.sweep.folder import read_sweep
+from reports.analysis.consistency import find_consistency
+from reports.analysis.reading.run_file import read_run
+from reports.documents.run.summary_file import read_summary
+from reports.statistics.comparison.pieces import read_pieces
+from reports.statistics.prediction.basis import basis_of
+from reports.statistics.sweep.folder import read_sweep
 from tests.run_folders import FakeRun, hand_made, run_json, table_of, write_attempts, write_fake_run
 
 _MEMORY = 2 << 30

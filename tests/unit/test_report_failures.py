@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from loadtest.schedule import key_of_block
+from loadtest.workload.blocks import key_of_block
 from reports import answer_of, summarise, write_report
-from reports.compare import words
-from reports.compare.comparison import compare_runs
-from reports.compare.effect import Verdict
-from reports.gates import Subject, judge
-from reports.job_summary import to_markdown
-from reports.junit import to_junit
-from reports.sweep.study import read_study
-from reports.sweep.write import answer_of_sweep, nothing_bad, write_sweep_report
-from reports.together.write import publish_together
+from reports.documents.comparison import words
+from reports.gates.job_summary import to_markdown
+from reports.gates.judge import Subject, judge
+from reports.gates.junit import to_junit
+from reports.statistics.comparison.comparison import compare_runs
+from reports.statistics.comparison.effect import Verdict
+from reports.statistics.sweep.study import read_study
+from reports.write.overview import publish_together
+from reports.write.sweep import answer_of_sweep, nothing_bad, write_sweep_report
 from tests.commands import command, environment, occbench
 from tests.run_folders import BEGIN_NS, FakeRun, hand_made, write_fake_run
 from tests.sweep_folders import FakeSweep, write_fake_sweep

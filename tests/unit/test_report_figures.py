@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from loadtest.attempt import OUTCOMES
-from loadtest.prediction import conflict_probability
-from reports import percentiles, summarise
+from loadtest.prediction.formula import conflict_probability
+from loadtest.record.attempt import OUTCOMES
+from reports import summarise
+from reports.analysis import percentiles
 from tests.run_folders import (
     BEGIN_NS,
     FakeRun,

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtest.schedule import key_of_block
-from reports import style, summarise, write_report
-from reports.gaps import SHORTEST_NS, silent
+from loadtest.workload.blocks import key_of_block
+from reports import summarise, write_report
+from reports.analysis.gaps import SHORTEST_NS, silent
+from reports.charts import style
 from tests.run_folders import (
     BEGIN_NS,
     FakeRun,

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from reports import summarise, write_report
-from reports.model import build_model
-from reports.tables import environment, settings, target_facts
+from reports.documents.run.tables import environment, settings, target_facts
+from reports.statistics.model import build_model
 from reports.text.rounding import seconds
-from reports.verdicts import WIDEST_BAND
+from reports.verdicts.run import WIDEST_BAND
 from tests.run_folders import (
     FakeRun,
     hand_made,

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtest.attempt import CONFLICTS, OUTCOME_CODE, Outcome
-from reports import opponents, summarise
-from reports.load import Columns, load_attempts
+from loadtest.record.attempt import CONFLICTS, OUTCOME_CODE, Outcome
+from reports import summarise
+from reports.analysis import attribution
+from reports.analysis.reading.load import Columns, load_attempts
 from tests.occ_history import simulate
 from tests.run_folders import hand_made
 
@@ -89,8 +90,8 @@ def test_winners_are_those_of_a_double_loop(
     with pytest.MonkeyPatch.context() as patch:
         if small:
             for limit, value in (("_ROOM", 64), ("_AT_ONCE", 3), ("_LAST_BITS", 1)):
-                patch.setattr(opponents, limit, value)
-        found = opponents.winners(made, failed, committed, np.array(system), 2)
+                patch.setattr(attribution, limit, value)
+        found = attribution.winners(made, failed, committed, np.array(system), 2)
     assert found.tolist() == by_hand(rows, list(system))
 
 
@@ -103,7 +104,7 @@ def test_a_known_winner_is_the_true_one(tmp_path: Path, accounts: int) -> None:
     targets = load_attempts(folder).targets
     failed = np.flatnonzero(rows.outcome == OUTCOME_CODE[Outcome.CONFLICT_DATA])
     committed = rows.outcome == OUTCOME_CODE[Outcome.COMMITTED]
-    found = opponents.winners(rows, failed, committed, np.zeros(2, np.int64), 3)
+    found = attribution.winners(rows, failed, committed, np.zeros(2, np.int64), 3)
     assert len(found) > 20
     truths = [history.failed_by[place] for place in failed]
     for winner, truth in zip(found.tolist(), truths, strict=True):

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from reports import write_report
-from reports.charts import draw_all, draw_ratios
 from reports.charts.data import WARMUP
-from reports.contents import contents
-from reports.model import Model, build_model
-from reports.page import render
-from reports.pairs import METRICS, Comparison, Ratio
-from reports.pairs_text import meaning
-from reports.tables import course
+from reports.charts.run import draw_all, draw_ratios
+from reports.documents.run.contents import contents
+from reports.documents.run.tables import course
+from reports.statistics.model import Model, build_model
+from reports.statistics.paired.blocks import METRICS, Comparison, Ratio
+from reports.statistics.paired.sentences import meaning
+from reports.write.run_page import render
 from tests.run_folders import FakeRun, write_fake_run
 
 SMALL: dict[str, Any] = {"tps": 300.0, "duration_s": 12.0, "block_s": 1.0, "warmup_s": 1.0}

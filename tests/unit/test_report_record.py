@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from loadtest.attempt import FILE_NAME
 from loadtest.errors import InputError
+from loadtest.record.attempt import FILE_NAME
 from reports import summarise
-from reports.basis import basis_of
-from reports.compare.pieces import read_pieces
-from reports.run_file import read_run
+from reports.analysis.reading.run_file import read_run
+from reports.statistics.comparison.pieces import read_pieces
+from reports.statistics.prediction.basis import basis_of
 from tests.run_folders import FakeRun, hand_made, table_of, write_attempts, write_fake_run
 
 ROWS = 5

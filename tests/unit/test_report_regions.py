@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from loadtest.prediction import conflict_probability
-from reports import style, summarise, write_report
-from reports.model import build_model
-from reports.regions import relation
-from reports.run_file import Run
-from reports.systems import Databases, find_databases
+from loadtest.prediction.formula import conflict_probability
+from reports import summarise, write_report
+from reports.analysis.reading.run_file import Run
+from reports.analysis.reading.systems import Databases, find_databases
+from reports.charts import style
+from reports.documents.run.regions import relation
+from reports.statistics.model import build_model
 from reports.text import rounding
 from tests.run_folders import BEGIN_NS, FakeRun, hand_made, write_fake_run
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from reports import summarise, write_report
-from reports.load import load_attempts
+from reports.analysis.reading.load import load_attempts
 from reports.text.rounding import number
 from tests.run_folders import (
     FakeRun,

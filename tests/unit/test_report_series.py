@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reports.model import Model, build_model
+from reports.statistics.model import Model, build_model
 from tests.run_folders import BEGIN_NS, FakeRun, hand_made, write_fake_run
 
 SMALL: dict[str, Any] = {"tps": 400.0, "warmup_s": 2.0}
@@ -47,7 +47,7 @@ def test_some_attempts_at_a_time_fill_the_same_bins(
         tmp_path, FakeRun(**{**SMALL, "duration_s": 20.0, "targets": ("east", "west"), **shape})
     )
     whole = build_model(folder)
-    monkeypatch.setattr("reports.series._AT_ONCE", 7)
+    monkeypatch.setattr("reports.analysis.series._AT_ONCE", 7)
     parts = build_model(folder)
     assert whole.regions is not None
     assert parts.regions is not None
@@ -130,7 +130,7 @@ def test_an_open_loop_counts_its_wait(tmp_path: Path) -> None:
 
 def test_steady_alternating_blocks_are_no_sawtooth(tmp_path: Path) -> None:
     """A latency of half a bin: counted by ends, each block began low and ended high."""
-    from loadtest.simulation import SimulateConfig, simulate
+    from loadtest.prediction.simulation import SimulateConfig, simulate
 
     folder = simulate(
         SimulateConfig.read(

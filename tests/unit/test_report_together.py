@@ -12,9 +12,9 @@ import pytest
 
 from loadtest.errors import InputError
 from reports.charts.data import ChartData
-from reports.publication import Publication
-from reports.together.courses import _with_gaps
-from reports.together.write import publish_together, write_together
+from reports.charts.overview.courses import _with_gaps
+from reports.documents.publication import Publication
+from reports.write.overview import publish_together, write_together
 from tests.page_colours import check_colours
 from tests.run_folders import FakeRun, write_fake_run
 from tests.unit.test_report_page import Page

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.errors import InputError
-from loadtest.retry import POLICIES, RetryPolicy
+from loadtest.workload.retry import POLICIES, RetryPolicy
 
 TIMES = st.floats(0, 600, allow_nan=False)
 ATTEMPTS = st.one_of(st.integers(1, 100), st.integers(1, 10**12))

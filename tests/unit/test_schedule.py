@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.schedule import UNMEASURED, Schedule, blocks_for, key_of_block
+from loadtest.workload.blocks import UNMEASURED, Schedule, blocks_for, key_of_block
 
 SEEDS = st.integers(0, 2**63 - 1)
 KEYS = st.integers(1, 3)

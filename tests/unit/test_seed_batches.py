@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtest.keyspace import ComputedKeys, KeyType
+from loadtest.workload.keyspace import ComputedKeys, KeyType
 from seed.batches import BLOCK_ACCOUNTS, Block, Layout, block_size, runs
 
 layouts = st.builds(

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtest.keyspace import KeyType
-from loadtest.scenarios.transfer import Transfer
-from loadtest.table import Column, Table
-from seed.encode import RowEncoder, constant_binary, numeric_binary
+from loadtest.targets.base.table import Column, Table
+from loadtest.workload.builtin.transfer import Transfer
+from loadtest.workload.keyspace import KeyType
+from seed.sql.encode import RowEncoder, constant_binary, numeric_binary
 
 HEADER = bytes.fromhex("5047434f50590aff0d0a00 00000000 00000000")
 

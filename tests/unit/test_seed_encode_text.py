@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtest.keyspace import KeyType
-from loadtest.scenarios.transfer import Transfer
-from loadtest.table import Column, Table
-from seed import text
-from seed.encode import numeric_binary, numeric_value
-from seed.encode_text import TextRowEncoder
+from loadtest.targets.base.table import Column, Table
+from loadtest.workload.builtin.transfer import Transfer
+from loadtest.workload.keyspace import KeyType
+from seed.sql import text
+from seed.sql.encode import numeric_binary, numeric_value
+from seed.sql.encode_text import TextRowEncoder
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 EVERYTHING = Table(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from loadtest.errors import InputError
-from loadtest.keyspace import ComputedKeys, KeyType, read_keys
+from loadtest.workload.keyspace import ComputedKeys, KeyType, read_keys
 from seed import SeedPlan, export_keys, key_source
 from seed.keyfile import open_keys
 from tests.keys import key_text

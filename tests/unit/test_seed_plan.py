@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from loadtest.errors import InputError
-from loadtest.keyspace import KeyType
-from loadtest.scenarios.transfer import Transfer
+from loadtest.workload.builtin.transfer import Transfer
+from loadtest.workload.keyspace import KeyType
 from seed import Manifest, SeedPlan
 from seed.decide import Action, decide
 

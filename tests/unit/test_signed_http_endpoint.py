@@ -13,9 +13,9 @@ import pytest
 from botocore.exceptions import NoCredentialsError
 
 from loadtest.errors import InputError
-from loadtest.targets import aws
-from loadtest.targets.signed_http.endpoint import Endpoint, FoundOnce, find_endpoint, host_header
-from loadtest.targets.signed_http.signing import Operation
+from loadtest.targets.aws import clients
+from loadtest.targets.aws.signed_http.endpoint import Endpoint, FoundOnce, find_endpoint, host_header
+from loadtest.targets.aws.signed_http.signing import Operation
 from tests.rigs.certificates import Authority
 
 ANY = Operation("Any")
@@ -31,12 +31,12 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setattr(aws, "_clients", {})
-    monkeypatch.setattr(aws, "_sessions", {})
+    monkeypatch.setattr(clients, "_clients", {})
+    monkeypatch.setattr(clients, "_sessions", {})
 
 
 def find(url: str | None = None, sslrootcert: str | None = None, service: str = "lambda") -> Endpoint:
-    client = aws.client(service, "eu-west-1", endpoint_url=url)
+    client = clients.client(service, "eu-west-1", endpoint_url=url)
     return find_endpoint(client, profile=None, sslrootcert=sslrootcert, timeout_s=7)
 
 
@@ -92,9 +92,9 @@ def test_nobody_to_sign(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_load_does_not_go_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://me:geheim@proxy:1")
     assert find("http://x").tls is None
-    with pytest.raises(aws.BehindProxy) as caught:
+    with pytest.raises(clients.BehindProxy) as caught:
         find("https://x:8000")
-    cause, remedy = aws.explain(caught.value)
+    cause, remedy = clients.explain(caught.value)
     assert cause == "x would be reached through a proxy, and load does not go through one"
     assert remedy == "add x to NO_PROXY"
     monkeypatch.setenv("NO_PROXY", "x")

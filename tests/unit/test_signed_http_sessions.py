@@ -10,12 +10,12 @@ from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ClientError
 
 from loadtest.targets import StatementFailed
+from loadtest.targets.aws.signed_http.endpoint import Endpoint
+from loadtest.targets.aws.signed_http.signing import Signer
+from loadtest.targets.aws.signed_http.wire import Wire
+from loadtest.targets.aws_lambda.target import LambdaSession, _Calling, _invoke
+from loadtest.targets.base.items import Change
 from loadtest.targets.dynamodb.session import DynamoSession
-from loadtest.targets.items import Change
-from loadtest.targets.lambda_function import LambdaSession, _Calling, _invoke
-from loadtest.targets.signed_http.endpoint import Endpoint
-from loadtest.targets.signed_http.signing import Signer
-from loadtest.targets.signed_http.wire import Wire
 
 SECRET = "hunter2"
 KEYS = (bytes(8), b"\1" * 8)

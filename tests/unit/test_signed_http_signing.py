@@ -16,10 +16,10 @@ from botocore.exceptions import CredentialRetrievalError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadtest.targets.aws.signed_http.endpoint import host_header
+from loadtest.targets.aws.signed_http.signing import Operation, Signer
+from loadtest.targets.aws_lambda.target import _invoke
 from loadtest.targets.dynamodb import requests
-from loadtest.targets.lambda_function import _invoke
-from loadtest.targets.signed_http.endpoint import host_header
-from loadtest.targets.signed_http.signing import Operation, Signer
 from tests.commands import wait_for
 
 STAMP = "20260131T000000Z"

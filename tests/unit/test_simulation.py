@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtest.attempt import ATTEMPT_SCHEMA
 from loadtest.errors import InputError
-from loadtest.prediction import conflict_probability
-from loadtest.retry import POLICIES, RetryPolicy
-from loadtest.schedule import blocks_for, key_of_block
-from loadtest.simulation import SimulateConfig, simulate
-from loadtest.simulation.engine import Rows, compiled_backoff
+from loadtest.prediction.formula import conflict_probability
+from loadtest.prediction.simulation import SimulateConfig, simulate
+from loadtest.prediction.simulation.engine import Rows, compiled_backoff
+from loadtest.record.attempt import ATTEMPT_SCHEMA
+from loadtest.workload.blocks import blocks_for, key_of_block
+from loadtest.workload.retry import POLICIES, RetryPolicy
 from reports import summarise
 from tests.simulated import (
     COMMITTED,

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from loadtest import parquet, runfolder
-from loadtest.json_file import write_atomically
-from loadtest.streams import shown
+from loadtest.process.streams import shown
+from loadtest.record import folder as runfolder
+from loadtest.record import parquet
+from loadtest.record.files import write_atomically
 from tests.commands import command, environment
 
 _PREDICT = ("predict", "--accounts", "1000", "--rate", "909", "--latency-ms", "20.12")

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from reports.sweep.answer import answer
-from reports.sweep.knee import Knee, KneeState
-from reports.sweep.readings import of_figure
-from reports.sweep.study import Curve, read_study
+from reports.charts.sweep.readings import of_figure
+from reports.documents.sweep.answer import answer
+from reports.statistics.sweep.knee import Knee, KneeState
+from reports.statistics.sweep.study import Curve, read_study
 from tests.sweep_folders import FakeSweep, write_fake_sweep
 
 

@@ -6,8 +6,8 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from loadtest.commands.gating import Gating
-from loadtest.commands.sweep import _conclude, _measure_and_conclude
+from loadtest.cli.commands.sweep import _conclude, _measure_and_conclude
+from loadtest.cli.gating import Gating
 from loadtest.sweep.plan import Sweep, begin, resume
 from tests.sweep_folders import FakeSweep, write_fake_sweep
 
@@ -48,7 +48,7 @@ def test_how_to_go_on_is_said_though_the_report_fails(
 
     sweep.file.points[0].state, sweep.file.points[0].folder = "done", "points/x"
     monkeypatch.setattr("loadtest.sweep.measure.measure", lambda *more: False)
-    monkeypatch.setattr("reports.sweep.write.write_sweep_report", broken)
+    monkeypatch.setattr("reports.write.sweep.write_sweep_report", broken)
     gating = Gating.read(fail_on=["p99 > 50ms"])
     assert _measure_and_conclude(sweep, 0, gating) == 130
     said = capsys.readouterr().err

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.sweep.cost import HURTS, Onset, OnsetState, contention_cost, find_onset
+from reports.statistics.sweep.cost import HURTS, Onset, OnsetState, contention_cost, find_onset
 
 USERS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.sweep.knee import LEAST_LOADS, TOLERANCES, KneeState, find_knee
+from reports.statistics.sweep.knee import LEAST_LOADS, TOLERANCES, KneeState, find_knee
 
 LOADS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 

@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
-from reports.sweep.scalability import Fit, Law, NoFit, _solve, fit_law
+from reports.statistics.sweep.scalability import Fit, Law, NoFit, _solve, fit_law
 
 LOADS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 

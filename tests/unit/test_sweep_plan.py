@@ -14,15 +14,15 @@ import typer.main
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loadtest.commands import run as run_command
-from loadtest.commands.gating import Gating
-from loadtest.config import RunConfig
+from loadtest.cli.commands import run as run_command
+from loadtest.cli.gating import Gating
+from loadtest.config.options import command_words
+from loadtest.config.run import RunConfig
 from loadtest.errors import InputError
-from loadtest.options import command_words
 from loadtest.sweep.axes import AXES, SweepOptions
 from loadtest.sweep.check import most_demanding
 from loadtest.sweep.plan import MOST_POINTS, POINTS_FOLDER, SWEEP_FILE, Sweep, begin, resume
-from reports.sweep.folder import is_sweep, read_sweep
+from reports.statistics.sweep.folder import is_sweep, read_sweep
 
 NOW = datetime(2026, 1, 1, 12, 0, 0)
 SECRET = "hunter2"

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from loadtest.simulation import SimulateConfig, simulate
+from loadtest.prediction.simulation import SimulateConfig, simulate
 from reports import summarise
-from reports.summary import write_summary
-from reports.sweep.predicted import Predicted, _basis, predict_curves
-from reports.sweep.study import Study, read_study
-from reports.sweep.write import write_sweep_report
+from reports.documents.run.summary import write_summary
+from reports.statistics.sweep.predicted import Predicted, _basis, predict_curves
+from reports.statistics.sweep.study import Study, read_study
+from reports.write.sweep import write_sweep_report
 from tests.sweep_folders import FakeSweep, write_fake_sweep
 
 USERS = (2, 8, 32, 128)

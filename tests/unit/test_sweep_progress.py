@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.config import RunConfig
+from loadtest.config.run import RunConfig
 from loadtest.sweep.plan import Point, Sweep, begin
 from loadtest.sweep.progress import (
     OVERHEAD_S,

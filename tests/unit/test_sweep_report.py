@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from loadtest.errors import InputError
-from reports.formats import write
-from reports.sweep.knee import Knee, KneeState
-from reports.sweep.panels import MOST_PANELS, along, make_grid
-from reports.sweep.scalability import Fit, NoFit
-from reports.sweep.study import read_study
-from reports.sweep.summary import to_summary
-from reports.sweep.write import answer_of_sweep, publish_sweep, write_sweep_report
+from reports.charts.sweep.panels import MOST_PANELS, along, make_grid
+from reports.documents.sweep.summary import to_summary
+from reports.render import write
+from reports.statistics.sweep.knee import Knee, KneeState
+from reports.statistics.sweep.scalability import Fit, NoFit
+from reports.statistics.sweep.study import read_study
+from reports.write.sweep import answer_of_sweep, publish_sweep, write_sweep_report
 from tests.page_colours import check_colours
 from tests.sweep_folders import FakeSweep, write_fake_sweep
 

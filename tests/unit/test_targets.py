@@ -10,7 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 from loadtest.errors import InputError, OccbenchError, TargetError
 from loadtest.targets import FAMILIES, StatementFailed, open_target, parse_target
 from loadtest.targets.embedded.target import EmbeddedTarget
-from loadtest.targets.postgresql import PostgresTarget
+from loadtest.targets.postgresql.target import PostgresTarget
 
 SECRET = "hunter2"
 

@@ -9,16 +9,16 @@ from typing import Any, cast
 import gevent
 import pytest
 
-from loadtest.attempt import OUTCOMES, Outcome
-from loadtest.engine import Engine
-from loadtest.keyspace import KeyType
-from loadtest.pacing import ClosedLoop
-from loadtest.retry import RetryPolicy
-from loadtest.scenarios import Work
-from loadtest.schedule import Schedule
+from loadtest.engine.generator import Engine
+from loadtest.engine.users.pacing import ClosedLoop
+from loadtest.engine.users.user import run_user
+from loadtest.record.attempt import OUTCOMES, Outcome
 from loadtest.targets import Limits, Statement, StatementFailed
-from loadtest.targets.base import ABSENT
-from loadtest.user import run_user
+from loadtest.targets.base.target import ABSENT
+from loadtest.workload.blocks import Schedule
+from loadtest.workload.builtin import Work
+from loadtest.workload.keyspace import KeyType
+from loadtest.workload.retry import RetryPolicy
 
 FINAL, OUTCOME = 15, 14
 """Where they stand among the arguments of `Recorder.record`."""

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports import summarise
-from reports.warmup_check import (
+from reports.statistics.warmup import (
     FEWEST_PIECES,
     excludes_bias,
     initialization_p,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from loadtest.errors import InputError
-from loadtest.targets.base import TargetSpec
+from loadtest.targets.base.target import TargetSpec
 from loadtest.targets.url import check_endpoint, check_options, said_option
 
 _OPTIONS = ("endpoint_url", "transfer", "profile", "prefix")

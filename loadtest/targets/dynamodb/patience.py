@@ -8,9 +8,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError, HTTPClientError
 
+from loadtest.targets.aws.signed_http.signing import Operation
+from loadtest.targets.aws.signed_http.wire import Lost, NotSent, Wire
 from loadtest.targets.dynamodb import reasons
-from loadtest.targets.signed_http.signing import Operation
-from loadtest.targets.signed_http.wire import Lost, NotSent, Wire
 
 PATIENCE_S = 60.0
 _FIRST_S, _LONGEST_S = 0.05, 5.0

@@ -6,8 +6,8 @@ Pure: everything is decided from the answer's status, its codes and what was ask
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from loadtest.messages import one_line
-from loadtest.targets.items import Change
+from loadtest.errors.messages import one_line
+from loadtest.targets.base.items import Change
 
 CONFLICT = "40001"
 THROTTLED = "53400"

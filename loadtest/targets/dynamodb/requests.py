@@ -7,8 +7,8 @@ number: nothing here needs escaping.
 from collections.abc import Sequence
 from typing import Any
 
-from loadtest.targets.items import Change, Item
-from loadtest.targets.signed_http.signing import Operation
+from loadtest.targets.aws.signed_http.signing import Operation
+from loadtest.targets.base.items import Change, Item
 
 
 def _operation(name: str) -> Operation:

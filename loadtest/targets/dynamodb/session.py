@@ -6,12 +6,12 @@ from math import isnan
 from time import monotonic_ns
 from typing import Any
 
-from loadtest.targets import aws
-from loadtest.targets.base import ABSENT, Remote, StatementFailed
+from loadtest.targets.aws import clients
+from loadtest.targets.aws.signed_http.signing import Operation
+from loadtest.targets.aws.signed_http.wire import Lost, NotSent, Wire
+from loadtest.targets.base.items import Change, Item, Refused
+from loadtest.targets.base.target import ABSENT, Remote, StatementFailed
 from loadtest.targets.dynamodb import reasons, requests
-from loadtest.targets.items import Change, Item, Refused
-from loadtest.targets.signed_http.signing import Operation
-from loadtest.targets.signed_http.wire import Lost, NotSent, Wire
 
 
 class DynamoSession:
@@ -118,10 +118,10 @@ class DynamoSession:
             raise self._broken(reasons.CANNOT_CONNECT, str(why)) from None
         except Lost as why:
             raise self._broken(reasons.LOST, str(why)) from None
-        except aws.ERRORS as error:
+        except clients.ERRORS as error:
             self._nothing_left()
             # As if there were no connection: who tries again at once would keep all others waiting.
-            raise self._broken(reasons.NOT_KNOWN, aws.explain(error)[0]) from None
+            raise self._broken(reasons.NOT_KNOWN, clients.explain(error)[0]) from None
         self.ended_ns = monotonic_ns()
         return status, answered
 

@@ -7,17 +7,17 @@ import botocore.session
 from botocore import exceptions as failures
 
 from loadtest.errors import TargetError
-from loadtest.invariant import Invariant, Standing
-from loadtest.targets import aws
-from loadtest.targets.base import Language, StatementFailed, Target, TargetSpec
-from loadtest.targets.dialect import Statement
+from loadtest.targets.aws import clients
+from loadtest.targets.aws.signed_http.endpoint import Endpoint, FoundOnce, find_endpoint
+from loadtest.targets.aws.signed_http.wire import NotSent, Wire
+from loadtest.targets.base.dialect import Statement
+from loadtest.targets.base.invariant import Invariant, Standing
+from loadtest.targets.base.items import Change, ItemSession
+from loadtest.targets.base.target import Language, StatementFailed, Target, TargetSpec
 from loadtest.targets.dynamodb import reasons
 from loadtest.targets.dynamodb.address import read_address
 from loadtest.targets.dynamodb.scanning import Sums, sum_up
 from loadtest.targets.dynamodb.session import DynamoSession
-from loadtest.targets.items import Change, ItemSession
-from loadtest.targets.signed_http.endpoint import Endpoint, FoundOnce, find_endpoint
-from loadtest.targets.signed_http.wire import NotSent, Wire
 
 SEEDED = "occbench_tables"
 """The table in which is written what the others hold."""
@@ -37,7 +37,7 @@ class DynamoTarget(Target):
 
     family: ClassVar[str] = "dynamodb"
     language: ClassVar[Language] = Language.ITEMS
-    errors: ClassVar[tuple[type[Exception], ...]] = aws.ERRORS
+    errors: ClassVar[tuple[type[Exception], ...]] = clients.ERRORS
 
     def __init__(self, spec: TargetSpec) -> None:
         super().__init__(spec)
@@ -47,7 +47,7 @@ class DynamoTarget(Target):
     @property
     def client(self) -> Any:
         """boto3's client, for everything but load; raises one of `errors`."""
-        return aws.client(
+        return clients.client(
             "dynamodb",
             self.address.region,
             self.address.profile,
@@ -98,7 +98,7 @@ class DynamoTarget(Target):
             self.describe_table(SEEDED)
         except NotSent as why:
             raise TargetError(f"{self.called} cannot be reached: {why}; {self._where()}") from None
-        except aws.ERRORS as error:
+        except clients.ERRORS as error:
             raise self.explain(error) from None
 
     def warm(self) -> None:
@@ -110,9 +110,9 @@ class DynamoTarget(Target):
         del statements
         try:
             wire = self.wire()
-        except aws.ERRORS as error:
+        except clients.ERRORS as error:
             raise StatementFailed(
-                reasons.NOT_KNOWN, aws.explain(error)[0], commit_sent=False, connected=False
+                reasons.NOT_KNOWN, clients.explain(error)[0], commit_sent=False, connected=False
             ) from None
         return DynamoSession(wire, optimistic=self.address.optimistic, prefix=self.address.prefix)
 
@@ -163,7 +163,7 @@ class DynamoTarget(Target):
 
     def explain(self, error: Exception) -> TargetError:
         """One line for what boto3 raised."""
-        cause, remedy = aws.explain(error)
+        cause, remedy = clients.explain(error)
         return TargetError(f"{self.called}: {cause}; {remedy}")
 
     def _where(self) -> str:

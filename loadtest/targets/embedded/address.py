@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from psycopg.conninfo import make_conninfo
 
-from loadtest.targets.libpq import overruled
+from loadtest.targets.postgresql.libpq import overruled
 
 Regime = Literal["optimistic", "locking"]
 

@@ -9,14 +9,14 @@ import psycopg
 from psycopg import sql
 
 from loadtest.errors import InputError
-from loadtest.messages import quoted
-from loadtest.numbers import number_of
-from loadtest.table import Table
-from loadtest.targets import libpq
-from loadtest.targets.base import TargetSpec
+from loadtest.errors.messages import quoted
+from loadtest.errors.numbers import number_of
+from loadtest.targets.base.table import Table
+from loadtest.targets.base.target import TargetSpec
 from loadtest.targets.embedded import optimistic
-from loadtest.targets.embedded.server import EmbeddedServer, Regime, libpq_options
-from loadtest.targets.postgresql import PostgresTarget
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer, Regime, libpq_options
+from loadtest.targets.postgresql import libpq
+from loadtest.targets.postgresql.target import PostgresTarget
 from loadtest.targets.url import check_options, said_option
 
 _OPTIONS = ("commit_delay_ms", "data", "isolation", "tcp_user_timeout")

@@ -1,0 +1,6 @@
+"""`python -m loadtest.cli`."""
+
+from loadtest.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""`occbench db …`: the database that comes with the tool."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from loadtest.cli.data_folder import DataFolder
+
+if TYPE_CHECKING:
+    from loadtest.targets.embedded.server.lifecycle import ServerStatus
+    from loadtest.targets.embedded.target import EmbeddedTarget
+
+db = typer.Typer(
+    help="Start, show and remove the PostgreSQL that comes with the tool.",
+    no_args_is_help=True,
+)
+
+
+Force = Annotated[bool, typer.Option("--force", help="Do it even while a run is going on.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(db, name="db")
+
+
+@db.command("start")
+def _db_start(data: DataFolder = None) -> None:
+    """Start the server, and make the database at first use.
+
+    Example: `occbench db start --data /tmp/occbench`
+    """
+    target = _embedded("optimistic", data)
+    target.start()
+    _say(target.server.status())
+
+
+@db.command("stop")
+def _db_stop(data: DataFolder = None, force: Force = False) -> None:
+    """Stop the server; the data stays.
+
+    Example: `occbench db stop`
+    """
+    target = _embedded("optimistic", data)
+    _refuse_during_a_run(target, force)
+    server = target.server
+    server.stop()
+    _say(server.status())
+
+
+@db.command("status")
+def _db_status(data: DataFolder = None) -> None:
+    """Say whether the server runs, where its data is, what is seeded.
+
+    Example: `occbench db status`
+    """
+    target = _embedded("optimistic", data)
+    status = target.server.status()
+    _say(status)
+    if status.running:
+        from seed import contents
+
+        for found in contents(target):
+            state = "" if found.complete else " (loaded in part)"
+            print(f"{found.table}: {found.accounts:,} accounts{state}")
+
+
+@db.command("reset")
+def _db_reset(data: DataFolder = None, force: Force = False) -> None:
+    """Throw the database away and start with an empty one.
+
+    Example: `occbench db reset`
+    """
+    target = _embedded("optimistic", data)
+    _refuse_during_a_run(target, force)
+    target.server.reset()
+    target.start()
+    _say(target.server.status())
+
+
+@db.command("url")
+def _db_url(
+    regime: Annotated[str, typer.Option(help="optimistic or locking.")] = "optimistic",
+    data: DataFolder = None,
+) -> None:
+    """Print the database's URL, as psql and pgbench take it.
+
+    Example: `psql "$(occbench db url --regime locking)"`
+    """
+    target = _embedded(regime, data)
+    target.start()
+    print(target.server.url(target.regime, major=_major_of_psql()))
+
+
+def _refuse_during_a_run(target: "EmbeddedTarget", force: bool) -> None:
+    from loadtest.record.in_use import refuse_during
+
+    if not force:
+        refuse_during(target.in_use([]), f"the database in {target.server.data_folder}")
+
+
+def _major_of_psql() -> int:
+    """The version of the psql that would be started; older ones refuse a URL with newer options."""
+    from loadtest.targets.embedded.address import NEWEST
+
+    if (psql := shutil.which("psql")) is None:
+        return NEWEST
+    said = subprocess.run([psql, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"\) (\d+)", said)  # psql (PostgreSQL) 15.18 (Debian …)
+    return int(found[1]) if found else NEWEST
+
+
+def _say(status: "ServerStatus") -> None:
+    state = f"running, process {status.pid}" if status.running else "stopped"
+    print(f"PostgreSQL {status.version}: {state}")
+    print(f"data: {status.data_folder} ({status.size_bytes / 2**20:,.0f} MB)")
+
+
+def _embedded(regime: str, data: Path | None) -> "EmbeddedTarget":
+    from loadtest.targets import parse_target
+    from loadtest.targets.embedded.target import EmbeddedTarget
+
+    # As an option and not in the URL: a folder's name may hold what a URL gives a meaning to.
+    target = EmbeddedTarget(parse_target(f"embedded://{regime}"))
+    if data is not None:
+        target.use(data)
+    return target

@@ -1,0 +1,198 @@
+"""`occbench report`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loadtest.config.run import RunConfig
+from loadtest.errors import InputError, OccbenchError, TargetError
+
+_SWEEP = "sweep.json"
+"""What tells a sweep's folder from a run's."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("report")(_report)
+
+
+def write_and_print(
+    folder: Path, dpu_price: float | None = None, formats: tuple[str, ...] = ("html",)
+) -> None:
+    """Write the run's report, say what it found, and where it is."""
+    from reports import answer_of, write_as
+
+    written = write_as(folder, formats, dpu_price)
+    print(answer_of(folder))
+    _say_where(written)
+
+
+def _report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Folders of runs, or of sweeps.")],
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="What to write, with commas: html (one page), md (Markdown with pictures), pdf, png "
+            "and svg (each chart as a picture with its title).",
+            metavar="LIST",
+        ),
+    ] = "html",
+    together: Annotated[
+        Path | None,
+        typer.Option(
+            "--together",
+            help="Write one report of all these runs to this file, and none of each by itself.",
+            metavar="FILE",
+            show_default="no",
+        ),
+    ] = None,
+    refresh: Annotated[
+        bool,
+        typer.Option("--refresh", help="First fetch what Aurora DSQL counted, from CloudWatch."),
+    ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="End with status 1 if a report finds anything bad."),
+    ] = False,
+    dpu_price: Annotated[
+        str | None,
+        typer.Option(
+            help=RunConfig.model_fields["dpu_price"].description,
+            show_default="the run's own",
+            metavar="USD",
+        ),
+    ] = None,
+) -> None:
+    """Write the report of a run, or of a sweep, again from its record.
+
+    Examples:
+
+    `occbench report results/*`
+
+    `occbench report --format html,pdf,png results/20260101-120000-transfer`
+
+    `occbench report --together both.html results/monday results/tuesday`
+
+    `occbench report --refresh results/20260101-120000-transfer`
+    """
+    from reports.render.names import parse_formats
+
+    asked = parse_formats(formats)
+    price = None if dpu_price is None else RunConfig.read(dpu_price=dpu_price).dpu_price
+    _refuse(runs, together, dpu_price)
+    complete = _refresh(runs) if refresh else True
+    if together is not None:
+        _write_together(runs, together, asked)
+    elif not _write_each(runs, price, asked):
+        raise typer.Exit(InputError.exit_code)
+    if not complete:
+        raise typer.Exit(TargetError.exit_code)
+    if strict and not all(map(_nothing_bad, runs)):
+        raise typer.Exit(OccbenchError.exit_code)
+
+
+def _nothing_bad(folder: Path) -> bool:
+    """Whether the report of a run, or those of a sweep and its points, have no bad verdict."""
+    from reports.documents.run.summary_file import bad_verdicts, read_summary
+
+    if not (folder / _SWEEP).is_file():
+        return not bad_verdicts(read_summary(folder))
+    from reports.write.sweep import nothing_bad
+
+    return nothing_bad(folder)
+
+
+def _refuse(runs: list[Path], together: Path | None, dpu_price: str | None) -> None:
+    """Options that have no meaning for what is asked for, before anything is written."""
+    if dpu_price is not None and together is not None:
+        raise InputError("--dpu-price means nothing with --together, which shows no cost: leave it out")
+    sweeps = [run for run in runs if (run / _SWEEP).is_file()]
+    if dpu_price is not None and sweeps:
+        raise InputError(f"--dpu-price means nothing for {sweeps[0]}: a sweep's report shows no cost")
+    if together is not None and together.is_dir():
+        raise InputError(
+            f"--together {together} is a folder: give the name of a page, such as all.html"
+        )
+
+
+def _write_each(runs: list[Path], price: float | None, formats: tuple[str, ...]) -> bool:
+    """Write every report that can be written, and say why of the others; False if there are such."""
+    failed = 0
+    for run in runs:
+        try:
+            if (run / _SWEEP).is_file():
+                _write_sweep(run, formats)
+            else:
+                write_and_print(run, price, formats)
+        except InputError as error:
+            if len(runs) == 1:
+                raise
+            print(f"occbench: {error}", file=sys.stderr)
+            failed += 1
+    return not failed
+
+
+def _refresh(runs: list[Path]) -> bool:
+    """Fetch what the service counted of each run; says whether all of it could be had.
+
+    Where it could not, what can be reported without it still is.
+    """
+    from loadtest.targets.dsql import service_metrics
+
+    complete = True
+    for run in runs:
+        try:
+            print(f"{run}: {service_metrics.refresh(run)}", file=sys.stderr)
+        except TargetError as error:
+            print(f"occbench: {error}", file=sys.stderr)
+            complete = False
+    return complete
+
+
+def _write_sweep(folder: Path, formats: tuple[str, ...]) -> None:
+    from reports.write.sweep import answer_of_sweep, write_sweep_report
+
+    # Its summary and page are written in any case: the answer is read from them.
+    written = [write_sweep_report(folder)]
+    if set(formats) - {"html"}:
+        from reports.render import write
+        from reports.write.sweep import publish_sweep
+
+        written += write(publish_sweep(folder), formats, folder)
+    print(answer_of_sweep(folder))
+    _say_where(written)
+
+
+def _write_together(runs: list[Path], file: Path, formats: tuple[str, ...]) -> None:
+    """One report of all; the file's name is that of the page, and the others' beside it."""
+    from reports.write.overview import publish_together, write_together
+
+    if file.suffix.lower() not in ("", ".html", ".htm"):
+        raise InputError(
+            f"--together {file}: the file is a page, give it a name that ends in .html; --format asks "
+            "for others, which are written beside it"
+        )
+    written = [write_together(runs, file)] if "html" in formats else []
+    if set(formats) - {"html"}:
+        from dataclasses import replace
+
+        from reports.render import write
+
+        publication = replace(publish_together(runs), name=file.stem)
+        written += write(publication, formats, file.parent)
+    _say_where(written)
+
+
+def _say_where(written: list[Path]) -> None:
+    """The documents one by one, pictures by their folder."""
+    pictures = [path for path in written if path.suffix in (".png", ".svg")]
+    for path in written:
+        if path not in pictures:
+            print(path)
+    for kind in (".png", ".svg"):
+        found = [path for path in pictures if path.suffix == kind]
+        if found:
+            print(f"{found[0].parent}/*{kind} ({len(found)} pictures)")

@@ -1,0 +1,143 @@
+"""`occbench run`, `occbench ui` and `occbench demo`."""
+
+import sys
+from dataclasses import replace
+from inspect import Parameter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from loadtest.cli.commands.report import write_and_print
+from loadtest.cli.data_folder import DataFolder
+from loadtest.cli.gating import GATE_OPTIONS, GATING, Gating, drop_old_files
+from loadtest.config.options import as_command
+from loadtest.config.run import RunConfig
+from loadtest.errors import INTERRUPTED, InputError, OccbenchError
+from loadtest.errors.numbers import whole_between
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("demo")(_demo)
+    app.command("run")(as_command(RunConfig, _run_load, GATING))
+    app.command("ui")(as_command(RunConfig, _ui, (_HOST, _PORT)))
+
+
+def _demo(
+    data: DataFolder = None,
+    accounts: Annotated[
+        int, typer.Option(help="Accounts of each key type.", parser=whole_between(2))
+    ] = 1_000_000,
+    users: Annotated[int, typer.Option(help="Users at the same time.", parser=whole_between(1))] = 64,
+    duration: Annotated[str, typer.Option(help="How long to measure.")] = "40s",
+    out: Annotated[Path, typer.Option(help="Where the run's folder is made.")] = Path("results"),
+) -> None:
+    """Seed, run and report in two minutes, on this machine alone.
+
+    A million integer and a million UUID accounts in the embedded database, transfers between them
+    by many users over popular and less popular accounts, and a commit that takes 10 ms, as between
+    two Regions.
+
+    Example: `occbench demo --users 128 --duration 60s`
+    """
+    from loadtest.cli.demo import demo
+
+    demo(accounts=accounts, users=users, duration=duration, data=data, out=out)
+
+
+def _run_load(**options: Any) -> None:
+    """Run transactions and write a report.
+
+    Ctrl-C stops early: what was measured is kept and reported. Gates (`--fail-on`) are judged when the
+    report is written; one that is missed makes the status 1.
+
+    Examples:
+
+    `occbench run --users 64 --duration 2m`
+
+    `occbench run --accounts 1000 --skew zipf:0.9 --retry decorrelated-jitter`
+
+    `occbench run --rate 500 --keys uuid --target 'embedded?commit_delay_ms=20'`
+
+    `occbench run --target 'a=embedded?commit_delay_ms=12' --target 'b=embedded?commit_delay_ms=35'`
+
+    `occbench run --fail-on 'p99 > 50ms' --fail-on 'conflict_rate > base + 10%' --base results/main`
+    """
+    gates = {name: options.pop(name) for name in GATE_OPTIONS if name in options}
+    drop_old_files(gates.get("junit"), gates.get("markdown"))
+    config = RunConfig.read(**options)
+    # Before anything that waits is imported, see headless.py; gates read reports, which do.
+    from loadtest.engine.preflight import Plan
+    from loadtest.locust.headless import run_headless
+    from reports.charts import drawing
+    from seed import contents, key_source
+
+    gating = Gating.read(**gates)
+    gating.expect(config)
+    drawing.check()
+
+    def expect_of(plan: Plan) -> None:
+        # Without --accounts only the tables say how many there are.
+        if config.accounts is None:
+            gating.expect(config.model_copy(update={"accounts": plan.accounts}))
+
+    try:
+        folder, interrupted = run_headless(config, contents, key_source, expect_of)
+    except OccbenchError as error:
+        _nothing_measured(gating, config, str(error))
+        raise
+    from loadtest.targets.dsql import service_metrics
+
+    if (missing := service_metrics.after_run(folder)) is not None:
+        print(f"occbench: {missing}", file=sys.stderr)
+    try:
+        write_and_print(folder)
+    except InputError as error:
+        # Interrupted within the warm-up there is a record, but nothing in it to report.
+        _nothing_measured(gating, config, str(error))
+        if not interrupted:
+            raise
+        print(f"occbench: {error}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    status = gating.conclude([gating.subject(folder)])
+    raise typer.Exit(INTERRUPTED if interrupted else status)
+
+
+def _nothing_measured(gating: Gating, config: RunConfig, why: str) -> None:
+    """Files of a run before must not be taken for those of this one."""
+    from reports.gates.judge import Unmeasured
+
+    if gating.junit is None and gating.markdown is None:
+        return
+    missing = Unmeasured(config.label or "run", why, failed=True)
+    replace(gating, conditions=()).conclude([], answer="Nothing was measured.", unmeasured=[missing])
+
+
+def _ui(host: str, port: int, **options: Any) -> None:
+    """Open Locust's web page, with the run's options in its form.
+
+    Examples:
+
+    `occbench ui`
+
+    `occbench ui --users 64 --accounts 1000 --port 8090`
+    """
+    config = RunConfig.read(**options)
+    from loadtest.locust.page.launch import launch
+
+    raise typer.Exit(launch(config, host, port))
+
+
+_HOST = Parameter(
+    "host",
+    Parameter.KEYWORD_ONLY,
+    default="127.0.0.1",
+    annotation=Annotated[str, typer.Option("--host", help="Where the page listens.")],
+)
+_PORT = Parameter(
+    "port",
+    Parameter.KEYWORD_ONLY,
+    default=8089,
+    annotation=Annotated[int, typer.Option("--port", help="Its port.", parser=whole_between(1, 65535))],
+)

@@ -1,0 +1,60 @@
+"""`occbench seed`."""
+
+import sys
+from typing import Any
+
+import typer
+
+from loadtest.config.options import as_command
+from loadtest.config.run import SeedConfig
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("seed")(as_command(SeedConfig, _seed))
+
+
+def _seed(**options: Any) -> None:
+    """Load the accounts, and check that all of them are there.
+
+    Interrupted, it goes on where it stopped when the same command is given again.
+
+    Examples:
+
+    `occbench seed --accounts 1000000`
+
+    `occbench seed --target postgresql://me@db.example/test --keys uuid --workers 16`
+    """
+    from loadtest.targets import open_target
+    from loadtest.workload.builtin import find_scenario
+    from seed import SeedPlan, export_keys, progress_for, seed
+
+    config = SeedConfig.read(**options)
+    accounts = config.accounts
+    if accounts is None and config.keys_from is None:
+        accounts = 1_000_000
+    plan = SeedPlan(
+        key_types=config.keys,
+        accounts=accounts,
+        workers=config.workers,
+        batch=config.batch,
+        seed=config.seed,
+        balance=config.balance,
+        recreate=config.recreate,
+        keys_from=config.keys_from,
+        force=config.force,
+    )
+    target = open_target(config.spec())
+    target.start()
+    with progress_for(sys.stderr) as progress:
+        result = seed(plan, target, find_scenario(config.scenario), progress)
+    for table in result.tables:
+        how = (
+            "was there already, count and total are right"
+            if table.already_complete
+            else f"{table.loaded:,} loaded in {table.seconds:.1f} s, count and total are right"
+        )
+        print(f"{table.table}: {table.accounts:,} accounts, {how}")
+    if config.export_keys is not None and accounts is not None:
+        export_keys(config.export_keys, config.keys[0], config.seed, accounts)
+        print(f"{config.export_keys}: {accounts:,} keys")

@@ -1,0 +1,84 @@
+"""`occbench simulate`."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from loadtest.cli.commands.report import write_and_print
+from loadtest.config.options import as_command
+from loadtest.errors import INTERRUPTED, InputError
+from loadtest.prediction.simulation.config import SimulateConfig
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("simulate")(as_command(SimulateConfig, _simulate))
+
+
+def _simulate(**options: Any) -> None:
+    """Simulate a run without a database, and write a report.
+
+    Optimistic commit as it is meant: a snapshot, a decision, the first to commit wins. Faster than
+    time passes, for as many users, accounts and Regions as wanted.
+
+    Examples:
+
+    `occbench simulate --users 64 --accounts 1000 --duration 10m`
+
+    `occbench simulate --rate 5000 --arrivals random --skew zipf:0.8 --retry decorrelated-jitter`
+
+    `occbench simulate --regions east:2,west --round-trips east/west=62 --users 1000`
+    """
+    from loadtest.prediction.simulation import simulate
+    from reports.charts import drawing
+
+    config = SimulateConfig.read(**options)
+    drawing.check()
+    try:
+        with _shown() as progress:
+            folder = simulate(config, progress)
+    except KeyboardInterrupt as stopped:
+        if not stopped.args:
+            # Before anything was simulated, or the second time: nothing is kept.
+            raise
+        folder, interrupted = stopped.args[0], True
+    else:
+        interrupted = False
+    print(_speed(folder))
+    try:
+        write_and_print(folder)
+    except InputError as error:
+        # Interrupted within the warm-up there is a record, but nothing in it to report.
+        if not interrupted:
+            raise
+        print(f"occbench: {error}", file=sys.stderr)
+    if interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+@contextmanager
+def _shown() -> Iterator[Callable[[float], None]]:
+    """A bar on the terminal, if there is one, that shows how much of the simulated time has passed."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("simulating"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("simulating", total=1.0)
+        yield lambda share: bar.update(task, completed=share)
+
+
+def _speed(folder: Path) -> str:
+    """How much was simulated, and how fast."""
+    facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))["simulation"]
+    simulating, writing = facts["cpu_s"]["simulating"], facts["cpu_s"]["writing"]
+    return (
+        f"{facts['transactions']:,} transactions ({facts['attempts']:,} attempts) simulated in "
+        f"{simulating:.1f} s of processor time, and written in {writing:.1f} s"
+    )

@@ -1,0 +1,218 @@
+"""`occbench sweep`."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from datetime import datetime
+from inspect import Parameter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from loadtest.cli.gating import GATE_OPTIONS, GATING, Gating, drop_old_files
+from loadtest.config.options import as_command
+from loadtest.config.run import RunConfig
+from loadtest.errors import INTERRUPTED, InputError, OccbenchError, TargetError
+from loadtest.errors.numbers import whole_between
+
+if TYPE_CHECKING:
+    from loadtest.sweep.check import DataOfTargets
+    from loadtest.sweep.plan import Point, Sweep
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    from loadtest.sweep.axes import SweepOptions
+
+    app.command("sweep")(as_command(SweepOptions, _sweep, (_REPEATS, _RESUME, *GATING)))
+
+
+def _sweep(repeats: int | None = None, resume: Path | None = None, **options: Any) -> None:
+    """Run one workload at many settings, with one report over all.
+
+    Options with several values are the axes; every combination of values is a point, which is an
+    ordinary run with all its key types. Points are measured in random order. Ctrl-C keeps what is
+    measured, and `--resume` goes on. A point that fails is noted, and the others go on.
+
+    Examples:
+
+    `occbench sweep --users 1,8,32,128 --duration 30s --repeats 3`
+
+    `occbench sweep --rate 250,500,1000 --retry immediate,full-jitter --accounts 1000`
+
+    `occbench sweep --users 8,32 --target embedded --target embedded://locking`
+
+    `occbench sweep --resume results/20260101-120000-sweep-users`
+    """
+    from loadtest.sweep.check import check_targets
+    from loadtest.sweep.measure import alone
+    from loadtest.sweep.plan import begin
+    from loadtest.sweep.plan import resume as go_on
+    from reports.charts import drawing
+    from seed import contents, key_source
+
+    gates = {name: options.pop(name) for name in GATE_OPTIONS if name in options}
+    drop_old_files(gates.get("junit"), gates.get("markdown"))
+    gating = Gating.read(**gates)
+
+    drawing.check()
+    data: DataOfTargets = {}
+
+    def check(configs: Sequence[RunConfig]) -> None:
+        # Of a sweep that is gone on with these are the pending points; the gates are of all.
+        if resume is None:
+            gating.expect(*configs)
+        data.update(check_targets(configs, contents, key_source))
+        if resume is None:
+            gating.expect(*(_with_accounts(config, data) for config in configs))
+
+    if resume is None:
+        sweep = begin(options, 1 if repeats is None else repeats, datetime.now().astimezone(), check)
+        with alone(sweep.folder) as lock:
+            raise typer.Exit(_measure_and_conclude(sweep, lock, gating))
+    targets = options.pop("target", [])
+    if options or repeats is not None:
+        raise InputError(
+            "--resume goes on with the sweep as it was begun; besides it only --target, for what had a "
+            "password, and gates can be given"
+        )
+    with alone(resume) as lock:
+        sweep = go_on(resume, targets, check)
+        _check_same_data(sweep, data)
+        gating.expect(*(_with_accounts(sweep.config_of(one), data) for one in sweep.file.points))
+        raise typer.Exit(_measure_and_conclude(sweep, lock, gating))
+
+
+def _with_accounts(config: RunConfig, data: "DataOfTargets") -> RunConfig:
+    """A point with the number of accounts that it will have; without --accounts the tables say it."""
+    if config.accounts is not None or config.target not in data:
+        return config
+    return config.model_copy(update={"accounts": data[config.target].accounts})
+
+
+def _check_same_data(sweep: "Sweep", data: "DataOfTargets") -> None:
+    """See that the targets hold what they held when points were measured; raises InputError."""
+    from reports.analysis.reading.run_file import read_run
+
+    seen: set[tuple[str, ...]] = set()
+    for point in sweep.done:
+        target = sweep.config_of(point).target
+        if target not in data or target in seen:
+            continue
+        seen.add(target)
+        for then, now in zip(
+            read_run(sweep.folder / str(point.folder)).targets, data[target].marks, strict=False
+        ):
+            if then.data is not None and now is not None and then.data != now:
+                raise InputError(
+                    f"target {then.name} holds other data than when {sweep.describe(point)} was "
+                    "measured: it was seeded again, or is another database; what is measured now could "
+                    "not be compared with it. Begin a new sweep"
+                )
+
+
+def _measure_and_conclude(sweep: "Sweep", lock: int, gating: Gating) -> int:
+    """Measure what is pending and report on what is done; the exit status."""
+    from loadtest.sweep.measure import measure
+    from loadtest.sweep.progress import progress_for
+
+    if measure(sweep, lock, progress_for(_found)):
+        return _conclude(sweep, gating)
+    # First of all, and to stderr: whatever becomes of the report, and of whoever reads it.
+    print(_how_to_go_on(sweep, gating), file=sys.stderr, flush=True)
+    try:
+        _conclude(sweep, gating)
+    except KeyboardInterrupt:
+        print("occbench: interrupted before the report was written", file=sys.stderr)
+    except OccbenchError as error:
+        print(f"occbench: {error}", file=sys.stderr)
+    except Exception:
+        # The status says that points are left, whatever else happened.
+        traceback.print_exc()
+    return INTERRUPTED
+
+
+def _how_to_go_on(sweep: "Sweep", gating: Gating) -> str:
+    """What is left, and what to type to measure it."""
+    left = f"{len(sweep.pending)} of {len(sweep.file.points)} points are left"
+    lines = [f"{left}; go on with:", sweep.resume_command(*gating.words)]
+    if sweep.file.hidden:
+        lines.append(f"and --target, with its secret, for {', '.join(sweep.file.hidden)}")
+    return "\n".join(lines)
+
+
+def _found(sweep: "Sweep", point: "Point") -> str:
+    """What a measured point found, in a few words."""
+    from reports.statistics.sweep.folder import figures_of_point
+
+    return figures_of_point(sweep.folder / str(point.folder))
+
+
+def _conclude(sweep: "Sweep", gating: Gating) -> int:
+    """Write and print the report, name the points that failed, judge the gates; the exit status."""
+    from reports.documents.run.summary_file import bad_verdicts
+    from reports.gates.judge import Unmeasured
+    from reports.write.sweep import answer_of_sweep, nothing_bad, write_sweep_report
+
+    for point in sweep.failed:
+        print(f"occbench: {sweep.describe(point)}: {point.reason}", file=sys.stderr)
+    answer, first = "No point was measured.", ""
+    if sweep.done:
+        report = write_sweep_report(sweep.folder)
+        answer = answer_of_sweep(sweep.folder)
+    subjects, unmeasured = [], []
+    for point in sorted(sweep.file.points, key=sweep.place_of):
+        name = sweep.describe(point)
+        if point.state == "done":
+            subjects.append(gating.subject(sweep.folder / str(point.folder), name))
+        else:
+            failed = point.state == "failed"
+            why = str(point.reason) if failed else "not measured yet"
+            unmeasured.append(Unmeasured(name, why, failed))
+    if sweep.done:
+        bad = [f"{one.name}: {each['text']}" for one in subjects for each in bad_verdicts(one.summary)]
+        more = [f"and {len(bad) - _MOST_SAID} more, see the report"] if len(bad) > _MOST_SAID else []
+        first = "\n".join([answer, *bad[:_MOST_SAID], *more, str(report)])
+    status = gating.conclude(subjects, answer=answer, unmeasured=unmeasured, first=first)
+    if sweep.failed:
+        return TargetError.exit_code
+    # What a run says of itself without gates, and what only all points together show.
+    doubtful = any(point.exit_status == OccbenchError.exit_code for point in sweep.done)
+    if doubtful or (gating.strict and sweep.done and not nothing_bad(sweep.folder)):
+        return OccbenchError.exit_code
+    return status
+
+
+_MOST_SAID = 50
+"""Bad verdicts of points that the terminal names."""
+
+_REPEATS = Parameter(
+    "repeats",
+    Parameter.KEYWORD_ONLY,
+    default=None,
+    annotation=Annotated[
+        int | None,
+        typer.Option(
+            "--repeats",
+            help="Measure every point so many times, each time with other random numbers.",
+            parser=whole_between(1),
+            metavar="N",
+            show_default="1",
+        ),
+    ],
+)
+_RESUME = Parameter(
+    "resume",
+    Parameter.KEYWORD_ONLY,
+    default=None,
+    annotation=Annotated[
+        Path | None,
+        typer.Option(
+            "--resume",
+            help="Go on with this sweep: measure what is pending, was interrupted or failed.",
+            metavar="FOLDER",
+            show_default="a new sweep",
+        ),
+    ],
+)

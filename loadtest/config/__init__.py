@@ -1,0 +1,1 @@
+"""What a run is: every option, declared once, and what is made of the declaration."""

@@ -1,0 +1,425 @@
+"""What a run is: every option, declared once.
+
+The command line, Locust's arguments, its web form and the defaults are derived from the fields of
+these models (`options.py`); nothing else declares an option.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeVar, get_args, get_origin
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.config import JsonDict
+
+from loadtest.config.assignment import deal
+from loadtest.errors import InputError
+from loadtest.errors.messages import quoted
+from loadtest.record.pricing import DPU_PRICE
+from loadtest.targets import TargetSpec, parse_target
+from loadtest.workload.builtin import SCENARIOS, find_scenario
+from loadtest.workload.key_type import KeyType
+from loadtest.workload.retry import POLICIES, RetryPolicy
+from loadtest.workload.skew import parse_skew
+
+_Read = TypeVar("_Read")
+_DIGITS = r"[0-9A-Za-z.-]+(?:e\+[0-9]+)?"
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+
+
+def parse_duration(value: object) -> object:
+    """Seconds from `90`, `90s`, `1m30s`, `250ms` or `2h`; anything else goes to the validator."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip().lower()
+    if re.fullmatch(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h))+|[0-9]+(?:\.[0-9]+)?", text):
+        parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|)", text)
+        return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    raise ValueError(f"{quoted(value)} is not a duration such as 90s, 1m30s or 250ms")
+
+
+def _split(value: object) -> object:
+    """A list from `a,b`, or from what is a list already."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _naming(flag: str, read: Callable[[str], _Read], text: str) -> _Read:
+    """What `read` makes of the text; its InputError then names the option too."""
+    try:
+        return read(text)
+    except InputError as error:
+        raise InputError(f"{flag}: {error}") from None
+
+
+def blank_is_none(value: object) -> object:
+    """A web form sends an empty text for what was left open."""
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration)]
+Keys = Annotated[tuple[KeyType, ...], BeforeValidator(_split)]
+Targets = Annotated[tuple[str, ...], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
+TextPath = Annotated[Path, PlainSerializer(str, return_type=str)]
+
+
+def option(
+    default: Any,
+    help_text: str,
+    *,
+    example: str = "",
+    shown: str | None = None,
+    own_by_locust: bool = False,
+    in_form: bool = True,
+    **limits: Any,
+) -> Any:
+    """A field that is an option.
+
+    `shown` is the default as help texts say it where its value does not speak for itself;
+    `own_by_locust` marks what Locust has an argument of its own for; `in_form` what the web form
+    offers.
+    """
+    extra: JsonDict = {
+        "example": example,
+        "shown": shown,
+        "own_by_locust": own_by_locust,
+        "in_form": in_form,
+    }
+    return Field(default=default, description=help_text, json_schema_extra=extra, **limits)
+
+
+class Options(BaseModel):
+    """What a command's options have in common: checked when read, unchangeable afterwards."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @classmethod
+    def read(cls, **values: Any) -> Self:
+        """Check the values; raises InputError with one line that names the option and the remedy."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise InputError(_one_line(error)) from None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_a_plain_number(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse what Python alone takes for a number: 1_000, +1, blanks, digits of other scripts."""
+        kind = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, str) and {int, float} & {kind, *get_args(kind)}:
+            for one in value.split(",") if get_origin(kind) is tuple else [value]:
+                if one.strip() and not re.fullmatch(_DIGITS, one):
+                    raise ValueError(f"{quoted(one)} will not do: give digits alone, as in 1000")
+        return value
+
+    @field_validator("scenario", check_fields=False)
+    @classmethod
+    def _scenario_is_known(cls, value: str) -> str:
+        return _naming("--scenario", find_scenario, value).name
+
+    @field_validator("keys", check_fields=False)
+    @classmethod
+    def _keys_are_different(cls, value: tuple[KeyType, ...]) -> tuple[KeyType, ...]:
+        if not value:
+            raise ValueError(f"at least one key type is needed, of {', '.join(KeyType)}")
+        if len(set(value)) != len(value):
+            raise ValueError("each key type can be named only once")
+        return value
+
+    @field_validator("skew", check_fields=False)
+    @classmethod
+    def _skew_is_known(cls, value: str) -> str:
+        _naming("--skew", parse_skew, value)
+        return value
+
+    @field_validator("retry", check_fields=False)
+    @classmethod
+    def _policy_is_known(cls, value: str) -> str:
+        if value not in POLICIES:
+            raise ValueError(f"no retry policy {quoted(value)}; there is {', '.join(POLICIES)}")
+        return value
+
+    @model_validator(mode="after")
+    def _times_fit_together(self) -> Self:
+        cap, base = getattr(self, "retry_cap_ms", 0.0), getattr(self, "retry_base_ms", 0.0)
+        if cap < base:
+            raise ValueError(f"--retry-cap-ms ({cap:g}) is below --retry-base-ms ({base:g})")
+        if getattr(self, "rate", None) is not None and getattr(self, "think_time", None):
+            raise ValueError("--think-time belongs to the closed loop and cannot go with --rate")
+        return self
+
+    @model_validator(mode="after")
+    def _one_kind_of_foreign_keys(self) -> Self:
+        if getattr(self, "keys_from", None) is not None and len(getattr(self, "keys", ())) != 1:
+            raise ValueError("--keys-from needs exactly one key type in --keys")
+        return self
+
+
+TARGET = option(
+    ("embedded",),
+    "Where to run: [NAME=]URL; once for each endpoint, users are spread over them (`?weight=3` for "
+    "three times the users). `embedded` is the database that comes with the tool, "
+    "`embedded://locking` the same with row locks; `occbench list targets` lists the others.",
+    example="embedded",
+    shown="embedded",
+)
+SSLROOTCERT = option(
+    None,
+    "File of the certificate authorities to trust, for targets that verify the server's "
+    "certificate and do not name one in their URL.",
+    example="ca.pem", shown="those of the system", in_form=False,
+)  # fmt: skip
+SCENARIO = option("transfer", f"The workload: {', '.join(SCENARIOS)}.", example="transfer")
+
+
+# What more than one command takes is declared here; the models below say which command takes it.
+
+KEYS = option(
+    (KeyType.INT, KeyType.UUID),
+    f"Key types to measure, of {', '.join(KeyType)}. Several are measured in turn, in paired "
+    "blocks of a few seconds, and compared.",
+    example="int,uuid",
+    shown="int,uuid",
+)
+USERS = option(
+    32, "Users at the same time, each on a connection of its own.", example="32",
+    own_by_locust=True, ge=1, le=100_000,
+)  # fmt: skip
+DURATION = option(
+    60.0, "How long to measure, after the warm-up: 90s, 5m, 1h.", example="60s", shown="60s",
+    own_by_locust=True, gt=0, le=604_800,
+)  # fmt: skip
+WARMUP = option(
+    5.0, "What to cut off at the start, once every user is there.", example="5s", shown="5s",
+    ge=0, le=86_400,
+)  # fmt: skip
+RATE = option(
+    None,
+    "Open loop: start this many transactions a second, whatever the database does; latency "
+    "counts from the intended start. Without it each user waits for its answer (closed loop).",
+    example="500", shown="closed loop", gt=0, le=1_000_000,
+)  # fmt: skip
+THINK_TIME = option(
+    0.0, "Pause of a user between two transactions (closed loop).", example="50ms",
+    shown="none", ge=0, le=3600,
+)  # fmt: skip
+SKEW = option(
+    "uniform",
+    "Which accounts are popular: uniform, zipf:THETA, or hotspot:ACCESSES/ACCOUNTS "
+    "(hotspot:0.9/0.1: nine tenths of the accesses go to a tenth of the accounts).",
+    example="zipf:1.1",
+)
+RETRY = option(
+    "full-jitter", f"What a conflict leads to: {', '.join(POLICIES)}.", example="full-jitter"
+)
+MAX_ATTEMPTS = option(10, "Give a transaction up after so many attempts; 0: never.", example="10", ge=0)
+RETRY_BASE_MS = option(5.0, "The policies' base wait, in milliseconds.", example="5", ge=0, le=600_000)
+RETRY_CAP_MS = option(1000.0, "The longest wait, in milliseconds.", example="1000", ge=0, le=600_000)
+BLOCK = option(
+    2.0, "Length of a block of one key type, where several are compared.", example="2s",
+    shown="2s", ge=0.05, le=3600,
+)  # fmt: skip
+SEED = option(
+    1, "Everything random comes from it: which accounts, which amounts, which waits.",
+    example="1", ge=0, lt=2**63,
+)  # fmt: skip
+OUT = option(Path("results"), "Where the run's folder is made.", example="results", in_form=False)
+LABEL = option(
+    "", "A word for the run, part of its folder's name.", example="before-index",
+    shown="scenario and keys", pattern=r"^[A-Za-z0-9._-]{0,80}$",
+)  # fmt: skip
+
+
+class RunConfig(Options):
+    """One run, checked and unchangeable."""
+
+    target: Targets = TARGET
+    scenario: str = SCENARIO
+    keys: Keys = KEYS
+    users: int = USERS
+    duration: Annotated[float | None, BeforeValidator(parse_duration)] = DURATION
+    warmup: Duration = WARMUP
+    rate: Annotated[float | None, BeforeValidator(blank_is_none)] = RATE
+    think_time: Duration = THINK_TIME
+    accounts: Annotated[int | None, BeforeValidator(blank_is_none)] = option(
+        None, "Use only the first N accounts; fewer accounts, more contention.", example="1000",
+        shown="all that are seeded", ge=2,
+    )  # fmt: skip
+    skew: str = SKEW
+    retry: str = RETRY
+    max_attempts: int = MAX_ATTEMPTS
+    retry_base_ms: float = RETRY_BASE_MS
+    retry_cap_ms: float = RETRY_CAP_MS
+    block: Duration = BLOCK
+    consistency: Annotated[
+        float | None, BeforeValidator(parse_duration), BeforeValidator(blank_is_none)
+    ] = option(
+        None,
+        "For several endpoints of one database: how often to commit a value through one of them and "
+        "to see that the next transaction through another one reads it.",
+        example="250ms", shown="never", ge=0.01, le=3600,
+    )  # fmt: skip
+    seed: int = SEED
+    spawn_rate: Annotated[float | None, BeforeValidator(blank_is_none)] = option(
+        None, "Users started a second.", example="50", shown="all at once", own_by_locust=True,
+        gt=0,
+    )  # fmt: skip
+    processes: int = option(
+        1, "Processes that generate load; one fills a core.", example="2", own_by_locust=True,
+        ge=1, le=1024,
+    )  # fmt: skip
+    keys_from: Annotated[TextPath | None, BeforeValidator(blank_is_none)] = option(
+        None, "The file of keys that the table was seeded from, one a line.",
+        example="uuids.txt", shown="keys are computed", in_form=False,
+    )  # fmt: skip
+    sslrootcert: Annotated[TextPath | None, BeforeValidator(blank_is_none)] = SSLROOTCERT
+    dpu_price: float = option(
+        DPU_PRICE, "USD a million DPU, for the cost of a run on Aurora DSQL.", example="8",
+        in_form=False, ge=0, le=1_000_000,
+    )  # fmt: skip
+    out: TextPath = OUT
+    label: str = LABEL
+
+    @field_validator("target")
+    @classmethod
+    def _targets_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("at least one target is needed, for example embedded")
+        names = []
+        for place, text in enumerate(value, 1):
+            # What cannot be read is not shown: where there are several it is told which one it is.
+            which = f" ({place} of {len(value)})" if len(value) > 1 else ""
+            names.append(_naming(f"--target{which}", parse_target, text).name)
+        if len(set(names)) != len(names):
+            raise InputError(
+                f"--target: two are both called {quoted(max(names, key=names.count))}; "
+                "name them, as in --target east=URL --target west=URL"
+            )
+        return value
+
+    @field_validator("rate", "spawn_rate", "retry_base_ms", "retry_cap_ms", "dpu_price")
+    @classmethod
+    def _is_finite(cls, value: float | None) -> float | None:
+        if value is not None and not math.isfinite(value):
+            raise ValueError("a finite number is needed")
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.consistency is not None and len(self.target) < 2:
+            raise ValueError(
+                "--consistency compares endpoints of one database that speak SQL, and needs at least "
+                "two such targets; name another with --target, or leave it out"
+            )
+        if self.users < len(self.target):
+            raise ValueError(f"--users {self.users} is fewer than the {len(self.target)} targets")
+        used = set(self.dealt())
+        for place, spec in enumerate(self.specs()):
+            if place not in used:
+                raise ValueError(
+                    f"--users {self.users} leaves no user for target {spec.name} with its "
+                    f"weight={spec.weight:g}; ask for more users or a larger weight"
+                )
+        if self.processes > self.users:
+            raise ValueError(f"--processes {self.processes} is more than --users {self.users}")
+        return self
+
+    def specs(self) -> list[TargetSpec]:
+        """The targets, taken apart."""
+        return [parse_target(text, _text(self.sslrootcert)) for text in self.target]
+
+    def dealt(self) -> list[int]:
+        """Which target each user works on, by its place in `target`."""
+        return deal(self.users, [spec.weight for spec in self.specs()])
+
+    def retry_policy(self) -> RetryPolicy:
+        """The policy that `retry`, its times and `max_attempts` describe."""
+        return RetryPolicy(
+            self.retry, self.retry_base_ms / 1000, self.retry_cap_ms / 1000, self.max_attempts
+        )
+
+
+class SeedConfig(Options):
+    """One loading of accounts, checked and unchangeable."""
+
+    target: str = option("embedded", "Where to load: [NAME=]URL.", example="embedded", shown="embedded")
+    scenario: str = SCENARIO
+    keys: Keys = option(
+        (KeyType.INT, KeyType.UUID), f"Key types to load, of {', '.join(KeyType)}.",
+        example="uuid,int", shown="int,uuid",
+    )  # fmt: skip
+    accounts: Annotated[int | None, BeforeValidator(blank_is_none)] = option(
+        None, "Accounts in each table.", example="1000000",
+        shown="1000000, or as many as --keys-from holds", ge=2, le=10_000_000_000,
+    )  # fmt: skip
+    workers: int = option(4, "Connections that load at the same time.", example="4", ge=1, le=512)
+    batch: int = option(1000, "Rows a transaction.", example="1000", ge=1, le=2900)
+    balance: int = option(10_000, "What every account starts with.", example="10000", ge=0, le=10**18)
+    seed: int = option(1, "UUID keys are computed from it.", example="1", ge=0, lt=2**63)
+    recreate: bool = option(False, "Replace tables that hold something else.", shown="no")
+    force: bool = option(False, "Replace or extend tables even while a run uses them.", shown="no")
+    export_keys: Annotated[TextPath | None, BeforeValidator(blank_is_none)] = option(
+        None, "Also write the keys to this file, one a line.", example="uuids.txt", shown="no"
+    )
+    keys_from: Annotated[TextPath | None, BeforeValidator(blank_is_none)] = option(
+        None, "Load the keys of this file, one a line, instead of computed ones.",
+        example="uuids.txt", shown="keys are computed",
+    )  # fmt: skip
+
+    sslrootcert: Annotated[TextPath | None, BeforeValidator(blank_is_none)] = SSLROOTCERT
+
+    @field_validator("target")
+    @classmethod
+    def _target_is_known(cls, value: str) -> str:
+        _naming("--target", parse_target, value)
+        return value
+
+    @model_validator(mode="after")
+    def _export_is_of_one_key_type(self) -> Self:
+        if self.export_keys is not None and self.keys_from is not None:
+            raise ValueError("--export-keys writes computed keys and cannot go with --keys-from")
+        if self.export_keys is not None and len(self.keys) != 1:
+            raise ValueError("--export-keys needs exactly one key type in --keys")
+        return self
+
+    def spec(self) -> TargetSpec:
+        """The target, taken apart."""
+        return parse_target(self.target, _text(self.sslrootcert))
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def flag_of(field: str) -> str:
+    """The command-line flag of a field."""
+    return "--" + field.replace("_", "-")
+
+
+def _one_line(error: ValidationError) -> str:
+    """The first thing that is wrong, named as the user named it."""
+    first = error.errors()[0]
+    message = first["msg"].removeprefix("Value error, ")
+    given = first.get("input")
+    if first["type"] == "enum":
+        message = f"{quoted(given)} is none of {', '.join(KeyType)}"
+    elif first["type"] == "string_pattern_mismatch":
+        message = f"{quoted(given)} has other characters than letters, digits, dot, dash and underscore"
+    elif first["type"] != "value_error":
+        limits = message[0].lower() + message[1:].replace("Input should be", "it should be")
+        message = f"{quoted(given)} will not do: {limits.replace('input should be', 'it should be')}"
+    if not first["loc"]:
+        return message
+    return f"{flag_of(str(first['loc'][0]))}: {message}"

@@ -1,0 +1,1 @@
+"""Consistency probes: commits through one endpoint that must be seen through the next one."""

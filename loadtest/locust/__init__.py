@@ -1,0 +1,1 @@
+"""Locust's side of a run: events, its own page, workers, and a run without the page."""

@@ -1,0 +1,269 @@
+"""Forecasts as a table for the terminal and as JSON."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from loadtest.prediction.forecast import (
+    IN_STEP_FACTOR,
+    MODEL_FACTOR,
+    UNKNOWN_PLACEMENT,
+    Forecast,
+    Interval,
+    Region,
+    Workload,
+)
+from loadtest.prediction.formula import Prediction, explain
+from loadtest.prediction.question import WIDEST_SPREAD
+
+_MOST = 1e7
+_WIDEST = 10_000
+"""Characters, more than any table has."""
+_FIGURES = tuple(
+    field.name
+    for field in fields(Forecast)
+    if field.name not in ("regions", "settled", "few_users", "kept")
+)
+_SELDOM = 1e-4
+"""Shares below are not worth their digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The run that a forecast starts from, as far as a reader wants to see it."""
+
+    folder: Path
+    key_type: str
+    conflict_rate: Interval
+    conflicts: int
+    throughput_tps: float
+    explained: bool
+    """Whether the model explains the measured conflict rate."""
+    policy: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Forecasts of one workload under several retry policies, and what they came from."""
+
+    workload: Workload
+    """With the first of the policies."""
+    skew: str
+    forecasts: dict[str, Forecast]
+    formula: Prediction | None
+    """The closed formula at the given rate; None where there is none."""
+    measured: Measured | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything; docs/results-format.md, "A forecast"."""
+        workload, measured = self.workload, self.measured
+        retry = workload.retry
+        return {
+            "key_type": measured.key_type if measured else None,
+            "workload": {
+                "accounts": workload.law.accounts,
+                "skew": self.skew,
+                "users": workload.users,
+                "rate": workload.rate,
+                "arrivals": "even" if workload.evenly else "random",
+                "think_time": workload.think_s,
+                "max_attempts": retry.max_attempts,
+                "retry_base_ms": retry.base_s * 1000,
+                "retry_cap_ms": retry.cap_s * 1000,
+                "placement": asdict(workload.placement),
+                "regions": [asdict(region) for region in workload.regions],
+            },
+            "measured": measured and {**asdict(measured), "folder": str(measured.folder)},
+            "formula": self.formula and asdict(self.formula),
+            "policies": {name: _told(found) for name, found in self.forecasts.items()},
+            "assumptions": assumptions_of(workload),
+            "remarks": self._remarks(),
+        }
+
+    def print(self, console: Console) -> None:
+        """For a person."""
+        console.print("\n".join(self._head()))
+        console.print()
+        own = self.measured.policy if self.measured else None
+        print_table(console, self.forecasts, own)
+        console.print()
+        for remark in (*self._remarks(), *assumptions_of(self.workload)):
+            console.print(f"- {remark}")
+
+    def _head(self) -> list[str]:
+        workload, measured = self.workload, self.measured
+        accounts = workload.law.accounts
+        if self.formula is not None and workload.rate is not None:
+            window_ms = workload.regions[0].window_low_s * 1000
+            lines = [explain(self.formula, self.skew, accounts, workload.rate, window_ms), ""]
+            head = f"With {workload.rate:,g} transactions started a second"
+            return [*lines, f"{head} (believe this table, unless so many are known to commit):"]
+        lines = []
+        if measured is not None:
+            rate = measured.conflict_rate.of(100)
+            told = (
+                f"From {measured.folder}, {measured.key_type} keys: measured {figure(rate.best)} % "
+                f"conflicts ({figure(rate.low)} – {figure(rate.high)}), "
+                f"{figure(measured.throughput_tps)} committed a second with {measured.policy}."
+            )
+            lines += [told, ""]
+        if workload.rate is None:
+            way = "1 user" if workload.users == 1 else f"{workload.users:,} users"
+            way += f" with {1000 * workload.think_s:g} ms think time" if workload.think_s else ""
+        else:
+            way = f"{workload.rate:,g} transactions started a second"
+        windows = ", ".join(_window(region, workload.placement) for region in workload.regions)
+        lines.append(f"Transfers between {accounts:,} accounts, access {self.skew}, {way}; {windows}:")
+        return lines
+
+    def _remarks(self) -> list[str]:
+        said = remarks_on(self.forecasts, self.workload)
+        measured = self.measured
+        if measured is None:
+            return said
+        if measured.policy in self.forecasts:
+            said.insert(0, "* The policy of the run.")
+        if not measured.explained:
+            said.append(
+                "The model does not explain the run's own conflict rate: it is outside of what any "
+                "window that the client can have had would give. What follows from it is doubtful."
+            )
+        elif self.workload.placement == UNKNOWN_PLACEMENT:
+            said.append(
+                f"The run's {measured.conflicts} conflicts are too few to say where in COMMIT the "
+                "database decides, so the ranges are wide; a run on fewer accounts would narrow them."
+            )
+        return [*said, *measured.notes]
+
+
+def _told(found: Forecast) -> dict[str, Any]:
+    """A forecast; where nothing is steady there are no figures, as in the table."""
+    figures = asdict(found)
+    if not found.settled:
+        figures.update(dict.fromkeys(_FIGURES), regions=[])
+    return figures
+
+
+def _window(region: Region, placement: Interval) -> str:
+    """A Region's window in milliseconds, as far as it is known."""
+    more = region.window_high_s - region.window_low_s
+    low, high = (1000 * (region.window_low_s + at * more) for at in (placement.low, placement.high))
+    size = f"{figure(low)} ms" if low == high else f"{figure(low)} – {figure(high)} ms"
+    return f"a window of {size}" + (f" ({region.name})" if region.name else "")
+
+
+def assumptions_of(workload: Workload) -> list[str]:
+    """What the figures rest on, in sentences."""
+    said = [
+        "The database is as fast as assumed whatever the load: no queue for its processors.",
+        "Transactions choose their accounts independently of one another.",
+    ]
+    if workload.rate is not None:
+        apart = "evenly spaced" if workload.evenly else "at random moments"
+        said.append(f"Transactions start {apart} and do not wait for the database.")
+    else:
+        said.append("Users wait for each answer before they start something new.")
+    if len(workload.regions) > 1:
+        said.append("All Regions write to one database.")
+    known = all(region.window_low_s == region.window_high_s for region in workload.regions)
+    ends = "" if known else "for what is not known of the window, and "
+    said.append(
+        f"The ranges allow {ends}for the model's own accuracy: a factor of {MODEL_FACTOR:g} in how "
+        f"much an account is wanted, of {IN_STEP_FACTOR:g} upwards for policies without jitter."
+    )
+    said.append(
+        "Give-ups and the p99 of added latency are rough, more so than their ranges say: they take a "
+        "transaction's attempts as independent."
+    )
+    if workload.evenly and workload.rate is not None and len(workload.regions) > 1:
+        said.append(
+            "How the even schedules of several Regions lie to one another is not known; the ranges "
+            "hold every way."
+        )
+    return said
+
+
+def print_table(console: Console, forecasts: Mapping[str, Forecast], own: str | None = None) -> None:
+    """One row a policy: the best value, its range below."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("retry policy", no_wrap=True)
+    gives_up = any(forecast.give_up_rate.high >= _SELDOM for forecast in forecasts.values())
+    titles = ["conflict\nrate %", "retries a\ntransaction", "committed\na second"]
+    titles += ["given\nup %"] if gives_up else []
+    titles += ["mean\nadded ms", "p99\nadded ms"]
+    for title in titles:
+        table.add_column(title, justify="right", no_wrap=True)
+    for name, found in forecasts.items():
+        cells = [_cell(found.conflict_rate.of(100)), _cell(found.retries_mean)]
+        cells.append(_cell(found.goodput_tps))
+        cells += [_rare(found.give_up_rate)] if gives_up else []
+        cells += [_cell(found.added_ms), _cell(found.added_p99_ms)]
+        if not found.settled:
+            cells = [Text("unsteady", style="red"), *[Text("–")] * (len(cells) - 1)]
+        mark = " *" if name == own else ""
+        table.add_row(f"{name}{mark}", *cells)
+    # As wide as its figures are, in a narrow terminal, too: rich would cut them.
+    console.width = _WIDEST
+    console.print(table, crop=False)
+
+
+def remarks_on(forecasts: Mapping[str, Forecast], workload: Workload) -> list[str]:
+    """What a reader should know of rows that are not as asked for."""
+    said = []
+    growing = [name for name, found in forecasts.items() if not found.settled]
+    if growing:
+        said.append(
+            f"No steady state with {', '.join(growing)}: the most popular account is wanted more "
+            "often than it can commit, or may be within the ranges, and transactions tried without "
+            "end pile up."
+        )
+    few = [name for name, found in forecasts.items() if found.settled and found.few_users]
+    if few:
+        said.append(
+            f"Few users on hot accounts: with {', '.join(few)} the model is rough and the ranges are "
+            "wider; simulate instead."
+        )
+    if any(region.window_spread > WIDEST_SPREAD for region in workload.regions):
+        said.append(
+            "The windows vary by more than their mean, which the model does not describe; simulate "
+            "instead, or take longer runs."
+        )
+    short = [name for name, found in forecasts.items() if found.settled and not found.kept]
+    if short:
+        said.append(
+            f"{workload.users:,} users cannot keep {workload.rate:,g} transactions a second with "
+            f"{', '.join(short)}; the figures there are those of all users busy all the time."
+        )
+    return said
+
+
+def _cell(value: Interval) -> Text:
+    """The best value, and below it the range, if it shows at all."""
+    text = Text(figure(value.best))
+    low, high = (figure(end, 2) for end in (value.low, value.high))
+    if low == high:
+        low, high = figure(value.low), figure(value.high)
+    if low != high:
+        text.append(f"\n{low}–{high}", style="dim")
+    return text
+
+
+def _rare(share: Interval) -> Text:
+    return Text("<0.01") if share.high < _SELDOM else _cell(share.of(100))
+
+
+def figure(value: float, digits: int = 3) -> str:
+    """So many significant digits, and no fewer than a whole number needs."""
+    if abs(value) < 5e-7:
+        return "0"
+    if value < 0:
+        return "\N{MINUS SIGN}" + figure(-value, digits)
+    if value >= 10 ** (digits - 1):
+        return f"{value:,.0f}" if value < _MOST else f"{value:.{digits}g}"
+    return f"{value:.{digits}g}" if value >= 1e-3 else f"{value:.1g}"

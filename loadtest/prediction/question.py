@@ -1,0 +1,238 @@
+"""What `occbench predict` is asked: its options, and the workloads that they mean."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+from pydantic import BeforeValidator, field_validator, model_validator
+
+from loadtest.config.run import (
+    MAX_ATTEMPTS,
+    RETRY_BASE_MS,
+    RETRY_CAP_MS,
+    SKEW,
+    THINK_TIME,
+    Duration,
+    Options,
+    blank_is_none,
+    option,
+)
+from loadtest.errors import InputError
+from loadtest.errors.messages import quoted
+from loadtest.workload.key_type import KeyType
+from loadtest.workload.retry import POLICIES, RetryPolicy
+from loadtest.workload.skew import parse_skew
+
+if TYPE_CHECKING:
+    from loadtest.prediction.forecast import Region, Workload
+
+WIDEST_SPREAD = 1.0
+"""Windows that vary more are not what a gamma distribution with their mean and spread describes."""
+
+
+def _listed(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+class PredictConfig(Options):
+    """One question to the model, checked and unchangeable; what is None is left open."""
+
+    accounts: Annotated[int | None, BeforeValidator(blank_is_none)] = option(
+        None, "Accounts that are used.", example="1000", shown="the run's, with --from", ge=2,
+        le=10_000_000_000,
+    )  # fmt: skip
+    rate: Annotated[float | None, BeforeValidator(blank_is_none)] = option(
+        None, "Transfers a second: started ones in the table of retry policies, committed ones in the "
+        "closed formula above it.", example="909", shown="none: users in a closed loop", ge=0, le=1e9,
+    )  # fmt: skip
+    arrivals: str | None = option(
+        None, "How transactions of a --rate arrive: random (independent callers), or even (the "
+        "schedule of occbench run).", example="even", shown="random; with --from even",
+    )  # fmt: skip
+    users: Annotated[int | None, BeforeValidator(blank_is_none)] = option(
+        None, "Users at the same time, each of whom waits for its answer; with --rate, how many "
+        "transactions can be under way at once.", example="64", shown="none", ge=1, le=10_000_000,
+    )  # fmt: skip
+    think_time: Duration | None = option(
+        None, THINK_TIME.description, example="50ms", shown="none", ge=0, le=3600
+    )
+    latency_ms: float | None = option(
+        None, "A transaction's window in milliseconds: snapshot to commit.", example="20.12",
+        shown="as in the run, with --from", ge=0, le=3_600_000,
+    )  # fmt: skip
+    attempt_ms: float | None = option(
+        None, "A whole attempt in milliseconds, as the client sees it; at least --latency-ms.",
+        example="22", shown="--latency-ms", ge=0, le=3_600_000,
+    )  # fmt: skip
+    spread: float | None = option(
+        None, "How much the windows vary: their standard deviation as a share of their mean.",
+        example="0.25", shown="0.25", ge=0, le=WIDEST_SPREAD,
+    )  # fmt: skip
+    skew: str | None = option(None, SKEW.description, example="zipf:1.1", shown="uniform")
+    retry: Annotated[tuple[str, ...], BeforeValidator(_listed)] = option(
+        tuple(POLICIES), f"Policies to compare, of {', '.join(POLICIES)}.",
+        example="immediate,full-jitter", shown="all",
+    )  # fmt: skip
+    max_attempts: int = MAX_ATTEMPTS
+    retry_base_ms: float = RETRY_BASE_MS
+    retry_cap_ms: float = RETRY_CAP_MS
+    commit_delay_ms: Annotated[tuple[float, ...], BeforeValidator(_listed)] = option(
+        (), "The way of a COMMIT to other Regions and back, in milliseconds, one for each Region that "
+        "users write through; before the decision, and in place of the delay that a run's targets had.",
+        example="12,35", shown="none",
+    )  # fmt: skip
+    keys: Annotated[tuple[KeyType, ...], BeforeValidator(_listed)] = option(
+        (), f"With --from: the key types to predict for, of {', '.join(KeyType)}.", example="int",
+        shown="those of the run",
+    )  # fmt: skip
+
+    @field_validator("skew")
+    @classmethod
+    def _skew_is_known(cls, value: Any) -> Any:
+        if value is not None:
+            try:
+                parse_skew(value)
+            except InputError as error:
+                raise InputError(f"--skew: {error}") from None
+        return value
+
+    @field_validator("retry")
+    @classmethod
+    def _policy_is_known(cls, value: Any) -> Any:
+        if not value:
+            raise InputError("--retry: at least one policy is needed")
+        for name in value:
+            try:
+                RetryPolicy(name, 0, 0, 1)
+            except InputError as error:
+                raise InputError(f"--retry: {error}") from None
+        return tuple(dict.fromkeys(value))
+
+    @field_validator("keys")
+    @classmethod
+    def _keys_are_different(cls, value: tuple[KeyType, ...]) -> tuple[KeyType, ...]:
+        return tuple(dict.fromkeys(value))
+
+    @field_validator("arrivals")
+    @classmethod
+    def _arrivals_are_known(cls, value: str | None) -> str | None:
+        if value not in (None, "even", "random"):
+            raise ValueError(f"{quoted(value)} is neither even nor random")
+        return value
+
+    @field_validator("commit_delay_ms")
+    @classmethod
+    def _delays_are_times(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not math.isfinite(delay) or not 0 <= delay <= 600_000 for delay in value):
+            raise ValueError("delays are milliseconds from 0 to 600000, with commas between")
+        return value
+
+    @field_validator("rate", "latency_ms", "attempt_ms", "retry_base_ms", "retry_cap_ms", "spread")
+    @classmethod
+    def _is_finite(cls, value: float | None) -> float | None:
+        if value is not None and not math.isfinite(value):
+            raise ValueError("a finite number is needed")
+        return value
+
+    @model_validator(mode="after")
+    def _attempt_holds_its_window(self) -> Self:
+        if (self.attempt_ms or math.inf) < (self.latency_ms or 0.0):
+            raise ValueError(
+                f"--attempt-ms ({self.attempt_ms:g}) is less than the window in it, --latency-ms "
+                f"({self.latency_ms:g})"
+            )
+        if self.arrivals is not None and self.users is not None and self.rate is None:
+            raise ValueError("--arrivals is of an open loop and needs a --rate")
+        return self
+
+    def policies(self, own: RetryPolicy | None = None) -> dict[str, RetryPolicy]:
+        """The policies to compare; what is not given here is as in `own`."""
+        given = self.model_fields_set
+
+        def chosen(name: str, value: float, scale: float = 1.0) -> float:
+            return value / scale if own is None or name in given else getattr(own, _OWN[name])
+
+        base_s = chosen("retry_base_ms", self.retry_base_ms, 1000)
+        cap_s = max(base_s, chosen("retry_cap_ms", self.retry_cap_ms, 1000))
+        attempts = int(chosen("max_attempts", self.max_attempts))
+        return {name: RetryPolicy(name, base_s, cap_s, attempts) for name in self.retry}
+
+    def workload(self, retry: RetryPolicy) -> "Workload":
+        """The workload where there is no run to start from; raises InputError for what is missing."""
+        from loadtest.prediction.forecast import Region, Workload
+        from loadtest.workload.access import parse_access
+
+        for name in ("accounts", "latency_ms"):
+            if getattr(self, name) is None:
+                flag = "--" + name.replace("_", "-")
+                raise InputError(f"{flag} is needed where there is no run to start from (--from RUN)")
+        if self.rate is None and self.users is None:
+            raise InputError("--rate or --users is needed where there is no run to start from")
+        if self.keys:
+            raise InputError("--keys chooses among the key types of a run and needs --from RUN")
+        window_s = (self.latency_ms or 0.0) / 1000
+        attempt_s = window_s if self.attempt_ms is None else self.attempt_ms / 1000
+        spread = 0.25 if self.spread is None else self.spread
+        alone = Region("", window_s, window_s, attempt_s, spread)
+        return Workload(
+            law=parse_access(self.skew or "uniform", self.accounts or 0),
+            regions=with_delays((alone,), self.commit_delay_ms),
+            retry=retry,
+            users=self.users,
+            rate=self.rate,
+            evenly=self.arrivals == "even",
+            think_s=self.think_time or 0.0,
+        )
+
+
+_OWN = {"retry_base_ms": "base_s", "retry_cap_ms": "cap_s", "max_attempts": "max_attempts"}
+
+
+def with_delays(
+    regions: "tuple[Region, ...]", delays_ms: Sequence[float], had_ms: Sequence[float] = ()
+) -> "tuple[Region, ...]":
+    """The Regions with other commit delays, all of which pass before the decision.
+
+    One delay is for all Regions; several are one for each, or make as many Regions of a single one.
+
+    Args:
+        regions: as they were measured.
+        delays_ms: what is asked for; nothing changes where it is empty.
+        had_ms: the delay that each Region's times contain already.
+    """
+    if not delays_ms:
+        return regions
+    had = list(had_ms) or [0.0] * len(regions)
+    if len(regions) == 1 and len(delays_ms) > 1:
+        regions, had = regions * len(delays_ms), had * len(delays_ms)
+        names = [f"{delay:g} ms" for delay in delays_ms]
+    else:
+        names = [region.name for region in regions]
+    if len(delays_ms) == 1:
+        delays_ms = list(delays_ms) * len(regions)
+    if len(delays_ms) != len(regions):
+        raise InputError(
+            f"--commit-delay-ms has {len(delays_ms)} values for {len(regions)} Regions "
+            f"({', '.join(names)}); give one for each, or one for all"
+        )
+    return tuple(
+        _delayed(region, name, (delay - before) / 1000)
+        for region, name, delay, before in zip(regions, names, delays_ms, had, strict=True)
+    )
+
+
+def _delayed(region: "Region", name: str, by_s: float) -> "Region":
+    low = max(0.0, region.window_low_s + by_s)
+    high = max(low, region.window_high_s + by_s)
+    before = (region.window_low_s + region.window_high_s) / 2
+    # A constant delay adds to the mean of the windows and nothing to their standard deviation.
+    spread = region.window_spread * before / ((low + high) / 2) if low + high else 0.0
+    return replace(
+        region,
+        name=name,
+        window_low_s=low,
+        window_high_s=high,
+        window_spread=min(spread, 3.0),
+        attempt_s=max(high, region.attempt_s + by_s),
+    )

@@ -1,0 +1,1 @@
+"""This program as a process: signals, streams, children, locks, open files."""

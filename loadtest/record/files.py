@@ -1,0 +1,104 @@
+"""A file of JSON that somebody else may have written, or damaged: read, or refused in one line."""
+
+import json
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from loadtest.errors import InputError
+from loadtest.process.streams import shown
+
+_LARGEST = 1 << 26
+"""Bytes; the largest that the tool writes are of some megabytes."""
+_DEEPEST = 64
+_MOST = 1 << 64
+"""What no number in it reaches: those that mean anything are 64-bit integers."""
+
+
+def read_json(path: Path, remedy: str) -> Any:
+    """What the file holds; `remedy` says what to do about one that is broken, as in "restore it".
+
+    Numbers are finite, strings are text, and nothing is nested deeper than what the tool writes.
+
+    Raises:
+        InputError: if it cannot be read, or is none of that.
+    """
+    try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise InputError(f"{path} is not a file; {remedy}")
+        if facts.st_size > _LARGEST:
+            raise InputError(
+                f"{path} has {facts.st_size / 1e6:,.0f} MB, far more than it can need; {remedy}"
+            )
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not text in UTF-8; {remedy}") from error
+    try:
+        found = json.loads(text, parse_constant=_refuse, parse_int=_integer, parse_float=_number)
+        _check(found)
+    except RecursionError:
+        # Not chained: it would keep every frame.
+        raise InputError(f"{path} is nested too deeply; {remedy}") from None
+    except ValueError as error:
+        raise InputError(f"{path} is not valid JSON ({error}); {remedy}") from error
+    return found
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not a number")
+
+
+def _integer(text: str) -> int:
+    if len(text) > 20 or abs(found := int(text)) >= _MOST:
+        raise ValueError(f"{text[:20]}… is too large a number")
+    return found
+
+
+def _number(text: str) -> float:
+    found = float(text)
+    if abs(found) >= _MOST:
+        raise ValueError(f"{text[:20]} is too large a number")
+    return found
+
+
+def _check(found: Any) -> None:
+    """Raise ValueError for text that cannot be written again, RecursionError for depth."""
+    level = [found]
+    for _ in range(_DEEPEST):
+        below: list[Any] = []
+        for one in level:
+            if isinstance(one, dict):
+                below += one
+                below += one.values()
+            elif isinstance(one, list):
+                below += one
+            elif isinstance(one, str) and not one.isascii():
+                # Names of files may hold bytes that are not UTF-8. Any other lone surrogate is a
+                # UnicodeEncodeError, which is a ValueError.
+                one.encode(errors="surrogateescape")
+        level = below
+        if not level:
+            return
+    raise RecursionError
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace a file as a whole, so that nobody ever reads half of it."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(shown(content).encode() if isinstance(content, str) else content)
+        # mkstemp makes files for their owner only; a report is as public as its folder.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary = Path(name)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,118 @@
+"""Where to connect, with which credentials and whom to trust: found as boto3 would find it."""
+
+import os
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import botocore.session
+from botocore.exceptions import NoCredentialsError
+from botocore.httpsession import get_cert_path
+from botocore.utils import get_environ_proxies
+
+from loadtest.errors import InputError
+from loadtest.targets.aws import clients
+from loadtest.targets.aws.signed_http.signing import Signer
+
+_USUAL_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What all connections to a service have in common."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    """None where the endpoint is plain HTTP."""
+    signer: Signer
+    timeout_s: float
+    """How long an answer is waited for."""
+
+
+class FoundOnce:
+    """An endpoint that is found when it is first asked for, by one of all who ask at that moment."""
+
+    def __init__(self, find: Callable[[], Endpoint]) -> None:
+        self._find = find
+        self._lock = Lock()
+        self._found: Endpoint | None = None
+
+    def get(self) -> Endpoint:
+        """The endpoint; raises what `find` raises, and then looks again the next time."""
+        with self._lock:
+            if self._found is None:
+                self._found = self._find()
+            return self._found
+
+
+def find_endpoint(
+    client: Any, *, profile: str | None, sslrootcert: str | None, timeout_s: float
+) -> Endpoint:
+    """Where this boto3 client goes; nothing is contacted, but for credentials.
+
+    `sslrootcert` is as `aws.authorities` takes it.
+    Raises InputError, or one of `aws.ERRORS`.
+    """
+    # The client's own, which knows the Region to take a role in, and asks once for both.
+    credentials = clients.session(profile).get_credentials()
+    if credentials is None:
+        raise NoCredentialsError
+    url = str(client.meta.endpoint_url)
+    parts = urlsplit(url)
+    port = _port(parts)
+    if get_environ_proxies(url).get(parts.scheme):
+        raise clients.BehindProxy(host=parts.hostname)
+    return Endpoint(
+        host=parts.hostname or "",
+        port=port,
+        tls=_trusting(sslrootcert, profile) if parts.scheme == "https" else None,
+        signer=Signer(
+            credentials,
+            service=client.meta.service_model.signing_name,
+            region=client.meta.region_name,
+            host=host_header(parts),
+            base=parts.path.rstrip("/"),
+        ),
+        timeout_s=timeout_s,
+    )
+
+
+def host_header(parts: SplitResult) -> str:
+    """The Host header for an endpoint's URL: with its port unless that is the scheme's own."""
+    host = parts.hostname or ""
+    if ":" in host:
+        host = f"[{host}]"
+    port = _port(parts)
+    return host if port == _USUAL_PORTS[parts.scheme] else f"{host}:{port}"
+
+
+def _port(parts: SplitResult) -> int:
+    try:
+        return parts.port or _USUAL_PORTS[parts.scheme]
+    except (ValueError, KeyError):
+        # Not quoted: who puts a password there would find it in a log.
+        raise InputError(
+            f"there is no HTTP endpoint at {parts.scheme}://{parts.hostname}; give one as "
+            "http://host:port or https://host:port"
+        ) from None
+
+
+def _trusting(sslrootcert: str | None, profile: str | None) -> ssl.SSLContext:
+    session = botocore.session.Session(profile=profile)
+    asked = (
+        ("--sslrootcert", clients.authorities(sslrootcert)),
+        ("AWS_CA_BUNDLE or ca_bundle", session.get_config_variable("ca_bundle")),
+        ("REQUESTS_CA_BUNDLE", os.environ.get("REQUESTS_CA_BUNDLE")),
+    )
+    for where, file in asked:
+        if file:
+            try:
+                return ssl.create_default_context(cafile=file)
+            except OSError as error:
+                why = "it holds none" if isinstance(error, ssl.SSLError) else error.strerror
+                raise InputError(f"{where}: no certificates can be read from {file}: {why}") from None
+    return ssl.create_default_context(cafile=get_cert_path(True))

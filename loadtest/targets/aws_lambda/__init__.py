@@ -1,0 +1,1 @@
+"""A Lambda function in front of a database."""

@@ -1,0 +1,213 @@
+"""What every target offers, whatever it speaks: sessions, limits, and a description of itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from enum import StrEnum
+from math import nan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+
+from loadtest.errors import TargetError, printable
+from loadtest.errors.messages import one_line, without
+from loadtest.record import in_use as going_on
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from loadtest.targets.base.dialect import Statement
+    from loadtest.targets.base.invariant import Invariant, Standing
+
+
+class Language(StrEnum):
+    """What a target's sessions understand; a scenario says its transaction in each that it can."""
+
+    SQL = "sql"  # statement by statement: `sql.SqlSession`
+    ITEMS = "items"  # a whole transaction over items in one request: `items.ItemSession`
+    CALLS = "calls"  # a function that does the transaction where it runs: `calls.CallSession`
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """One `--target [NAME=]URL`, taken apart but not yet opened."""
+
+    name: str
+    family: str
+    url: str = field(repr=False)
+    """What the user typed behind the name, without the options that every family has (`weight`);
+    may hold a password and never leaves the process."""
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The part after `?`; may hold a password too."""
+    shown: str = ""
+    """The URL without secrets, for files, logs and reports."""
+    secrets: Sequence[str] = field(default=(), repr=False)
+    """What is left out in `shown`."""
+    weight: float = 1.0
+    """This target's share of the users, in proportion to the other targets' weights."""
+    sslrootcert: str | None = None
+    """The file of certificate authorities to trust, where the URL names none itself."""
+
+    def without_secrets(self, text: str) -> str:
+        """What a server or a library said of this target, without what it may quote of it."""
+        return one_line(without(text, self.secrets))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a target allows; None where there is no such limit, or nobody knows it."""
+
+    connections_per_s: float | None = None
+    """New connections a second, once `connection_burst` is used up."""
+    connection_burst: int = 0
+    session_age_s: float | None = None
+    """The target closes a session of this age; sessions are replaced before."""
+    batch_rows: int | None = None
+    """Rows that a loading transaction may write."""
+
+
+class Remote(NamedTuple):
+    """What the other side said of an attempt; absent is −1 or NaN, and stays absent in the record."""
+
+    duration_ns: int = -1
+    """The time that a function took by its own clock."""
+    retries: int = -1
+    """How often a function tried again by itself."""
+    read_units: float = nan
+    write_units: float = nan
+    """Capacity that a service charged for."""
+
+
+ABSENT = Remote()
+"""Where the other side says nothing of itself."""
+
+
+class StatementFailed(Exception):  # noqa: N818 - a name of the field, not a bug in the program
+    """The target answered an error, or the connection broke; `attempt.outcome_of` says what it means.
+
+    `sqlstate` is "" where the target gave none (a broken connection); what does not speak SQL gives
+    the SQLSTATE that means the same. `message` is the target's own first line, in which control
+    characters are escapes, and is never used to decide anything but the code in brackets. `final`
+    forbids another attempt whatever the policy.
+    """
+
+    __slots__ = ("commit_sent", "connected", "final", "message", "sqlstate")
+
+    def __init__(
+        self, sqlstate: str, message: str, *, commit_sent: bool, connected: bool, final: bool = False
+    ) -> None:
+        message = printable(message)
+        super().__init__(f"{sqlstate or 'connection lost'}: {message}")
+        self.sqlstate = sqlstate
+        self.message = message
+        self.commit_sent = commit_sent
+        self.connected = connected
+        self.final = final
+
+
+class Session(Protocol):
+    """What one user works through, that notes when things happened.
+
+    All times are `time.monotonic_ns()`. They belong to the current attempt: `first_sent_ns` and
+    `first_answered_ns` (the first statement), `commit_sent_ns` (0 while COMMIT has not been sent,
+    and where nobody can tell), `ended_ns` (the last answer).
+    """
+
+    first_sent_ns: int
+    first_answered_ns: int
+    commit_sent_ns: int
+    ended_ns: int
+    closed: bool
+    remote: Remote
+    """What the other side said of the attempt; ABSENT for most."""
+
+    def rollback(self) -> None:
+        """Give the transaction up; never raises, the session is usable or closed afterwards."""
+
+    def close(self) -> None:
+        """Close it; never raises."""
+
+
+class Target(ABC):
+    """One endpoint with a name."""
+
+    family: ClassVar[str]
+    language: ClassVar[Language]
+    errors: ClassVar[tuple[type[Exception], ...]] = ()
+    """What its driver raises; `explain` makes a line for the user of it."""
+
+    def __init__(self, spec: TargetSpec) -> None:
+        self.spec = spec
+        self.name = spec.name
+
+    @property
+    def limits(self) -> Limits:
+        """What the target allows."""
+        return Limits()
+
+    @property
+    def called(self) -> str:
+        """Name and address without secrets, to begin an error with."""
+        return f"target {self.name} ({self.spec.shown})"
+
+    @abstractmethod
+    def start(self) -> None:
+        """Make sure the target answers; raises TargetError with the cause and the remedy."""
+
+    def warm(self) -> None:
+        """Have ready what all sessions of this process share, without a connection of its own.
+
+        It is called before the first user of a process starts, who would keep the others waiting.
+        May raise TargetError, InputError or one of `errors`.
+        """
+        return
+
+    @abstractmethod
+    def open_session(self, statements: Sequence[Statement]) -> Session:
+        """A session for one user; raises StatementFailed.
+
+        `statements` are prepared where the target speaks SQL, and are empty where it does not.
+        """
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """What a report should know: name, url, family, version, regime, isolation, durable, …"""
+
+    @abstractmethod
+    def check(self, invariant: Invariant) -> Standing:
+        """Where the invariant stands now; raises TargetError or one of `errors`."""
+
+    @abstractmethod
+    def explain(self, error: Exception) -> TargetError:
+        """One line for what the driver raised: the target, the cause, the remedy; no secret."""
+
+    def settle(self, table: str) -> None:  # noqa: ARG002 - for those who override
+        """What the target wants done before a run, so that it does not happen in the middle of it."""
+        return
+
+    def rehearse(
+        self,
+        statements: Sequence[Statement],  # noqa: ARG002
+        attempt: Callable[[Any], object],  # noqa: ARG002
+    ) -> None:
+        """Try an attempt without any effect, so that what would fail in all is said before the load.
+
+        Raises TargetError. A target where nothing can be tried without effect checks what it can.
+        """
+        return
+
+    def place(self) -> str:
+        """Which server this is, to tell whether two targets share its limits; by default its name."""
+        return self.name
+
+    def notes_folder(self) -> Path:
+        """Where it is noted, on this machine, which runs go on with its data; may ask the target."""
+        return going_on.folder_for(self.place())
+
+    def in_use(self, tables: Sequence[str]) -> list[str]:  # noqa: ARG002
+        """What goes on with its data and these tables, in words; empty where nothing is known to."""
+        return going_on.noted_in(self.notes_folder())
+
+    def connection_limit(self) -> int | None:
+        """How many connections are free for users, or None where nobody can say."""
+        return None

@@ -1,0 +1,1 @@
+"""The embedded server: its folder, its processes, its life."""

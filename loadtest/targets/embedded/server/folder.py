@@ -1,0 +1,174 @@
+"""The data folder: what it holds, whose it is, and who may change it now.
+
+It holds
+
+    occbench.lock   says whose folder it is; locked by the command that is changing it
+    postgresql/     PostgreSQL's own data folder
+    server.lock     locked as long as any process of the server lives
+    server.conf     the settings, written at every start and included by PostgreSQL's
+    server.log      what the server said since its last start; server.log.1 the start before
+    socket/         where it listens, unless the path is too long for a socket
+    going-on/       a locked file for each run on it (`loadtest/record/in_use.py`)
+    programs-…/     PostgreSQL's programs, only where its user cannot reach the installed ones
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+
+import platformdirs
+
+from loadtest.errors import InputError, TargetError
+from loadtest.process.file_lock import try_lock
+from loadtest.targets.embedded.server.system_user import SystemUser, name_of, server_user
+from loadtest.targets.embedded.server.waiting import LOCK_SECONDS, comes_true
+
+_LOCK = "occbench.lock"
+_OWN_TEXT = (
+    "This folder belongs to occbench and holds the database that comes with it.\n"
+    "`occbench db stop` stops the server; after that the folder can be deleted.\n"
+)
+
+
+def default_data_folder() -> Path:
+    """Where the database lives unless a target says otherwise: `OCCBENCH_DATA`, or the user's data.
+
+    For root it is a folder that the unprivileged user the server then runs as can reach.
+    """
+    if chosen := os.environ.get("OCCBENCH_DATA"):
+        return Path(chosen)
+    if os.geteuid() == 0:
+        return Path("/var/lib/occbench")
+    try:
+        return platformdirs.user_data_path("occbench")
+    except RuntimeError:
+        raise InputError(
+            f"user {name_of(os.geteuid())} has no home folder for the database: neither HOME nor "
+            "/etc/passwd names one; give a data folder in OCCBENCH_DATA or as "
+            "--target embedded?data=FOLDER"
+        ) from None
+
+
+class DataFolder:
+    """A folder that is occbench's, or may become so; making this object touches nothing."""
+
+    def __init__(self, chosen: Path) -> None:
+        # A new line would shift the lines of postmaster.pid, which is read in postmaster.py.
+        if not str(chosen).isprintable():
+            raise InputError(
+                f"data folder {str(chosen)!r} has a control character in its name; "
+                "give one of printable characters"
+            )
+        # Without links, as the kernel names the folder a process works in (`works_in`).
+        try:
+            self.path = chosen.expanduser().resolve()
+        except RuntimeError:
+            raise InputError(f"data folder {chosen}: there is no such user; give another") from None
+        self.pgdata = self.path / "postgresql"
+        self.unfinished = self.path / "postgresql.new"
+        self.doomed = self.path / "postgresql.old"
+        self.alive = self.path / "server.lock"
+        self.settings = self.path / "server.conf"
+        self.log = self.path / "server.log"
+
+    @cached_property
+    def user(self) -> SystemUser:
+        """Who the server runs as, and whose PostgreSQL's own data is."""
+        return server_user()
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether an occbench command has made it its own, be it another user's."""
+        return (self.path / _LOCK).is_file()
+
+    @contextmanager
+    def locked(self) -> Iterator[int]:
+        """Make the folder ours if it is new, and keep other commands out of it.
+
+        What the system refuses meanwhile is raised as an error that names the folder.
+        """
+        try:
+            self._claim()
+            with lock_file(self.path / _LOCK) as lock:
+                self._wait_for(lock)
+                made = os.fstat(lock)
+                if made.st_uid != os.geteuid():
+                    raise self.belongs_to(made.st_uid)
+                if not made.st_size:
+                    os.write(lock, _OWN_TEXT.encode())
+                yield lock
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def belongs_to(self, uid: int) -> InputError:
+        """The error to raise where the folder, or the data in it, is another user's."""
+        return InputError(
+            f"data folder {self.path} belongs to user {name_of(uid)}; run occbench as that "
+            "user or give another folder"
+        )
+
+    def _claim(self) -> None:
+        """Make sure that the folder is there and is ours, or empty and may become ours."""
+        folder = self.path
+        if self.user.switched:
+            there = [f for f in (*reversed(folder.parents), folder) if f.is_dir()]
+            if blocked := self.user.first_unreachable(there):
+                raise InputError(
+                    f"data folder {folder}: the database runs as user {self.user.name} when "
+                    f"occbench runs as root, and that user may not enter {blocked}; give a folder "
+                    "that every user can reach, such as /var/lib/occbench"
+                )
+        missing = [f for f in (folder, *folder.parents) if not f.exists()]
+        for new in reversed(missing):
+            # Two commands may be here at once. Modes by chmod: the umask is not asked.
+            with suppress(FileExistsError):
+                new.mkdir()
+                if self.user.switched:
+                    new.chmod(0o755)
+                elif new == folder:
+                    new.chmod(0o700)
+        names = {entry.name for entry in folder.iterdir()}
+        if names and _LOCK not in names:
+            held = "a PostgreSQL data folder" if "PG_VERSION" in names else "other files"
+            raise InputError(
+                f"data folder {folder} holds {held} that occbench did not make and will not touch; "
+                "give a new or an empty folder"
+            )
+
+    def _wait_for(self, lock: int) -> None:
+        if not comes_true(lambda: try_lock(lock), LOCK_SECONDS):
+            raise TargetError(
+                f"another occbench command has been working on {self.path} for "
+                f"{LOCK_SECONDS:.0f} seconds; end it and try again"
+            )
+
+    def _unusable(self, error: OSError) -> InputError | TargetError:
+        folder = self.path
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            return TargetError(f"data folder {folder}: the disk is full; free at least 1 GB")
+        reasons = {
+            errno.EEXIST: "is a file",
+            errno.ENOTDIR: "is, or lies under, a file",
+            errno.EACCES: f"cannot be written to by user {name_of(os.geteuid())}",
+            errno.EPERM: f"cannot be written to by user {name_of(os.geteuid())}",
+            errno.EROFS: "is on a file system that is read-only",
+        }
+        reason = reasons.get(error.errno or 0, f"cannot be used ({error.strerror or error})")
+        return InputError(
+            f"data folder {folder} {reason}; give a folder of your own, in OCCBENCH_DATA or as "
+            "--target embedded?data=FOLDER"
+        )
+
+
+@contextmanager
+def lock_file(path: Path) -> Iterator[int]:
+    """A file to lock. The lock is the kernel's: it ends with the processes that hold it."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    file = os.open(path, flags, 0o600)
+    try:
+        yield file
+    finally:
+        os.close(file)

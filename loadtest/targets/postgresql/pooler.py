@@ -1,0 +1,78 @@
+"""A pooler between the tool and the server: finding one that shares sessions between clients.
+
+In pgbouncer's transaction mode each transaction may run in another session of the server, and each
+session serves anybody: what a client leaves in it (a setting, a lock, a named statement) is the next
+one's. So nothing is left: settings and locks are of a transaction, and with `pooler=transaction`
+statements have no names.
+"""
+
+import secrets
+from collections.abc import Callable
+from contextlib import closing, suppress
+from selectors import EVENT_READ, DefaultSelector
+from time import monotonic
+
+import psycopg
+from psycopg import pq
+
+from loadtest.targets.postgresql.libpq import Connection
+
+_LOOKS = 4
+_PATIENCE_S = 3.0
+
+
+def is_there(connection: Connection) -> bool:
+    """Whether something answers for the server: not with the process that it told libpq of."""
+    try:
+        row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    except psycopg.Error:
+        if connection.closed:
+            raise
+        return False
+    return row is not None and row[0] != connection.info.backend_pid
+
+
+def shares_names(connect: Callable[[], Connection]) -> bool:
+    """Whether a named statement meets other clients, or is gone in the next transaction.
+
+    What is left of one for that is taken away again. Where nothing is found, as behind a pooler that
+    keeps sessions apart or renames the statements, named statements can be used.
+    """
+    with closing(connect()) as one:
+        if not is_there(one):
+            return False
+        name = f"occbench_{secrets.token_hex(8)}".encode()
+        if one.pgconn.prepare(name, b"SELECT 1").status != pq.ExecStatus.COMMAND_OK:
+            return True
+        for _ in range(_LOOKS):
+            with closing(connect()) as other:
+                # By a pooler that keeps sessions apart it may be kept waiting for one.
+                found = _answer(
+                    other, b"BEGIN; SELECT name FROM pg_prepared_statements WHERE name = '%s'" % name
+                )
+                if found is None:
+                    return False
+                if found.ntuples:
+                    other.pgconn.exec_(b"DEALLOCATE %s; COMMIT" % name)
+                    return True
+                with suppress(psycopg.Error):
+                    other.rollback()
+        return one.pgconn.exec_prepared(name, None).status != pq.ExecStatus.TUPLES_OK
+
+
+def _answer(connection: Connection, query: bytes) -> pq.abc.PGresult | None:
+    """The last result of these statements; None where it does not come for a while."""
+    pgconn, last = connection.pgconn, None
+    deadline = monotonic() + _PATIENCE_S
+    pgconn.send_query(query)
+    with DefaultSelector() as selector:
+        selector.register(pgconn.socket, EVENT_READ)
+        while True:
+            while pgconn.is_busy():
+                if not selector.select(deadline - monotonic()) and monotonic() >= deadline:
+                    return None
+                pgconn.consume_input()
+            result = pgconn.get_result()
+            if result is None:
+                return last
+            last = result

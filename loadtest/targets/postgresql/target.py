@@ -1,0 +1,365 @@
+"""PostgreSQL: any server that libpq reaches, and the base of everything that speaks its protocol."""
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from loadtest.errors import InputError, TargetError
+from loadtest.errors.messages import quoted
+from loadtest.targets.base.dialect import Dialect, Statement
+from loadtest.targets.base.sql import SqlSession, SqlTarget
+from loadtest.targets.base.target import StatementFailed, TargetSpec
+from loadtest.targets.postgresql import libpq, pooler, trust
+from loadtest.targets.postgresql.errors import REMEDIES, cause_of, reason
+from loadtest.targets.url import said_option, without_options, without_quotes
+
+# A server that is being asked for hundreds of sessions at once takes its time.
+_CONNECT_S, _CONNECT_SESSION_S = 10, 30
+_SCHEME = re.compile(r"^[a-z]+(?:://)?")
+_RDS_HOST = re.compile(r"\.([a-z0-9-]+)\.rds\.amazonaws\.com(?:\.cn)?$")
+_WEAK_TLS = frozenset({"disable", "allow", "prefer"})
+
+# Of other users' sessions an ordinary user does not see which kind they are, only whose.
+_ROOM = """
+WITH clients AS (
+  SELECT datname, usename FROM pg_stat_activity
+  WHERE pid <> pg_backend_pid() AND datname IS NOT NULL AND usename IS NOT NULL
+    AND coalesce(backend_type, 'client backend') = 'client backend'
+)
+SELECT pg_backend_pid(),
+       least(
+         current_setting('max_connections')::int
+           - current_setting('superuser_reserved_connections')::int
+           - coalesce(current_setting('reserved_connections', true), '0')::int
+           - (SELECT count(*) FROM clients),
+         CASE WHEN datconnlimit >= 0 AND NOT rolsuper
+           THEN datconnlimit - (SELECT count(*) FROM clients WHERE datname = current_database()) END,
+         CASE WHEN rolconnlimit >= 0 AND NOT rolsuper
+           THEN rolconnlimit - (SELECT count(*) FROM clients WHERE usename = current_user) END
+       )
+FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()
+"""
+
+
+_WRITERS = """
+SELECT count(*) FROM pg_locks
+WHERE relation = to_regclass('{}') AND mode = 'RowExclusiveLock' AND granted
+  AND pid <> pg_backend_pid()
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+_LOOKS, _BETWEEN_S, _MOMENT_S = 5, 0.03, 0.3
+
+
+class PostgresTarget(SqlTarget):
+    """A server named by a libpq URL; libpq's environment variables and files hold as usual.
+
+    The URL goes to libpq as it is, without the options that are the tool's own: `isolation`, `pooler`,
+    and `iam`, `region` and `profile` for Aurora and RDS.
+    """
+
+    family: ClassVar[str] = "postgresql"
+    errors: ClassVar[tuple[type[Exception], ...]] = (psycopg.Error,)
+    own_options: ClassVar[tuple[str, ...]] = ("isolation", "pooler", "iam", "region", "profile")
+    """What is taken out of the URL before libpq reads it."""
+    isolations: ClassVar[tuple[str, ...]] = ("repeatable-read", "serializable", "read-committed")
+    """What `?isolation=` may be; the first holds where it is not given."""
+    default_port: ClassVar[str | None] = None
+    """Where this family's servers listen, if not where PostgreSQL's do."""
+    waits: str = "locking"
+    """Whether a statement waits for another transaction's row (`locking`) or COMMIT decides."""
+    remedies: ClassVar[Mapping[str, str]] = REMEDIES
+    """What helps against an error; see `postgresql_errors.REMEDIES`."""
+
+    def __init__(self, spec: TargetSpec) -> None:
+        super().__init__(spec)
+        self.dialect = self.make_dialect()
+        self._isolate(spec.options.get("isolation", self.isolations[0]))
+        self._may_be_pooled = "pooler" in self.own_options
+        self._pooled = self._may_be_pooled and self._read_pooler()
+        self._rds = self._read_iam()
+
+    def make_dialect(self) -> Dialect:
+        """How this family says things."""
+        return Dialect()
+
+    def url(self) -> str:
+        """What libpq is to read; whatever the family is called, libpq knows it as PostgreSQL."""
+        return _SCHEME.sub("postgresql://", without_options(self.spec.url, self.own_options), count=1)
+
+    def conninfo(self) -> str:
+        """The libpq connection string of a new load session."""
+        return self._authorized(self._settled(_CONNECT_SESSION_S))
+
+    def admin_conninfo(self) -> str:
+        """The libpq connection string for schema, loading and checks."""
+        return self._authorized(self._settled(_CONNECT_S))
+
+    def explain(self, error: Exception) -> TargetError:
+        """One line: the server's answer, and what to look at."""
+        state = error.sqlstate if isinstance(error, psycopg.Error) else None
+        return self._told(state or "", str(error))
+
+    def explain_failed(self, failure: StatementFailed) -> TargetError:
+        """One line for what a session raised."""
+        return self._told(failure.sqlstate, failure.message)
+
+    def _told(self, sqlstate: str, message: str) -> TargetError:
+        unnamed = not (
+            urlsplit(self.spec.url).hostname or {"host", "hostaddr"} & set(self.spec.options)
+        )
+        verb, cause, remedy = reason(sqlstate, message, self.remedies, address=unnamed)
+        return TargetError(f"{self.called} {verb}: {self.spec.without_secrets(cause)}; {remedy}")
+
+    def start(self) -> None:
+        """Connect once, so that a wrong host, password or certificate shows before any load."""
+        self.connect().close()
+
+    def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """A plain blocking connection in autocommit."""
+        conninfo = self.admin_conninfo()
+        try:
+            return self.open_connection(conninfo)
+        except psycopg.ProgrammingError as error:
+            raise self._unreadable(error) from None
+        except psycopg.Error as error:
+            raise self.explain(error) from None
+
+    def open_connection(self, conninfo: str) -> libpq.Connection:
+        """How every connection of this family is opened; raises psycopg.Error."""
+        return libpq.connect(conninfo)
+
+    def heard(self) -> dict[str, list[str]]:
+        """The names of libpq's environment variables that these connections heed, if any is set."""
+        names = libpq.variables(self.admin_conninfo())
+        return {"libpq_variables": names} if names else {}
+
+    def warm(self) -> None:
+        """Sign a first token, where there are any."""
+        self.conninfo()
+
+    def open_session(self, statements: Sequence[Statement]) -> SqlSession:
+        """A session for one user on a connection of its own."""
+        # Imported here because it needs gevent, which loading and reporting do without.
+        from loadtest.targets.postgresql.session import PostgresSession, UnnamedSession
+
+        try:
+            conninfo = self.conninfo()
+        except TargetError as error:
+            # No token, as when a role's credentials ran out: like a password that is refused.
+            raise StatementFailed("28000", str(error), commit_sent=False, connected=False) from None
+        kind = UnnamedSession if self._pooled else PostgresSession
+        return kind(conninfo, self.dialect, statements, self.open_connection)
+
+    def rehearse(
+        self, statements: Sequence[Statement], attempt: Callable[[SqlSession], object]
+    ) -> None:
+        """Run one attempt that ends in ROLLBACK, where sessions can hold named statements."""
+        if self._may_be_pooled and not self._pooled and pooler.shares_names(self.connect):
+            raise InputError(
+                f"{self.called}: the pooler in front of it gives a session to other clients between "
+                "transactions and cannot hold named statements; add pooler=transaction to the URL, or "
+                "let it hold them (pgbouncer from 1.21 on: max_prepared_statements)"
+            )
+        super().rehearse(statements, attempt)
+
+    def describe(self) -> dict[str, Any]:
+        """What a report should know of this server; what it does not tell is absent."""
+        with self.connect() as connection:
+            told = {
+                "name": self.name,
+                "url": self.spec.shown,
+                "family": self.family,
+                "version": self.version(connection),
+                "regime": self.waits,
+                "isolation": self.isolation_in_force(connection),
+                "commit_delay_ms": 0.0,
+                **({"pooler": "transaction"} if self._pooled else {}),
+                **self.heard(),
+            }
+            durable = self.durable(connection)
+        return told if durable is None else {**told, "durable": durable}
+
+    def durable(self, connection: psycopg.Connection[tuple[Any, ...]]) -> bool | None:
+        """Whether what is committed outlives a crash; None where the server does not say."""
+        row = ask(
+            connection,
+            "SELECT current_setting('fsync', true), current_setting('synchronous_commit', true)",
+        )
+        return "off" not in row if row else None
+
+    def version(self, connection: psycopg.Connection[tuple[Any, ...]]) -> str:
+        """The server's version in its product's own numbers."""
+        # Sent by everything that speaks the protocol when it lets a client in.
+        return (connection.info.parameter_status("server_version") or "unknown").split()[0]
+
+    def isolation_in_force(self, connection: psycopg.Connection[tuple[Any, ...]]) -> str:
+        """What the server says it gives to a transaction that begins as this run's do."""
+        try:
+            connection.execute(self.dialect.begin.encode())
+            row = ask(connection, "SHOW TRANSACTION ISOLATION LEVEL")
+        finally:
+            connection.rollback()
+        return str(row[0]).lower() if row else self.dialect.isolation
+
+    def place(self) -> str:
+        """Which server process this is, whatever name it is reached by; else its address."""
+        with self.connect() as connection:
+            row = ask(connection, "SELECT extract(epoch FROM pg_postmaster_start_time())::text")
+            return f"started {row[0]}" if row else f"{connection.info.host}:{connection.info.port}"
+
+    def in_use(self, tables: Sequence[str]) -> list[str]:
+        """The runs of this machine; else whether other sessions write to the tables."""
+        noted = super().in_use(tables)
+        # Where there are no advisory locks there is nothing that could tell of any.
+        if noted or not tables or not self.dialect.advisory_locks:
+            return noted
+        with self.connect() as connection:
+            return [f"others write to {one}" for one in tables if _is_written_to(connection, one)]
+
+    def connection_limit(self) -> int | None:
+        """How many connections the server, the database and the role have left for this user.
+
+        None behind a pooler, which has limits of its own that it tells nobody.
+        """
+        with self.connect() as connection:
+            row = ask(connection, _ROOM)
+            # A pooler answers for its servers, and not with the process that it told libpq of.
+            if row is None or row[0] != connection.info.backend_pid:
+                return None
+            return max(int(row[1]), 0)
+
+    # Options
+
+    def _isolate(self, level: str) -> None:
+        if level not in self.isolations:
+            raise InputError(
+                f"target {self.spec.shown}: {said_option(self.spec, 'isolation')} is none of "
+                f"{', '.join(self.isolations)}"
+            )
+        self.dialect.isolation = level.replace("-", " ")
+        self.dialect.begin = f"BEGIN ISOLATION LEVEL {self.dialect.isolation.upper()}"
+
+    def _read_pooler(self) -> bool:
+        """Whether a pooler is said to share sessions between clients, a transaction each."""
+        mode = self.spec.options.get("pooler")
+        if mode not in (None, "transaction"):
+            raise InputError(
+                f"target {self.spec.shown}: pooler={mode} is not known; there is pooler=transaction, "
+                "for a pooler that cannot hold named statements"
+            )
+        return mode is not None
+
+    def _read_iam(self) -> bool:
+        """Whether passwords are IAM tokens; refuses options that would be without effect."""
+        if self.family != PostgresTarget.family:
+            return False
+        iam = self.spec.options.get("iam")
+        if iam not in (None, "rds"):
+            raise InputError(
+                f"target {self.spec.shown}: {said_option(self.spec, 'iam')} is not known; there is "
+                "iam=rds, for Aurora PostgreSQL and RDS"
+            )
+        for option in ("region", "profile"):
+            if option in self.spec.options and iam is None:
+                raise InputError(f"target {self.spec.shown}: {option}= belongs to iam=rds only")
+        return iam is not None
+
+    # Connection strings
+
+    def _settled(self, connect_s: int) -> str:
+        """The connection string with what is to hold where the user says nothing."""
+        url = self.url()
+        try:
+            named = libpq.named(url)
+            defaults = self._defaults(named, connect_s)
+            if {**defaults, **named}.get("sslrootcert") == "system":
+                trust.find_system_roots()
+            return libpq.with_defaults(url, named, defaults)
+        except psycopg.ProgrammingError as error:
+            raise self._unreadable(error) from None
+
+    def _defaults(self, named: Mapping[str, str], connect_s: int) -> dict[str, str]:
+        defaults = {} if self.default_port is None else {"port": self.default_port}
+        if "service" not in named:  # which may name it, out of sight
+            defaults["connect_timeout"] = str(connect_s)
+            defaults.update(libpq.PATIENCE)
+        root = self.spec.sslrootcert
+        if root is not None and "sslrootcert" not in named:
+            # Who names an authority wants the server's certificate checked against it.
+            defaults.update(sslrootcert=root, sslmode="verify-full")
+        elif self._rds:
+            defaults["sslmode"] = "verify-full" if "sslrootcert" in named else "require"
+        return defaults
+
+    def _unreadable(self, error: psycopg.Error) -> InputError:
+        said = without_quotes(self.spec, cause_of(str(error)))
+        return InputError(
+            f"{self.called}: {said}; give it as in postgresql://user@host:5432/database?option=value"
+        )
+
+    def _authorized(self, conninfo: str) -> str:
+        return make_conninfo(conninfo, password=self._rds_token(conninfo)) if self._rds else conninfo
+
+    def _rds_token(self, conninfo: str) -> str:
+        """A fresh password; raises InputError, and TargetError where there are no credentials."""
+        # Imported here: boto3 takes a third of a second, and few need it.
+        from loadtest.targets.aws import clients
+
+        named = libpq.named(conninfo)
+        host, user = named.get("host", ""), named.get("user", "")
+        if named.get("sslmode") in _WEAK_TLS:
+            raise InputError(
+                f"{self.called}: iam=rds needs TLS; take sslmode={named['sslmode']} out, or give "
+                "sslmode=verify-full and sslrootcert="
+            )
+        port = named.get("port") or "5432"
+        if not port.isdecimal() or "," in host:
+            raise InputError(f"{self.called}: iam=rds needs one host and one port; a token is for both")
+        found = _RDS_HOST.search(host)
+        region = self.spec.options.get("region") or (found and found[1])
+        if not region:
+            raise InputError(
+                f"{self.called}: no Region can be read from the host {quoted(host)}; give &region="
+            )
+        try:
+            return clients.rds_token(host, int(port), user, region, self.spec.options.get("profile"))
+        except clients.ERRORS as error:
+            cause, remedy = clients.explain(error)
+            raise TargetError(f"{self.called}: {cause}; {remedy}") from None
+
+
+def _is_written_to(connection: libpq.Connection, table: str) -> bool:
+    """Whether others have transactions open that write to the table, now and a moment later.
+
+    What a killed command left is gone by then.
+    """
+    query = _WRITERS.format(table)
+    for look in range(2):
+        if not any(_is_seen(connection, query) for _ in range(_LOOKS)):
+            return False
+        if not look:
+            time.sleep(_MOMENT_S)
+    return True
+
+
+def _is_seen(connection: libpq.Connection, query: str) -> bool:
+    row = ask(connection, query)
+    seen = row is not None and row[0] > 0
+    if not seen:
+        time.sleep(_BETWEEN_S)
+    return seen
+
+
+def ask(connection: psycopg.Connection[tuple[Any, ...]], query: str) -> tuple[Any, ...] | None:
+    """The first row of an answer; None where the server does not know what is asked."""
+    try:
+        return connection.execute(query.encode()).fetchone()
+    except psycopg.Error:
+        if connection.closed:
+            raise
+        return None

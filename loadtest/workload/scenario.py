@@ -1,0 +1,96 @@
+"""What a scenario is made of."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from loadtest.errors import InputError
+from loadtest.targets.base.calls import CallSession
+from loadtest.targets.base.dialect import Dialect, Statement
+from loadtest.targets.base.invariant import Invariant
+from loadtest.targets.base.items import ItemSession
+from loadtest.targets.base.sql import SqlSession
+from loadtest.targets.base.table import Table
+from loadtest.targets.base.target import Language
+from loadtest.workload.key_type import KeyType
+
+if TYPE_CHECKING:
+    # Scenarios are listed in help texts, which have no use for it.
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from loadtest.workload.access import AccessLaw
+    from loadtest.workload.keyspace import KeySpace
+
+
+class Work(NamedTuple):
+    """One transaction's worth of work, drawn once and repeated as it is on every attempt."""
+
+    accounts: tuple[int, ...]
+    """The account numbers that it touches."""
+    parameters: tuple[bytes, ...]
+    """What the scenario's statements need, encoded for the wire."""
+
+
+Operation = Callable[[Any, KeyType, Work], bool]
+"""One attempt on a session of the right language; True: committed, False: refused."""
+
+
+class Scenario(ABC):
+    """A workload; see `transfer.py` for one to copy."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+
+    @abstractmethod
+    def table(self, key_type: KeyType) -> Table:
+        """The table that holds the accounts of this key type."""
+
+    @abstractmethod
+    def first_rows(
+        self, numbers: NDArray[np.int64], keys: NDArray[np.void], balance: int
+    ) -> Mapping[str, NDArray[np.void] | int]:
+        """The first contents of these accounts: column name → an array, or one value for all."""
+
+    @abstractmethod
+    def statements(self, dialect: Dialect, key_types: Sequence[KeyType]) -> list[Statement]:
+        """Every statement of the transaction, for each key type."""
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator, law: AccessLaw, keys: KeySpace, size: int) -> list[Work]:
+        """The next `size` transactions of one user; the same generator state gives the same work."""
+
+    @abstractmethod
+    def run(self, session: SqlSession, key_type: KeyType, work: Work) -> bool:
+        """One attempt, BEGIN to COMMIT. True: committed; False: refused by the scenario's own rule.
+
+        Whatever the target answers instead comes as the session's StatementFailed.
+        """
+
+    def run_items(self, session: ItemSession, key_type: KeyType, work: Work) -> bool:
+        """The same for a target that takes a transaction over items in one request."""
+        raise NotImplementedError
+
+    def run_call(self, session: CallSession, key_type: KeyType, work: Work) -> bool:
+        """The same for a target that does the transaction itself when it is called."""
+        raise NotImplementedError
+
+    def operation(self, language: Language) -> Operation:
+        """One attempt as a target of this language takes it.
+
+        Raises InputError where the scenario cannot be said in the language.
+        """
+        name = _OPERATIONS[language]
+        if getattr(type(self), name) is getattr(Scenario, name):
+            raise InputError(f"scenario {self.name} cannot run on a target that takes {language}")
+        operation: Operation = getattr(self, name)
+        return operation
+
+    @abstractmethod
+    def invariant(self, key_type: KeyType) -> Invariant:
+        """What must hold for the table of this key type."""
+
+
+_OPERATIONS = {Language.SQL: "run", Language.ITEMS: "run_items", Language.CALLS: "run_call"}

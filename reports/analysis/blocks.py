@@ -1,0 +1,179 @@
+"""When each block was measured, and for which key type.
+
+With several key types a run alternates them in blocks; with one, its measured time is cut into
+blocks just the same, or is a single one.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loadtest.workload.blocks import key_of_block
+from reports.analysis.reading.load import Attempts
+from reports.analysis.reading.run_file import Run
+
+_SLIVER = 1e-6
+"""A last block shorter than this share of a block comes of rounding."""
+_MOST_BLOCKS = 1_000_000
+_EARLY_SHARE = 0.1
+"""A start that lies so much of a block, and `_EARLY_NS`, before its block is of another schedule."""
+_EARLY_NS = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """The blocks of the measured time, in order.
+
+    `numbers`, `starts_ns`, `ends_ns` have one element a block; `present[b, k]` says whether
+    block b belongs to key type k (a code), or shows attempts of it; `index[n]` is the place of
+    block number n.
+    """
+
+    numbers: NDArray[np.int64]
+    starts_ns: NDArray[np.int64]
+    ends_ns: NDArray[np.int64]
+    present: NDArray[np.bool_]
+    index: NDArray[np.int64]
+
+    @property
+    def from_ns(self) -> int:
+        """When measuring began."""
+        return int(self.starts_ns[0])
+
+    @property
+    def until_ns(self) -> int:
+        """When measuring ended."""
+        return int(self.ends_ns[-1])
+
+    @property
+    def seconds(self) -> NDArray[np.float64]:
+        """The length of each block."""
+        return np.asarray((self.ends_ns - self.starts_ns) / 1e9, np.float64)
+
+    @property
+    def duration_s(self) -> float:
+        """The measured time."""
+        return float(self.seconds.sum())
+
+    def duration_of(self, key_type: int) -> float:
+        """The measured time of the blocks in which this key type ran."""
+        return float(self.seconds[self.present[:, key_type]].sum())
+
+    @property
+    def paired(self) -> bool:
+        """Whether every block belongs to one key type."""
+        return bool((self.present.sum(axis=1) == 1).all())
+
+
+def find_blocks(run: Run, attempts: Attempts) -> Blocks:
+    """The blocks as they were scheduled; of a record that does not say, as the attempts show them.
+
+    A scheduled block in which nothing started is one all the same: the database stood still.
+    """
+    rows = attempts.measured
+    kinds = len(attempts.key_types)
+    attempted = np.bincount(rows.block * np.int64(kinds) + rows.key_type)
+    seen = np.pad(attempted, (0, -len(attempted) % kinds)).reshape(-1, kinds) > 0
+    return _planned(run, attempts, seen) or _inferred(run, attempts, seen)
+
+
+def _end_ns(run: Run, attempts: Attempts) -> int:
+    """When measuring ended, as far as the run says; with the last attempt otherwise."""
+    end = run.measured_until_ns
+    if end is None:
+        end = int(attempts.measured.end_ns().max())
+    planned = run.planned_end_ns
+    return end if planned is None else min(end, planned)
+
+
+def _planned(run: Run, attempts: Attempts, seen: NDArray[np.bool_]) -> Blocks | None:
+    """The schedule's blocks; None where it is not known, or is not the one that the run kept."""
+    begin, keys = run.measured_from_ns, run.config.keys
+    if begin is None or not run.config.block or not keys or not set(keys) <= set(attempts.key_types):
+        return None
+    length = max(1, round(run.config.block * 1e9))
+    end = _end_ns(run, attempts)
+    if len(seen) > math.ceil((end - begin) / length):
+        # Stopped early: a process may have gone on for a moment.
+        end = min(_last_start(attempts) + 1, begin + len(seen) * length)
+    # What rounding leaves over is no block of its own.
+    size = max(len(seen), math.ceil((end - begin) / length - _SLIVER))
+    if begin + (size - 1) * length >= end or size > _MOST_BLOCKS:
+        return None
+
+    codes = np.array([attempts.key_types.index(key) for key in keys])
+    order = [key_of_block(number, len(keys), run.config.seed) for number in range(size)]
+    present = np.zeros((size, seen.shape[1]), bool)
+    present[np.arange(size), codes[order]] = True
+    starts = begin + np.arange(size, dtype=np.int64) * length
+    earliest = np.full(size, np.iinfo(np.int64).max)
+    np.minimum.at(earliest, attempts.measured.block, attempts.measured.start_ns)
+    early = starts - earliest > max(_EARLY_SHARE * length, _EARLY_NS)
+    if (seen & ~present[: len(seen)]).any() or early.any():
+        return None
+    numbers = np.arange(size, dtype=np.int64)
+    return Blocks(numbers, starts, np.append(starts[1:], end), present, numbers)
+
+
+def _last_start(attempts: Attempts) -> int:
+    """When the last transaction started; a retry is no start."""
+    rows = attempts.measured
+    return int(rows.start_ns.max(where=rows.attempt == 1, initial=0))
+
+
+def _inferred(run: Run, attempts: Attempts, seen: NDArray[np.bool_]) -> Blocks:
+    """Blocks of a record that does not say: from the first starts in each."""
+    rows = attempts.measured
+    numbers = np.flatnonzero(seen.any(axis=1)).astype(np.int64)
+    begins = rows.attempt == 1
+    # Where a file was lost, a later attempt must do.
+    begins |= (np.bincount(rows.block[begins], minlength=len(seen)) == 0)[rows.block]
+    first = np.full(len(seen), np.iinfo(np.int64).max)
+    last = np.full(len(seen), np.iinfo(np.int64).min)
+    np.minimum.at(first, rows.block[begins], rows.start_ns[begins])
+    np.maximum.at(last, rows.block[begins], rows.start_ns[begins])
+    first, last = first[numbers], last[numbers]
+
+    begin = run.measured_from_ns if run.measured_from_ns is not None else int(first[0])
+    end = max(_end_ns(run, attempts), int(last[-1]) + 1)
+
+    starts = _evenly(run, numbers, len(np.flatnonzero(seen.any(axis=0))), begin, first, last)
+    if starts is None:
+        starts = first.copy()
+        starts[0] = min(begin, first[0])
+    ends = np.append(starts[1:], end)
+    index = np.full(len(seen), -1)
+    index[numbers] = np.arange(len(numbers))
+    return Blocks(numbers, starts, ends, seen[numbers], index)
+
+
+def _evenly(
+    run: Run,
+    numbers: NDArray[np.int64],
+    key_types: int,
+    begin: int,
+    first: NDArray[np.int64],
+    last: NDArray[np.int64],
+) -> NDArray[np.int64] | None:
+    """Starts a block length apart, if the attempts fit; None where the run kept another time."""
+    for length in _lengths(run, key_types):
+        starts = begin + np.round(numbers * length * 1e9).astype(np.int64)
+        tolerance = 0.02 * length * 1e9
+        # The last block may run on: what is left of the duration is too short for one of its own.
+        if (first >= starts - tolerance).all() and (last[:-1] < starts[1:] + tolerance).all():
+            return starts
+    return None
+
+
+def _lengths(run: Run, key_types: int) -> list[float]:
+    """The block lengths, in seconds, that a run may have kept: as asked, or fitted to its time."""
+    asked, duration = run.config.block, run.config.duration
+    if not asked:
+        return []
+    found = [asked]
+    if duration:
+        groups = max(1, round(duration / (asked * key_types)))
+        found.append(duration / (groups * key_types))
+    return found

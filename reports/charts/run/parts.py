@@ -1,0 +1,108 @@
+"""Where the time of a transaction goes."""
+
+from matplotlib.patches import Patch
+
+from reports.analysis.figures import Parts
+from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, legend, thousands_axis
+from reports.charts.style import FAINT, INK, PAPER, PART_1, PART_2, PART_3, PART_4
+from reports.statistics.model import Model
+from reports.text.rounding import about, milliseconds, number
+
+_PARTS = (
+    ("statements", "statements", PART_1.sentinel, PAPER.sentinel),
+    ("commit", "COMMIT", PART_2.sentinel, INK.sentinel),
+    ("backoff", "backoff", PART_3.sentinel, INK.sentinel),
+    ("waiting", "waiting for a user", PART_4.sentinel, INK.sentinel),
+    ("other", "other", FAINT.sentinel, INK.sentinel),
+)
+_WORTH_SHOWING = 0.01
+
+
+def draw(model: Model) -> Chart | None:
+    """Mean milliseconds of a finished transaction, all its attempts together, as stacked bars."""
+    known = {k: f.parts for k, f in model.key_types.items() if f.parts is not None}
+    totals = {k: p.total for k, p in known.items()}
+    longest = max(totals.values(), default=0.0)
+    if not longest:
+        return None
+    rows = len(known)
+    figure, axes = canvas(Margins(left=64, right=70), height=110 + 62 * rows)
+    for row, (key_type, parts) in enumerate(known.items()):
+        begin = 0.0
+        for name, _, colour, text_colour in _PARTS:
+            value = getattr(parts, name) or 0.0
+            axes.barh(
+                row,
+                value,
+                0.62,
+                left=begin,
+                color=colour,
+                edgecolor=PAPER.sentinel,
+                linewidth=1.2,
+                zorder=3,
+            )
+            if value > 0.1 * longest:
+                axes.text(
+                    begin + value / 2,
+                    row,
+                    number(value),
+                    ha="center",
+                    va="center",
+                    color=text_colour,
+                    zorder=5,
+                )
+            begin += value
+        axes.text(
+            begin + 0.012 * longest,
+            row,
+            milliseconds(totals[key_type]),
+            ha="left",
+            va="center",
+            zorder=5,
+        )
+    axes.set_yticks(range(rows), list(known))
+    for tick in axes.get_yticklabels():
+        tick.set_color(INK.sentinel)
+    axes.set_ylim(rows - 0.45, -0.55)
+    axes.set_xlim(0, longest * 1.02)
+    axes.grid(visible=False, axis="y")
+    axes.grid(axis="x")
+    thousands_axis(axes.xaxis)
+    axes.set_xlabel("mean time of a transaction (ms)")
+    handles = []
+    for name, label, colour, _ in _PARTS:
+        worth = any((getattr(p, name) or 0.0) >= _WORTH_SHOWING * longest for p in known.values())
+        measured = any(getattr(p, name) is not None for p in known.values())
+        if worth or (measured and name in ("statements", "commit", "backoff")):
+            handles.append(Patch(facecolor=colour, label=label))
+    legend(figure, axes, handles)
+    return finish(figure, "parts", "Where the time goes", _reading(model), _data(known))
+
+
+def _data(known: dict[str, Parts]) -> ChartData:
+    rows = [
+        (key_type, name, getattr(parts, name))
+        for key_type, parts in known.items()
+        for name, *_ in _PARTS
+        if getattr(parts, name) is not None
+    ]
+    return ChartData(("key_type", "part", "mean_ms"), rows)
+
+
+def _reading(model: Model) -> str:
+    sentences = []
+    for key_type, f in model.key_types.items():
+        if f.parts is None:
+            continue
+        p = f.parts
+        total = p.total
+        if total <= 0:
+            continue
+        text = f"{key_type}: of {milliseconds(total)}, statements take {about(p.statements / total)}, "
+        if p.commit is not None:
+            text += f"COMMIT {about(p.commit / total)}, "
+        text += f"backoff {about(p.backoff / total)}"
+        if p.waiting > _WORTH_SHOWING * total:
+            text += f", waiting for a free user {about(p.waiting / total)}"
+        sentences.append(f"{text}.")
+    return " ".join(sentences)

@@ -1,0 +1,85 @@
+"""Reading the runs of a report of several."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from loadtest.errors import InputError
+from reports.documents.run.tables import environment, settings, target_facts
+from reports.statistics.model import Model, build_model
+from reports.statistics.overview.runs import Facts, Line, OneRun
+from reports.verdicts.run import verdicts
+
+
+def read_runs(folders: Sequence[Path]) -> list[OneRun]:
+    """Read every folder once, in the order given; one that is given twice counts once.
+
+    Raises:
+        InputError: with fewer than two runs, or if one of them is broken.
+    """
+    once = {folder.resolve(): folder for folder in reversed(folders)}
+    if len(once) < 2:
+        raise InputError("a report of several runs needs at least two of them; give their folders")
+    return [_read(folder) for folder in reversed(once.values())]
+
+
+def _read(folder: Path) -> OneRun:
+    model = build_model(folder)
+    given = dict(settings(model))
+    for name in _OF_NO_FIGURE:
+        given.pop(name, None)
+    if model.run.size is not None:
+        given["accounts"] = f"{model.run.size:,}"
+    return OneRun(
+        folder=folder,
+        run=model.run,
+        lines=tuple(_lines(model)),
+        verdicts=tuple(verdicts(model)),
+        measured_s=model.measured_s,
+        warmup_s=model.warmup_s,
+        given=_said(given),
+        found=_said(_found(model)),
+        raw=dict(model.run.settings) | {"accounts": model.run.size},
+    )
+
+
+def _said(facts: Facts) -> Facts:
+    """The facts that say something: one that is empty is as good as absent."""
+    return {name: value for name, value in facts.items() if value.strip() not in ("", "—", "–")}
+
+
+_OF_NO_FIGURE = ("label", "out", "dpu price")
+"""Options that change a run's place or words, and nothing that is measured."""
+
+
+def _lines(model: Model) -> Iterator[Line]:
+    if model.regions is None:
+        for key, figures in model.key_types.items():
+            yield Line(key, None, figures, model.series.get(key), model.curves.get(key))
+        return
+    # Over time, and as distributions, targets are kept as a whole; with one key type that is it.
+    alone = len(model.key_types) == 1
+    for (target, key), figures in model.by_target_and_key.items():
+        series = model.regions.series.get(target) if alone else None
+        yield Line(key, target, figures, series, model.regions.curves.get(target) if alone else None)
+
+
+def _found(model: Model) -> Facts:
+    """Facts of the targets, under each what it is of if they differ, then machine and versions."""
+    facts = {"simulated": "yes" if model.run.simulated else "no"}
+    by_name: dict[str, dict[str, str]] = {}
+    for target, pairs in target_facts(model):
+        for name, value in pairs:
+            if name not in _SAID_ELSEWHERE:
+                by_name.setdefault(name, {})[target] = value
+    for name, values in by_name.items():
+        alike = len(values) == len(model.run.targets) and len(set(values.values())) == 1
+        facts[name] = (
+            next(iter(values.values()))
+            if alike
+            else "; ".join(f"{target}: {value}" for target, value in values.items())
+        )
+    return facts | dict(environment(model))
+
+
+_SAID_ELSEWHERE = ("url", "host")
+"""What targets are called by, which is among the options."""

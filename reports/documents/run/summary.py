@@ -1,0 +1,230 @@
+"""`summary.json`: the figures under stable names, for CI and for other tools."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from loadtest.record.files import write_atomically
+from reports.analysis.consistency import Consistency, Probes
+from reports.analysis.figures import Figures
+from reports.analysis.percentiles import Distribution
+from reports.analysis.reading.run_file import Run
+from reports.documents.run.answer import answer
+from reports.statistics.model import Model, build_model
+from reports.statistics.paired.blocks import METRICS, Comparison
+from reports.statistics.service import Service, read_service, to_summary_part
+from reports.verdicts.run import Verdict, generator_check, schedule_kept, verdicts
+
+FORMAT = 1
+
+
+def to_summary(model: Model, service: Service | None = None) -> dict[str, Any]:
+    """The model under the names that docs/results-format.md promises."""
+    run = model.run
+    check = generator_check(model)
+    late, scheduled, never = schedule_kept(model)
+    return {
+        "format": FORMAT,
+        "label": run.label,
+        "answer": dataclasses.asdict(answer(model)),
+        "interrupted": run.interrupted,
+        "users": {"asked": run.config.users, "committed": model.committed_users},
+        "warmup_s": model.warmup_s,
+        "measured_s": model.measured_s,
+        "blocks": model.blocks,
+        "overall": _slice(model.overall),
+        "key_types": {name: _slice(figures) for name, figures in model.key_types.items()},
+        "targets": {name: _slice(figures) for name, figures in model.targets.items()},
+        "scenarios": {name: _slice(figures) for name, figures in model.scenarios.items()},
+        "targets_by_key_type": _nested(model),
+        "comparisons": [{"target": c.target, **_comparison(c)} for c in model.comparisons],
+        **_regions(model),
+        **_consistency(model.consistency),
+        "gaps": [dataclasses.asdict(gap) for gap in model.gaps],
+        "errors_by_sqlstate": [
+            {"outcome": outcome, "sqlstate": state, "attempts": attempts}
+            for (outcome, state), attempts in model.sqlstates.items()
+        ],
+        "generator": {
+            "was_limit": check.was_limit,
+            "cpu_share_max": check.cpu_share,
+            "loop_lag_p99_ms": check.lag_ms,
+            "processes": len(run.generators),
+        },
+        "pacing": {
+            "loop": "open" if run.open_loop else "closed",
+            "rate": run.config.rate,
+            "late": late if run.open_loop else None,
+            "scheduled": scheduled if run.open_loop else None,
+            "never_started": never if run.open_loop else None,
+        },
+        "invariant": {
+            "holds": _holds(run),
+            "checks": [i.model_dump() for i in run.invariant],
+        },
+        "verdicts": [_verdict(verdict) for verdict in verdicts(model, service)],
+    }
+
+
+def _holds(run: Run) -> bool | None:
+    """Whether every check holds; None where one could not be made, or none was."""
+    found = {check.holds for check in run.invariant}
+    if False in found:
+        return False
+    return True if found == {True} else None
+
+
+def _nested(model: Model) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for (target, key_type), figures in model.by_target_and_key.items():
+        found.setdefault(target, {})[key_type] = _slice(figures)
+    return found
+
+
+def _slice(figures: Figures) -> dict[str, Any]:
+    """A slice; what its targets cannot show is left out, so it is never taken for zero."""
+    f = figures
+    found: dict[str, Any] = {
+        "attempts": f.attempts,
+        "transactions": f.transactions,
+        "unfinished": f.unfinished,
+        "committed": f.committed,
+        "counted": f.counted,
+        "failed": f.failed,
+        "refused": f.refused,
+        "decided": f.decided,
+        "conflicts": f.conflicts,
+        "conflicts_by_outcome": f.conflicts_by_outcome,
+        "conflict_rate": f.conflict_rate,
+        "conflict_rate_interval": _ends(f.conflict_rate_interval),
+        "retried": f.retried,
+        "retry_rate": f.retry_rate,
+        "retries_mean": f.retries_mean,
+        "retries_max": f.retries_max,
+        "give_ups": f.give_ups,
+        "errors_by_outcome": f.errors_by_outcome,
+        "throughput_tps": f.throughput_tps,
+        "latency_ms": _distribution(f.latency),
+        "time_ms": _known(dataclasses.asdict(f.parts)) if f.parts else None,
+        "duration_s": f.duration_s,
+    }
+    if f.commit is not None:
+        found["commit_ms"] = _distribution(f.commit)
+    if f.predicted_low is not None:
+        found["predicted_conflict_rate"] = {"low": f.predicted_low, "high": f.predicted_high}
+    if f.remote is not None:
+        said = _known(dataclasses.asdict(f.remote))
+        if f.remote.duration is not None:
+            del said["duration"]
+            said = {"duration_ms": _distribution(f.remote.duration), **said}
+        found["remote"] = said
+    if f.capacity is not None:
+        found["capacity"] = _known(dataclasses.asdict(f.capacity))
+    return found
+
+
+def _ends(interval: tuple[float, float] | None) -> dict[str, float] | None:
+    return None if interval is None else {"low": interval[0], "high": interval[1]}
+
+
+def _known(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _regions(model: Model) -> dict[str, Any]:
+    """What several targets have beside their slices; nothing where there is one target."""
+    if model.regions is None:
+        return {}
+    regions = model.regions
+    names = list(model.targets)
+    found: dict[str, Any] = {
+        "target_comparisons": [
+            {**_comparison(c), "one_database": regions.one_database(c.base, c.other)}
+            for c in regions.comparisons
+        ],
+    }
+    if (met := regions.opponents) is not None:
+        places = [regions.codes[name] for name in names]
+        found["conflict_matrix"] = {
+            "known": int(met.counts.sum()),
+            "unknown": int(met.unknown.sum()),
+            "ambiguous": int(met.ambiguous.sum()),
+            "pairs": [
+                {
+                    "failed": names[i],
+                    "won": names[j],
+                    "conflicts": int(met.counts[places[i], places[j]]),
+                    "expected_share": float(met.expected[places[i], places[j]]),
+                }
+                for i in range(len(names))
+                for j in range(len(names))
+                if met.asked[places[i]]
+                and met.asked[places[j]]
+                and regions.one_database(names[i], names[j])
+            ],
+        }
+    return found
+
+
+def _consistency(found: Consistency | None) -> dict[str, Any]:
+    """What the consistency probes found; nothing where there were none."""
+    if found is None:
+        return {}
+    pairs = [
+        {"writer": writer, "reader": reader, **_probes(probes)}
+        for (writer, reader), probes in found.pairs.items()
+    ]
+    return {"consistency": {**_probes(found.overall), "pairs": pairs}}
+
+
+def _probes(probes: Probes) -> dict[str, Any]:
+    """`made` is called `probes` here; how long the longest was stale is absent where none was."""
+    values = _known(dataclasses.asdict(probes))
+    values["read_ms"] = _distribution(probes.read_ms)
+    return {"probes": values.pop("made"), **values}
+
+
+def _distribution(distribution: Distribution) -> dict[str, Any]:
+    """Its figures; their standard errors are for rounding and not among them."""
+    found = dataclasses.asdict(distribution)
+    del found["errors"]
+    return found
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    metrics = {}
+    for name in METRICS:
+        values = dataclasses.asdict(comparison.of(name))
+        del values["metric"]
+        metrics[name] = values
+    return {
+        "base": comparison.base,
+        "other": comparison.other,
+        "pairs": comparison.pairs,
+        "confidence": 0.95,
+        "unlike": [dataclasses.asdict(one) for one in comparison.apart],
+        **metrics,
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {"about": verdict.about, "state": verdict.state, "text": verdict.text}
+
+
+def write_summary(folder: Path, summary: dict[str, Any]) -> Path:
+    """Write `summary.json` into the run's folder."""
+    path = folder / "summary.json"
+    write_atomically(path, json.dumps(summary, indent=2, allow_nan=False) + "\n")
+    return path
+
+
+def summarise(run_folder: Path) -> dict[str, Any]:
+    """The figures of a run, as `summary.json` holds them; nothing is written.
+
+    Raises:
+        InputError: if the folder is not a run's, or a file in it is broken.
+    """
+    model = build_model(run_folder)
+    service = read_service(run_folder, model)
+    return {**to_summary(model, service), **to_summary_part(service)}

@@ -1,0 +1,125 @@
+"""The tables of a sweep: every run, with its settings and figures; what the sweep was."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from reports.charts.sweep.panels import axis_name, tick
+from reports.statistics.certainty import counted_share
+from reports.statistics.sweep.folder import Axis, Point
+from reports.statistics.sweep.measured import Measured
+from reports.statistics.sweep.study import Study, setting
+from reports.text.rounding import about, between, count, milliseconds, number, seconds
+from reports.text.table import Table, of_texts
+
+_ABSENT = "—"
+COLUMNS = (
+    "throughput (/s)", "conflict rate", "predicted", "retried", "contention costs", "p50", "p99",
+    "gave up",
+)  # fmt: skip
+
+
+def points_table(study: Study) -> Table:
+    """A row for each run and series, in the order of the axes' values; failed runs have none."""
+    rows = tuple((head, *cells) for head, _, cells in point_rows(study))
+    return of_texts(
+        ("keys", *COLUMNS) if _names_series(study) else COLUMNS,
+        rows,
+        title="Every point",
+        corner="point",
+    )
+
+
+def _names_series(study: Study) -> bool:
+    return len(study.series) > 1
+
+
+def point_rows(study: Study) -> Iterator[tuple[str, str | None, tuple[str, ...]]]:
+    """(the point's name, its page relative to the sweep's folder or None, cells) of each row."""
+    for point, name in _ordered(study):
+        figures = study.figures[point.number]
+        link = f"{point.folder}/report.html" if figures.has_report else None
+        for series, run in figures.series.items():
+            cells = _cells(run)
+            yield name, link, (series.name, *cells) if _names_series(study) else cells
+
+
+def _ordered(study: Study) -> list[tuple[Point, str]]:
+    axes = (*study.panels, study.axis)
+
+    def place(point: Point) -> tuple[int, ...]:
+        values = tuple(axis.values.index(point.values[axis.name]) for axis in axes)
+        return (*values, point.repeat)
+
+    reported = sorted((p for p, _ in study.reported), key=place)
+    return [(point, _name(study, axes, point)) for point in reported]
+
+
+def _name(study: Study, axes: tuple[Axis, ...], point: Point) -> str:
+    text = ", ".join(setting(axis, point.values[axis.name]) for axis in axes)
+    return f"{text}, repeat {point.repeat}" if study.sweep.repeats > 1 else text
+
+
+def _cells(run: Measured) -> tuple[str, ...]:
+    band = _ABSENT
+    if run.predicted_low is not None and run.predicted_high is not None:
+        band = between(run.predicted_low, run.predicted_high)
+    return (
+        number(run.throughput_tps),
+        _counted(run.conflicts, run.decided),
+        band,
+        _counted(run.retried, run.counted),
+        _ABSENT if run.cost is None else about(run.cost),
+        milliseconds(run.p50_ms),
+        milliseconds(run.p99_ms),
+        count(run.give_ups),
+    )
+
+
+def _counted(hits: int, of: int) -> str:
+    return counted_share(hits, of) if of else _ABSENT
+
+
+Facts = list[tuple[str, str]]
+
+
+def course(study: Study) -> Facts:
+    """What was swept, how much of it, and when."""
+    sweep = study.sweep
+    facts: Facts = [(axis_name(a.name), ", ".join(_labels(a))) for a in (study.axis, *study.panels)]
+    facts.append(("Repeats", count(sweep.repeats)))
+    facts.append(("Points", f"{count(len(study.figures))} of {count(len(sweep.points))}"))
+    if sweep.started_ns is not None:
+        begun = datetime.fromtimestamp(sweep.started_ns / 1e9, UTC)
+        facts.append(("Begun", f"{begun:%Y-%m-%d %H:%M:%S} UTC"))
+    if sweep.started_ns is not None and sweep.ended_ns is not None:
+        facts.append(("Took", seconds((sweep.ended_ns - sweep.started_ns) / 1e9)))
+    return facts
+
+
+def _labels(axis: Axis) -> Iterator[str]:
+    """The axis's values; attempts without end as the axis of a chart names them."""
+    for value, label in zip(axis.values, axis.labels, strict=True):
+        yield tick(axis, value) if axis.name == "max_attempts" else label
+
+
+_DURATIONS = ("duration", "warmup", "block", "think_time", "consistency")
+
+
+def settings(study: Study) -> Facts:
+    """The options that all points have in common."""
+    return [
+        (name.replace("_", " "), _value(name, value))
+        for name, value in study.sweep.config.items()
+        if value is not None and value not in ("", []) and name not in ("out", "label", "dpu_price")
+    ]
+
+
+def _value(name: str, value: object) -> str:
+    if name in _DURATIONS and isinstance(value, int | float):
+        return seconds(float(value))
+    if isinstance(value, list | tuple):
+        return ", ".join(str(one) for one in value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+__all__ = ["COLUMNS", "Facts", "course", "point_rows", "points_table", "settings"]

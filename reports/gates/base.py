@@ -1,0 +1,151 @@
+"""The base of gates: an earlier run, or of a sweep's points the one of the same workload.
+
+A figure can only be held against that of the same workload: with other users or accounts it differs
+whatever the system does. What may differ, the machine and the system that is measured, is said.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from loadtest.errors import InputError
+from reports.analysis.reading.run_file import Run, read_run
+from reports.documents.run.summary import summarise
+from reports.documents.run.summary_file import Summary, read_summary
+from reports.statistics.comparison.settings import WORKLOAD, Difference, circumstances, differences
+from reports.statistics.sweep.folder import is_sweep, read_sweep
+
+_NOT_IN_CONFIG = frozenset({"accounts", "targets", "simulated"})
+"""Settings of a workload that `run.json` has outside its `config`."""
+_MOST_NOTED = 6
+
+
+@dataclass(frozen=True)
+class BaseRun:
+    """One run to hold others against."""
+
+    path: Path
+    """Its folder, or its summary.json."""
+    run: Run | None
+    """None where there is only a summary: nobody knows then what the workload was."""
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Its figures; raises InputError where they cannot be had, or its invariant is broken."""
+        found = read_summary(self.path)
+        if "decided" not in (found.get("overall") or {}):
+            found = self._anew()
+        if (found.get("invariant") or {}).get("holds") is False:
+            raise InputError(
+                f"the invariant of {self.path} does not hold, so that none of its figures is worth "
+                "anything; measure it again, or name another base"
+            )
+        return found
+
+    def _anew(self) -> Summary:
+        """Its figures, in place of those of an earlier version, whose rates were counted otherwise."""
+        if self.run is not None:
+            found = summarise(self.path if self.path.is_dir() else self.path.parent)
+            if found["overall"]["attempts"]:
+                return found
+        raise InputError(
+            f"the summary of {self.path} was written by an earlier version, which counted rates "
+            "otherwise, and its record is not there; measure it again, or name another base"
+        )
+
+    def noted(self, run: Run) -> Iterator[str]:
+        """What a reader should know of holding this run against it, as sentences."""
+        if self.summary.get("interrupted"):
+            yield "The base was interrupted: its figures are of what was measured until then."
+        if self.run is not None:
+            yield from noted(self.run, run)
+
+
+@dataclass(frozen=True)
+class Base:
+    """What `--base` names."""
+
+    runs: tuple[BaseRun, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> "Base":
+        """A run's folder, its summary.json, or a sweep's folder; raises InputError."""
+        if path.is_dir() and is_sweep(path):
+            folders = [path / point.folder for point in read_sweep(path).done if point.folder]
+            if not folders:
+                raise InputError(f"no point of the sweep {path} is measured")
+            return cls(tuple(BaseRun(folder, read_run(folder)) for folder in folders))
+        folder = path if path.is_dir() else path.parent
+        known = read_run(folder) if (folder / "run.json").is_file() else None
+        one = BaseRun(path, known)
+        _ = one.summary  # What cannot be read is said now, not after the load.
+        return cls((one,))
+
+    def beside(self, run: Run) -> BaseRun:
+        """The run of the base that this one is held against.
+
+        Raises:
+            InputError: if none is of the same workload.
+        """
+        # Most often one is alike in all there is to know; of thousands the others need no look.
+        alike = self._by_workload.get(_workload(run)) or [
+            one for one in self.runs if one.run is None or not unlike(one.run, run)
+        ]
+        if len(self._targets) > 1:
+            wanted = str(run.settings.get("target"))
+            alike = [one for one in alike if one.run and str(one.run.settings.get("target")) == wanted]
+        if not alike:
+            raise InputError(
+                f"the base {self._other(run)}; measure it again, or name another with --base"
+            )
+        # A sweep's repeats are told apart by their seeds.
+        same_seed = [one for one in alike if one.run and one.run.config.seed == run.config.seed]
+        return (same_seed or alike)[0]
+
+    @cached_property
+    def _by_workload(self) -> dict[tuple[str, ...], list[BaseRun]]:
+        found: dict[tuple[str, ...], list[BaseRun]] = {}
+        for one in self.runs:
+            if one.run is not None:
+                found.setdefault(_workload(one.run), []).append(one)
+        return found
+
+    @cached_property
+    def _targets(self) -> set[str]:
+        """What a sweep over targets went over; one where targets were no axis of it."""
+        return {str(one.run.settings.get("target")) for one in self.runs if one.run is not None}
+
+    def _other(self, run: Run) -> str:
+        if len(self.runs) == 1 and self.runs[0].run is not None:
+            return f"is of another workload: {listed(unlike(self.runs[0].run, run))}"
+        return "has no point of this workload"
+
+
+def _workload(run: Run) -> tuple[str, ...]:
+    """All that makes its load, as text."""
+    return tuple(setting.read(run) for setting in WORKLOAD)
+
+
+def unlike(base: Run, run: Run) -> list[Difference]:
+    """In what two runs are not of the same workload; what one of them does not say is left out."""
+    return [
+        difference
+        for difference in differences(base, run, WORKLOAD)
+        if difference.setting.name in _NOT_IN_CONFIG
+        or all(difference.setting.name in one.settings for one in (base, run))
+        if difference.setting.name != "accounts" or (base.size is not None and run.size is not None)
+    ]
+
+
+def noted(base: Run, run: Run) -> Iterator[str]:
+    """What else is different between a run and its base, as sentences; nothing if nothing is."""
+    found = [d for d in circumstances(base, run) if not d.setting.name.startswith("version of ")]
+    if found:
+        more = f" and {len(found) - _MOST_NOTED} more" if len(found) > _MOST_NOTED else ""
+        yield f"The base was measured under other circumstances: {listed(found[:_MOST_NOTED])}{more}."
+
+
+def listed(found: Sequence[Difference]) -> str:
+    """`users 8 and 16, skew uniform and zipf:1.1`: the base's value, then the run's."""
+    return ", ".join(map(str, found))

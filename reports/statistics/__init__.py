@@ -1,0 +1,1 @@
+"""How sure figures are, and what follows from them: intervals, comparisons, curves, bands."""

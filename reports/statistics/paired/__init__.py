@@ -1,0 +1,1 @@
+"""Key types, or targets, compared over pairs of blocks."""

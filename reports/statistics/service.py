@@ -1,0 +1,334 @@
+"""What the service itself counted, beside what the tool counted: the sums, and what they cost.
+
+`service.json` has figures by whole minutes, which begin before the measured time and end after it.
+Nothing is scaled to make up for that. Instead the tool's own attempts are counted once more, in the
+very same minutes and with the warm-up, so that equal things stand beside each other.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from loadtest.errors import InputError
+from loadtest.record import parquet
+from loadtest.record.attempt import CONFLICTS, Outcome
+from loadtest.record.files import read_json
+from loadtest.record.pricing import DPU_PRICE, a_million, dsql_cost
+from reports.analysis.percentiles import describe
+from reports.statistics.model import Model
+
+FORMAT = 1
+
+COMMIT_LATENCY = "CommitLatency"
+DPU_PARTS = {
+    "ComputeDPU": "compute",
+    "ReadDPU": "read",
+    "WriteDPU": "write",
+    "MultiRegionWriteDPU": "multi_region_write",
+    "TotalDPU": "total",
+}
+"""Metric's name → its name in `summary.json`."""
+SUMS = {
+    "TotalTransactions": "total_transactions",
+    "ReadOnlyTransactions": "read_only_transactions",
+    "OccConflicts": "occ_conflicts",
+    "QueryTimeouts": "query_timeouts",
+    "BytesRead": "bytes_read",
+    "BytesWritten": "bytes_written",
+    "ComputeTime": "compute_time_ms",
+}
+_HERE = "TotalTransactions"
+"""What every minute with any work has: a minute without it has not arrived."""
+
+_COLUMNS = ("target", "outcome", "start_ns", "statements_ns", "commit_ns")
+_CONFLICTS = pa.array([str(outcome) for outcome in CONFLICTS])
+_MINUTE_NS = 60_000_000_000
+
+
+class _Lenient(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Metric(_Lenient):
+    points: tuple[tuple[AwareDatetime, float], ...] = ()
+
+
+class _Cluster(_Lenient):
+    cluster: str
+    region: str
+    targets: tuple[str, ...] = ()
+    complete: bool = False
+    metrics: Mapping[str, _Metric] = {}
+
+
+class _File(_Lenient):
+    format: int
+    fetched: AwareDatetime
+    clusters: tuple[_Cluster, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What the tool counted of a cluster's targets in some time."""
+
+    attempts: int
+    """Those that reached the database."""
+    committed: int
+    conflicts: int
+    commit_p50_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One cluster: what it counted in the minutes that have arrived, beside what the tool did."""
+
+    cluster: str
+    region: str
+    targets: tuple[str, ...]
+    complete: bool
+    minutes: int
+    """How many minutes have arrived."""
+    measured: Own
+    """By the tool, in the measured time."""
+    same: Own
+    """By the tool, in the minutes that have arrived, warm-up included."""
+    sums: dict[str, float]
+    """By the service; what it did not say is not there."""
+    commit_p50_ms: tuple[float, float] | None
+    """The lowest and the highest of its minutes' medians: a median of all cannot be had from them."""
+    dpu: dict[str, float]
+    charged_minutes: int
+    """How many minutes' DPU have arrived; the cost is of these."""
+    cost_usd: float | None
+    committed: int
+    """By the tool, in the minutes that the cost is of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What all clusters of a run counted."""
+
+    begin: datetime
+    end: datetime
+    minutes: int
+    """Minutes that the measured time touches."""
+    inside: int
+    """How many of them lie wholly inside it."""
+    window_s: float
+    """The measured time."""
+    fetched: datetime
+    dpu_price: float
+    clusters: tuple[Counted, ...]
+    silent: tuple[str, ...]
+    """Clusters of which nothing has arrived."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether fetching again would find nothing new."""
+        return not self.silent and all(c.complete for c in self.clusters)
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Of all clusters; None while one of them has not said."""
+        costs = [c.cost_usd for c in self.clusters if c.cost_usd is not None]
+        return sum(costs) if len(costs) == len(self.clusters) and not self.silent else None
+
+    @property
+    def cost_usd_a_million(self) -> float | None:
+        """Of a million committed transactions."""
+        if self.cost_usd is None:
+            return None
+        return a_million(self.cost_usd, sum(c.committed for c in self.clusters))
+
+
+def read_service(folder: Path, model: Model, dpu_price: float | None = None) -> Service | None:
+    """What `service.json` says of a run; None where there is none, or nothing in it.
+
+    `dpu_price` is USD a million DPU; without it that of the run's options holds.
+
+    Raises:
+        InputError: if the file is broken.
+    """
+    run = model.run
+    path = folder / "service.json"
+    if not path.is_file() or run.measured_from_ns is None or run.measured_until_ns is None:
+        return None
+    file = _read(path)
+    arrived = [one for one in file.clusters if _HERE in one.metrics]
+    if not arrived:
+        return None
+    if dpu_price is None:
+        dpu_price = DPU_PRICE if run.config.dpu_price is None else run.config.dpu_price
+    first = run.measured_from_ns // _MINUTE_NS
+    last = -(-run.measured_until_ns // _MINUTE_NS)
+    inside = run.measured_until_ns // _MINUTE_NS - -(-run.measured_from_ns // _MINUTE_NS)
+    own = _OwnMinutes(
+        model.record.paths, {name for one in arrived for name in one.targets}, first, last
+    )
+    return Service(
+        begin=datetime.fromtimestamp(first * 60, UTC),
+        end=datetime.fromtimestamp(last * 60, UTC),
+        minutes=last - first,
+        inside=max(0, inside),
+        window_s=(run.measured_until_ns - run.measured_from_ns) / 1e9,
+        fetched=file.fetched,
+        dpu_price=dpu_price,
+        clusters=tuple(_counted(one, model, own, dpu_price) for one in arrived),
+        silent=tuple(one.cluster for one in file.clusters if _HERE not in one.metrics),
+    )
+
+
+def _read(path: Path) -> _File:
+    try:
+        file = _File.model_validate(read_json(path, "delete it and fetch it again"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"{path}: {where}: {first['msg'].lower()}; delete it and fetch it again"
+        ) from None
+    if file.format != FORMAT:
+        raise InputError(f"{path} has format {file.format}, this version reads format {FORMAT}")
+    return file
+
+
+def _counted(one: _Cluster, model: Model, own: "_OwnMinutes", dpu_price: float) -> Counted:
+    points = {
+        name: {int(at.timestamp()) // 60: value for at, value in metric.points}
+        for name, metric in one.metrics.items()
+    }
+    here = points[_HERE]
+    slices = [model.targets[name] for name in one.targets if name in model.targets]
+    latencies = [value for at, value in points.get(COMMIT_LATENCY, {}).items() if at in here]
+    dpu = {key: sum(points[name].values()) for name, key in DPU_PARTS.items() if name in points}
+    charged = points.get("TotalDPU", {})
+    return Counted(
+        cluster=one.cluster,
+        region=one.region,
+        targets=one.targets,
+        complete=one.complete,
+        minutes=len(here),
+        measured=Own(
+            sum(f.attempts - f.outcomes.get(Outcome.CONNECT_FAILED, 0) for f in slices),
+            sum(f.committed for f in slices),
+            sum(f.conflicts for f in slices),
+            slices[0].commit.p50 if len(slices) == 1 and slices[0].commit else None,
+        ),
+        same=own.of(one.targets, here),
+        sums={
+            key: sum(value for at, value in points[name].items() if at in here)
+            for name, key in SUMS.items()
+            if name in points
+        },
+        commit_p50_ms=(min(latencies), max(latencies)) if latencies else None,
+        dpu=dpu,
+        charged_minutes=len(charged),
+        cost_usd=dsql_cost(dpu["total"], dpu_price) if charged else None,
+        committed=own.of(one.targets, charged).committed,
+    )
+
+
+class _OwnMinutes:
+    """The tool's attempts by target and the minute in which they ended, warm-up included."""
+
+    def __init__(self, files: Iterable[Path], targets: set[str], first: int, last: int) -> None:
+        self._parts: dict[str, list[tuple[NDArray[Any], ...]]] = {name: [] for name in targets}
+        wanted = pa.array(sorted(targets))
+        for path in files:
+            # The model has been built by now: every file is whole and has the columns.
+            rows = pq.read_table(parquet.reading(path), columns=list(_COLUMNS))
+            rows = rows.filter(pc.is_in(rows["target"].cast(pa.string()), wanted))
+            end_ns = sum(rows[name].to_numpy() for name in _COLUMNS[2:])
+            minutes = np.asarray(end_ns // _MINUTE_NS, np.int64)
+            near = (minutes >= first) & (minutes < last)
+            for name in targets:
+                mine = near & pc.equal(rows["target"].cast(pa.string()), name).to_numpy()
+                outcomes = rows["outcome"].cast(pa.string()).filter(pa.array(mine))
+                self._parts[name].append(
+                    (
+                        minutes[mine],
+                        pc.equal(outcomes, str(Outcome.COMMITTED)).to_numpy(),
+                        pc.is_in(outcomes, _CONFLICTS).to_numpy(),
+                        pc.equal(outcomes, str(Outcome.CONNECT_FAILED)).to_numpy(),
+                        rows["commit_ns"].to_numpy()[mine],
+                    )
+                )
+
+    def of(self, targets: Iterable[str], minutes: Iterable[int]) -> Own:
+        """What was counted of these targets in these minutes."""
+        wanted = np.array(sorted(minutes), np.int64)
+        attempts = committed = conflicts = 0
+        commits = [np.empty(0, np.int64)]
+        for name in targets:
+            for at, done, conflicted, unconnected, commit_ns in self._parts[name]:
+                here = np.isin(at, wanted)
+                attempts += int(np.count_nonzero(here & ~unconnected))
+                committed += int(np.count_nonzero(here & done))
+                conflicts += int(np.count_nonzero(here & conflicted))
+                commits.append(commit_ns[here & (commit_ns > 0)])
+        return Own(attempts, committed, conflicts, describe(np.sort(np.concatenate(commits))).p50)
+
+
+def to_summary_part(service: Service | None) -> dict[str, Any]:
+    """The key `service` of `summary.json`; nothing at all where nothing was counted."""
+    if service is None:
+        return {}
+    return {
+        "service": {
+            "complete": service.complete,
+            "fetched": f"{service.fetched:%Y-%m-%dT%H:%M:%SZ}",
+            "from": f"{service.begin:%Y-%m-%dT%H:%MZ}",
+            "until": f"{service.end:%Y-%m-%dT%H:%MZ}",
+            "minutes": service.minutes,
+            "minutes_inside": service.inside,
+            "measured_s": service.window_s,
+            "dpu_price": service.dpu_price,
+            **_known(cost_usd=service.cost_usd, cost_usd_a_million=service.cost_usd_a_million),
+            "clusters": [_cluster_part(one) for one in service.clusters],
+        }
+    }
+
+
+def _cluster_part(one: Counted) -> dict[str, Any]:
+    latency = one.commit_p50_ms
+    return {
+        "cluster": one.cluster,
+        "region": one.region,
+        "targets": list(one.targets),
+        "complete": one.complete,
+        "minutes_here": one.minutes,
+        "minutes_charged": one.charged_minutes,
+        "measured": _own_part(one.measured),
+        "same_minutes": _own_part(one.same),
+        "counted": {
+            **one.sums,
+            **_known(commit_p50_ms=latency and {"low": latency[0], "high": latency[1]}),
+        },
+        "dpu": one.dpu,
+        **_known(
+            cost_usd=one.cost_usd,
+            cost_usd_a_million=one.cost_usd and a_million(one.cost_usd, one.committed),
+        ),
+    }
+
+
+def _own_part(own: Own) -> dict[str, Any]:
+    return {
+        "attempts": own.attempts,
+        "committed": own.committed,
+        "conflicts": own.conflicts,
+        **_known(commit_p50_ms=own.commit_p50_ms),
+    }
+
+
+def _known(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

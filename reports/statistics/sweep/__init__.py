@@ -1,0 +1,1 @@
+"""Curves of a sweep: cost, knee, scalability."""

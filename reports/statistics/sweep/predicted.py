@@ -1,0 +1,147 @@
+"""The predicted curve: what the model makes of one run of a panel at all its other loads.
+
+The basis is the panel's run at the lowest load: few users, many accounts, long pauses. Attempts are
+predicted to take as long as they did there: where the measured throughput stays below the prediction,
+something other than conflicts slows them down. Where the basis had too few conflicts to show where its
+windows lie, the lowest load that had enough tells it. The records of these are the only ones that a
+sweep's report reads.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from loadtest.errors import InputError
+from loadtest.prediction.forecast import Interval, Workload, forecast
+from reports.statistics.prediction.basis import FEW_CONFLICTS, Basis, basis_of
+from reports.statistics.sweep.study import GROWING, Curve, Place, Study, setting
+
+_MOST_FORECASTS, _LEAST_PLACES = 100, 3
+"""A forecast takes about a twentieth of a second; a page has so many, and a line at least so many."""
+_MOST_ATTEMPTS = 2_000_000
+"""A record with more than that would take too long to read for a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedPlace:
+    """What the model says of one value of the axis."""
+
+    value: float
+    figures: dict[str, Interval]
+    """By the figure of `Measured` that it predicts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """A predicted curve, and the run that it was made from."""
+
+    basis: str
+    """That run's setting, as a sentence says it."""
+    placed_by: str | None
+    """The setting of the run that told where the windows lie, if that is another one."""
+    places: tuple[PredictedPlace, ...]
+
+
+def predict_curves(study: Study) -> dict[int, Predicted]:
+    """By the place of the curve in `study.curves`; curves that cannot be predicted are left out."""
+    found: dict[int, Predicted] = {}
+    if not study.numeric:
+        return found
+    each = max(_LEAST_PLACES, _MOST_FORECASTS // max(1, len(study.curves)))
+    for panel in study.panel_values:
+        curves = [curve for curve in study.of_panel(panel) if curve.series.target is None]
+        calmest = _calmest(study, curves)
+        if calmest is None:
+            continue
+        telling = {curve.series.key_type: _telling(study, curve, calmest) for curve in curves}
+        try:
+            basis = _basis(study, calmest, telling)
+        except InputError:
+            continue
+        where = setting(study.axis, calmest.value)
+        for number, curve in enumerate(study.curves):
+            if curve not in curves or curve.series.key_type not in basis.key_types:
+                continue
+            place = telling[curve.series.key_type]
+            placed_by = setting(study.axis, place.value) if place is not None else None
+            with suppress(InputError):
+                found[number] = Predicted(where, placed_by, tuple(_places(study, curve, basis, each)))
+    return found
+
+
+def _calmest(study: Study, curves: Sequence[Curve]) -> Place | None:
+    """The place at the lowest load of which every curve has a record that can be read."""
+    if not curves:
+        return None
+    fitting = (
+        place for place in _growing(study, curves[0]) if all(_readable(c, place) for c in curves)
+    )
+    return next(fitting, None)
+
+
+def _telling(study: Study, curve: Curve, calmest: Place) -> Place | None:
+    """The place at the lowest load that shows where the curve's windows lie, unless `calmest` does."""
+    for place in _growing(study, curve):
+        if _readable(curve, place) and place.runs[0].conflicts >= FEW_CONFLICTS:
+            return None if place.value == calmest.value else place
+    return None
+
+
+def _growing(study: Study, curve: Curve) -> tuple[Place, ...]:
+    """The curve's places from the lowest load on."""
+    return curve.places[:: GROWING.get(study.axis.name, 1)]
+
+
+def _readable(curve: Curve, place: Place) -> bool:
+    mine = curve.at(place.value)
+    return mine is not None and 0 < mine.runs[0].attempts <= _MOST_ATTEMPTS
+
+
+def _basis(study: Study, calmest: Place, telling: Mapping[str, Place | None]) -> Basis:
+    """The run at the calmest place, its windows placed as the telling ones say."""
+    places = {place.value: place for place in telling.values() if place is not None}
+    runs = {value: basis_of(_folder(study, place)) for value, place in places.items()}
+    like = {
+        key: runs[place.value].key_types[key]
+        for key, place in telling.items()
+        # Of a summary that is not of this record, the record does not know every key type.
+        if place is not None and key in runs[place.value].key_types
+    }
+    return basis_of(_folder(study, calmest), like)
+
+
+def _folder(study: Study, place: Place) -> Path:
+    return study.folder / str(place.points[0].folder)
+
+
+def _places(study: Study, curve: Curve, basis: Basis, most: int) -> Iterator[PredictedPlace]:
+    """The prediction at each of the curve's values, or at `most` of them, spread evenly."""
+    last = len(curve.places) - 1
+    steps = min(most - 1, last)
+    chosen = dict.fromkeys(round(last * step / max(steps, 1)) for step in range(steps + 1))
+    for place in (curve.places[number] for number in chosen):
+        found = forecast(_workload(study, basis, curve.series.key_type, place.value))
+        yield PredictedPlace(
+            float(place.value),
+            {
+                "throughput_tps": found.goodput_tps,
+                "conflict_rate": found.conflict_rate,
+                "retry_rate": found.retry_rate,
+            },
+        )
+
+
+def _workload(study: Study, basis: Basis, key_type: str, value: float) -> Workload:
+    """The basis's own workload at this value of the axis; the panel's values are its own already."""
+    match study.axis.name:
+        case "users":
+            return basis.workload(key_type, users=int(value), rate=basis.rate)
+        case "rate":
+            return basis.workload(key_type, rate=value)
+        case "accounts":
+            return basis.workload(key_type, accounts=int(value))
+        case "think_time":
+            return basis.workload(key_type, users=basis.users, think_s=value)
+        case _:
+            return basis.workload(key_type, retry=replace(basis.retry, max_attempts=int(value)))

@@ -1,0 +1,1 @@
+"""Can the figures be trusted: a line for each thing to know."""

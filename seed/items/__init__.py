@@ -1,0 +1,1 @@
+"""Loading items, 25 a request."""

@@ -1,0 +1,1 @@
+"""Loading tables through SQL and COPY."""
