@@ -7,7 +7,7 @@ from loadtest.record.in_use import refuse_during
 from loadtest.targets import Target
 from loadtest.targets.base.table import ColumnType, Table
 from loadtest.workload.keyspace import KeyType
-from seed.keyfile import COMPUTED
+from loadtest.workload.seeded import COMPUTED
 from seed.plan import SeedPlan
 from seed.sql.manifest import Manifest
 

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from loadtest.errors import InputError
 from loadtest.workload.keyspace import ComputedKeys, KeySpace, KeyType, read_keys
+from loadtest.workload.seeded import COMPUTED
 from seed.plan import SeedPlan
 from seed.sql import text
-
-COMPUTED = "computed"
 
 _CHUNK = 1 << 16
 

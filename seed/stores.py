@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from loadtest.engine.preflight import Seeded
 from loadtest.errors import InputError
 from loadtest.targets import Language, SqlTarget, Target
 from loadtest.targets.base.calls import CallTarget, Declared
 from loadtest.workload.builtin import SCENARIOS
 from loadtest.workload.keyspace import KeyType
 from loadtest.workload.scenario import Scenario
+from loadtest.workload.seeded import Seeded
 from seed.plan import SeedPlan, SeedResult
 from seed.progress import Progress
 from seed.sql import manifest, seeding

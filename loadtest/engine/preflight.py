@@ -6,13 +6,11 @@ of the run. Whatever is missing is said here, once, before a user starts or a fo
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from shlex import quote
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Any
 
 import numpy as np
 
@@ -25,46 +23,7 @@ from loadtest.workload.access import AccessLaw, parse_access
 from loadtest.workload.blocks import blocks_for
 from loadtest.workload.builtin import Scenario, Work, find_scenario
 from loadtest.workload.keyspace import ComputedKeys, KeySpace, KeyType, read_keys
-
-COMPUTED = "computed"
-"""The key source of a table whose keys are a function of its seed."""
-
-
-class Seeded(Protocol):
-    """What is known of one loaded table."""
-
-    @property
-    def table(self) -> str:
-        """Its name."""
-
-    @property
-    def complete(self) -> bool:
-        """Whether every account is there."""
-
-    @property
-    def key_source(self) -> str | None:
-        """`computed`, or which file the keys came from; None where they are as the run says."""
-
-    @property
-    def key_seed(self) -> int:
-        """What the keys were computed from."""
-
-    @property
-    def accounts(self) -> int:
-        """How many accounts it holds."""
-
-    @property
-    def load_id(self) -> UUID | None:
-        """The mark that seeding gave the table; None where nobody can look."""
-
-    @property
-    def total(self) -> int | None:
-        """What the scenario's invariant says must be conserved; None where nobody knows."""
-
-
-ReadSeeded = Callable[[Target], Iterable[Seeded]]
-"""What a target's accounts are, as far as anybody recorded it."""
-KeySource = Callable[[Path], str]
+from loadtest.workload.seeded import COMPUTED, KeySource, ReadSeeded, Seeded
 
 
 @dataclass(frozen=True, slots=True)

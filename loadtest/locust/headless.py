@@ -26,7 +26,8 @@ from loadtest.engine.live import LiveLine
 from loadtest.locust.program import command_line_only, locustfile
 from loadtest.config.options import to_locust
 from loadtest.process.child import locust_command
-from loadtest.engine.preflight import KeySource, Plan, ReadSeeded
+from loadtest.engine.preflight import Plan
+from loadtest.workload.seeded import KeySource, ReadSeeded
 from loadtest.locust.wiring import OccUser, Wiring
 
 _WORKERS_WAIT_S = 60.0

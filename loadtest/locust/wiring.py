@@ -37,7 +37,7 @@ from loadtest.config.run import RunConfig
 from loadtest.engine.clock import Clock
 from loadtest.engine.generator import Engine
 from loadtest.engine.live import Tally
-from loadtest.engine.preflight import KeySource, Plan, ReadSeeded, make_plan
+from loadtest.engine.preflight import Plan, make_plan
 from loadtest.engine.probes.table import remove_rows
 from loadtest.engine.run import Run
 from loadtest.engine.users.user import describe_failure, run_user
@@ -45,6 +45,7 @@ from loadtest.errors import InputError, OccbenchError, in_a_line
 from loadtest.errors.messages import without_secrets
 from loadtest.process import open_files
 from loadtest.targets import StatementFailed
+from loadtest.workload.seeded import KeySource, ReadSeeded
 
 FIXED_USERS = "the number of users is fixed while a run is measured; stop it and start another"
 REQUEST_TYPE = "TXN"

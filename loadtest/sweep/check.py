@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loadtest.config.run import RunConfig
-from loadtest.engine.preflight import KeySource, ReadSeeded, make_plan
+from loadtest.engine.preflight import make_plan
 from loadtest.engine.probes.table import check_endpoints
 from loadtest.targets import open_target
+from loadtest.workload.seeded import KeySource, ReadSeeded
 
 
 @dataclass(frozen=True, slots=True)
