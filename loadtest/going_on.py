@@ -8,7 +8,7 @@ import hashlib
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,12 +32,17 @@ def folder_for(place: str) -> Path:
 class Noted:
     """A run or a sweep, noted with the data of its targets until `end`, or its process's end."""
 
-    def __init__(self, targets: Iterable["Target"], what: Path) -> None:
-        """`what` is its folder. Where nothing can be noted, nothing is: a run is worth more."""
+    def __init__(
+        self, targets: Sequence["Target"], what: Path, places: Sequence[str] | None = None
+    ) -> None:
+        """`what` is its folder. Where nothing can be noted, nothing is: a run is worth more.
+
+        `places` are those of the targets where they are known, which then need not be asked.
+        """
         self._files: dict[Path, int] = {}
-        for target in targets:
+        for target, place in zip(targets, places or [None] * len(targets), strict=True):
             with suppress(OSError, OccbenchError, *target.errors):
-                folder = target.notes_folder()
+                folder = target.notes_folder(place)
                 if folder not in {file.parent for file in self._files}:
                     self._note(folder, os.fsencode(what.resolve()))
 

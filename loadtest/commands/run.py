@@ -12,7 +12,7 @@ from loadtest.commands.data_folder import DataFolder
 from loadtest.commands.gating import GATE_OPTIONS, GATING, Gating, drop_old_files
 from loadtest.commands.report import write_and_print
 from loadtest.config import RunConfig
-from loadtest.errors import INTERRUPTED, InputError, OccbenchError
+from loadtest.errors import INTERRUPTED, InputError, OccbenchError, TargetError
 from loadtest.numbers import whole_between
 from loadtest.options import as_command
 
@@ -70,6 +70,7 @@ def _run_load(**options: Any) -> None:
     # Before anything that waits is imported, see headless.py; gates read reports, which do.
     from loadtest.headless import run_headless
     from loadtest.preflight import Plan
+    from loadtest.reporting import target_failed
     from reports import drawing
     from seed import contents, key_source
 
@@ -101,6 +102,8 @@ def _run_load(**options: Any) -> None:
         print(f"occbench: {error}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     status = gating.conclude([gating.subject(folder)])
+    if not interrupted and (failed := target_failed(folder)) is not None:
+        raise TargetError(failed)
     raise typer.Exit(INTERRUPTED if interrupted else status)
 
 
