@@ -40,7 +40,8 @@ class Noted:
         `places` are those of the targets where they are known, which then need not be asked.
         """
         self._files: dict[Path, int] = {}
-        for target, place in zip(targets, places or [None] * len(targets), strict=True):
+        for number, target in enumerate(targets):
+            place = places[number] if places else None
             with suppress(OSError, OccbenchError, *target.errors):
                 folder = target.notes_folder(place)
                 if folder not in {file.parent for file in self._files}:

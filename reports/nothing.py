@@ -19,7 +19,7 @@ class Last:
     outcome: Outcome
 
 
-class NothingMeasured(InputError):
+class NothingMeasured(InputError):  # noqa: N818 - what happened, not a bug
     """A record without a measured attempt; its status is that of a target that failed, if one did."""
 
     def __init__(self, text: str, *, by_target: bool) -> None:

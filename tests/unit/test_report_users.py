@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from reports import summarise
 from loadtest.attempt import Outcome
+from reports import summarise
 from reports.nothing import Last, nothing_measured
 from reports.run_file import Config, Generator, Run
 from tests.run_folders import FakeRun, run_json, write_fake_run
