@@ -75,5 +75,6 @@ def test_a_step_of_the_wall_clock_changes_nothing(
     assert lag_ms < 150, "the event loop was late"
     measured(
         f"{step_s:+,} s: {(end - begin) / 1e9:g} s measured, {pacing['scheduled']} scheduled, "
-        f"{pacing['never_started']} never started, loop late by {lag_ms:.0f} ms (p99), over {took:.1f} s after the step"
+        f"{pacing['never_started']} never started, {lag_ms:.0f} ms late (p99), over {took:.1f} s "
+        "after the step"
     )
