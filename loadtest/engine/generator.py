@@ -94,6 +94,8 @@ class Engine:
             clock=clock,
         )
         self._users = 0
+        self.asked: set[int] = set()
+        """The users that have asked for a session; others are in a pause yet."""
         self.served: set[int] = set()
         """The users that have had a session."""
         self.turned_away = ""
@@ -196,7 +198,7 @@ class Engine:
         self._write()
         self._settle(self._writing)
         account["files"] = self._files
-        if unserved := self._users - len(self.served):
+        if unserved := len(self.asked) - len(self.served):
             account["without_session"] = unserved
             account["why_no_session"] = self.turned_away
         if self.lost:

@@ -65,7 +65,7 @@ class Run:
                 f"no run can be kept in {config.out}: {error.strerror}; give another with --out"
             ) from None
         try:
-            run.noted = Noted(plan.open_targets(), run.folder)
+            run.noted = Noted(plan.open_targets(), run.folder, plan.places)
         except BaseException:  # asked to end while a target is asked who it is
             run.discard()
             raise

@@ -41,7 +41,7 @@ from loadtest.engine.preflight import Plan, make_plan
 from loadtest.engine.probes.table import remove_rows
 from loadtest.engine.run import Run
 from loadtest.engine.users.user import describe_failure, run_user
-from loadtest.errors import InputError, OccbenchError, in_a_line
+from loadtest.errors import InputError, OccbenchError, TargetError, in_a_line
 from loadtest.errors.messages import without_secrets
 from loadtest.process import open_files
 from loadtest.targets import StatementFailed
@@ -58,6 +58,8 @@ _FAILED = "occ_failed"
 _STOP_TIMEOUT_S = 5.0
 _HURRIED_STOP_S = 0.5
 _QUITTING_S = 60.0
+_EARLY_S = 0.5
+"""So much sooner than it was asked to, as seen from here, Locust may end a test."""
 # By the wall clock Locust's runners would judge whether their master is still there, and which of two
 # orders to start users is the later one.
 setattr(runners, "time", SimpleNamespace(time=monotonic))  # noqa: B010 - a module's name for another
@@ -139,6 +141,8 @@ class Wiring:
         self._run_time_s: float | None = None
         """When Locust ends the test that is ready, counted from its start."""
         self._measuring = self._quitting = False
+        self._begun_at: float | None = None
+        """Since when, by `monotonic()`, a test is beginning; None once it has, or has not."""
         self.counts: dict[str, Tally] = {}
         """Key type → what all processes counted since the test started."""
         self._recent = Tally()
@@ -267,9 +271,12 @@ class Wiring:
     def _on_test_start(self, **_: object) -> None:
         self.engine, self.run, self.error = None, None, None
         self._measuring = self.losing = False
+        self._begun_at = monotonic()
         try:
             self._begin()
+            self._begun_at = None
         except Exception as error:
+            self._begun_at = None
             run, self.run = self.run, None
             if run is not None:
                 run.discard()
@@ -387,6 +394,16 @@ class Wiring:
                 self.environment.stop_timeout = _HURRIED_STOP_S
             # Its account is on its way before it tells its master that it is gone.
             runner.stop()
+        elif self._begun_at is not None and self.environment.parsed_options is not None:
+            # Locust's timer does not wait for a test to begin, and nobody else would say a word.
+            run_time_s = self.environment.parsed_options.run_time
+            if run_time_s and monotonic() - self._begun_at > run_time_s - _EARLY_S:
+                self.fail(
+                    TargetError(
+                        f"the run time of {run_time_s:g} s was over before every target had answered, "
+                        "and nothing was measured; check that they run, or give more"
+                    )
+                )
 
     def break_off(self) -> None:
         """End the test now: what its users are at is broken off, and nobody is asked anything."""

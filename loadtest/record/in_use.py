@@ -8,7 +8,7 @@ import hashlib
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -33,19 +33,25 @@ class HoldsData(Protocol):
     def errors(self) -> tuple[type[Exception], ...]:
         """What its driver raises."""
 
-    def notes_folder(self) -> Path:
+    def notes_folder(self, place: str | None = None) -> Path:
         """Where what goes on with its data is noted."""
 
 
 class Noted:
     """A run or a sweep, noted with the data of its targets until `end`, or its process's end."""
 
-    def __init__(self, targets: Iterable[HoldsData], what: Path) -> None:
-        """`what` is its folder. Where nothing can be noted, nothing is: a run is worth more."""
+    def __init__(
+        self, targets: Sequence[HoldsData], what: Path, places: Sequence[str] | None = None
+    ) -> None:
+        """`what` is its folder. Where nothing can be noted, nothing is: a run is worth more.
+
+        `places` are those of the targets where they are known, which then need not be asked.
+        """
         self._files: dict[Path, int] = {}
-        for target in targets:
+        for number, target in enumerate(targets):
+            place = places[number] if places else None
             with suppress(OSError, OccbenchError, *target.errors):
-                folder = target.notes_folder()
+                folder = target.notes_folder(place)
                 if folder not in {file.parent for file in self._files}:
                     self._note(folder, os.fsencode(what.resolve()))
 

@@ -1,39 +1,22 @@
 """A peer that takes everything and answers nothing: its kernel acknowledges what comes."""
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import gevent
 import psutil
-import psycopg
 import pytest
 
 from loadtest.record.attempt import Outcome, outcome_of
 from loadtest.targets import Statement, StatementFailed
 from tests.commands import occbench, results_in, start, wait_for
 from tests.conftest import running_server, sql_target
-from tests.faults.conftest import Measured
-from tests.rigs.relay import Relay, relay
+from tests.faults.conftest import Measured, updates, url
+from tests.rigs.relay import Relay
 
 SLEEP = Statement("sleep", "SELECT pg_sleep($1::text::float8)", ("text",))
-
-
-@pytest.fixture
-def proxy(load_target: str) -> Iterator[Relay]:
-    """Something between the tool and the server."""
-    target = sql_target(load_target)
-    target.start()
-    with relay(Path(target.server.socket_folder) / ".s.PGSQL.5432") as made:  # type: ignore[attr-defined]
-        yield made
-
-
-def url(proxy: Relay, **options: int) -> str:
-    more = "".join(f"&{name}={value}" for name, value in options.items())
-    return f"postgresql://occbench@127.0.0.1:{proxy.port}/occbench?sslmode=disable&gssencmode=disable{more}"
 
 
 @pytest.mark.parametrize(
@@ -132,15 +115,6 @@ def gap_of(folder: Path) -> tuple[dict[str, float], str]:
 def measuring(out: Path) -> bool:
     """Whether the run that writes there has begun to measure."""
     return any(result.files for result in results_in(out))
-
-
-def updates(connection: psycopg.Connection[Any]) -> int:
-    """How many rows were ever changed in the table of the run."""
-    found = connection.execute(
-        "SELECT n_tup_upd FROM pg_stat_user_tables WHERE schemaname = 'public' "
-        "AND relname = 'accounts_int'"
-    ).fetchone()
-    return int(found[0]) if found else 0
 
 
 def test_a_locked_table_is_a_gap(seeded: str, measured: Measured, tmp_path: Path) -> None:

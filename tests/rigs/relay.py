@@ -20,10 +20,16 @@ class Relay:
         self._lock = threading.Lock()
         self._speaks = threading.Event()
         self._speaks.set()
+        self._greets = False
         self.port = 0
 
-    def silence(self) -> None:
-        """Go on taking connections and what comes on them, and pass nothing on."""
+    def silence(self, *, greets: bool = False) -> None:
+        """Go on taking connections and what comes on them, and pass nothing on.
+
+        One that `greets` passes on the first that a client sends, and all answers: a client without
+        TLS or password is let in, and hears nothing more.
+        """
+        self._greets = greets
         self._speaks.clear()
 
     def speak(self) -> None:
@@ -68,13 +74,18 @@ class Relay:
                 self._open |= {client, server}
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+                threading.Thread(
+                    target=self._pass_on, args=(source, sink, sink is client), daemon=True
+                ).start()
 
-    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pass_on(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
+        first = True
         with contextlib.suppress(OSError):
             while data := source.recv(_CHUNK):
-                self._speaks.wait()
+                if not (self._greets and (first or answers)):
+                    self._speaks.wait()
                 sink.sendall(data)
+                first = False
         with self._lock:
             self._open -= {source, sink}
         for end in (source, sink):

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from loadtest.record.attempt import Outcome
 from reports import summarise
-from reports.analysis.reading.nothing import why_nothing
+from reports.analysis.reading.nothing import Last, nothing_measured
 from reports.analysis.reading.run_file import Config, Generator, Run
 from tests.run_folders import FakeRun, run_json, write_fake_run
 
@@ -66,6 +67,7 @@ def test_a_closed_loop_with_long_think_times_needs_few_users(tmp_path: Path) -> 
 
 
 def run(**changes: Any) -> Run:
+    """Measured from 1 s to 6 s."""
     facts = {"format": 1, "config": Config(users=16), "measured_from_ns": 10**9, "ended_ns": 9 * 10**9}
     return Run.model_validate({**facts, "measured_until_ns": 6 * 10**9, **changes})
 
@@ -74,7 +76,7 @@ def run(**changes: Any) -> Run:
     ("changes", "words"),
     [
         ({"ended_ns": None}, "the run never measured"),
-        ({"measured_from_ns": None, "measured_until_ns": None}, "before all users were started"),
+        ({"measured_from_ns": None, "measured_until_ns": None}, "its time was over before all users"),
         (
             {"measured_from_ns": None, "measured_until_ns": None, "interrupted": True},
             "the run was interrupted before all of its users",
@@ -86,14 +88,42 @@ def run(**changes: Any) -> Run:
         ),
         (
             {"generators": [Generator(without_session=9), Generator(without_session=7)]},
-            "16 of 16 users never had a session: their connections were not answered",
+            "16 of 16 users never had a session, for the target did not answer their connections",
         ),
         (
             {"generators": [Generator(without_session=16, why_no_session="no route to host")]},
-            "16 of 16 users never had a session: no route to host",
+            "16 of 16 users never had a session, for the target said: no route to host",
         ),
-        ({}, "no transaction began, for those of the warm-up had not been answered"),
+        ({}, "no transaction was due in the 5 s that were measured"),
     ],
 )
 def test_why_nothing_was_measured(changes: dict[str, Any], words: str) -> None:
-    assert words in why_nothing(run(**changes))
+    error = nothing_measured("nothing: ", run(**changes))
+    assert str(error).startswith(f"nothing: {words}")
+    assert error.exit_code == (3 if "generators" in changes else 2)
+
+
+@pytest.mark.parametrize(
+    ("ended_s", "outcome", "words", "status"),
+    [
+        (6.5, Outcome.AMBIGUOUS, "the target answered nothing in the 5 s that were measured", 3),
+        (6.5, Outcome.COMMITTED, "the target answered nothing in the 5 s that were measured", 3),
+        (0.9, Outcome.ERROR, "the last attempt before the measured time failed (error)", 3),
+        (1.5, Outcome.COMMITTED, "no transaction was due", 2),
+        (0.9, Outcome.CONFLICT_DATA, "no transaction was due", 2),
+        (0.9, Outcome.REFUSED, "no transaction was due", 2),
+    ],
+)
+def test_the_last_attempt_says_whether_it_was_the_target(
+    ended_s: float, outcome: Outcome, words: str, status: int
+) -> None:
+    error = nothing_measured("", run(), Last(round(ended_s * 1e9), outcome))
+    assert str(error).startswith(words)
+    assert error.exit_code == status
+
+
+def test_within_the_warm_up_nothing_was_asked_for() -> None:
+    """Whatever became of its attempts: the run was too short."""
+    error = nothing_measured("", run(measured_until_ns=10**9), Last(10**9, Outcome.CONNECTION_LOST))
+    assert str(error) == "its time was over before its warm-up had ended"
+    assert error.exit_code == 2

@@ -13,7 +13,7 @@ from loadtest.cli.data_folder import DataFolder
 from loadtest.cli.gating import GATE_OPTIONS, GATING, Gating, drop_old_files
 from loadtest.config.options import as_command
 from loadtest.config.run import RunConfig
-from loadtest.errors import INTERRUPTED, InputError, OccbenchError
+from loadtest.errors import INTERRUPTED, InputError, OccbenchError, TargetError
 from loadtest.errors.numbers import whole_between
 
 
@@ -70,6 +70,7 @@ def _run_load(**options: Any) -> None:
     # Before anything that waits is imported, see headless.py; gates read reports, which do.
     from loadtest.engine.preflight import Plan
     from loadtest.locust.headless import run_headless
+    from loadtest.locust.reporting import target_failed
     from reports.charts import drawing
     from seed import contents, key_source
 
@@ -101,6 +102,8 @@ def _run_load(**options: Any) -> None:
         print(f"occbench: {error}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     status = gating.conclude([gating.subject(folder)])
+    if not interrupted and (failed := target_failed(folder)) is not None:
+        raise TargetError(failed)
     raise typer.Exit(INTERRUPTED if interrupted else status)
 
 

@@ -79,6 +79,7 @@ def run_user(  # noqa: C901 - see the head of the file
                 started = monotonic_ns()
                 try:
                     if session is None:
+                        engine.asked.add(number)
                         session = door.open()
                         if not is_running():
                             return  # it came when the run was over

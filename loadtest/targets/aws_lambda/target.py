@@ -140,9 +140,9 @@ class LambdaTarget(CallTarget):
         where = self._address.endpoint_url or self._address.region
         return f"{where}/{self._address.function}"
 
-    def notes_folder(self) -> Path:
+    def notes_folder(self, place: str | None = None) -> Path:
         """With the database that the function works on, where it is named."""
-        return super().notes_folder() if self._database is None else self._database.notes_folder()
+        return super().notes_folder(place) if self._database is None else self._database.notes_folder()
 
     def rehearse(
         self,

@@ -200,9 +200,12 @@ class Target(ABC):
         """Which server this is, to tell whether two targets share its limits; by default its name."""
         return self.name
 
-    def notes_folder(self) -> Path:
-        """Where it is noted, on this machine, which runs go on with its data; may ask the target."""
-        return going_on.folder_for(self.place())
+    def notes_folder(self, place: str | None = None) -> Path:
+        """Where it is noted, on this machine, which runs go on with its data.
+
+        Asks the target for its `place` where that is not given.
+        """
+        return going_on.folder_for(self.place() if place is None else place)
 
     def in_use(self, tables: Sequence[str]) -> list[str]:  # noqa: ARG002
         """What goes on with its data and these tables, in words; empty where nothing is known to."""

@@ -110,7 +110,7 @@ class EmbeddedTarget(PostgresTarget):
         """The server of this data folder, in whichever regime."""
         return str(self.server.data_folder)
 
-    def notes_folder(self) -> Path:
+    def notes_folder(self, place: str | None = None) -> Path:  # noqa: ARG002
         """In the data folder, whether the server runs or not."""
         return self.server.data_folder / "going-on"
 

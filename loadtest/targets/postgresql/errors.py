@@ -62,6 +62,7 @@ _KNOWN = (
     _Known("No such file or directory", "nobody listens"),
     _Known("timeout expired", "no answer"),
     _Known("timed out", "no answer"),
+    _Known("no answer for", "no answer"),
     _Known("No route to host", "no answer"),
     _Known("Network is unreachable", "no answer"),
     _Known("failed to resolve host", "no such host"),

@@ -65,6 +65,29 @@ def connect(conninfo: str) -> Connection:
     return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
 
 
+def expect_answer(connection: Connection) -> None:
+    """Ask a connection something; raises psycopg.Error where no answer comes within its patience.
+
+    Whoever let it in, as a pooler does, need not have a server that answers. What is asked afterwards
+    may take any time, as a count of many rows does.
+    """
+    pgconn = connection.pgconn
+    seconds = patience_s(connection.info.get_parameters())
+    if not seconds:
+        return
+    deadline = monotonic() + seconds
+    pgconn.send_query(b"SELECT 1")
+    with DefaultSelector() as selector:
+        selector.register(pgconn.socket, EVENT_READ)
+        while pgconn.is_busy():
+            if not selector.select(deadline - monotonic()) and monotonic() >= deadline:
+                connection.close()
+                raise psycopg.errors.ConnectionTimeout(f"no answer for {seconds:g} s")
+            pgconn.consume_input()
+    while pgconn.get_result() is not None:
+        pass
+
+
 def connect_apart(conninfo: str, seconds: float) -> Connection:
     """The same over a Unix socket, and without the environment: nothing of it is heard.
 

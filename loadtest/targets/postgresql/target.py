@@ -123,11 +123,13 @@ class PostgresTarget(SqlTarget):
         """A plain blocking connection in autocommit."""
         conninfo = self.admin_conninfo()
         try:
-            return self.open_connection(conninfo)
+            connection = self.open_connection(conninfo)
+            libpq.expect_answer(connection)
         except psycopg.ProgrammingError as error:
             raise self._unreadable(error) from None
         except psycopg.Error as error:
             raise self.explain(error) from None
+        return connection
 
     def open_connection(self, conninfo: str) -> libpq.Connection:
         """How every connection of this family is opened; raises psycopg.Error."""

@@ -20,7 +20,7 @@ from loadtest.errors.messages import quoted
 from loadtest.record.attempt import COUNTED, OUTCOME_CODE, OUTCOMES, Outcome
 from loadtest.workload.keyspace import KeyType
 from reports.analysis.reading.attempts_file import REMOTE, open_file, read_file
-from reports.analysis.reading.nothing import why_nothing
+from reports.analysis.reading.nothing import Last, nothing_measured
 from reports.analysis.reading.parallel import beside
 from reports.analysis.reading.record_files import Record, find_record
 from reports.analysis.reading.run_file import Run
@@ -251,6 +251,7 @@ def load_attempts(folder: Path, run: Run | None = None) -> Attempts:
     warm_ends: list[NDArray[np.int64]] = []
     warm_outcomes: list[NDArray[np.int8]] = []
     warm_first: int | None = None
+    last: Last | None = None
     for path, table in _tables(files):
         codes = {name: words[name].code(table.column(name), str(path)) for name in words}
         warm = _numpy(table.column("block")) < 0
@@ -264,6 +265,8 @@ def load_attempts(folder: Path, run: Run | None = None) -> Attempts:
             users.add(codes["target"][measured], user[measured])
             committed = measured & (codes["outcome"] == OUTCOME_CODE[Outcome.COMMITTED])
             committing.add(codes["target"][committed], user[committed])
+        if not store.rows:
+            last = _later(last, table, codes["outcome"], run)
         if measured_from_ns is not None:
             # What began when measuring had ended has no block either.
             warm &= _numpy(table.column("start_ns")) < measured_from_ns
@@ -277,7 +280,7 @@ def load_attempts(folder: Path, run: Run | None = None) -> Attempts:
             warm_first = min(int(start.min()), warm_first or int(start.min()))
     record.say(folder)
     if not store.rows:
-        raise InputError(f"{folder} holds no measured attempts: {why_nothing(run)}")
+        raise nothing_measured(f"{folder} holds no measured attempts: ", run, last)
     columns = store.columns()
     _check_moments(folder, columns, run)
     empty = np.empty(0, np.int64)
@@ -296,6 +299,24 @@ def load_attempts(folder: Path, run: Run | None = None) -> Attempts:
         committed_users=committing.in_all() if users.known else None,
         record=record,
     )
+
+
+def _later(
+    last: Last | None, table: pa.Table, outcome: NDArray[np.int8], run: Run | None
+) -> Last | None:
+    """Of an attempt and those of a file that began within the run's time, the one that ended last."""
+    start, *took = (
+        _numpy(table.column(name)).astype(np.int64)
+        for name in ("start_ns", "statements_ns", "commit_ns")
+    )
+    until_ns = run.measured_until_ns if run else None
+    began = start < until_ns if until_ns is not None else np.ones(len(start), np.bool_)
+    if not began.any():
+        return last
+    ends = (start + sum(took))[began]
+    place = int(np.argmax(ends))
+    found = Last(int(ends[place]), OUTCOMES[outcome[began][place]])
+    return found if last is None or found.ended_ns > last.ended_ns else last
 
 
 def _check_moments(folder: Path, columns: Columns, run: Run | None) -> None:

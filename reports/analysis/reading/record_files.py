@@ -12,7 +12,7 @@ from pathlib import Path
 
 from loadtest.errors import InputError
 from loadtest.record.attempt import FILE_NAME
-from reports.analysis.reading.nothing import why_nothing
+from reports.analysis.reading.nothing import nothing_measured
 from reports.analysis.reading.run_file import Run
 from reports.text.rounding import plural
 
@@ -89,10 +89,8 @@ def find_record(folder: Path, run: Run | None) -> Record:
     missing = tuple(sorted(set(listed or {}) - there))
     if not paths:
         others = f"; not written by the run: {_named(left_out)}" if left_out else ""
-        raise InputError(
-            f"{folder} holds no attempts: attempts/*.parquet is missing{others}; "
-            f"{'restore it' if missing else why_nothing(run)}"
-        )
+        lead = f"{folder} holds no attempts: attempts/*.parquet is missing{others}; "
+        raise InputError(f"{lead}restore it") if missing else nothing_measured(lead, run)
     return Record(tuple(paths), tuple(left_out), missing)
 
 
