@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from loadtest.keyspace import KeyType
 from loadtest.scenarios import find_scenario
@@ -27,11 +28,17 @@ SEEDED = 10_000
 """How many accounts of each key type the `seeded` target has."""
 
 
+# What is generated is the same in every run: a test that fails has been broken, not unlucky.
+settings.register_profile("full", deadline=None, derandomize=True)
+settings.register_profile("fast", settings.get_profile("full"), max_examples=10)
+settings.load_profile("full")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A test that printed a secret has failed."""
     report = yield
-    if report.when == "call" and report.passed:
+    if report.passed:
         found = secrets_in(report.capstdout + report.capstderr + report.caplog)
         if found:
             report.outcome, report.longrepr = "failed", f"the test printed {found}"
@@ -44,6 +51,10 @@ _leaks: list[str] = []
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Files that tests left in their folders are searched for secrets."""
+    if hasattr(session.config, "workerinput"):
+        # One of several processes (pytest-xdist): its folders lie in those of the one that started it,
+        # whose status is the one that counts.
+        return
     factory = getattr(session.config, "_tmp_path_factory", None)
     base = getattr(factory, "_basetemp", None)
     _leaks.extend(secrets_under(base) if base is not None else ())

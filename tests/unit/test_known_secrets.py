@@ -1,6 +1,10 @@
 """The search for secrets finds them, and knows those that tests use."""
 
+import os
 import re
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -33,3 +37,27 @@ def test_passwords_of_all_tests_are_known() -> None:
             assert found[1] in {*SECRETS, *UNKNOWN}, (
                 f"{path.name}: add {found[1]} to tests/known_secrets.py"
             )
+
+
+PLANTED = """
+from tests.known_secrets import SECRETS
+
+def test_writes(tmp_path):
+    (tmp_path / "run.log").write_text(SECRETS[0])
+"""
+
+
+def test_a_session_of_several_processes_is_searched_too() -> None:
+    # In a folder of its own: this session's are searched as well.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "test_it.py").write_text(PLANTED)
+        plugins = ("-p", "tests.conftest", "-p", "no:cacheprovider", "-n", "1")
+        words = [*plugins, "--basetemp", f"{folder}/made", f"{folder}/test_it.py"]
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "--rootdir", folder, *words],
+            env={**os.environ, "PYTHONPATH": str(TESTS.parent)},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "run.log shows ['hunter2']" in done.stdout
+    assert "1 passed" in done.stdout
