@@ -17,6 +17,8 @@ from loadtest.targets.embedded.binaries import binary
 from loadtest.targets.embedded.folder import DataFolder
 from loadtest.targets.embedded.postmaster import strays
 from loadtest.targets.embedded.server import EmbeddedServer
+from tests.commands import BYTECODE
+from tests.rigs.data_folder import copied
 
 REPOSITORY = Path(__file__).parents[2]
 IS_ROOT = os.geteuid() == 0
@@ -53,6 +55,12 @@ def server(new_server: NewServer, folder: Path) -> EmbeddedServer:
     return new_server(folder / "data")
 
 
+@pytest.fixture
+def database(folder: Path) -> None:
+    """The folder of `server` has its database already."""
+    copied(folder / "data")
+
+
 def ask(server: EmbeddedServer, sql: str) -> Any:
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
         cursor = connection.execute(sql.encode())
@@ -66,7 +74,7 @@ def command(script: str, *arguments: object) -> list[str]:
 
 def environment() -> dict[str, str]:
     path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**os.environ, "PYTHONPATH": path, **BYTECODE}
 
 
 def contents(folder: Path) -> dict[str, tuple[int, bytes]]:

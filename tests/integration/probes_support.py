@@ -18,6 +18,7 @@ from loadtest.targets.embedded.server import EmbeddedServer
 from seed import SeedPlan, SilentProgress, seed
 from tests.commands import RunResult
 from tests.conftest import short_folder, sql_target
+from tests.rigs.data_folder import copied
 from tests.rigs.standby import REPLICATING
 
 LOCKING = quote("-c search_path=public", safe="")
@@ -71,7 +72,7 @@ def seed_some(target: str) -> None:
 def other_server() -> Iterator[EmbeddedServer]:
     """Another database, with accounts of the same keys; it can be replicated."""
     with short_folder() as made:
-        server = EmbeddedServer(made / "data", REPLICATING)
+        server = EmbeddedServer(copied(made / "data"), REPLICATING)
         server.start()
         try:
             seed_some(f"embedded?data={server.data_folder}")

@@ -15,6 +15,7 @@ from tests.integration.embedded_support import (
     START,
     ask,
     command,
+    database,
     environment,
     new_server,
     postmasters,
@@ -22,7 +23,7 @@ from tests.integration.embedded_support import (
     server_processes,
 )
 
-__all__ = ["new_server", "server"]
+__all__ = ["database", "new_server", "server"]
 
 
 # Several commands at once, and commands and servers that are killed
@@ -47,6 +48,7 @@ def test_six_starting_at_once_share_one_server(server: EmbeddedServer) -> None:
     assert len(postmasters) == 1
 
 
+@pytest.mark.usefixtures("database")
 def test_it_outlives_its_command_and_its_terminal(server: EmbeddedServer) -> None:
     code = START + "\nprint(sys.stdin.readline())"
     starter = subprocess.Popen(
@@ -66,6 +68,7 @@ def test_it_outlives_its_command_and_its_terminal(server: EmbeddedServer) -> Non
     assert ask(server, "SELECT 1") == 1
 
 
+@pytest.mark.usefixtures("database")
 def test_recovers_after_kill_9_of_everything(server: EmbeddedServer) -> None:
     server.start()
     ask(server, "CREATE TABLE kept (k int)")
@@ -84,6 +87,7 @@ def test_recovers_after_kill_9_of_everything(server: EmbeddedServer) -> None:
     assert ask(server, "SELECT count(*) FROM kept") == 1000
 
 
+@pytest.mark.usefixtures("database")
 def test_recovers_after_kill_9_of_the_postmaster_under_a_busy_session(
     server: EmbeddedServer,
 ) -> None:
@@ -128,6 +132,7 @@ def test_a_start_that_is_killed_is_done_again(server: EmbeddedServer, moment: st
     assert len(postmasters(server)) == 1
 
 
+@pytest.mark.usefixtures("database")
 def test_numbers_in_stale_files_may_be_anybody_s(server: EmbeddedServer) -> None:
     """After a restart of the machine, the numbers of dead processes belong to live ones."""
     server.start()
@@ -156,6 +161,7 @@ def test_numbers_in_stale_files_may_be_anybody_s(server: EmbeddedServer) -> None
         innocent.wait()
 
 
+@pytest.mark.usefixtures("database")
 def test_data_deleted_under_a_running_server(server: EmbeddedServer) -> None:
     server.start()
     old = server.status().pid
@@ -168,6 +174,7 @@ def test_data_deleted_under_a_running_server(server: EmbeddedServer) -> None:
     assert ask(server, "SELECT 1") == 1, "the old server must not take the new one's socket along"
 
 
+@pytest.mark.usefixtures("database")
 def test_socket_deleted_under_a_running_server(server: EmbeddedServer) -> None:
     server.start()
     ask(server, "CREATE TABLE kept AS SELECT 7 AS k")

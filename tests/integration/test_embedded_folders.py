@@ -19,12 +19,14 @@ from tests.integration.embedded_support import (
     NewServer,
     ask,
     check_refused,
+    database,
     new_server,
     psql,
     server,
 )
+from tests.rigs.data_folder import copied
 
-__all__ = ["new_server", "server"]
+__all__ = ["database", "new_server", "server"]
 
 
 # Folders of every kind
@@ -57,7 +59,9 @@ def test_any_name_of_a_folder_works(new_server: NewServer, folder: Path, name: s
 
 
 def test_two_long_names_have_two_servers(new_server: NewServer, folder: Path) -> None:
-    one, other = (new_server(folder / ("x" * 150) / name) for name in ("one", "other"))
+    long = folder / ("x" * 150)
+    long.mkdir(0o755)
+    one, other = (new_server(copied(long / name)) for name in ("one", "other"))
     one.start()
     other.start()
     assert one.status().socket_folder != other.status().socket_folder
@@ -68,7 +72,7 @@ def test_two_long_names_have_two_servers(new_server: NewServer, folder: Path) ->
 def test_a_long_socket_folder_does_not_depend_on_the_commands_tmpdir(
     new_server: NewServer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = new_server(folder / ("x" * 150))
+    server = new_server(copied(folder / ("x" * 150)))
     server.start()
     elsewhere = folder / "other tmp"
     elsewhere.mkdir(0o755)
@@ -83,7 +87,7 @@ def test_a_long_socket_folder_does_not_depend_on_the_commands_tmpdir(
 def test_a_socket_folder_somebody_else_made_is_not_used(
     new_server: NewServer, folder: Path, trap: str
 ) -> None:
-    server = new_server(folder / ("x" * 150))
+    server = new_server(copied(folder / ("x" * 150)))
     trapped = server.socket_folder
     inside = folder / "inside"
     inside.mkdir(0o755)
@@ -130,6 +134,7 @@ def test_a_control_character_is_refused(folder: Path) -> None:
         EmbeddedServer(folder / "two\nlines")
 
 
+@pytest.mark.usefixtures("database")
 def test_another_major_version_is_refused_but_can_be_reset(server: EmbeddedServer) -> None:
     server.start()
     server.stop()
@@ -149,6 +154,7 @@ def test_a_full_disk_is_said(server: EmbeddedServer, monkeypatch: pytest.MonkeyP
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("database")
 def test_reset_makes_room_before_it_asks_for_it(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +170,7 @@ def test_reset_makes_room_before_it_asks_for_it(
     assert ask(server, "SELECT 1") == 1
 
 
+@pytest.mark.usefixtures("database")
 def test_a_server_that_does_not_start_says_why(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

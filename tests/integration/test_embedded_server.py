@@ -14,13 +14,14 @@ from tests.integration.embedded_support import (
     NewServer,
     ask,
     contents,
+    database,
     new_server,
     psql,
     server,
     server_processes,
 )
 
-__all__ = ["new_server", "server"]
+__all__ = ["database", "new_server", "server"]
 
 
 # The ordinary life
@@ -55,6 +56,7 @@ def test_start_reuse_stop(server: EmbeddedServer, folder: Path) -> None:
     assert ask(server, "SELECT answer FROM kept") == 42
 
 
+@pytest.mark.usefixtures("database")
 def test_reset_gives_an_empty_database(server: EmbeddedServer) -> None:
     server.start()
     ask(server, "CREATE TABLE gone (k int)")
@@ -117,6 +119,7 @@ def test_the_settings_are_the_documented_ones(embedded_server: EmbeddedServer) -
     )
 
 
+@pytest.mark.usefixtures("database")
 @pytest.mark.parametrize(
     ("mebibytes", "buffers"), [(512, "128MB"), (2047, "128MB"), (2048, "256MB"), (65536, "256MB")]
 )
@@ -128,6 +131,7 @@ def test_a_small_machine_gets_small_buffers(
     assert ask(server, "SHOW shared_buffers") == buffers
 
 
+@pytest.mark.usefixtures("database")
 def test_conflicts_are_not_logged(server: EmbeddedServer) -> None:
     server.start()
     log = server.data_folder / "server.log"
@@ -142,6 +146,7 @@ def test_conflicts_are_not_logged(server: EmbeddedServer) -> None:
     assert log.read_text() == before
 
 
+@pytest.mark.usefixtures("database")
 def test_the_log_does_not_grow_for_ever(server: EmbeddedServer) -> None:
     for _ in range(4):
         server.start()

@@ -24,13 +24,14 @@ from tests.integration.embedded_support import (
     check_refused,
     command,
     contents,
+    database,
     environment,
     new_server,
     only_root,
     server,
 )
 
-__all__ = ["new_server", "server"]
+__all__ = ["database", "new_server", "server"]
 
 
 # Root and ordinary users
@@ -116,6 +117,7 @@ for action in ("start", "reset", "stop", "status"):
 """
 
 
+@pytest.mark.usefixtures("database")
 @only_root
 def test_an_ordinary_user_and_a_folder_of_root(server: EmbeddedServer, folder: Path) -> None:
     server.start()
@@ -202,6 +204,7 @@ def test_programs_the_server_cannot_reach_are_copied(
     assert copies[0].stat().st_ctime_ns == made, "it is copied once"
 
 
+@pytest.mark.usefixtures("database")
 @only_root
 def test_only_root_and_the_server_can_connect(server: EmbeddedServer) -> None:
     server.start()
