@@ -18,6 +18,11 @@ from tests import known_secrets
 
 REPOSITORY = Path(__file__).parents[1]
 TIMEOUT = 120
+BYTECODE = {
+    "PYTHONDONTWRITEBYTECODE": "",
+    "PYTHONPYCACHEPREFIX": str(REPOSITORY / "tests" / ".cache" / "bytecode"),
+}
+"""Hundreds of commands do not compile the same again, and write nothing beside the sources."""
 
 Done = subprocess.CompletedProcess[str]
 
@@ -30,7 +35,7 @@ def environment(**more: str) -> dict[str, str]:
         if not name.startswith(("OCC", "LOCUST_", "PG", "AWS_", "COLUMNS"))
     }
     path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
-    return {**clean, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **more}
+    return {**clean, "PYTHONPATH": path, **BYTECODE, **more}
 
 
 def command(*words: object) -> list[str]:

@@ -19,6 +19,7 @@ from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
 from seed import SeedPlan, SilentProgress, seed
 from tests.known_secrets import secrets_in, secrets_under
+from tests.rigs.data_folder import copied
 
 # Whoever runs the tests in the background of a shell has Ctrl-C ignored, and so have the commands that
 # tests start, unless it is handled here.
@@ -93,7 +94,7 @@ def short_folder() -> Iterator[Path]:
 def running_server() -> Iterator[EmbeddedServer]:
     """A server on a data folder of its own, both gone at the end."""
     with short_folder() as made:
-        server = EmbeddedServer(made / "data")
+        server = EmbeddedServer(copied(made / "data"))
         server.start()
         try:
             yield server

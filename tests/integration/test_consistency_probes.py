@@ -1,232 +1,36 @@
-"""Consistency probes against real databases, and runs on several targets."""
+"""Consistency probes against real databases: what is refused, and what is stale."""
 
-import itertools
-import subprocess
-import sys
 import threading
-import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
 import gevent
-import psycopg
 import pytest
 
-from loadtest.engine.probes.prober import Endpoint, probe
-from loadtest.engine.probes.table import (
-    READ,
-    STATEMENTS,
-    commit_value,
-    packed,
-    prepare,
-    read_value,
-    remove_rows,
-)
-from loadtest.record.probes import FILE, Probe, read_probes, write_probes
-from loadtest.targets import SqlSession, SqlTarget, StatementFailed
+from loadtest.engine.probes.prober import probe
+from loadtest.engine.probes.table import READ, commit_value, packed, prepare, read_value, remove_rows
+from loadtest.record.probes import read_probes, write_probes
+from loadtest.targets import StatementFailed
 from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
-from loadtest.workload.builtin import find_scenario
-from loadtest.workload.keyspace import KeyType
-from seed import SeedPlan, SilentProgress, seed
-from tests.commands import (
-    REPOSITORY,
-    RunResult,
-    check_conserved,
-    environment,
-    occbench,
-    one_line,
-    results_in,
-    run,
-    start,
-    wait_for,
+from tests.commands import occbench, one_line, run
+from tests.conftest import sql_target
+from tests.integration.probes_support import (
+    LOCKING,
+    check_probes,
+    endpoint,
+    opened,
+    other_server,
+    rows_left,
 )
-from tests.conftest import short_folder, sql_target
-from tests.rigs.dsql import FAR_HOST, HOST, REGION, DsqlRig, dsql
-from tests.rigs.dsql_rules import Refusal, classify
-from tests.rigs.gate import Endpoint as Gateway
-from tests.rigs.relay import Relay, relay
-from tests.rigs.standby import REPLICATING, lagging_standby
+from tests.rigs.standby import lagging_standby
 
-LOCKING = quote("-c search_path=public", safe="")
-
-
-def probes_of(result: RunResult) -> list[Probe]:
-    found = read_probes(result.folder)
-    assert found is not None
-    return found
-
-
-def rows_left(target: str) -> int:
-    with closing(sql_target(target).connect()) as connection:
-        try:
-            found = connection.execute("SELECT count(*) FROM occbench_probe").fetchone()
-        except psycopg.errors.UndefinedTable:
-            return 0
-    assert found is not None
-    return int(found[0])
-
-
-def check_probes(result: RunResult, interval_s: float) -> list[Probe]:
-    """What holds for every record of probes."""
-    found = probes_of(result)
-    begin, end = result.run["measured_from_ns"], result.run["measured_until_ns"]
-    for one in found:
-        assert begin - 1_000_000 <= one.at_ns <= end, "within the measured time only"
-        assert one.writer != one.reader
-        if one.failed:
-            assert one.stale_ns is None
-        else:
-            assert one.commit_ns is not None
-            assert one.read_ns is not None
-            assert one.commit_ns > 0
-            assert one.read_ns > 0
-            assert one.seen or one.stale_ns is not None
-            assert one.stale_ns is None or one.stale_ns >= one.read_ns
-    # Never more often than asked for; a busy machine may keep a probe from its turn.
-    assert len(found) <= (end - begin) / 1e9 / interval_s + 2
-    assert all(later.at_ns > one.at_ns for one, later in itertools.pairwise(found))
-    return found
-
-
-# Endpoints that are consistent
-
-
-def weighted_run(seeded: str, out: Path, processes: int, duration: str) -> tuple[RunResult, str]:
-    """Three users of `east` for each of `west`, which is farther away; and what it wrote meanwhile."""
-    done = occbench(
-        "run", "--target", f"east={seeded}&commit_delay_ms=4&weight=3",
-        "--target", f"west={seeded}&commit_delay_ms=30",
-        "--users", 8, "--accounts", 500, "--duration", duration, "--warmup", "300ms",
-        "--spawn-rate", 4, "--block", "500ms", "--seed", 5, "--consistency", "50ms",
-        "--processes", processes, "--out", out,
-        cwd=out.parent,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    (result,) = results_in(out)
-    check_conserved(result)
-    return result, done.stderr
-
-
-@pytest.fixture(scope="module")
-def in_one_process(seeded: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunResult, str]:
-    return weighted_run(seeded, tmp_path_factory.mktemp("one") / "results", 1, "2500ms")
-
-
-@pytest.fixture(scope="module")
-def in_two_processes(seeded: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunResult, str]:
-    return weighted_run(seeded, tmp_path_factory.mktemp("two") / "results", 2, "5s")
-
-
-@pytest.fixture(params=["in_one_process", "in_two_processes"])
-def weighted(request: pytest.FixtureRequest) -> RunResult:
-    result: RunResult = request.getfixturevalue(request.param)[0]
-    return result
-
-
-def test_probes_come_at_their_rate_and_none_is_stale(weighted: RunResult, seeded: str) -> None:
-    found = check_probes(weighted, 0.05)
-    assert len(found) >= 20, "50 and more are asked for"
-    assert not any(one.failed or one.stale_ns is not None for one in found)
-    pairs = Counter((one.writer, one.reader) for one in found)
-    assert set(pairs) == {("east", "west"), ("west", "east")}
-    assert abs(pairs["east", "west"] - pairs["west", "east"]) <= 1, "in turn"
-    for writer, delay_ms in (("east", 4), ("west", 30)):
-        commits = [one.commit_ns or 0 for one in found if one.writer == writer]
-        assert min(commits) >= delay_ms * 1e6, "it commits through the target's own sessions"
-    consistency = weighted.summary["consistency"]
-    assert (consistency["probes"], consistency["stale"]) == (len(found), 0)
-    verdict = next(v for v in weighted.summary["verdicts"] if v["about"] == "consistency")
-    assert verdict["state"] == "good"
-    assert f"{len(found)} probes, none stale" in (weighted.folder / "report.html").read_text()
-    assert rows_left(seeded) == 0, "nothing is left behind"
-
-
-def test_users_are_dealt_by_weight_in_every_process(weighted: RunResult) -> None:
-    processes = weighted.run["config"]["processes"]
-    assert len(weighted.run["generators"]) == processes
-    users: dict[tuple[int, str], set[int]] = defaultdict(set)
-    for row in weighted.rows:
-        users[row["worker"], row["target"]].add(row["user"])
-    each = {where: len(found) for where, found in users.items()}
-    assert each == {
-        (worker, name): count // processes
-        for worker in range(processes)
-        for name, count in (("east", 6), ("west", 2))
-    }
-    # The same users in either number of processes.
-    west = {user for (_, name), found in users.items() if name == "west" for user in found}
-    assert west == {2, 6}
-    assert sorted(user for found in users.values() for user in found) == list(range(8))
-    assert set(weighted.summary["targets"]) == {"east", "west"}
-
-
-def test_the_live_line_names_the_targets(in_two_processes: tuple[RunResult, str]) -> None:
-    lines = [line for line in in_two_processes[1].splitlines() if " users  " in line]
-    assert lines
-    east, west = lines[-1].split("  ")[-1].split(", ")
-    assert east.startswith("east ")
-    assert west.startswith("west ")
-    speeds = [float(part.split()[1].removesuffix("/s").replace(",", "")) for part in (east, west)]
-    assert speeds[0] > speeds[1] > 0
-
-
-def test_without_the_option_nothing_is_probed(seeded: str, tmp_path: Path) -> None:
-    before = rows_left(seeded)
-    result = run(
-        "--target", f"a={seeded}", "--target", f"b={seeded}", "--users", 2, "--keys", "int",
-        "--duration", "500ms", "--warmup", "0",
-        out=tmp_path / "results",
-    )  # fmt: skip
-    assert not (result.folder / FILE).exists()
-    assert "consistency" not in result.summary
-    assert rows_left(seeded) == before
-
-
-def test_plain_locust_with_two_processes(seeded: str, tmp_path: Path) -> None:
-    out = tmp_path / "results"
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "locust", "-f", str(REPOSITORY / "locustfile.py"), "--headless",
-            "--users", "6", "--spawn-rate", "6", "--run-time", "4s", "--processes", "2",
-            f"--occ-target=a={seeded} b={seeded}", "--occ-warmup=500ms", "--occ-accounts=500",
-            "--occ-consistency=100ms", f"--occ-out={out}",
-        ],
-        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=90,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    (result,) = results_in(out)
-    assert len(result.run["generators"]) == 2
-    assert len(check_probes(result, 0.1)) >= 8
-    assert result.summary["consistency"]["stale"] == 0
-    assert {(row["worker"], row["target"]) for row in result.rows} == {
-        (worker, name) for worker in (0, 1) for name in ("a", "b")
-    }
+__all__ = ["other_server"]
 
 
 # Endpoints that are not
-
-
-def seed_some(target: str) -> None:
-    opened = sql_target(target)
-    opened.start()
-    seed(SeedPlan((KeyType.INT,), 500), opened, find_scenario("transfer"), SilentProgress())
-
-
-@pytest.fixture(scope="module")
-def other_server() -> Iterator[EmbeddedServer]:
-    """Another database, with accounts of the same keys; it can be replicated."""
-    with short_folder() as made:
-        server = EmbeddedServer(made / "data", REPLICATING)
-        server.start()
-        try:
-            seed_some(f"embedded?data={server.data_folder}")
-            yield server
-        finally:
-            server.stop()
 
 
 def refused(tmp_path: Path, status: int, *words: object) -> str:
@@ -323,29 +127,6 @@ def test_a_table_that_may_not_be_made_is_named(other_server: EmbeddedServer, tmp
 
 
 # Reads that are stale
-
-
-def opened(target: SqlTarget) -> SqlSession:
-    return target.open_session(STATEMENTS)
-
-
-class Straight:
-    """A door that always opens, for an endpoint without a run."""
-
-    until_ns = float("inf")
-
-    def __init__(self, target: SqlTarget) -> None:
-        self._target = target
-        self.session: SqlSession | None = None
-
-    def open(self) -> SqlSession:
-        self.session = opened(self._target)
-        return self.session
-
-
-def endpoint(name: str, target: SqlTarget) -> tuple[Endpoint, Straight]:
-    door = Straight(target)
-    return Endpoint(name, door), door  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("regime", ["optimistic", "locking"])
@@ -496,58 +277,6 @@ def test_a_run_on_an_endpoint_that_lags(
     assert "written through now, read through late" in verdict["text"]
 
 
-# An endpoint that goes down
-
-
-@pytest.fixture
-def endpoint_of_its_own(load_server: EmbeddedServer) -> Iterator[Relay]:
-    with relay(load_server.socket_folder / ".s.PGSQL.5432") as made:
-        yield made
-
-
-def test_a_run_outlives_an_endpoint_that_goes_down(
-    seeded: str, endpoint_of_its_own: Relay, tmp_path: Path
-) -> None:
-    out = tmp_path / "results"
-    there = (
-        f"postgresql://occbench@127.0.0.1:{endpoint_of_its_own.port}/occbench"
-        f"?sslmode=disable&gssencmode=disable&options={LOCKING}"
-    )
-    process = start(
-        "run", "--target", f"here={seeded}", "--target", f"there={there}", "--users", 6,
-        "--keys", "int", "--duration", "6s", "--warmup", "0", "--consistency", "50ms", "--out", out,
-        cwd=tmp_path,
-    )  # fmt: skip
-    try:
-        wait_for(lambda: process.poll() is not None or any(out.glob("*/run.json")), "the run")
-        time.sleep(1.5)
-        endpoint_of_its_own.down()
-        time.sleep(1.5)
-        endpoint_of_its_own.up()
-        _, said = process.communicate(timeout=60)
-    finally:
-        process.kill()
-        process.communicate()
-    assert process.returncode == 0, said
-    assert "Traceback" not in said
-    (result,) = results_in(out)
-    found = check_probes(result, 0.05)
-    fates = [one.failed for one in found]
-    assert sum(fates) >= 3
-    first, last = fates.index(True), len(fates) - 1 - fates[::-1].index(True)
-    assert first > 3, "it was well before"
-    assert len(fates) - last > 5, "and is well again"
-    assert not any(one.stale_ns is not None for one in found)
-    # The first that failed may have begun a moment before.
-    outage = (found[first + 1].at_ns, found[last].at_ns)
-    inside = [row for row in result.of_outcome("committed") if outage[0] < row["start_ns"] < outage[1]]
-    assert {row["target"] for row in inside} == {"here"}, "the others go on"
-    after = [row for row in result.of_outcome("committed") if row["start_ns"] > outage[1] + 5e7]
-    assert {row["target"] for row in after} == {"here", "there"}
-    assert result.summary["consistency"]["failed"] == sum(fates)
-    assert "failed and say nothing" in (result.folder / "report.html").read_text()
-
-
 def test_a_lost_commit_says_nothing(load_server: EmbeddedServer, seeded: str) -> None:
     """Whether it took effect nobody knows, so neither value would be stale."""
     target = sql_target(f"{seeded}&commit_delay_ms=300")
@@ -603,44 +332,3 @@ def test_runs_at_the_same_time_do_not_meet(seeded: str) -> None:
     for row in rows:
         remove_rows([target], row)
     assert rows_left(seeded) == 0
-
-
-# Aurora DSQL
-
-
-def test_two_regions_of_a_dsql_cluster(tmp_path: Path) -> None:
-    """Through the front door: tokens, TLS, only what DSQL takes, and sessions of two seconds."""
-    endpoints = {HOST: Gateway(REGION), FAR_HOST: Gateway("us-west-2", commit_delay_ms=15)}
-    with dsql(endpoints=endpoints, record_statements=True, session_age_s=3.0) as rig:
-        done = occbench(
-            "seed", "--target", rig.target, "--keys", "uuid", "--accounts", 500,
-            cwd=tmp_path, **rig.environment,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        seeding = len(rig.gate.statements())
-        out = tmp_path / "results"
-        done = occbench(
-            "run", "--target", f"east={rig.url()}&session_age_s=2",
-            "--target", f"west={rig.url(FAR_HOST)}&session_age_s=2", "--keys", "uuid", "--users", 6,
-            "--duration", "4s", "--warmup", "200ms", "--consistency", "100ms", "--processes", 2,
-            "--out", out,
-            cwd=tmp_path, **rig.environment,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        said = rig.gate.statements()[seeding:]
-        left = rows_behind(rig)
-    (result,) = results_in(out)
-    found = check_probes(result, 0.1)
-    assert len(found) >= 10
-    assert not any(one.failed or one.stale_ns is not None for one in found)
-    assert result.summary["consistency"]["stale"] == 0
-    assert not [text for text in said if isinstance(classify(text), Refusal)]
-    assert sum(text.startswith("CREATE TABLE occbench_probe") for text in said) == 1
-    assert left == 0
-
-
-def rows_behind(rig: DsqlRig) -> int:
-    with closing(rig.database.connect()) as connection:
-        found = connection.execute("SELECT count(*) FROM occbench_probe").fetchone()
-    assert found is not None
-    return int(found[0])

@@ -1,12 +1,9 @@
 """A Lambda function as a target: the example's handler, run for real behind the Invoke API."""
 
-import importlib.util
 import re
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
@@ -23,13 +20,7 @@ from tests.commands import occbench, one_line, results_in, run
 from tests.conftest import running_server, short_folder, sql_target
 from tests.rigs.certificates import Authority
 from tests.rigs.dsql import READER, dsql
-from tests.rigs.lambda_endpoint import (
-    EXAMPLE,
-    NOT_ALLOWED,
-    Function,
-    LambdaRig,
-    lambda_endpoint,
-)
+from tests.rigs.lambda_endpoint import NOT_ALLOWED, Function, LambdaRig, lambda_endpoint
 
 ACCOUNTS = 2_000
 SECRET = "hunter2"
@@ -459,66 +450,3 @@ def balances(database: str) -> dict[int, int]:
     with closing(sql_target(database).connect()) as connection:
         rows = connection.execute("SELECT id, balance FROM accounts_int").fetchall()
     return {number: int(balance) for number, balance in rows}
-
-
-# The example's handler by itself
-
-
-@pytest.fixture
-def example(
-    server: EmbeddedServer, seeded: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[ModuleType]:
-    """A cold start."""
-    del seeded
-    spec = importlib.util.spec_from_file_location("example_cold_start", EXAMPLE / "handler.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "example_cold_start", module)
-    spec.loader.exec_module(module)
-    url = f"{server.url('optimistic')}&application_name=example"
-    monkeypatch.setenv("OCC_DATABASE", url)
-    yield module
-    module._database.close()
-
-
-ONE = {"payer_id": 3, "payee_id": 4, "amount": 1}
-
-
-def backends(database: str, action: str = "pid") -> list[Any]:
-    with closing(sql_target(database).connect()) as connection:
-        query = f"SELECT {action} FROM pg_stat_activity WHERE application_name = 'example'"
-        return [value for (value,) in connection.execute(query.encode())]
-
-
-def test_the_example_keeps_its_connection(example: ModuleType, seeded: str) -> None:
-    first = example.handler(ONE)
-    assert set(first) == {"balance", "duration", "retries"}
-    (connection,) = backends(seeded)
-    second = example.handler(ONE)
-    assert second["balance"] == first["balance"] - 1
-    assert backends(seeded) == [connection]
-
-
-def test_the_example_replaces_a_connection_that_is_old_or_lost(
-    example: ModuleType, seeded: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = example.handler(ONE)["balance"]
-    assert backends(seeded, "pg_terminate_backend(pid, 5000)") == [True]
-    answer = example.handler(ONE)
-    assert (answer["balance"], answer["retries"]) == (before - 1, 1)
-    assert backends(seeded, "pg_terminate_backend(pid, 5000)") == [True]
-    lost = example.handler({**ONE, "max_attempts": 1})
-    assert (lost["errorCode"], lost["retries"]) == ("08003", 0), "nothing happened"
-    monkeypatch.setenv("OCC_CONNECTION_AGE_S", "0.000001")
-    example.handler(ONE)
-    (old,) = backends(seeded)
-    assert example.handler(ONE)["retries"] == 0
-    assert old not in backends(seeded)
-
-
-def test_the_example_goes_on_after_every_kind_of_answer(example: ModuleType) -> None:
-    assert example.handler({**ONE, "amount": 10**9})["errorCode"] == "INSUFFICIENT_FUNDS"
-    assert example.handler({**ONE, "payee_id": 10**9})["errorCode"] == "P0002"
-    assert example.handler({**ONE, "payer_id": 10**9})["errorCode"] == "P0002"
-    assert "balance" in example.handler(ONE)

@@ -21,6 +21,7 @@ from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
 from tests.conftest import short_folder
 from tests.rigs import Rig, dsql_catalogue
 from tests.rigs.certificates import Authority, ServerCertificate
+from tests.rigs.data_folder import copied
 from tests.rigs.gate import Endpoint, Gate, GateSettings, running_gate
 from tests.rigs.sigv4 import Principal
 
@@ -101,7 +102,7 @@ def dsql_database() -> Iterator[Database]:
     """The database, with room for a thousand users, and the roles; without a gate."""
     settings = {"max_connections": str(_MOST_CONNECTIONS)}
     with short_folder() as folder:
-        server = EmbeddedServer(folder / "data", settings)
+        server = EmbeddedServer(copied(folder / "data"), settings)
         server.start()
         try:
             authority = Authority(folder)

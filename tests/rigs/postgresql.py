@@ -26,6 +26,7 @@ from loadtest.targets.embedded.server.system_user import server_user
 from tests.commands import REPOSITORY
 from tests.rigs import Rig
 from tests.rigs.certificates import Authority
+from tests.rigs.data_folder import copied
 from tests.rigs.dsql import OWNER, credentials
 from tests.rigs.gate import Endpoint, Gate, GateSettings, running_gate
 
@@ -217,10 +218,11 @@ def _connect(embedded: EmbeddedServer, port: int, database: str) -> psycopg.Conn
 
 def _started(folder: Path, settings: Mapping[str, str]) -> tuple[EmbeddedServer, int]:
     """A server on a port that was free; PostgreSQL cannot be told to look for one itself."""
+    data = copied(folder / "data")
     for attempt in range(_TRIES):
         port = free_port()
         embedded = EmbeddedServer(
-            folder / "data",
+            data,
             {
                 "listen_addresses": "127.0.0.1",
                 "port": str(port),
