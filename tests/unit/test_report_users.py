@@ -94,7 +94,7 @@ def run(**changes: Any) -> Run:
             {"generators": [Generator(without_session=16, why_no_session="no route to host")]},
             "16 of 16 users never had a session, for the target said: no route to host",
         ),
-        ({}, "no transaction was due in the 5 s that were measured"),
+        ({}, "no transaction was due in the 5 s after the warm-up"),
     ],
 )
 def test_why_nothing_was_measured(changes: dict[str, Any], words: str) -> None:

@@ -68,6 +68,7 @@ def engine(
         record=lambda *columns: rows.append(columns),
         request=lambda *facts: None,
         next_transaction=count().__next__,
+        asked=set(),
         served=set(),
     )
     return cast("Engine", made), rows, opened

@@ -73,7 +73,7 @@ def _why_input(run: Run | None) -> str:
     if measured_s <= 0:
         how = "the run was interrupted" if run.interrupted else "its time was over"
         return f"{how} before its warm-up had ended"
-    return f"no transaction was due in the {measured_s:.3g} s that were measured; give it more time"
+    return f"no transaction was due in the {measured_s:.3g} s after the warm-up; give it more time"
 
 
 def _measured_s(run: Run) -> float:
