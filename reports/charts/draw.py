@@ -16,7 +16,6 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from reports.charts import style
 from reports.charts.data import ChartData
 from reports.charts.style import FAINT, FONT_SIZE, GRID, HEIGHT, INK, MUTED, PAPER, SMALL_SIZE, WIDTH
 from reports.statistics.model import Model
@@ -27,24 +26,24 @@ SETTINGS: Any = {
     "svg.fonttype": "path",
     "font.family": "DejaVu Sans",
     "font.size": SMALL_SIZE,
-    "text.color": INK.sentinel,
-    "axes.edgecolor": FAINT.sentinel,
-    "axes.labelcolor": MUTED.sentinel,
+    "text.color": INK.light,
+    "axes.edgecolor": FAINT.light,
+    "axes.labelcolor": MUTED.light,
     "axes.labelsize": SMALL_SIZE,
     "axes.titlesize": SMALL_SIZE,
-    "axes.titlecolor": MUTED.sentinel,
+    "axes.titlecolor": MUTED.light,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.spines.left": False,
     "axes.axisbelow": True,
     "axes.facecolor": "none",
     "figure.facecolor": "none",
-    "grid.color": GRID.sentinel,
+    "grid.color": GRID.light,
     "grid.linewidth": 0.8,
-    "xtick.color": FAINT.sentinel,
-    "ytick.color": FAINT.sentinel,
-    "xtick.labelcolor": MUTED.sentinel,
-    "ytick.labelcolor": MUTED.sentinel,
+    "xtick.color": FAINT.light,
+    "ytick.color": FAINT.light,
+    "xtick.labelcolor": MUTED.light,
+    "ytick.labelcolor": MUTED.light,
     "xtick.labelsize": SMALL_SIZE,
     "ytick.labelsize": SMALL_SIZE,
     "ytick.major.size": 0,
@@ -52,7 +51,7 @@ SETTINGS: Any = {
     "text.parse_math": False,
     "legend.frameon": False,
     "legend.fontsize": SMALL_SIZE,
-    "legend.labelcolor": INK.sentinel,
+    "legend.labelcolor": INK.light,
     "lines.solid_capstyle": "round",
     "hatch.linewidth": 0.6,
 }
@@ -124,7 +123,7 @@ def unit_label(figure: Figure, text: str, *, below: int = 0) -> None:
         text,
         ha="left",
         va="center",
-        color=MUTED.sentinel,
+        color=MUTED.light,
         fontsize=SMALL_SIZE,
     )
 
@@ -149,7 +148,7 @@ def legend(figure: Figure, axes: Axes, handles: Sequence[Any] | None = None) -> 
         borderaxespad=0.2,
     )
     for text in made.get_texts():
-        text.set_color(INK.sentinel)
+        text.set_color(INK.light)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +194,7 @@ def place_legend(figure: Figure, axes: Axes, where: Legend, handles: Sequence[An
         labelspacing=0.3,
     )
     for text in made.get_texts():
-        text.set_color(INK.sentinel)
+        text.set_color(INK.light)
 
 
 def time_axis(axes: Axes, model: Model, *, warmup: bool = True) -> float:
@@ -209,7 +208,7 @@ def time_axis(axes: Axes, model: Model, *, warmup: bool = True) -> float:
     begin = 0.0
     if warmup and model.warmup is not None:
         begin = -min(model.warmup_s, model.measured_s) * scale
-        axes.axvspan(begin, 0, facecolor=FAINT.sentinel, alpha=0.18, edgecolor="none", zorder=0)
+        axes.axvspan(begin, 0, facecolor=FAINT.light, alpha=0.18, edgecolor="none", zorder=0)
         share = -begin / (model.measured_s * scale - begin)
         if share > 0.03:
             axes.text(
@@ -220,7 +219,7 @@ def time_axis(axes: Axes, model: Model, *, warmup: bool = True) -> float:
                 ha="center",
                 va="bottom",
                 fontsize=SMALL_SIZE - 1,
-                color=MUTED.sentinel,
+                color=MUTED.light,
                 rotation=90 if share < 0.15 else 0,
             )
     axes.set_xlim(begin, model.measured_s * scale)
@@ -234,7 +233,7 @@ def shade_gaps(axes: Axes, model: Model, scale: float, colours: Mapping[str, str
     from_s, until_s = (edge / scale for edge in axes.get_xlim())
     for gap in model.gaps:
         edges = gap.from_s * scale, gap.until_s * scale
-        colour = colours.get(gap.target, FAINT.sentinel)
+        colour = colours.get(gap.target, FAINT.light)
         axes.axvspan(*edges, facecolor=colour, alpha=0.13, edgecolor="none", zorder=0)
         share = (gap.until_s - gap.from_s) / (until_s - from_s)
         if share < _ROOM_FOR_A_WORD:
@@ -250,10 +249,10 @@ def shade_gaps(axes: Axes, model: Model, scale: float, colours: Mapping[str, str
             ha="center",
             va="top",
             fontsize=SMALL_SIZE - 1,
-            color=MUTED.sentinel,
+            color=MUTED.light,
             rotation=0 if share > _ROOM_LEVEL else 90,
             # Another target's line goes on behind it.
-            bbox={"facecolor": PAPER.sentinel, "alpha": 0.8, "edgecolor": "none", "pad": 1.5},
+            bbox={"facecolor": PAPER.light, "alpha": 0.8, "edgecolor": "none", "pad": 1.5},
             zorder=5,
         )
 
@@ -311,8 +310,6 @@ def to_svg(figure: Figure, name: str, label: str) -> str:
     body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
     body = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', body)
     body = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", body)
-    for colour in style.COLOURS:
-        body = body.replace(colour.sentinel, colour.light)
     # The drawing's own style sheet is of the whole page, and says no more than this.
     body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
     body = re.sub(r' style="([^"]*)"', _as_attributes, body)

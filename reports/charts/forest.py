@@ -59,7 +59,7 @@ def _draw(comparison: RunComparison, effects: Sequence[Effect], name: str, title
         )
         axes.grid(axis="y", visible=False)
         axes.grid(axis="x")
-        axes.axvline(0, color=MUTED.sentinel, linewidth=1.4, zorder=2)
+        axes.axvline(0, color=MUTED.light, linewidth=1.4, zorder=2)
         reach = _reach(drawn, shares)
         looks = _looks(comparison)
         for e, y in zip(drawn, places, strict=True):
@@ -141,7 +141,7 @@ def _row(
             markeredgewidth=1.6,
             markersize=8,
             zorder=4,
-            markerfacecolor=colour if e.differs else PAPER.sentinel,
+            markerfacecolor=colour if e.differs else PAPER.light,
         )
     verdict = f"  {_MARKS[e.verdict]}" if e.differs else ""
     axes.annotate(
@@ -153,7 +153,7 @@ def _row(
         va="center",
         fontsize=11,
         fontweight="bold" if e.differs else "normal",
-        color=INK.sentinel if e.differs else MUTED.sentinel,
+        color=INK.light if e.differs else MUTED.light,
     )
     axes.annotate(
         shortened(changes.slice_name(comparison, e.slice), 16),
@@ -180,7 +180,7 @@ def _metric_names(axes: Axes, drawn: Sequence[Effect], places: Sequence[float]) 
             textcoords="offset points",
             va="center",
             fontsize=12,
-            color=INK.sentinel,
+            color=INK.light,
         )
         axes.annotate(
             f"{'more' if metric.more_is_better else 'less'} is better",
@@ -190,11 +190,11 @@ def _metric_names(axes: Axes, drawn: Sequence[Effect], places: Sequence[float]) 
             textcoords="offset points",
             va="center",
             fontsize=10,
-            color=MUTED.sentinel,
+            color=MUTED.light,
         )
     for (first, above), (second, below) in pairwise(zip(drawn, places, strict=True)):
         if first.metric != second.metric:
-            axes.axhline((above + below) / 2, color=FAINT.sentinel, linewidth=0.6, alpha=0.6)
+            axes.axhline((above + below) / 2, color=FAINT.light, linewidth=0.6, alpha=0.6)
 
 
 def _ticks(axes: Axes, shares: bool, reach: float) -> None:

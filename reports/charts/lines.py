@@ -69,7 +69,7 @@ def over_time(
 def warmup_line(axes: Axes, model: Model, values: NDArray[np.float64], scale: float) -> None:
     """The warm-up's values in grey."""
     if model.warmup is not None:
-        axes.plot(model.warmup.middle_s * scale, values, color=FAINT.sentinel, linewidth=1.5, zorder=2)
+        axes.plot(model.warmup.middle_s * scale, values, color=FAINT.light, linewidth=1.5, zorder=2)
 
 
 def largest(*arrays: NDArray[np.float64]) -> float:

@@ -113,15 +113,15 @@ def _draw(
                 textcoords="offset points",
                 va="center",
                 fontsize=11,
-                color=INK.sentinel if ratio.differs else MUTED.sentinel,
+                color=INK.light if ratio.differs else MUTED.light,
             )
-    axes.axvline(1, color=INK.sentinel, linewidth=1, zorder=2)
+    axes.axvline(1, color=INK.light, linewidth=1, zorder=2)
     axes.set_xscale("log")
     axes.set_xlim(math.exp(-reach), math.exp(reach))
     _ticks(axes, reach)
     axes.set_yticks(range(len(NAMES)), list(NAMES.values()))
     for label in axes.get_yticklabels():
-        label.set_color(INK.sentinel)
+        label.set_color(INK.light)
     axes.set_ylim(len(NAMES) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     axes.grid(axis="x")

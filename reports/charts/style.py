@@ -1,8 +1,8 @@
 """The one place for colours and type.
 
-Charts are drawn in *sentinel* colours, hex values that occur nowhere else. In the finished SVG they
-become the light page's colours, which the style sheet exchanges for CSS variables. So one drawing
-serves the light page, the dark page, print, and a page whose style sheet is not let through.
+Charts are drawn in the light page's colours. In a page, the style sheet exchanges them for CSS
+variables (`exchanges`), for which no two colours may be alike. So one drawing serves the light page,
+the dark page, print, a page whose style sheet is not let through, PDF and pictures.
 """
 
 from dataclasses import dataclass
@@ -11,40 +11,39 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Colour:
-    """A colour by its role: what matplotlib draws, and what the page shows instead."""
+    """A colour by its role: the page's variable, and what it is on the light and on the dark page."""
 
     variable: str
-    sentinel: str
     light: str
     dark: str
 
 
-INK = Colour("--ink", "#010203", "#1a1f26", "#e8eaed")
-MUTED = Colour("--muted", "#040506", "#59626e", "#a3abb5")
-GRID = Colour("--grid", "#070809", "#dfe3e8", "#31363d")
-PAPER = Colour("--paper", "#0a0b0c", "#ffffff", "#14171b")
-FAINT = Colour("--faint", "#0d0e0f", "#b9c0c8", "#565e68")
+INK = Colour("--ink", "#1a1f26", "#e8eaed")
+MUTED = Colour("--muted", "#59626e", "#a3abb5")
+GRID = Colour("--grid", "#dfe3e8", "#31363d")
+PAPER = Colour("--paper", "#ffffff", "#14171b")
+FAINT = Colour("--faint", "#b9c0c8", "#565e68")
 
 # News: good and bad. Neither is ever told by colour alone, so no chart is drawn in them.
-GOOD = Colour("--good", "#313233", "#00694c", "#4fd1a5")
-BAD = Colour("--bad", "#343536", "#b3261e", "#ff8a80")
+GOOD = Colour("--good", "#00694c", "#4fd1a5")
+BAD = Colour("--bad", "#b3261e", "#ff8a80")
 
 # Key types: blue, vermillion and green of Okabe and Ito's palette, lightened for the dark page.
-INT = Colour("--int", "#101112", "#0072b2", "#56b4e9")
-UUID = Colour("--uuid", "#131415", "#d55e00", "#f0913a")
-UUID7 = Colour("--uuid7", "#161718", "#00805c", "#2fc79b")
+INT = Colour("--int", "#0072b2", "#56b4e9")
+UUID = Colour("--uuid", "#d55e00", "#f0913a")
+UUID7 = Colour("--uuid7", "#00805c", "#2fc79b")
 
 # Parts of a transaction's time: one hue in steps that stay apart in grey.
-PART_1 = Colour("--part-1", "#191a1b", "#3d4a5c", "#c3cedc")
-PART_2 = Colour("--part-2", "#1c1d1e", "#8596ab", "#5d7089")
-PART_3 = Colour("--part-3", "#1f2021", "#c2ccd8", "#424f60")
-PART_4 = Colour("--part-4", "#222324", "#e3e8ee", "#2b343f")
+PART_1 = Colour("--part-1", "#3d4a5c", "#c3cedc")
+PART_2 = Colour("--part-2", "#8596ab", "#5d7089")
+PART_3 = Colour("--part-3", "#c2ccd8", "#424f60")
+PART_4 = Colour("--part-4", "#e3e8ee", "#2b343f")
 
 # Targets: hues that no key type has, dark to light, so that they stay apart in grey, too.
-TARGET_1 = Colour("--target-1", "#252627", "#3b2a8c", "#a79af5")
-TARGET_2 = Colour("--target-2", "#28292a", "#a08a00", "#e3d04a")
-TARGET_3 = Colour("--target-3", "#2b2c2d", "#b8358f", "#f288cd")
-TARGET_4 = Colour("--target-4", "#2e2f30", "#7a4a2b", "#c79a76")
+TARGET_1 = Colour("--target-1", "#3b2a8c", "#a79af5")
+TARGET_2 = Colour("--target-2", "#a08a00", "#e3d04a")
+TARGET_3 = Colour("--target-3", "#b8358f", "#f288cd")
+TARGET_4 = Colour("--target-4", "#7a4a2b", "#c79a76")
 
 COLOURS = (
     INK, MUTED, GRID, PAPER, FAINT, GOOD, BAD, INT, UUID, UUID7, PART_1, PART_2, PART_3, PART_4,
@@ -64,11 +63,11 @@ class Look:
 
 
 _LOOKS = {
-    "int": Look(INT.sentinel, "o", "-", INT.variable, None),
-    "uuid": Look(UUID.sentinel, "s", "--", UUID.variable, "////"),
-    "uuid7": Look(UUID7.sentinel, "^", "-.", UUID7.variable, "...."),
+    "int": Look(INT.light, "o", "-", INT.variable, None),
+    "uuid": Look(UUID.light, "s", "--", UUID.variable, "////"),
+    "uuid7": Look(UUID7.light, "^", "-.", UUID7.variable, "...."),
 }
-_OTHER = Look(INK.sentinel, "D", ":", INK.variable, None)
+_OTHER = Look(INK.light, "D", ":", INK.variable, None)
 
 
 def look(key_type: str) -> Look:
@@ -86,7 +85,7 @@ def target_look(place: int) -> Look:
     """How the target at this place of the report's list is drawn; colours recur after the fourth."""
     colour = _TARGET_COLOURS[place % len(_TARGET_COLOURS)]
     return Look(
-        colour.sentinel,
+        colour.light,
         _TARGET_MARKERS[place % len(_TARGET_MARKERS)],
         _TARGET_LINES[place % len(_TARGET_LINES)],
         colour.variable,

@@ -8,13 +8,11 @@ from matplotlib.artist import Artist
 from matplotlib.backends.backend_pdf import Op
 from matplotlib.figure import Figure
 
-from reports.render.inks import Inked
-
 
 class Placed(Artist):
     """Draws a chart with its lower left corner at (`left`, `bottom`), points from the sheet's own.
 
-    The chart is drawn as it is, not as an image of itself, and in real colours. `scale` is its size on
+    The chart is drawn as it is, not as an image of itself. `scale` is its size on
     the sheet over its natural one. Only a PDF can have one other than 1: matplotlib's other renderers
     have no way to scale text with the rest.
     """
@@ -27,16 +25,15 @@ class Placed(Artist):
         """Draw it where it belongs, and leave the chart as it was."""
         chart, sheet = self._chart, self.get_figure(root=True)
         dpi, bounds = chart.dpi, chart.bbox_inches.bounds
-        inked: Any = Inked(renderer)
         try:
             # In this order: given another resolution, the figure measures itself and loses its place.
             chart.dpi = sheet.dpi if sheet is not None else dpi
             if self._scale == 1:
                 chart.bbox_inches.bounds = (self._left / 72, self._bottom / 72, *bounds[2:])
-                chart.draw(inked)
+                chart.draw(renderer)
             else:
                 with _scaled(getattr(renderer, "_renderer", renderer), self._move):
-                    chart.draw(inked)
+                    chart.draw(renderer)
         finally:
             chart.bbox_inches.bounds = bounds
             chart.dpi = dpi

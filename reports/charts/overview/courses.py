@@ -75,18 +75,18 @@ def courses(rows: Sequence[Row]) -> Chart | None:
                 for t, v in zip(line.series.middle_s[kept], tps, strict=True)
             ]
         if shares:
-            axes.axhline(1, color=FAINT.sentinel, linewidth=0.9, zorder=1)
+            axes.axhline(1, color=FAINT.light, linewidth=0.9, zorder=1)
             percent_axis(axes.yaxis)
         else:
             thousands_axis(axes.yaxis)
         _dress(axes, top, longest * scale, first=at == 0, last=place + columns >= len(shown))
         axes.set_title(
-            shortened(row.name, int(width / _LETTER)), loc="left", color=INK.sentinel,
+            shortened(row.name, int(width / _LETTER)), loc="left", color=INK.light,
             fontsize=SMALL_SIZE, pad=4,
         )  # fmt: skip
     figure.text(
         0.5, 12 / height, f"time since measuring began ({unit})", ha="center", va="center",
-        fontsize=SMALL_SIZE, color=MUTED.sentinel,
+        fontsize=SMALL_SIZE, color=MUTED.light,
     )  # fmt: skip
     unit_name = "committed transactions a second"
     unit_label(figure, f"{unit_name}, as % of the run's own median" if shares else unit_name)

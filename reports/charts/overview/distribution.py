@@ -81,7 +81,7 @@ def distributions(rows: Sequence[Row], keys: Sequence[str]) -> Chart | None:
         left = _LEFT + place % columns * (width + room)
         bottom = height - _TOP - (place // columns + 1) * (tall + _TITLE) - place // columns * 14
         drawn.append(_axes(figure, (left, bottom, width, tall), height))
-        drawn[-1].set_title(panel.title, loc="left", color=INK.sentinel, pad=6)
+        drawn[-1].set_title(panel.title, loc="left", color=INK.light, pad=6)
     curves = [[_thinned(line) for _, line in panel.found] for panel in panels]
     _same_axes(drawn, [curve for panel in curves for curve in panel])
     for place, (axes, panel) in enumerate(zip(drawn, panels, strict=True)):
@@ -91,7 +91,7 @@ def distributions(rows: Sequence[Row], keys: Sequence[str]) -> Chart | None:
     unit_label(figure, "latency of a transaction, with its retries (ms, log scale)")
     figure.text(
         _LEFT / WIDTH, 12 / height, "% of transactions that took at most so long; each step is a tenth "
-        "of the rest", va="center", fontsize=SMALL_SIZE, color=MUTED.sentinel,
+        "of the rest", va="center", fontsize=SMALL_SIZE, color=MUTED.light,
     )  # fmt: skip
     return finish(
         figure,
@@ -175,12 +175,12 @@ def _label(axes: Axes, panel: _Panel, curves: Sequence[_Curve], pixels: tuple[fl
     moved = _within(spread_out(list(at.values()), _LABEL_PX), height)
     for (i, own), y in zip(at.items(), moved, strict=True):
         axes.plot(
-            [ends[i][0], 1 + _LEADER_PX / width], [own / height, y / height], color=FAINT.sentinel,
+            [ends[i][0], 1 + _LEADER_PX / width], [own / height, y / height], color=FAINT.light,
             linewidth=0.8, transform=axes.transAxes, clip_on=False, zorder=1,
         )  # fmt: skip
         axes.text(
             1 + (_LEADER_PX + 4) / width, y / height, panel.name(i), transform=axes.transAxes,
-            va="center", fontsize=SMALL_SIZE, color=INK.sentinel,
+            va="center", fontsize=SMALL_SIZE, color=INK.light,
         )  # fmt: skip
 
 

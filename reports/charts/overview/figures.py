@@ -27,7 +27,7 @@ _LOG_FROM = 30.0
 
 def throughput(rows: Sequence[Row]) -> Chart:
     """Committed transactions a second, and how much that changed within the run."""
-    spread = Line2D([], [], color=MUTED.sentinel, linewidth=2, label="10–90 % of its time")
+    spread = Line2D([], [], color=MUTED.light, linewidth=2, label="10–90 % of its time")
     drawn = lanes(rows, "committed transactions a second", more=[spread])
     data, top = [], 0.0
     for place, row in enumerate(rows):
@@ -61,13 +61,13 @@ _ENOUGH_BINS = 5
 
 def conflicts(rows: Sequence[Row]) -> Chart:
     """The conflict rate with its interval, over the band in which it should lie."""
-    band = Patch(facecolor=FAINT.sentinel, alpha=0.55, edgecolor="none", label="predicted")
-    ends = Line2D([], [], color=MUTED.sentinel, linewidth=2, label="95 % interval")
+    band = Patch(facecolor=FAINT.light, alpha=0.55, edgecolor="none", label="predicted")
+    ends = Line2D([], [], color=MUTED.light, linewidth=2, label="95 % interval")
     log = _far_apart(rows)
     # Nothing is zero on a logarithmic axis.
     zeros = log and any(line.figures.conflict_rate == 0 for row in rows for line in row.lines)
     none = Line2D(
-        [], [], color=MUTED.sentinel, marker="<", linestyle="", markersize=7, markerfacecolor="none",
+        [], [], color=MUTED.light, marker="<", linestyle="", markersize=7, markerfacecolor="none",
         label="no conflict",
     )  # fmt: skip
     samples = [band, ends, none] if zeros else [band, ends]
@@ -81,7 +81,7 @@ def conflicts(rows: Sequence[Row]) -> Chart:
             style = look(line.key_type)
             if f.predicted_low is not None and f.predicted_high is not None:
                 drawn.axes.plot(
-                    [f.predicted_low, f.predicted_high], [y, y], color=FAINT.sentinel, alpha=0.55,
+                    [f.predicted_low, f.predicted_high], [y, y], color=FAINT.light, alpha=0.55,
                     linewidth=9, solid_capstyle="butt", zorder=2,
                 )  # fmt: skip
             low, high = f.conflict_rate_interval or (f.conflict_rate, f.conflict_rate)
@@ -152,10 +152,10 @@ def _of_bands(rows: Sequence[Row]) -> str:
 def latency(rows: Sequence[Row]) -> Chart:
     """Median, p95 and p99 of every run."""
     samples = [
-        Line2D([], [], color=MUTED.sentinel, marker="o", linestyle="", markersize=6.5, label="p50"),
-        Line2D([], [], color=MUTED.sentinel, marker="|", linestyle="", markersize=9, label="p95"),
+        Line2D([], [], color=MUTED.light, marker="o", linestyle="", markersize=6.5, label="p50"),
+        Line2D([], [], color=MUTED.light, marker="|", linestyle="", markersize=9, label="p95"),
         Line2D(
-            [], [], color=MUTED.sentinel, marker="o", linestyle="", markersize=6, label="p99",
+            [], [], color=MUTED.light, marker="o", linestyle="", markersize=6, label="p99",
             markerfacecolor="none",
         ),
     ]  # fmt: skip
@@ -192,7 +192,7 @@ def latency(rows: Sequence[Row]) -> Chart:
 def retries(rows: Sequence[Row]) -> Chart:
     """Transactions that needed more than one attempt, and those that were given up."""
     gave_up = Line2D(
-        [], [], color=MUTED.sentinel, marker="x", linestyle="", markersize=6.5, label="gave up"
+        [], [], color=MUTED.light, marker="x", linestyle="", markersize=6.5, label="gave up"
     )
     drawn = lanes(rows, "share of transactions that were retried", more=[gave_up])
     data, top, given_up = [], 0.0, 0

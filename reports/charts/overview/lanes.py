@@ -68,19 +68,19 @@ def lanes(rows: Sequence[Row], xlabel: str, *, more: Sequence[Artist] = ()) -> L
     axes.set_ylim(depth, 0)
     axes.set_yticks(middles, names)
     for label in axes.get_yticklabels():
-        label.set_color(INK.sentinel)
+        label.set_color(INK.light)
         label.set_fontsize(SMALL_SIZE)
     axes.grid(visible=False, axis="y")
     axes.grid(axis="x")
     for place, (middle, text) in enumerate(headings):
         axes.annotate(
             shortened(text, 2 * _NAME_ROOM), (-margins.left, middle), xycoords=("axes pixels", "data"),
-            va="center", color=INK.sentinel, fontsize=SMALL_SIZE, fontweight="bold",
+            va="center", color=INK.light, fontsize=SMALL_SIZE, fontweight="bold",
             annotation_clip=False,
         )  # fmt: skip
         if place:
             edge = middle - _HEADING / 2 - _GROUP_GAP / 2
-            axes.axhline(edge, color=GRID.sentinel, linewidth=1.2, zorder=1)
+            axes.axhline(edge, color=GRID.light, linewidth=1.2, zorder=1)
     axes.tick_params(axis="y", pad=_PAD)
     axes.tick_params(axis="x", labeltop=tall)
     axes.set_xlabel(xlabel)

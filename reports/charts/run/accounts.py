@@ -20,7 +20,7 @@ def draw(model: Model) -> Chart | None:
     left = max(86, 24 + round(6.4 * max(map(len, names))))
     figure, axes = canvas(Margins(left=left, right=130, top=12), height=58 + 19 * max(len(top), 5))
     rows = range(len(top))
-    axes.barh(rows, [a.conflicts for a in top], 0.66, color=PART_2.sentinel, zorder=3)
+    axes.barh(rows, [a.conflicts for a in top], 0.66, color=PART_2.light, zorder=3)
     for row, account in enumerate(top):
         axes.annotate(
             f"{count(account.conflicts)} of {count(account.accesses)}",
@@ -29,11 +29,11 @@ def draw(model: Model) -> Chart | None:
             textcoords="offset points",
             va="center",
             fontsize=10.5,
-            color=MUTED.sentinel,
+            color=MUTED.light,
         )
     axes.set_yticks(rows, names)
     for label in axes.get_yticklabels():
-        label.set_color(INK.sentinel)
+        label.set_color(INK.light)
     axes.set_ylim(max(len(top), 5) - 0.4, -0.6)
     axes.set_xlim(0, top[0].conflicts)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))

@@ -66,7 +66,7 @@ def draw(model: Model) -> Chart:
     if model.warmup is not None:
         warmup_line(axes, model, model.warmup.conflict_rate, scale)
     if banded:
-        handles.append(Patch(facecolor=MUTED.sentinel, alpha=0.3, label="predicted"))
+        handles.append(Patch(facecolor=MUTED.light, alpha=0.3, label="predicted"))
     from_zero(axes, top or _NONE)
     percent_axis(axes.yaxis)
     unit_label(figure, "conflicts / attempts")

@@ -79,7 +79,7 @@ def _label_ends(axes: Axes, ends: dict[str, float]) -> None:
     for name, y in zip(ends, spread_out(heights, 14), strict=True):
         x = axes.transAxes.transform((1, 0))[0] + 6
         right, up = axes.transAxes.inverted().transform((x, y))
-        axes.text(right, up, name, transform=axes.transAxes, va="center", color=MUTED.sentinel)
+        axes.text(right, up, name, transform=axes.transAxes, va="center", color=MUTED.light)
 
 
 def _reading(model: Model) -> str:

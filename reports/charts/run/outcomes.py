@@ -27,7 +27,7 @@ def draw(model: Model) -> Chart:
                 width * 0.88,
                 color=look(key_type).colour,
                 hatch=look(key_type).hatch,
-                edgecolor=PAPER.sentinel,
+                edgecolor=PAPER.light,
                 linewidth=0,
                 zorder=3,
                 label=key_type if row == 0 else None,
@@ -42,7 +42,7 @@ def draw(model: Model) -> Chart:
             )
     axes.set_yticks(range(len(shown)), [name.replace("_", " ") for name in shown])
     for label in axes.get_yticklabels():
-        label.set_color(INK.sentinel)
+        label.set_color(INK.light)
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xlim(0, 1.42)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])

@@ -9,11 +9,11 @@ from reports.statistics.model import Model
 from reports.text.rounding import about, milliseconds, number
 
 _PARTS = (
-    ("statements", "statements", PART_1.sentinel, PAPER.sentinel),
-    ("commit", "COMMIT", PART_2.sentinel, INK.sentinel),
-    ("backoff", "backoff", PART_3.sentinel, INK.sentinel),
-    ("waiting", "waiting for a user", PART_4.sentinel, INK.sentinel),
-    ("other", "other", FAINT.sentinel, INK.sentinel),
+    ("statements", "statements", PART_1.light, PAPER.light),
+    ("commit", "COMMIT", PART_2.light, INK.light),
+    ("backoff", "backoff", PART_3.light, INK.light),
+    ("waiting", "waiting for a user", PART_4.light, INK.light),
+    ("other", "other", FAINT.light, INK.light),
 )
 _WORTH_SHOWING = 0.01
 
@@ -37,7 +37,7 @@ def draw(model: Model) -> Chart | None:
                 0.62,
                 left=begin,
                 color=colour,
-                edgecolor=PAPER.sentinel,
+                edgecolor=PAPER.light,
                 linewidth=1.2,
                 zorder=3,
             )
@@ -62,7 +62,7 @@ def draw(model: Model) -> Chart | None:
         )
     axes.set_yticks(range(rows), list(known))
     for tick in axes.get_yticklabels():
-        tick.set_color(INK.sentinel)
+        tick.set_color(INK.light)
     axes.set_ylim(rows - 0.45, -0.55)
     axes.set_xlim(0, longest * 1.02)
     axes.grid(visible=False, axis="y")

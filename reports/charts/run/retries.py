@@ -44,7 +44,7 @@ def draw(model: Model) -> Chart | None:
             width * 0.9,
             color=style.colour,
             hatch=style.hatch,
-            edgecolor=PAPER.sentinel,
+            edgecolor=PAPER.light,
             linewidth=0,
             label=key_type,
             zorder=3,

@@ -100,7 +100,7 @@ def _draw(study: Study, predicted: Mapping[int, Predicted], kind: _Kind) -> Char
     return finish(grid.figure, f"sweep-{kind.figure}", title, reading, _data(study, predicted, kind))
 
 
-_LINE_OF_HURT: dict[str, Any] = {"color": INK.sentinel, "linewidth": 1, "linestyle": (0, (4, 3))}
+_LINE_OF_HURT: dict[str, Any] = {"color": INK.light, "linewidth": 1, "linestyle": (0, (4, 3))}
 _PREDICTED = ("throughput_tps", "conflict_rate", "retry_rate")
 
 
@@ -153,9 +153,7 @@ def _handles(study: Study, *, ringed: bool, banded: bool, lined: bool, hurting: 
         handles.append(Line2D([], [], **_LINE_OF_HURT, label=f"hurts ({about(HURTS)})"))
     if lined:
         handles.append(
-            Line2D(
-                [], [], color=MUTED.sentinel, linestyle=(0, (1, 1.6)), linewidth=1.5, label="predicted"
-            )
+            Line2D([], [], color=MUTED.light, linestyle=(0, (1, 1.6)), linewidth=1.5, label="predicted")
         )
     if banded:
         handles.append(band_handle("own band"))

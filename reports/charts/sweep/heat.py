@@ -109,7 +109,7 @@ def _draw(study: Study, maps: Sequence[_Map], kind: _Kind) -> Chart | None:
         axis_name(study.axis.name),
         ha="center",
         va="center",
-        color=MUTED.sentinel,
+        color=MUTED.light,
         fontsize=SMALL_SIZE,
     )
     title = f"{kind.title} by {study.axis.name} and {study.panels[0].name}".replace("_", " ")
@@ -129,11 +129,11 @@ def _paint(study: Study, axes: Axes, one: _Map, kind: _Kind, top: float, wide: f
             box = (column, row)
             if found is None:
                 axes.add_patch(
-                    Rectangle(box, 1, 1, facecolor="none", edgecolor=GRID.sentinel, hatch="////")
+                    Rectangle(box, 1, 1, facecolor="none", edgecolor=GRID.light, hatch="////")
                 )
                 continue
             dark = _DARKEST * math.sqrt(found / top) if top > 0 else 0.0
-            axes.add_patch(Rectangle(box, 1, 1, facecolor=PART_1.sentinel, alpha=dark, linewidth=0))
+            axes.add_patch(Rectangle(box, 1, 1, facecolor=PART_1.light, alpha=dark, linewidth=0))
             axes.text(
                 column + 0.5,
                 row + 0.5,
@@ -141,7 +141,7 @@ def _paint(study: Study, axes: Axes, one: _Map, kind: _Kind, top: float, wide: f
                 ha="center",
                 va="center",
                 fontsize=SMALL_SIZE if wide >= 46 else 9.5,
-                color=(PAPER if dark >= _INK_TURNS else INK).sentinel,
+                color=(PAPER if dark >= _INK_TURNS else INK).light,
             )
 
 
@@ -181,7 +181,7 @@ def _frame(study: Study, axes: Axes, one: _Map, wide: float, *, left: bool, belo
             xycoords="axes fraction",
             textcoords="offset points",
             ha="right",
-            color=MUTED.sentinel,
+            color=MUTED.light,
         )
     rest = ", ".join(
         f"{axis.name.replace('_', ' ')} {axis.label_of(value)}"

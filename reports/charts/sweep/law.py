@@ -48,9 +48,7 @@ def _draw(study: Study, fitted: list[tuple[Curve, Fit]]) -> Chart:
         tops += draw_curve(axes, study, curve, "throughput_tps", where, joined=False)
         axes.plot(users, law, color=style.colour, linewidth=1.6, linestyle=style.line, zorder=3)
         axes.fill_between(users, low, high, color=style.colour, alpha=0.15, linewidth=0, zorder=1)
-        axes.plot(
-            users, fit.law.lam * users, color=MUTED.sentinel, linewidth=1, linestyle=":", zorder=1
-        )
+        axes.plot(users, fit.law.lam * users, color=MUTED.light, linewidth=1, linestyle=":", zorder=1)
         tops.append(float(law.max()))
     same_height(grid, tops)
     _legend(study, grid)
@@ -60,7 +58,7 @@ def _draw(study: Study, fitted: list[tuple[Curve, Fit]]) -> Chart:
 
 
 def _legend(study: Study, grid: Grid) -> None:
-    linear = Line2D([], [], color=MUTED.sentinel, linewidth=1, linestyle=":", label="λ · users")
+    linear = Line2D([], [], color=MUTED.light, linewidth=1, linestyle=":", label="λ · users")
     handles = [*series_handles(study), linear]
     if any_limited(study.curves):
         handles.append(hollow_handle())

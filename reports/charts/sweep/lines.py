@@ -66,7 +66,7 @@ def draw_curve(
                 [x[i] for i in chosen],
                 [y[i] for i in chosen],
                 style.marker,
-                markerfacecolor=PAPER.sentinel if hollow else style.colour,
+                markerfacecolor=PAPER.light if hollow else style.colour,
                 markeredgecolor=style.colour,
                 markeredgewidth=1.3 if hollow else 0,
                 markersize=6 if hollow else 5.6,
@@ -98,7 +98,7 @@ def mark_knee(axes: Axes, curve: Curve, figure: str, where: Callable[[Any], floa
         "o",
         markersize=13,
         markerfacecolor="none",
-        markeredgecolor=INK.sentinel,
+        markeredgecolor=INK.light,
         markeredgewidth=1.3,
         zorder=5,
     )
@@ -166,7 +166,7 @@ def knee_handle() -> Line2D:
         marker="o",
         markersize=10,
         markerfacecolor="none",
-        markeredgecolor=INK.sentinel,
+        markeredgecolor=INK.light,
         markeredgewidth=1.3,
         label="knee",
     )
@@ -180,8 +180,8 @@ def hollow_handle() -> Line2D:
         linestyle="",
         marker="o",
         markersize=6,
-        markerfacecolor=PAPER.sentinel,
-        markeredgecolor=MUTED.sentinel,
+        markerfacecolor=PAPER.light,
+        markeredgecolor=MUTED.light,
         markeredgewidth=1.3,
         label="generator was the limit",
     )
@@ -189,7 +189,7 @@ def hollow_handle() -> Line2D:
 
 def band_handle(text: str) -> Patch:
     """The legend's entry for a band."""
-    return Patch(facecolor=MUTED.sentinel, alpha=0.3, label=text)
+    return Patch(facecolor=MUTED.light, alpha=0.3, label=text)
 
 
 def any_limited(curves: Sequence[Curve]) -> bool:

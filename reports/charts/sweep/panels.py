@@ -102,7 +102,7 @@ def head(axes: Axes, text: str, above: int) -> None:
         (0, above),
         xycoords="axes fraction",
         textcoords="offset points",
-        color=INK.sentinel,
+        color=INK.light,
         fontsize=SMALL_SIZE,
     )
 

@@ -53,7 +53,7 @@ def draw(model: Model) -> Chart | None:
         )
     axes.set_yticks(range(len(rows)), names)
     for label in axes.get_yticklabels():
-        label.set_color(INK.sentinel)
+        label.set_color(INK.light)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     # Room at the right for what is written beside the longest bar.
     plot = WIDTH - left - _RIGHT
