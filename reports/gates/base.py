@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from loadtest.errors import InputError
-from reports.analysis.reading.run_file import Run, read_run
+from loadtest.record.run import Run, read_run
 from reports.documents.run.summary import summarise
 from reports.documents.run.summary_file import Summary, read_summary
 from reports.statistics.comparison.settings import WORKLOAD, Difference, circumstances, differences

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from loadtest.cli.gating import Gating
 from loadtest.config.run import RunConfig
 from loadtest.errors import InputError
-from reports.analysis.reading.run_file import read_run
+from loadtest.record.run import read_run
 from reports.documents.run.summary import summarise
 from reports.documents.run.summary_file import read_summary
 from reports.gates.base import Base

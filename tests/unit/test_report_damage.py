@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from loadtest.errors import InputError
 from loadtest.record.files import read_json
 from loadtest.record.probes import FILE, PROBE_SCHEMA
+from loadtest.record.run import read_run
 from loadtest.targets.aws_lambda.answers import remote_of
 from reports import summarise
 from reports.analysis.consistency import find_consistency
-from reports.analysis.reading.run_file import read_run
 from reports.documents.run.summary_file import read_summary
 from reports.statistics.comparison.pieces import read_pieces
 from reports.statistics.prediction.basis import basis_of

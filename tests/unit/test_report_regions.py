@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from loadtest.prediction.formula import conflict_probability
+from loadtest.record.run import Run
 from reports import summarise, write_report
-from reports.analysis.reading.run_file import Run
 from reports.analysis.reading.systems import Databases, find_databases
 from reports.charts import style
 from reports.documents.run.regions import relation

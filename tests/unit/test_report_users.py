@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from loadtest.record.run import Config, Generator, Run
 from reports import summarise
 from reports.analysis.reading.nothing import why_nothing
-from reports.analysis.reading.run_file import Config, Generator, Run
 from tests.run_folders import FakeRun, run_json, write_fake_run
 
 SMALL: dict[str, Any] = {

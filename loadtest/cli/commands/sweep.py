@@ -93,7 +93,7 @@ def _with_accounts(config: RunConfig, data: "DataOfTargets") -> RunConfig:
 
 def _check_same_data(sweep: "Sweep", data: "DataOfTargets") -> None:
     """See that the targets hold what they held when points were measured; raises InputError."""
-    from reports.analysis.reading.run_file import read_run
+    from loadtest.record.run import read_run
 
     seen: set[tuple[str, ...]] = set()
     for point in sweep.done:

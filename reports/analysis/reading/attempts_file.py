@@ -14,7 +14,7 @@ from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
 from loadtest.record import parquet
 from loadtest.record.attempt import ATTEMPT_SCHEMA, MOST_REMOTE_RETRIES
-from reports.analysis.reading.run_file import MOST_NS
+from loadtest.record.run import MOST_NS
 
 REMOTE: dict[str, tuple[type[np.generic], float]] = {
     "remote_ns": (np.int64, -1),

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
 from loadtest.record.attempt import COUNTED, OUTCOME_CODE, OUTCOMES, Outcome
+from loadtest.record.run import Run
 from loadtest.workload.keyspace import KeyType
 from reports.analysis.reading.attempts_file import REMOTE, open_file, read_file
 from reports.analysis.reading.nothing import why_nothing
 from reports.analysis.reading.parallel import beside
 from reports.analysis.reading.record_files import Record, find_record
-from reports.analysis.reading.run_file import Run
 
 _NUMBERS: dict[str, type[np.generic]] = {
     "transaction": np.int64,

@@ -1,6 +1,6 @@
 """Why there is nothing to report of a run, as far as it knows."""
 
-from reports.analysis.reading.run_file import Run
+from loadtest.record.run import Run
 from reports.text.rounding import plural, seconds
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
+from loadtest.record.run import Run
 from loadtest.workload.skew import canonical_skew
-from reports.analysis.reading.run_file import Run
 from reports.text.rounding import count, seconds
 
 

@@ -27,12 +27,12 @@ from loadtest.prediction.forecast import (
 )
 from loadtest.record import parquet
 from loadtest.record.attempt import OUTCOME_CODE, Outcome
+from loadtest.record.run import Run, read_run
 from loadtest.workload.access import parse_access
 from loadtest.workload.retry import RetryPolicy
 from reports.analysis.blocks import Blocks, find_blocks
 from reports.analysis.figures import CONFLICT_CODES
 from reports.analysis.reading.load import COUNTED_CODES, Attempts, Columns, load_attempts
-from reports.analysis.reading.run_file import Run, read_run
 from reports.analysis.reading.systems import find_databases
 
 FEW_CONFLICTS = 30
