@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from loadtest.engine.clock import Clock
 from loadtest.record import parquet
 from loadtest.record.attempt import ATTEMPT_SCHEMA, OUTCOMES, RECORD_DTYPE, RECORD_FORMAT
+from loadtest.record.files import replacing
 from loadtest.targets.base.target import ABSENT, Remote
 
 ROWS_A_FILE = 100_000
@@ -154,16 +155,9 @@ class Chunk:
         self._anchor_ns = anchor_ns
 
     def write(self) -> None:
-        """Write the file under another name and rename it, so that it is whole or not there."""
-        temporary = self.path.with_suffix(".part")
-        try:
-            with parquet.writing(temporary) as file:
-                pq.write_table(self.table(), file, compression="zstd", compression_level=1)
-        except OSError:
-            # What little room there is belongs to run.json.
-            temporary.unlink(missing_ok=True)
-            raise
-        temporary.replace(self.path)
+        """Write the file, whole or not at all."""
+        with replacing(self.path) as part, parquet.writing(part) as file:
+            pq.write_table(self.table(), file, compression="zstd", compression_level=1)
 
     @property
     def attempts(self) -> int:

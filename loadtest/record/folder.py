@@ -1,6 +1,5 @@
 """A run's folder: `results/<time>-<label>/` with `run.json` and the attempts."""
 
-import json
 import os
 import platform
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any
 import psutil
 
 from loadtest.errors import InputError
+from loadtest.record.files import write_json
 
 FORMAT = 1
 """The version of the folder's layout; docs/results-format.md describes it."""
@@ -43,15 +43,7 @@ def create(results: Path, label: str, now: datetime, holds: str = "attempts") ->
 
 def write_run_file(folder: Path, facts: dict[str, Any]) -> None:
     """Write `run.json` whole or not at all."""
-    temporary = folder / "run.json.part"
-    text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
-    try:
-        # The name of a file need not be UTF-8; what replaces such a byte is an escape of JSON, too.
-        temporary.write_bytes(text.encode(errors="backslashreplace"))
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    temporary.replace(folder / "run.json")
+    write_json(folder / "run.json", facts)
 
 
 def versions() -> dict[str, str]:

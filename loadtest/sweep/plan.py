@@ -7,9 +7,7 @@ they differ in is more than the noise of one moment. The design is that of D. C.
 Analysis of Experiments, chapter 4 ("Randomized Blocks").
 """
 
-import json
 import math
-import os
 import random
 import re
 import shlex
@@ -26,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from loadtest.config.run import RunConfig, flag_of
 from loadtest.errors import InputError, OccbenchError
 from loadtest.record import folder as runfolder
-from loadtest.record.files import read_json
+from loadtest.record.files import read_json, write_json
 from loadtest.sweep.axes import AXES, TARGET, labels_of, shown_target, split_options
 from loadtest.workload.skew import canonical_skew
 
@@ -138,15 +136,9 @@ class Sweep:
 
     def save(self) -> None:
         """Write sweep.json, whole or not at all."""
-        temporary = self.folder / f"{SWEEP_FILE}.part"
         try:
-            with temporary.open("w", encoding="utf-8") as file:
-                file.write(json.dumps(self.file.model_dump(mode="json"), indent=2) + "\n")
-                file.flush()
-                # A name that is replaced before the content has reached the disk would be of an empty
-                # file after a power failure, and hours of measuring without a plan.
-                os.fsync(file.fileno())
-            temporary.replace(self.folder / SWEEP_FILE)
+            # Without its plan, hours of measuring are lost.
+            write_json(self.folder / SWEEP_FILE, self.file.model_dump(mode="json"), durable=True)
         except OSError as error:
             raise OccbenchError(
                 f"cannot write {self.folder / SWEEP_FILE}: {error.strerror}; make room, then go on "

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from loadtest.prediction.simulation.engine import Rows
 from loadtest.record import parquet
 from loadtest.record.attempt import ATTEMPT_SCHEMA, OUTCOME_CODE, OUTCOMES, Outcome
+from loadtest.record.files import replacing
 
 EPOCH_NS = 946_684_800_000_000_000
 """When every simulation begins: 2000-01-01T00:00:00Z. A fixed moment, so that the same seed gives the
@@ -52,15 +53,13 @@ class Record:
             return
         began_s = process_time()
         path = self._folder / f"000-{len(self.files):05d}.parquet"
-        temporary = path.with_suffix(".part")
         # Nanoseconds hardly repeat: a dictionary of them takes half of the time and gains nothing.
-        with parquet.writing(temporary) as file:
+        with replacing(path) as part, parquet.writing(part) as file:
             pq.write_table(
                 self.table(rows, size), file, compression="zstd", compression_level=-1,
                 use_dictionary=[*_WORDS, "sqlstate"], write_statistics=list(_SAID_BY_NOBODY),
                 column_encoding=dict.fromkeys(_NUMBERS, "DELTA_BINARY_PACKED"),
             )  # fmt: skip
-        temporary.replace(path)
         self.files[path.name] = size
         self.attempts += size
         self.cpu_s += process_time() - began_s

@@ -5,7 +5,6 @@ when somebody asks again; what was fetched once is never lost by fetching again.
 the figures as they came, minute by minute; the report does the sums.
 """
 
-import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from loadtest.errors import InputError, OccbenchError, TargetError
-from loadtest.record.files import read_json
+from loadtest.record.files import read_json, write_json
 from loadtest.targets.registry import parse_target
 
 FILE = "service.json"
@@ -357,9 +356,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _write(folder: Path, content: Mapping[str, Any]) -> None:
     """Write the file whole or not at all."""
-    temporary = folder / f"{FILE}.part"
     try:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(folder / FILE)
+        write_json(folder / FILE, content)
     except OSError as error:
         raise OccbenchError(f"{folder / FILE} cannot be written: {error.strerror}") from None
