@@ -300,18 +300,14 @@ def _read_base(path: str | Path) -> "BaseRuns":
 
 def _coming(config: RunConfig) -> "Run":
     """The run that this will be, as far as it can be known before."""
-    from loadtest.record.run import FORMAT, Run
+    from loadtest.record.run import Config, Run, Target
 
     settings = config.model_dump(mode="json")
     settings["target"] = [spec.shown for spec in config.specs()]
-    return Run.model_validate(
-        {
-            "format": FORMAT,
-            "config": {name: value for name, value in settings.items() if value is not None},
-            "settings": settings,
-            "targets": [{"name": spec.name} for spec in config.specs()],
-            "accounts": config.accounts,
-        }
+    return Run(
+        config=Config.model_validate(settings),
+        targets=tuple(Target(name=spec.name) for spec in config.specs()),
+        accounts=config.accounts,
     )
 
 

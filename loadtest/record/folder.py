@@ -5,15 +5,11 @@ import platform
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from loadtest.errors import InputError
-from loadtest.record.files import write_json
-
-FORMAT = 1
-"""The version of the folder's layout; docs/results-format.md describes it."""
+from loadtest.record.run import Machine
 
 _PACKAGES = ("occbench", "locust", "gevent", "psycopg", "numpy", "pyarrow")
 
@@ -41,11 +37,6 @@ def create(results: Path, label: str, now: datetime, holds: str = "attempts") ->
     raise InputError(f"no folder can be made in {results}; give another with --out")
 
 
-def write_run_file(folder: Path, facts: dict[str, Any]) -> None:
-    """Write `run.json` whole or not at all."""
-    write_json(folder / "run.json", facts)
-
-
 def versions() -> dict[str, str]:
     """The versions that a result may depend on."""
     found = {"python": platform.python_version()}
@@ -57,14 +48,14 @@ def versions() -> dict[str, str]:
     return found
 
 
-def machine() -> dict[str, Any]:
+def machine() -> Machine:
     """The machine that generates the load."""
-    return {
-        "cpus": os.cpu_count(),
-        "model": _processor(),
-        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
-        "system": f"{platform.system()} {platform.release()}",
-    }
+    return Machine(
+        cpus=os.cpu_count(),
+        model=_processor(),
+        memory_gb=round(psutil.virtual_memory().total / 2**30, 1),
+        system=f"{platform.system()} {platform.release()}",
+    )
 
 
 def _processor() -> str:

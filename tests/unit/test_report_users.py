@@ -66,7 +66,7 @@ def test_a_closed_loop_with_long_think_times_needs_few_users(tmp_path: Path) -> 
 
 
 def run(**changes: Any) -> Run:
-    facts = {"format": 1, "config": Config(users=16), "measured_from_ns": 10**9, "ended_ns": 9 * 10**9}
+    facts = {"config": Config(users=16), "measured_from_ns": 10**9, "ended_ns": 9 * 10**9}
     return Run.model_validate({**facts, "measured_until_ns": 6 * 10**9, **changes})
 
 
@@ -85,11 +85,20 @@ def run(**changes: Any) -> Run:
             "the run was interrupted before its warm-up had ended",
         ),
         (
-            {"generators": [Generator(without_session=9), Generator(without_session=7)]},
+            {
+                "generators": [
+                    Generator(worker=0, without_session=9),
+                    Generator(worker=0, without_session=7),
+                ]
+            },
             "16 of 16 users never had a session: their connections were not answered",
         ),
         (
-            {"generators": [Generator(without_session=16, why_no_session="no route to host")]},
+            {
+                "generators": [
+                    Generator(worker=0, without_session=16, why_no_session="no route to host")
+                ]
+            },
             "16 of 16 users never had a session: no route to host",
         ),
         ({}, "no transaction began, for those of the warm-up had not been answered"),

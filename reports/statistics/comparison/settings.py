@@ -155,7 +155,7 @@ SYSTEM = (
 
 
 def _machine_fact(name: str, title: str) -> Setting:
-    return Setting(name, title, lambda run: str(run.machine.get(name, "unknown")))
+    return Setting(name, title, lambda run: str(getattr(run.machine, name) or "unknown"))
 
 
 def _version(name: str) -> Setting:
