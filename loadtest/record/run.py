@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from loadtest.errors import InputError
 from loadtest.record.model import Count, File, Many, Moment, Number, Part, Seconds, read_file
@@ -51,6 +51,10 @@ class Config(Part):
     dpu_price: Number | None = None
     out: str | None = None
     label: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: one for name, one in whole(self).items() if name in self.model_fields_set}
 
 
 class Target(Part):
@@ -218,7 +222,7 @@ class Run(File):
     @cached_property
     def settings(self) -> dict[str, Any]:
         """The options as `run.json` has them; those that it does not have are absent."""
-        return self.config.model_dump(mode="json", exclude_unset=True)
+        return self.config.model_dump(mode="json")
 
     @property
     def size(self) -> int | None:

@@ -92,7 +92,7 @@ class SweepFile(File):
     @property
     def settings(self) -> dict[str, Any]:
         """The options that all points have in common, as the file has them."""
-        return self.config.model_dump(mode="json", exclude_unset=True)
+        return self.config.model_dump(mode="json")
 
     @property
     def done(self) -> list[Point]:

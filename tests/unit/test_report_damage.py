@@ -129,7 +129,7 @@ BAD_VALUES: list[tuple[str, Any]] = [
     ("attempt", 0), ("attempt", -(2**31)), ("block", 10**9), ("block", -2),
     ("statements_ns", -(2**60)), ("statements_ns", 2**60), ("commit_ns", -1), ("backoff_ns", -(2**62)),
     ("window_low_ns", -(2**60)), ("window_high_ns", 2**62), ("start_ns", -(2**63)),
-    ("start_ns", 2**63 - 1), ("start_ns", 0), ("intended_start_ns", 1), ("transaction", -1),
+    ("begin_sent_ns", 2**63 - 1), ("start_ns", 0), ("intended_start_ns", 1), ("transaction", -1),
     ("rows", [-1]), ("rows", [2**63 - 1]), ("rows", [0] * 40_000), ("user", -5),
     ("ended_ns", BEGIN_NS - 1), ("first_answered_ns", BEGIN_NS - 1), ("commit_sent_ns", 2**62),
     ("remote_ns", -7), ("remote_retries", -7), ("read_units", float("nan")),
