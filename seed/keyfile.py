@@ -1,7 +1,6 @@
 """Keys in text files: out for other tools, in from elsewhere."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.errors import InputError
+from loadtest.record.files import replacing
 from loadtest.workload.keyspace import ComputedKeys, KeySpace, KeyType, read_keys
 from loadtest.workload.seeded import COMPUTED
 from seed.plan import SeedPlan
@@ -50,16 +50,10 @@ def export_keys(path: Path, key_type: KeyType, seed: int, accounts: int) -> None
     """
     if accounts < 1:
         raise InputError(f"{accounts} keys cannot be exported; give --accounts")
-    # Beside the file, because only a rename within one file system is atomic.
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        try:
-            with part.open("wb") as file:
-                for written in _texts(ComputedKeys(key_type, seed), accounts):
-                    file.write(written)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with replacing(path) as part, part.open("xb") as file:
+            for written in _texts(ComputedKeys(key_type, seed), accounts):
+                file.write(written)
     except OSError as error:
         raise InputError(f"cannot write keys to {path}: {error.strerror}") from error
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from loadtest.prediction.forecast import Interval, Region, Workload
 from loadtest.prediction.simulation import SimulateConfig, simulate
@@ -111,7 +114,7 @@ def outcome_of(folder: Path) -> Outcome:
         for parts in zip(
             *(
                 (
-                    table["start_ns"].to_numpy(),
+                    table["begin_sent_ns"].to_numpy(),
                     np.isin(table["outcome"].to_numpy(), [str(outcome) for outcome in CONFLICTS]),
                     table["final"].to_numpy(),
                     table["outcome"].to_numpy() == "committed",
@@ -168,10 +171,13 @@ def predicted_from(folder: Path, case: Case) -> Workload:
 def _commit_s(folder: Path) -> float:
     """The mean time in COMMIT of the measured attempts that came so far."""
     tables = [pq.read_table(file) for file in sorted((folder / "attempts").glob("*.parquet"))]
-    took = np.concatenate(
-        [table["commit_ns"].to_numpy()[table["block"].to_numpy() >= 0] for table in tables]
-    )
+    took = np.concatenate([_commits_ns(table)[table["block"].to_numpy() >= 0] for table in tables])
     return float(took[took > 0].mean()) / 1e9
+
+
+def _commits_ns(table: pa.Table) -> NDArray[np.int64]:
+    took = pc.subtract(table["ended_ns"], table["commit_sent_ns"]).fill_null(0)
+    return np.asarray(took.to_numpy())
 
 
 def agree(found: Outcome, best: float) -> bool:

@@ -122,12 +122,25 @@ class RunResult:
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
-        """Every attempt, in the order of transactions and attempts."""
+        """Every attempt, in the order of transactions and attempts, with how long its parts took."""
         order = [("transaction", "ascending"), ("attempt", "ascending")]
-        return list(self.table.sort_by(order).to_pylist())
+        return [_with_parts(row) for row in self.table.sort_by(order).to_pylist()]
 
     def of_outcome(self, *outcomes: str) -> list[dict[str, Any]]:
         return [row for row in self.rows if row["outcome"] in outcomes]
+
+
+def _with_parts(row: dict[str, Any]) -> dict[str, Any]:
+    begin, end, sent = row["begin_sent_ns"], row["ended_ns"], row["commit_sent_ns"]
+    first, begun = row["first_answered_ns"], row["begin_answered_ns"]
+    return row | {
+        "numbers": tuple(one["row"] for one in row["rows"]),
+        "start_ns": begin,
+        "statements_ns": (sent or end) - begin,
+        "commit_ns": end - sent if sent else 0,
+        "window_low_ns": sent - first if sent and first else 0,
+        "window_high_ns": end - begun if sent and begun else 0,
+    }
 
 
 def results_in(out: Path) -> list[RunResult]:

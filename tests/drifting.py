@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from loadtest.record.attempt import ATTEMPT_SCHEMA, OUTCOMES, Outcome
+from loadtest.record.attempt import OUTCOMES, Outcome, attempts_table, rows_touched, words
 from loadtest.workload.blocks import key_of_block
 from tests.run_folders import BEGIN_NS, FakeRun, run_json, write_attempts, write_run_json
 
@@ -116,7 +116,7 @@ def _table(
     run: Drifting, found: dict[str, NDArray[Any]], block: NDArray[Any], key: NDArray[Any]
 ) -> pa.Table:
     size = len(block)
-    took = found.pop("took_ns")
+    took, start = found.pop("took_ns"), found.pop("start_ns") + BEGIN_NS
     codes = [OUTCOMES.index(Outcome.COMMITTED), OUTCOMES.index(Outcome.CONFLICT_DATA)]
     outcome = np.where(found["final"], *codes).astype(np.int8)
     accounts = np.tile(np.array([1, 2]), size)
@@ -124,34 +124,18 @@ def _table(
     arrays: dict[str, Any] = {
         **found,
         "intended_start_ns": found["intended_start_ns"] + BEGIN_NS,
-        "start_ns": found["start_ns"] + BEGIN_NS,
-        "statements_ns": took // 2,
-        "commit_ns": took - took // 2,
-        "window_low_ns": took // 2,
-        "window_high_ns": took,
+        "begin_sent_ns": start,
+        "begin_answered_ns": start,
+        "first_answered_ns": start,
+        "commit_sent_ns": start + took // 2,
+        "ended_ns": start + took,
         "backoff_ns": nothing,
-        "worker": nothing,
+        "worker": nothing.astype(np.int16),
         "block": block,
-        "target": _words(nothing, ("embedded",)),
-        "scenario": _words(nothing, ("transfer",)),
-        "key_type": _words(key, run.keys),
-        "outcome": _words(outcome, tuple(OUTCOMES)),
-        "accounts": pa.ListArray.from_arrays(
-            np.arange(0, 2 * size + 1, 2, dtype=np.int32),
-            accounts,
-            type=ATTEMPT_SCHEMA.field("accounts").type,
-        ),
+        "operation": words(nothing.astype(np.int8), ("transfer",)),
+        "target": words(nothing.astype(np.int8), ("embedded",)),
+        "key_type": words(key, run.keys),
+        "outcome": words(outcome, OUTCOMES),
+        "rows": rows_touched(np.full(size, 2), np.repeat(key, 2), accounts),
     }
-    columns = {
-        field.name: pa.nulls(size, field.type)
-        if field.name not in arrays
-        else pa.array(arrays[field.name]).cast(field.type)
-        if isinstance(arrays[field.name], np.ndarray)
-        else arrays[field.name]
-        for field in ATTEMPT_SCHEMA
-    }
-    return pa.table(columns, schema=ATTEMPT_SCHEMA)
-
-
-def _words(codes: NDArray[np.int8], words: tuple[str, ...]) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8()), pa.array(words, pa.string()))
+    return attempts_table(arrays, 0)

@@ -9,12 +9,20 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from loadtest.config.assignment import deal
-from loadtest.record.attempt import ATTEMPT_SCHEMA, OUTCOME_CODE, OUTCOMES, Outcome
+from loadtest.record import attempt as record
+from loadtest.record.attempt import (
+    ATTEMPT_SCHEMA,
+    OUTCOME_CODE,
+    OUTCOMES,
+    Outcome,
+    attempts_table,
+    rows_touched,
+    words,
+)
+from loadtest.record.run import Run, write_run
 from loadtest.workload.access import parse_access
 from loadtest.workload.blocks import key_of_block
 
@@ -65,20 +73,44 @@ Rows = dict[str, NDArray[Any]]
 
 
 def table_of(rows: list[dict[str, Any]]) -> pa.Table:
-    """A table of hand-written attempts; what a row leaves out has a plain value."""
+    """A table of hand-written attempts; what a row leaves out has a plain value.
+
+    A row may have columns of the record, and in place of its moments how long each part took, as
+    reports show it: `start_ns`, `statements_ns`, `commit_ns`, `window_low_ns`, `window_high_ns`.
+    `rows` are numbers of rows in the first table.
+    """
+    full = [_attempt({"transaction": number, **row}) for number, row in enumerate(rows)]
+    columns = {f.name: pa.array([r[f.name] for r in full], f.type) for f in ATTEMPT_SCHEMA}
+    return attempts_table(columns, 0)
+
+
+def _attempt(row: dict[str, Any]) -> dict[str, Any]:
     plain: dict[str, Any] = {
-        "transaction": 0, "attempt": 1, "final": True, "user": 0, "worker": 0, "block": 0,
-        "target": "embedded", "scenario": "transfer", "key_type": "int", "accounts": [1, 2],
-        "intended_start_ns": BEGIN_NS, "start_ns": BEGIN_NS, "statements_ns": 3_000_000,
-        "commit_ns": 1_000_000, "window_low_ns": 2_000_000, "window_high_ns": 4_000_000,
-        "backoff_ns": 0, "outcome": "committed", "sqlstate": None, "remote_ns": None,
-        "remote_retries": None, "read_units": None, "write_units": None,
+        "attempt": 1, "final": True, "user": 0, "worker": 0, "block": 0, "target": "embedded",
+        "operation": "transfer", "key_type": "int", "rows": [1, 2], "intended_start_ns": BEGIN_NS,
+        "backoff_ns": 0, "outcome": "committed",
     }  # fmt: skip
-    full = [{**plain, "transaction": i, **row} for i, row in enumerate(rows)]
-    return pa.table(
-        {f.name: pa.array([r[f.name] for r in full], f.type) for f in ATTEMPT_SCHEMA},
-        schema=ATTEMPT_SCHEMA,
-    )
+    took: dict[str, Any] = {
+        "start_ns": BEGIN_NS, "statements_ns": 3_000_000, "commit_ns": 1_000_000,
+        "window_low_ns": None, "window_high_ns": None,
+    }  # fmt: skip
+    took |= {name: row.pop(name) for name in list(row) if name in took}
+    if strange := row.keys() - set(ATTEMPT_SCHEMA.names):
+        raise KeyError(f"no columns of an attempt: {strange}")
+    begin = took["start_ns"]
+    sent = begin + took["statements_ns"]
+    end = sent + took["commit_ns"]
+    low, high = took["window_low_ns"], took["window_high_ns"]
+    moments: dict[str, int | None] = {"begin_sent_ns": begin, "ended_ns": end}
+    if took["commit_ns"]:
+        moments |= {
+            "begin_answered_ns": begin if high is None else end - high,
+            "first_answered_ns": max(begin, sent - 2_000_000) if low is None else sent - low,
+            "commit_sent_ns": sent,
+        }
+    empty = dict.fromkeys(ATTEMPT_SCHEMA.names)
+    found = {**empty, **plain, **moments, **row}
+    return {**found, "rows": [{"table": 0, "row": number} for number in found["rows"]]}
 
 
 def run_json(fake: FakeRun, **changes: Any) -> dict[str, Any]:
@@ -87,7 +119,6 @@ def run_json(fake: FakeRun, **changes: Any) -> dict[str, Any]:
     measured = begin + round(fake.warmup_s * 1e9)
     until = measured + round(fake.duration_s * 1e9)
     return {
-        "format": 1,
         "label": "made up",
         "config": {
             "target": list(fake.targets), "scenario": "transfer", "keys": list(fake.keys),
@@ -109,6 +140,7 @@ def run_json(fake: FakeRun, **changes: Any) -> dict[str, Any]:
         "machine": {"cpus": 2, "model": "a made-up processor", "memory_gb": 8, "system": "Linux"},
         "accounts": fake.accounts,
         "key_seed": 1,
+        "tables": [f"accounts_{key}" for key in fake.keys],
         "started_ns": begin,
         "measured_from_ns": measured,
         "measured_until_ns": until,
@@ -135,7 +167,12 @@ def run_json(fake: FakeRun, **changes: Any) -> dict[str, Any]:
 def write_run_json(folder: Path, content: dict[str, Any]) -> None:
     """Write `run.json`, making the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "run.json").write_text(json.dumps(content, indent=1))
+    write_run(folder, Run.model_validate(content))
+
+
+def change_json(path: Path, **changes: Any) -> None:
+    """Change a file of a record by hand, to what no program writes."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 def write_attempts(folder: Path, *tables: pa.Table) -> None:
@@ -143,7 +180,7 @@ def write_attempts(folder: Path, *tables: pa.Table) -> None:
     where = folder / "attempts"
     where.mkdir(parents=True, exist_ok=True)
     for number, table in enumerate(tables):
-        pq.write_table(table, where / f"0-{number:05}.parquet", compression="zstd")
+        record.write_attempts(where / f"0-{number:05}.parquet", table)
 
 
 def hand_made(folder: Path, rows: list[dict[str, Any]], **changes: Any) -> Path:
@@ -183,18 +220,14 @@ def write_fake_run(folder: Path, fake: FakeRun) -> Path:
         waiting += len(table)
         while waiting >= fake.rows_a_file:
             together = pa.concat_tables(pending, promote_options="permissive")
-            pq.write_table(
-                _plain(together[: fake.rows_a_file]),
-                where / f"0-{number:05}.parquet",
-                compression="zstd",
+            record.write_attempts(
+                where / f"0-{number:05}.parquet", _plain(together[: fake.rows_a_file])
             )
             pending = [together[fake.rows_a_file :]]
             waiting = len(pending[0])
             number += 1
     if waiting:
-        pq.write_table(
-            _plain(pa.concat_tables(pending)), where / f"0-{number:05}.parquet", compression="zstd"
-        )
+        record.write_attempts(where / f"0-{number:05}.parquet", _plain(pa.concat_tables(pending)))
     return folder
 
 
@@ -279,10 +312,6 @@ def _transactions(
     }  # fmt: skip
 
 
-def _words(codes: NDArray[np.int8], words: tuple[str, ...]) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8()), pa.array(words, pa.string()))
-
-
 def _go_down(fake: FakeRun, rows: Rows, target: NDArray[np.int8]) -> None:
     """Nobody starts anything on a target that is down but a try to connect now and then."""
     begin = BEGIN_NS + round(fake.warmup_s * 1e9)
@@ -349,30 +378,33 @@ def _table(fake: FakeRun, rows: Rows, key: str, rng: np.random.Generator) -> pa.
     user = (rows["transaction"] % fake.users).astype(np.int32)
     zero = np.zeros(total, np.int8)
     pairs = np.column_stack([rows["payer"], rows["payee"]]).ravel()
-    offsets = np.arange(0, 2 * total + 1, 2, dtype=np.int32)
+    key_code = np.full(2 * total, fake.keys.index(key), np.int8)
+    sent = rows["start_ns"] + rows["statements_ns"]
+    ended = sent + rows["commit_ns"]
+    hidden = rows["commit_ns"] == 0
     states = np.array([None] * len(OUTCOMES), object)
     for outcome, state in ((Outcome.CONFLICT_DATA, "40001"), (Outcome.ERROR, "XX000")):
         states[OUTCOME_CODE[outcome]] = state
+    null = np.array([s is None for s in states])[rows["outcome"]]
     arrays: dict[str, Any] = {
-        **{f.name: rows[f.name] for f in ATTEMPT_SCHEMA if f.name in rows and f.name != "outcome"},
+        **{n: rows[n] for n in ("transaction", "attempt", "final", "block", "backoff_ns")},
         "user": user,
         "worker": zero.astype(np.int16),
-        "target": _words(target, fake.targets),
+        "operation": words(zero, ("transfer",)),
+        "target": words(target, fake.targets),
+        "key_type": words(zero, (key,)),
+        "rows": rows_touched(np.full(total, 2), key_code, pairs),
+        "intended_start_ns": rows["intended_start_ns"],
+        "begin_sent_ns": rows["start_ns"],
+        "begin_answered_ns": pa.array(ended - rows["window_high_ns"], mask=hidden),
+        "first_answered_ns": pa.array(sent - rows["window_low_ns"], mask=hidden),
+        "commit_sent_ns": pa.array(sent, mask=hidden),
+        "ended_ns": ended,
+        "outcome": words(rows["outcome"], OUTCOMES),
+        "sqlstate": pa.array(states[rows["outcome"]], pa.string(), mask=null),
         **_said(fake, rows, target, rng),
-        "scenario": _words(zero, ("transfer",)),
-        "key_type": _words(zero, (key,)),
-        "accounts": pa.ListArray.from_arrays(
-            offsets, pairs, type=ATTEMPT_SCHEMA.field("accounts").type
-        ),
-        "outcome": _words(rows["outcome"], tuple(OUTCOMES)),
-        "sqlstate": _words(rows["outcome"], tuple(s or "" for s in states)).cast(pa.string()),
     }
-    null = pa.array(np.array([s is None for s in states])[rows["outcome"]])
-    arrays["sqlstate"] = pa.compute.if_else(null, pa.scalar(None, pa.string()), arrays["sqlstate"])
-    for f in ATTEMPT_SCHEMA:
-        if f.nullable and f.name not in arrays:
-            arrays[f.name] = pa.nulls(total, f.type)
-    return pa.table({f.name: arrays[f.name] for f in ATTEMPT_SCHEMA}, schema=ATTEMPT_SCHEMA)
+    return attempts_table(arrays, 0)
 
 
 def main() -> None:

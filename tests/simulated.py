@@ -50,6 +50,6 @@ def lost_by_definition(rows: Rows) -> NDArray[np.bool_]:
         committed = rows.outcome[:i] == COMMITTED
         inside = committed & (rows.decided_ns[:i] > rows.snapshot_ns[i])
         inside &= rows.key_type[:i] == rows.key_type[i]
-        shared = (rows.accounts[:i, :, None] == rows.accounts[i]).any(axis=(1, 2))
+        shared = (rows.rows[:i, :, None] == rows.rows[i]).any(axis=(1, 2))
         lost[i] = bool((inside & shared).any())
     return lost

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.run_folders import BEGIN_NS, FakeRun, run_json
+from loadtest.record.sweep import SWEEP_FILE, SweepFile
+from tests.run_folders import BEGIN_NS, FakeRun, run_json, write_run_json
 
 _OVERLAP = {"uniform": 4.0, "zipf:0.8": 30.0, "zipf:1.1": 400.0}
 """About N · Σ q² of an access law."""
@@ -165,11 +166,10 @@ def write_fake_sweep(folder: Path, fake: FakeSweep) -> Path:
         name = f"points/p{number:03}"
         if state == "done":
             where = folder / name
-            where.mkdir()
             plain = FakeRun(keys=fake.keys, targets=tuple(fake.targets), accounts=fake.accounts)
             run = run_json(plain, simulated=fake.simulated)
             run["config"] |= {**fake.config, **values}
-            (where / "run.json").write_text(json.dumps(run))
+            write_run_json(where, run)
             (where / "summary.json").write_text(json.dumps(summary_of(fake, values, number, rng)))
         points.append(
             {
@@ -180,7 +180,7 @@ def write_fake_sweep(folder: Path, fake: FakeSweep) -> Path:
             }
         )  # fmt: skip
     sweep: dict[str, Any] = {
-        "format": 1, "label": "made-up",
+        "label": "made-up",
         "config": {
             "scenario": "transfer", "keys": list(fake.keys), "duration": 20.0, "warmup": 3.0,
             "users": 32, "rate": None, "accounts": fake.accounts, "skew": "uniform",
@@ -198,7 +198,7 @@ def write_fake_sweep(folder: Path, fake: FakeSweep) -> Path:
     }  # fmt: skip
     for name in fake.axes:
         sweep["config"].pop(name, None)
-    (folder / "sweep.json").write_text(json.dumps(sweep, indent=1))
+    SweepFile.model_validate(sweep).write(folder / SWEEP_FILE)
     return folder
 
 

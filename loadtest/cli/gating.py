@@ -19,7 +19,7 @@ from loadtest.errors import InputError, OccbenchError
 from loadtest.errors.messages import quoted
 
 if TYPE_CHECKING:
-    from reports.analysis.reading.run_file import Run
+    from loadtest.record.run import Run
     from reports.gates.base import Base as BaseRuns
     from reports.gates.conditions import Condition
     from reports.gates.judge import Judged, Subject, Unmeasured
@@ -209,7 +209,7 @@ class Gating:
 
     def subject(self, folder: Path, name: str | None = None) -> "Subject":
         """A run with a report as a subject to judge; by default it is called as its folder."""
-        from reports.analysis.reading.run_file import read_run
+        from loadtest.record.run import read_run
         from reports.documents.run.summary_file import read_summary
         from reports.gates.judge import Subject
 
@@ -300,18 +300,14 @@ def _read_base(path: str | Path) -> "BaseRuns":
 
 def _coming(config: RunConfig) -> "Run":
     """The run that this will be, as far as it can be known before."""
-    from reports.analysis.reading.run_file import FORMAT, Run
+    from loadtest.record.run import Config, Run, Target
 
     settings = config.model_dump(mode="json")
     settings["target"] = [spec.shown for spec in config.specs()]
-    return Run.model_validate(
-        {
-            "format": FORMAT,
-            "config": {name: value for name, value in settings.items() if value is not None},
-            "settings": settings,
-            "targets": [{"name": spec.name} for spec in config.specs()],
-            "accounts": config.accounts,
-        }
+    return Run(
+        config=Config.model_validate(settings),
+        targets=tuple(Target(name=spec.name) for spec in config.specs()),
+        accounts=config.accounts,
     )
 
 

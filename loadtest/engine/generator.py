@@ -89,7 +89,7 @@ class Engine:
             folder / "attempts",
             worker,
             targets=[target.name for target in self.targets],
-            scenario=self.scenario.name,
+            operation=self.scenario.name,
             key_types=list(config.keys),
             clock=clock,
         )

@@ -48,8 +48,7 @@ class Tally:
         decided = np.isin(outcome, _COUNTED)
         final = rows["final"] == 1
         done = rows[final & decided]
-        ended = done["start_ns"] + done["statements_ns"] + done["commit_ns"]
-        ms = (ended - done["intended_start_ns"]) * 1e-6
+        ms = (done["ended_ns"] - done["intended_start_ns"]) * 1e-6
         buckets = np.searchsorted(_EDGES_MS, ms)
         committed = rows["target"][outcome == _COMMITTED]
         return cls(

@@ -93,6 +93,10 @@ class Plan:
         """The workload."""
         return find_scenario(self.config.scenario)
 
+    def tables(self) -> tuple[str, ...]:
+        """The names of the tables whose rows attempts touch: one for each key type, in their order."""
+        return tuple(self.scenario().table(key_type).name for key_type in self.config.keys)
+
     def keys(self) -> list[KeySpace]:
         """The keys of each key type, in the config's order."""
         return key_spaces(self.config, self.key_seeds)

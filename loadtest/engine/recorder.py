@@ -4,7 +4,6 @@ Keeping an attempt must cost next to nothing: it is packed into a flat buffer, a
 turned into columns and written in a thread while the users go on with the next one.
 """
 
-import json
 import struct
 from array import array
 from collections.abc import Sequence
@@ -13,12 +12,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from loadtest.engine.clock import Clock
-from loadtest.record import parquet
-from loadtest.record.attempt import ATTEMPT_SCHEMA, OUTCOMES, RECORD_DTYPE, RECORD_FORMAT
+from loadtest.record.attempt import (
+    OUTCOMES,
+    RECORD_DTYPE,
+    RECORD_FORMAT,
+    attempts_table,
+    rows_touched,
+    words,
+    write_attempts,
+)
 from loadtest.targets.base.target import ABSENT, Remote
 
 ROWS_A_FILE = 100_000
@@ -41,7 +46,7 @@ class Recorder:
         worker: int,
         *,
         targets: Sequence[str],
-        scenario: str,
+        operation: str,
         key_types: Sequence[str],
         clock: Clock | None = None,
     ) -> None:
@@ -53,7 +58,7 @@ class Recorder:
             "key_type": list(key_types),
             "outcome": [str(outcome) for outcome in OUTCOMES],
         }
-        self._scenario = scenario
+        self._operation = operation
         self.anchor_ns = (clock or Clock()).anchor_ns
         self._files = 0
         self.attempts = 0
@@ -66,18 +71,18 @@ class Recorder:
     def _start_buffer(self) -> None:
         self._buffer = bytearray(ROWS_A_FILE * _WIDTH)
         self._rows = 0
-        self._accounts: array[int] = array("q")
+        self._touched: array[int] = array("q")
 
     def record(
         self,
-        accounts: tuple[int, ...],
+        rows: tuple[int, ...],
         transaction: int,
         intended_start_ns: int,
-        start_ns: int,
-        statements_ns: int,
-        commit_ns: int,
-        window_low_ns: int,
-        window_high_ns: int,
+        begin_sent_ns: int,
+        begin_answered_ns: int,
+        first_answered_ns: int,
+        commit_sent_ns: int,
+        ended_ns: int,
         backoff_ns: int,
         attempt: int,
         user: int,
@@ -89,17 +94,18 @@ class Recorder:
         sqlstate: bytes,
         remote: Remote = ABSENT,
     ) -> bool:
-        """Keep one attempt; `target`, `key_type` and `outcome` are places in their lists.
+        """Keep one attempt; `target`, `key_type` and `outcome` are numbers in their lists.
 
-        Returns True when the buffer is full: the caller then has `take` written, in a thread.
+        A moment that never was, or that the target does not show, is 0. Returns True when the buffer
+        is full: the caller then has `take` written, in a thread.
         """
         _PACK(
             self._buffer, self._rows * _WIDTH,
-            transaction, intended_start_ns, start_ns, statements_ns, commit_ns, window_low_ns,
-            window_high_ns, backoff_ns, attempt, user, block, target, key_type, outcome, final,
-            sqlstate, len(accounts), *remote,
+            transaction, intended_start_ns, begin_sent_ns, begin_answered_ns, first_answered_ns,
+            commit_sent_ns, ended_ns, backoff_ns, attempt, user, block, target, key_type, outcome,
+            final, sqlstate, len(rows), *remote,
         )  # fmt: skip
-        self._accounts.extend(accounts)
+        self._touched.extend(rows)
         self._rows += 1
         return self._rows == ROWS_A_FILE
 
@@ -120,9 +126,9 @@ class Recorder:
         chunk = Chunk(
             path=self._folder / f"{self._worker:03d}-{self._files:05d}.parquet",
             rows=np.frombuffer(self._buffer, RECORD_DTYPE, count=self._rows),
-            accounts=self._accounts,
+            touched=self._touched,
             words=self._words,
-            scenario=self._scenario,
+            operation=self._operation,
             worker=self._worker,
             anchor_ns=self.anchor_ns,
         )
@@ -139,31 +145,23 @@ class Chunk:
         self,
         path: Path,
         rows: NDArray[np.void],
-        accounts: "array[int]",
+        touched: "array[int]",
         words: dict[str, list[str]],
-        scenario: str,
+        operation: str,
         worker: int,
         anchor_ns: int,
     ) -> None:
         self.path = path
         self._rows = rows
-        self._accounts = accounts
+        self._touched = touched
         self._words = words
-        self._scenario = scenario
+        self._operation = operation
         self._worker = worker
         self._anchor_ns = anchor_ns
 
     def write(self) -> None:
-        """Write the file under another name and rename it, so that it is whole or not there."""
-        temporary = self.path.with_suffix(".part")
-        try:
-            with parquet.writing(temporary) as file:
-                pq.write_table(self.table(), file, compression="zstd", compression_level=1)
-        except OSError:
-            # What little room there is belongs to run.json.
-            temporary.unlink(missing_ok=True)
-            raise
-        temporary.replace(self.path)
+        """Write the file, whole or not at all."""
+        write_attempts(self.path, self.table(), compression_level=1)
 
     @property
     def attempts(self) -> int:
@@ -180,22 +178,18 @@ class Chunk:
 
     def table(self) -> pa.Table:
         """The attempts as columns, in ATTEMPT_SCHEMA."""
-        rows = self._rows
+        rows, anchor_ns = self._rows, self._anchor_ns
         columns: dict[str, Any] = {
             name: np.ascontiguousarray(rows[name])
-            for name in (
-                "transaction", "attempt", "user", "block", "statements_ns", "commit_ns",
-                "window_low_ns", "window_high_ns", "backoff_ns",
-            )
-        }  # fmt: skip
-        for name in ("intended_start_ns", "start_ns"):
-            columns[name] = rows[name] + self._anchor_ns
-        for name, words in self._words.items():
-            codes = pa.array(np.ascontiguousarray(rows[name]))
-            columns[name] = pa.DictionaryArray.from_arrays(codes, pa.array(words, pa.string()))
-        columns["scenario"] = pa.DictionaryArray.from_arrays(
-            pa.array(np.zeros(len(rows), np.int8)), pa.array([self._scenario])
-        )
+            for name in ("transaction", "attempt", "user", "block", "backoff_ns")
+        }
+        for name in ("intended_start_ns", "begin_sent_ns", "ended_ns"):
+            columns[name] = rows[name] + anchor_ns
+        for name in ("begin_answered_ns", "first_answered_ns", "commit_sent_ns"):
+            columns[name] = pa.array(rows[name] + anchor_ns, mask=rows[name] == 0)
+        for name, names in self._words.items():
+            columns[name] = words(rows[name], names)
+        columns["operation"] = words(np.zeros(len(rows), np.int8), [self._operation])
         columns["worker"] = np.full(len(rows), self._worker, np.int16)
         columns["final"] = rows["final"].astype(bool)
         states = rows["sqlstate"]
@@ -204,14 +198,10 @@ class Chunk:
             columns[name] = pa.array(np.ascontiguousarray(rows[name]), mask=rows[name] < 0)
         for name in ("read_units", "write_units"):
             columns[name] = pa.array(np.ascontiguousarray(rows[name]), mask=np.isnan(rows[name]))
-        ends = np.concatenate(([0], np.cumsum(rows["accounts"], dtype=np.int32)))
-        columns["accounts"] = pa.ListArray.from_arrays(
-            pa.array(ends, pa.int32()),
-            pa.array(np.frombuffer(self._accounts, np.int64)),
-            type=ATTEMPT_SCHEMA.field("accounts").type,
+        # Every key type has a table of its own, in the same order.
+        columns["rows"] = rows_touched(
+            rows["rows"],
+            np.repeat(rows["key_type"], rows["rows"]),
+            np.frombuffer(self._touched, np.int64),
         )
-        metadata = {"occbench": json.dumps({"format": 1, "wall_anchor_ns": self._anchor_ns})}
-        return pa.table(
-            [columns[name] for name in ATTEMPT_SCHEMA.names],
-            schema=ATTEMPT_SCHEMA.with_metadata(metadata),
-        )
+        return attempts_table(columns, anchor_ns)

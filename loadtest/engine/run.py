@@ -18,6 +18,7 @@ from loadtest.engine.probes.table import remove_rows
 from loadtest.errors import InputError, OccbenchError, in_a_line
 from loadtest.errors.messages import without_secrets
 from loadtest.record import folder as runfolder
+from loadtest.record import run as record
 from loadtest.record.in_use import Noted
 from loadtest.targets import Target
 from loadtest.workload.keyspace import KeyType
@@ -78,8 +79,8 @@ class Run:
         if not any(self.folder.glob("attempts/*.parquet")):
             rmtree(self.folder, ignore_errors=True)
 
-    def _write(self, ended_ns: int | None = None, invariant: Sequence[dict[str, Any]] = ()) -> None:
-        runfolder.write_run_file(self.folder, self._facts(ended_ns, [*invariant]))
+    def _write(self, ended_ns: int | None = None, invariant: Sequence[record.Invariant] = ()) -> None:
+        record.write_run(self.folder, self._facts(ended_ns, invariant))
 
     def measure(self, warmup_s: float) -> int:
         """All users are there: measuring starts after so many seconds more; returns that moment.
@@ -135,40 +136,43 @@ class Run:
             if self.noted is not None:
                 self.noted.end()
 
-    def _facts(self, ended_ns: int | None, invariant: list[dict[str, Any]]) -> dict[str, Any]:
-        config = self.plan.config.model_dump(mode="json")
-        config["target"] = [spec.shown for spec in self.plan.config.specs()]
+    def _facts(self, ended_ns: int | None, invariant: Sequence[record.Invariant]) -> record.Run:
+        plan = self.plan
+        config = plan.config.model_dump(mode="json")
+        config["target"] = [spec.shown for spec in plan.config.specs()]
         config["label"] = self.folder.name.split("-", 2)[-1]
         scheduled = [g["scheduled"] for g in self.generators if "scheduled" in g]
-        return {
-            "format": runfolder.FORMAT,
-            "label": config["label"],
-            "config": config,
-            "targets": [
-                {**target, "place": without_secrets(place)}
-                for target, place in zip(self.plan.targets, self.plan.places, strict=True)
-            ],
-            "versions": runfolder.versions(),
-            "machine": runfolder.machine(),
-            "accounts": self.plan.accounts,
-            "key_seed": next(iter(self.plan.key_seeds.values())),
-            "started_ns": self.started_ns,
-            "measured_from_ns": self.measured_from_ns,
-            "measured_until_ns": self.measured_until_ns,
-            "ended_ns": ended_ns,
-            "interrupted": self.interrupted,
-            "held_back_s": self.plan.held_back,
-            "generators": [
-                {key: value for key, value in one.items() if key != "files"}
+        rate = plan.config.rate
+        return record.Run(
+            label=config["label"],
+            config=record.Config.model_validate(config),
+            targets=tuple(
+                record.Target.model_validate({**target, "place": without_secrets(place)})
+                for target, place in zip(plan.targets, plan.places, strict=True)
+            ),
+            versions=runfolder.versions(),
+            machine=runfolder.machine(),
+            accounts=plan.accounts,
+            key_seed=next(iter(plan.key_seeds.values())),
+            tables=plan.tables(),
+            started_ns=self.started_ns,
+            measured_from_ns=self.measured_from_ns,
+            measured_until_ns=self.measured_until_ns,
+            ended_ns=ended_ns,
+            interrupted=self.interrupted,
+            held_back_s=plan.held_back,
+            generators=tuple(
+                record.Generator.model_validate({k: v for k, v in one.items() if k != "files"})
                 for one in sorted(self.generators, key=lambda g: g["worker"])
-            ],
-            "files": None if ended_ns is None else self._files(),
-            "pacing": {
-                "rate": self.plan.config.rate,
-                **({"scheduled": sum(scheduled)} if scheduled else {}),
-            },
-            "invariant": invariant,
-        }
+            ),
+            files=None if ended_ns is None else self._files(),
+            pacing=(
+                record.Pacing(rate=rate, scheduled=sum(scheduled))
+                if scheduled
+                else record.Pacing(rate=rate)
+            ),
+            invariant=tuple(invariant),
+        )
 
     def missing(self) -> int:
         """How many attempts processes say that they wrote, in files that are not in the folder."""
@@ -185,7 +189,7 @@ class Run:
             return None
         return dict(sorted(one for each in self.generators for one in each.get("files", {}).items()))
 
-    def _invariants(self) -> list[dict[str, Any]]:
+    def _invariants(self) -> list[record.Invariant]:
         """Whether the database kept its promise; a target that is gone says so instead."""
         return [
             _invariant(self.plan, target, key_type)
@@ -204,10 +208,10 @@ def _unless(hurry: Event, work: Callable[[], _Found]) -> _Found | None:
     return found
 
 
-def _invariant(plan: Plan, target: Target, key_type: KeyType) -> dict[str, Any]:
+def _invariant(plan: Plan, target: Target, key_type: KeyType) -> record.Invariant:
     wanted = plan.scenario().invariant(key_type)
     expected = plan.totals[target.name, key_type]
-    known = {
+    known: dict[str, Any] = {
         "target": target.name,
         "key_type": str(key_type),
         "what": wanted.what,
@@ -216,14 +220,16 @@ def _invariant(plan: Plan, target: Target, key_type: KeyType) -> dict[str, Any]:
     try:
         standing = target.check(wanted)
     except OccbenchError as error:
-        return {**known, "holds": None, "why": str(error).splitlines()[0]}
+        why = str(error).splitlines()[0]
     except target.errors as error:
-        return {**known, "holds": None, "why": str(target.explain(error))}
+        why = str(target.explain(error))
     except Exception as error:
-        return {**known, "holds": None, "why": in_a_line(error)}
-    return {
-        **known,
-        "found": str(standing.total),
-        "negative": standing.violations,
-        "holds": standing.total == expected and standing.violations == 0,
-    }
+        why = in_a_line(error)
+    else:
+        return record.Invariant(
+            **known,
+            found=str(standing.total),
+            negative=standing.violations,
+            holds=standing.total == expected and standing.violations == 0,
+        )
+    return record.Invariant(**known, holds=None, why=why)

@@ -1,9 +1,11 @@
-"""A file of JSON that somebody else may have written, or damaged: read, or refused in one line."""
+"""Files: written whole or not at all; JSON that may be damaged: read, or refused in one line."""
 
 import json
 import os
+import secrets
 import stat
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,18 +89,37 @@ def _check(found: Any) -> None:
     raise RecursionError
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Replace a file as a whole, so that nobody ever reads half of it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+@contextmanager
+def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """A path to write a new file at, which replaces `path` when the block ends.
+
+    Whoever reads `path` finds the old file or the whole new one. After an error the old one stays, and
+    nothing is left of the new one. `durable` waits until the content is on the disk: without it a power
+    failure can leave an empty file.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(shown(content).encode() if isinstance(content, str) else content)
-        # mkstemp makes files for their owner only; a report is as public as its folder.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary = Path(name)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
+        yield part
+        if durable:
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+        part.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
+
+
+def write_atomically(path: Path, content: str | bytes, *, durable: bool = False) -> None:
+    """Replace a file as a whole; see `replacing`."""
+    with replacing(path, durable=durable) as part, part.open("xb") as file:
+        file.write(shown(content).encode() if isinstance(content, str) else content)
+
+
+def write_json(path: Path, content: Any, *, durable: bool = False) -> None:
+    """Replace a file of JSON as a whole.
+
+    The name of a file need not be UTF-8; a byte that is not becomes an escape of JSON, which
+    `read_json` gives back.
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(path, text.encode(errors="backslashreplace"), durable=durable)

@@ -1,19 +1,15 @@
 """A run's folder: `results/<time>-<label>/` with `run.json` and the attempts."""
 
-import json
 import os
 import platform
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from loadtest.errors import InputError
-
-FORMAT = 1
-"""The version of the folder's layout; docs/results-format.md describes it."""
+from loadtest.record.run import Machine
 
 _PACKAGES = ("occbench", "locust", "gevent", "psycopg", "numpy", "pyarrow")
 
@@ -41,19 +37,6 @@ def create(results: Path, label: str, now: datetime, holds: str = "attempts") ->
     raise InputError(f"no folder can be made in {results}; give another with --out")
 
 
-def write_run_file(folder: Path, facts: dict[str, Any]) -> None:
-    """Write `run.json` whole or not at all."""
-    temporary = folder / "run.json.part"
-    text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
-    try:
-        # The name of a file need not be UTF-8; what replaces such a byte is an escape of JSON, too.
-        temporary.write_bytes(text.encode(errors="backslashreplace"))
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    temporary.replace(folder / "run.json")
-
-
 def versions() -> dict[str, str]:
     """The versions that a result may depend on."""
     found = {"python": platform.python_version()}
@@ -65,14 +48,14 @@ def versions() -> dict[str, str]:
     return found
 
 
-def machine() -> dict[str, Any]:
+def machine() -> Machine:
     """The machine that generates the load."""
-    return {
-        "cpus": os.cpu_count(),
-        "model": _processor(),
-        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
-        "system": f"{platform.system()} {platform.release()}",
-    }
+    return Machine(
+        cpus=os.cpu_count(),
+        model=_processor(),
+        memory_gb=round(psutil.virtual_memory().total / 2**30, 1),
+        system=f"{platform.system()} {platform.release()}",
+    )
 
 
 def _processor() -> str:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from loadtest.record import parquet
+from loadtest.record.files import replacing
 
 FILE = "consistency.parquet"
 """Where a run's folder has its probes."""
@@ -82,10 +83,8 @@ def write_probes(folder: Path, probes: Sequence[Probe], anchor_ns: int) -> None:
     rows = [astuple(replace(probe, at_ns=probe.at_ns + anchor_ns)) for probe in probes]
     columns = list(zip(*rows, strict=True)) or [()] * len(PROBE_SCHEMA)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, PROBE_SCHEMA, strict=True)]
-    temporary = (folder / FILE).with_suffix(".part")
-    with parquet.writing(temporary) as file:
+    with replacing(folder / FILE) as part, parquet.writing(part) as file:
         pq.write_table(pa.table(arrays, schema=PROBE_SCHEMA), file, compression="zstd")
-    temporary.replace(folder / FILE)
 
 
 def read_probes(folder: Path) -> list[Probe] | None:

@@ -23,8 +23,9 @@ from loadtest.errors.messages import one_line
 from loadtest.process.child import command_without_words, words_for_stdin
 from loadtest.process.interrupts import asked_to_end
 from loadtest.record.in_use import Noted
+from loadtest.record.sweep import POINTS_FOLDER, Point
 from loadtest.sweep.overtime import LIMIT_S, ended_after
-from loadtest.sweep.plan import POINTS_FOLDER, Point, Sweep
+from loadtest.sweep.plan import Sweep
 from loadtest.sweep.progress import Progress, how_long, planned_s
 from loadtest.targets import open_target
 

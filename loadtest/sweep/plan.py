@@ -7,9 +7,7 @@ they differ in is more than the noise of one moment. The design is that of D. C.
 Analysis of Experiments, chapter 4 ("Randomized Blocks").
 """
 
-import json
 import math
-import os
 import random
 import re
 import shlex
@@ -19,71 +17,20 @@ from datetime import datetime
 from itertools import product
 from pathlib import Path
 from time import time_ns
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import Any
 
 from loadtest.config.run import RunConfig, flag_of
 from loadtest.errors import InputError, OccbenchError
 from loadtest.record import folder as runfolder
-from loadtest.record.files import read_json
+from loadtest.record.run import Config
+from loadtest.record.sweep import POINTS_FOLDER, SWEEP_FILE, Axis, Point, SweepFile, read_sweep
 from loadtest.sweep.axes import AXES, TARGET, labels_of, shown_target, split_options
 from loadtest.workload.skew import canonical_skew
 
-FORMAT = 1
-"""The version of sweep.json; docs/results-format.md describes it."""
-
-SWEEP_FILE = "sweep.json"
-POINTS_FOLDER = "points"
 MOST_POINTS = 2000
 _LONGEST_LABEL = 80
 _OF_EACH_RUN = {"label", "out"}
 """Options that a sweep sets itself."""
-
-
-class _Stated(BaseModel):
-    """A part of sweep.json; points change while they are measured."""
-
-    model_config = ConfigDict(extra="forbid", validate_assignment=True)
-
-
-class Axis(_Stated):
-    """An option with several values."""
-
-    name: str
-    values: list[Any]
-    labels: list[str]
-
-
-class Point(_Stated):
-    """One run to be made, or made."""
-
-    number: int
-    values: dict[str, Any]
-    repeat: int
-    label: str
-    state: Literal["pending", "done", "failed"] = "pending"
-    folder: str | None = None
-    exit_status: int | None = None
-    reason: str | None = None
-    started_ns: int | None = None
-    ended_ns: int | None = None
-
-
-class SweepFile(_Stated):
-    """sweep.json."""
-
-    format: int = FORMAT
-    label: str
-    config: dict[str, Any]
-    repeats: int
-    axes: list[Axis]
-    hidden: list[str] = []
-    """Targets that had a secret, as they are shown; resuming needs them typed again."""
-    points: list[Point]
-    started_ns: int
-    ended_ns: int | None = None
-    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +48,17 @@ class Sweep:
     @property
     def pending(self) -> list[Point]:
         """What is still to be measured, in order."""
-        return [point for point in self.file.points if point.state == "pending"]
+        return self.file.pending
 
     @property
     def failed(self) -> list[Point]:
         """What could not be measured."""
-        return [point for point in self.file.points if point.state == "failed"]
+        return self.file.failed
 
     @property
     def done(self) -> list[Point]:
         """What is measured."""
-        return [point for point in self.file.points if point.state == "done"]
+        return self.file.done
 
     def config_of(self, point: Point) -> RunConfig:
         """The run that a point is."""
@@ -138,15 +85,9 @@ class Sweep:
 
     def save(self) -> None:
         """Write sweep.json, whole or not at all."""
-        temporary = self.folder / f"{SWEEP_FILE}.part"
         try:
-            with temporary.open("w", encoding="utf-8") as file:
-                file.write(json.dumps(self.file.model_dump(mode="json"), indent=2) + "\n")
-                file.flush()
-                # A name that is replaced before the content has reached the disk would be of an empty
-                # file after a power failure, and hours of measuring without a plan.
-                os.fsync(file.fileno())
-            temporary.replace(self.folder / SWEEP_FILE)
+            # Without its plan, hours of measuring are lost.
+            self.file.write(self.folder / SWEEP_FILE, durable=True)
         except OSError as error:
             raise OccbenchError(
                 f"cannot write {self.folder / SWEEP_FILE}: {error.strerror}; make room, then go on "
@@ -182,9 +123,9 @@ def begin(given: Mapping[str, Any], repeats: int, now: datetime, check: Check) -
         label=base.label or "-".join(axis.name for axis in axes),
         config=_common(base, {axis.name for axis in axes}),
         repeats=repeats,
-        axes=axes,
-        hidden=[shown for shown, typed_ in endpoints.items() if shown != " ".join(typed_)],
-        points=_points(axes, repeats, base.seed),
+        axes=tuple(axes),
+        hidden=tuple(shown for shown, typed_ in endpoints.items() if shown != " ".join(typed_)),
+        points=tuple(_points(axes, repeats, base.seed)),
         started_ns=time_ns(),
     )
     check(configs)
@@ -200,7 +141,11 @@ def resume(folder: Path, targets: Sequence[str], check: Check) -> Sweep:
     `targets` are the targets as typed, needed again where sweep.json shows less of them, for it holds
     no passwords. Raises InputError where the folder is not a sweep's, or a target is missing.
     """
-    file = _read_file(folder)
+    file = read_sweep(folder)
+    if (damage := next(_damages(file), None)) is not None:
+        raise InputError(
+            f"{folder / SWEEP_FILE} is damaged: {damage}; restore it, or begin the sweep anew"
+        )
     sweep = Sweep(folder, file, _endpoints_again(file, [text.split() for text in targets]))
     try:
         for point in file.points:
@@ -214,73 +159,21 @@ def resume(folder: Path, targets: Sequence[str], check: Check) -> Sweep:
     return sweep
 
 
-def _read_file(folder: Path) -> SweepFile:
-    path = folder / SWEEP_FILE
-    if not path.is_file():
-        raise InputError(
-            f"{folder} is not a sweep's folder: {SWEEP_FILE} cannot be read; give one such as "
-            "results/<time>-sweep-<label>"
-        )
-    try:
-        file = SweepFile.model_validate(read_json(path, "it is not what this version writes"))
-    except ValidationError:
-        raise InputError(
-            f"{path} is not what this version writes; go on with the version that began the sweep"
-        ) from None
-    if file.format != FORMAT:
-        raise InputError(f"{path} has format {file.format}, this version goes on with format {FORMAT}")
-    if (damage := next(_damages(file), None)) is not None:
-        raise InputError(f"{path} is damaged: {damage}; restore it, or begin the sweep anew")
-    return file
-
-
 def _damages(file: SweepFile) -> Iterator[str]:
-    """What a sweep that was begun by this program cannot say."""
-    names = [axis.name for axis in file.axes]
-    if not names or len(set(names)) < len(names) or not set(names) <= set(AXES):
-        yield f"it has the axes {', '.join(names) or 'of none'}"
-    for axis in file.axes:
-        if len(axis.values) < 2 or len(axis.labels) != len(axis.values):
-            yield f"axis {axis.name} has {len(axis.values)} values and {len(axis.labels)} labels"
-    if type(file.config.get("seed")) is not int:
+    """What going on with a sweep relies on, and a report does not."""
+    names = {axis.name for axis in file.axes}
+    if not names <= set(AXES):
+        yield f"it has the axes {', '.join(sorted(names))}"
+    if "seed" not in file.settings:
         yield "config has no seed"
-    targets = file.config.get(TARGET)
-    if TARGET not in names and not (
-        isinstance(targets, list) and targets and all(isinstance(one, str) for one in targets)
-    ):
+    if TARGET not in names and not file.config.target:
         yield "config has no target"
-    size = file.repeats * math.prod(len(axis.values) for axis in file.axes)
-    if file.repeats < 1 or len(file.points) != size:
-        yield f"it has {len(file.points)} points in {file.repeats} repeats, which is not its grid"
-    yield from _damages_of_points(file)
-
-
-def _damages_of_points(file: SweepFile) -> Iterator[str]:
-    if [point.number for point in file.points] != list(range(1, len(file.points) + 1)):
-        yield "its points are not numbered from 1 on"
-    places, folders = set(), set()
-    for point in file.points:
-        if set(point.values) != {axis.name for axis in file.axes} or not all(
-            point.values[axis.name] in axis.values for axis in file.axes
-        ):
-            yield f"point {point.number} has no value on each axis"
-            return
-        place = tuple(axis.values.index(point.values[axis.name]) for axis in file.axes)
-        if not 1 <= point.repeat <= file.repeats or (place, point.repeat) in places:
-            yield f"point {point.number} is not one of the grid, or is in it twice"
-        places.add((place, point.repeat))
-        if (point.state == "done") != (point.folder is not None):
-            yield f"point {point.number} is {point.state} and has the folder {point.folder}"
-        if point.folder is not None:
-            if Path(point.folder).parts[:-1] != (POINTS_FOLDER,) or point.folder in folders:
-                yield f"point {point.number} has the folder {point.folder}, which is not its own"
-            folders.add(point.folder)
 
 
 def _endpoints_again(file: SweepFile, targets: Sequence[Sequence[str]]) -> dict[str, Sequence[str]]:
     """Target as shown → as typed, from what is typed now and, without secrets, from the file."""
     swept = next((axis.values for axis in file.axes if axis.name == TARGET), None)
-    shown = swept or [" ".join(file.config[TARGET])]
+    shown = swept or [" ".join(file.config.target)]
     again = {shown_target(target): target for target in targets}
     if strangers := [text for text in again if text not in shown]:
         raise InputError(
@@ -330,14 +223,16 @@ def _axis(
             raise InputError(f"{flag_of(name)}: {value} is there twice; give it once")
         same.add(meant)
         values.append(value)
-    return Axis(name=name, values=values, labels=labels_of(name, values))
+    return Axis(name=name, values=tuple(values), labels=tuple(labels_of(name, values)))
 
 
-def _common(base: RunConfig, swept: set[str]) -> dict[str, Any]:
+def _common(base: RunConfig, swept: set[str]) -> Config:
     """What sweep.json says of the options that all points share."""
     config = base.model_dump(mode="json")
     config[TARGET] = shown_target(base.target).split()
-    return {name: one for name, one in config.items() if name not in swept | _OF_EACH_RUN}
+    return Config.model_validate(
+        {name: one for name, one in config.items() if name not in swept | _OF_EACH_RUN}
+    )
 
 
 def _points(axes: Sequence[Axis], repeats: int, seed: int) -> list[Point]:
@@ -376,13 +271,13 @@ def _label(axes: Sequence[Axis], values: Mapping[str, Any], repeat: int | None, 
 def _config_of(
     file: SweepFile, point: Point, out: Path, endpoints: Mapping[str, Sequence[str]]
 ) -> RunConfig:
-    shown = point.values.get(TARGET) or " ".join(file.config[TARGET])
+    shown = point.values.get(TARGET) or " ".join(file.config.target)
     return RunConfig.read(
         **{
-            **file.config,
+            **file.settings,
             **point.values,
             TARGET: tuple(endpoints[shown]),
-            "seed": file.config["seed"] + point.repeat - 1,
+            "seed": file.config.seed + point.repeat - 1,
             "label": point.label,
             "out": out,
         }

@@ -13,7 +13,8 @@ from rich.progress import Progress as RichBar
 from rich.table import Column
 from rich.text import Text
 
-from loadtest.sweep.plan import Point, Sweep
+from loadtest.record.sweep import Point
+from loadtest.sweep.plan import Sweep
 
 OVERHEAD_S = 5.0
 """What a run takes beyond warm-up and duration until one has been timed: to start, to look whether

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class Work(NamedTuple):
     """One transaction's worth of work, drawn once and repeated as it is on every attempt."""
 
-    accounts: tuple[int, ...]
-    """The account numbers that it touches."""
+    rows: tuple[int, ...]
+    """The numbers of the rows that it touches."""
     parameters: tuple[bytes, ...]
     """What the scenario's statements need, encoded for the wire."""
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtest.record.run import Run
 from loadtest.workload.blocks import key_of_block
 from reports.analysis.reading.load import Attempts
-from reports.analysis.reading.run_file import Run
 
 _SLIVER = 1e-6
 """A last block shorter than this share of a block comes of rounding."""

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.record.attempt import OUTCOME_CODE, OUTCOMES, Outcome
+from loadtest.record.run import Run
 from reports.analysis.blocks import Blocks
 from reports.analysis.reading.load import Attempts
-from reports.analysis.reading.run_file import Run
 
 SHORTEST_NS = 500_000_000
 """A shorter silence is no gap."""

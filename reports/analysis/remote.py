@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.record.pricing import a_million, dynamodb_cost
+from loadtest.record.run import Run
 from reports.analysis.percentiles import Distribution, describe
 from reports.analysis.reading.load import Attempts
-from reports.analysis.reading.run_file import Run
 
 Chosen = tuple[slice | int, ...]
 """Which (key type, target, scenario) cells a slice takes."""

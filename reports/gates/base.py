@@ -10,11 +10,11 @@ from functools import cached_property
 from pathlib import Path
 
 from loadtest.errors import InputError
-from reports.analysis.reading.run_file import Run, read_run
+from loadtest.record.run import Run, read_run
+from loadtest.record.sweep import is_sweep, read_sweep
 from reports.documents.run.summary import summarise
 from reports.documents.run.summary_file import Summary, read_summary
 from reports.statistics.comparison.settings import WORKLOAD, Difference, circumstances, differences
-from reports.statistics.sweep.folder import is_sweep, read_sweep
 
 _NOT_IN_CONFIG = frozenset({"accounts", "targets", "simulated"})
 """Settings of a workload that `run.json` has outside its `config`."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtest.record.run import Run, read_run
 from reports.analysis.attribution import Opponents, find_opponents
 from reports.analysis.blocks import Blocks, find_blocks
 from reports.analysis.consistency import Consistency, find_consistency
@@ -17,7 +18,6 @@ from reports.analysis.omission import Omission, find_omissions
 from reports.analysis.reading.load import COUNTED_CODES, Attempts, load_attempts
 from reports.analysis.reading.parallel import beside
 from reports.analysis.reading.record_files import Record
-from reports.analysis.reading.run_file import Run, read_run
 from reports.analysis.reading.systems import Databases, find_databases
 from reports.analysis.remote import Said
 from reports.analysis.series import Series, WarmupSeries, over_time, targets_over_time, warmup_over_time

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from loadtest.errors import InputError
-from reports.analysis.reading.run_file import read_run
+from loadtest.record.run import read_run
 from reports.statistics.comparison.comparison import ERROR_RATE, judged_of, levels_of
 from reports.statistics.comparison.effect import WIDEST, gap
 from reports.statistics.comparison.metrics import GATED, Metric

@@ -5,7 +5,7 @@ Nothing is scaled to make up for that. Instead the tool's own attempts are count
 very same minutes and with the warm-up, so that equal things stand beside each other.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,17 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from loadtest.errors import InputError
 from loadtest.record import parquet
 from loadtest.record.attempt import CONFLICTS, Outcome
-from loadtest.record.files import read_json
 from loadtest.record.pricing import DPU_PRICE, a_million, dsql_cost
+from loadtest.record.service import Cluster
+from loadtest.record.service import read_service as read_file
 from reports.analysis.percentiles import describe
 from reports.statistics.model import Model
-
-FORMAT = 1
 
 COMMIT_LATENCY = "CommitLatency"
 DPU_PARTS = {
@@ -49,31 +46,9 @@ SUMS = {
 _HERE = "TotalTransactions"
 """What every minute with any work has: a minute without it has not arrived."""
 
-_COLUMNS = ("target", "outcome", "start_ns", "statements_ns", "commit_ns")
+_COLUMNS = ("target", "outcome", "commit_sent_ns", "ended_ns")
 _CONFLICTS = pa.array([str(outcome) for outcome in CONFLICTS])
 _MINUTE_NS = 60_000_000_000
-
-
-class _Lenient(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _Metric(_Lenient):
-    points: tuple[tuple[AwareDatetime, float], ...] = ()
-
-
-class _Cluster(_Lenient):
-    cluster: str
-    region: str
-    targets: tuple[str, ...] = ()
-    complete: bool = False
-    metrics: Mapping[str, _Metric] = {}
-
-
-class _File(_Lenient):
-    format: int
-    fetched: AwareDatetime
-    clusters: tuple[_Cluster, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +134,11 @@ def read_service(folder: Path, model: Model, dpu_price: float | None = None) -> 
         InputError: if the file is broken.
     """
     run = model.run
-    path = folder / "service.json"
-    if not path.is_file() or run.measured_from_ns is None or run.measured_until_ns is None:
+    if run.measured_from_ns is None or run.measured_until_ns is None:
         return None
-    file = _read(path)
+    file = read_file(folder)
+    if file is None:
+        return None
     arrived = [one for one in file.clusters if _HERE in one.metrics]
     if not arrived:
         return None
@@ -187,21 +163,7 @@ def read_service(folder: Path, model: Model, dpu_price: float | None = None) -> 
     )
 
 
-def _read(path: Path) -> _File:
-    try:
-        file = _File.model_validate(read_json(path, "delete it and fetch it again"))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"{path}: {where}: {first['msg'].lower()}; delete it and fetch it again"
-        ) from None
-    if file.format != FORMAT:
-        raise InputError(f"{path} has format {file.format}, this version reads format {FORMAT}")
-    return file
-
-
-def _counted(one: _Cluster, model: Model, own: "_OwnMinutes", dpu_price: float) -> Counted:
+def _counted(one: Cluster, model: Model, own: "_OwnMinutes", dpu_price: float) -> Counted:
     points = {
         name: {int(at.timestamp()) // 60: value for at, value in metric.points}
         for name, metric in one.metrics.items()
@@ -247,7 +209,8 @@ class _OwnMinutes:
             # The model has been built by now: every file is whole and has the columns.
             rows = pq.read_table(parquet.reading(path), columns=list(_COLUMNS))
             rows = rows.filter(pc.is_in(rows["target"].cast(pa.string()), wanted))
-            end_ns = sum(rows[name].to_numpy() for name in _COLUMNS[2:])
+            end_ns = rows["ended_ns"].to_numpy()
+            commit_ns = pc.subtract(rows["ended_ns"], rows["commit_sent_ns"]).fill_null(0).to_numpy()
             minutes = np.asarray(end_ns // _MINUTE_NS, np.int64)
             near = (minutes >= first) & (minutes < last)
             for name in targets:
@@ -259,7 +222,7 @@ class _OwnMinutes:
                         pc.equal(outcomes, str(Outcome.COMMITTED)).to_numpy(),
                         pc.is_in(outcomes, _CONFLICTS).to_numpy(),
                         pc.equal(outcomes, str(Outcome.CONNECT_FAILED)).to_numpy(),
-                        rows["commit_ns"].to_numpy()[mine],
+                        commit_ns[mine],
                     )
                 )
 

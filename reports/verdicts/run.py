@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loadtest.record.attempt import Outcome
+from loadtest.record.run import Target
 from reports.analysis.consistency import reading
 from reports.analysis.figures import Figures
-from reports.analysis.reading.run_file import Target
 from reports.analysis.shares import FELT
 from reports.statistics.certainty import conflict_rate, counted_share
 from reports.statistics.model import Model

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from reports.statistics.sweep.folder import Point
+from loadtest.record.sweep import Point
 from reports.statistics.sweep.measured import Measured
 from reports.statistics.sweep.study import Study, failing, refusing, setting
 from reports.text.rounding import about, count, plural
@@ -117,7 +117,7 @@ def _limits(study: Study) -> Iterator[Verdict]:
             f"At {plural(len(behind), 'point')} the rate was not kept ({_named(study, behind)}): more "
             "was asked for than could be started, and the true latencies are worse than those shown.",
         )
-    if study.axis.name == "users" and study.sweep.config.get("rate") is None:
+    if study.axis.name == "users" and study.sweep.config.rate is None:
         yield Verdict(
             "loop",
             "note",

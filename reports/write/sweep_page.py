@@ -17,7 +17,7 @@ def render(study: Study) -> str:
     return render_page(
         "sweep.html.j2",
         title=study.sweep.label or "sweep",
-        scenario=str(study.sweep.config.get("scenario", "sweep")),
+        scenario=study.sweep.config.scenario,
         simulated=study.simulated,
         answer=content.answer,
         verdicts=content.verdicts,

@@ -66,7 +66,7 @@ def _head() -> str:
     busy = "busy with other work" if load > _QUIET * processors else "quiet"
     return "\n".join(
         (
-            f"machine    {here['cpus']} × {here['model']}, {here['memory_gb']} GB, {here['system']}",
+            f"machine    {here.cpus} × {here.model}, {here.memory_gb} GB, {here.system}",
             f"versions   {packages},",
             f"           PostgreSQL {server_version()} with its pgbench and psql, fsync on",
             f"noise      the machine was {busy} before the start (load average {load:.1f}).",

@@ -98,7 +98,7 @@ def test_a_commit_that_fails_is_a_conflict_with_its_times(plain: Server) -> None
     outcome = outcome_of("40001", failure.message, commit_sent=True, connected=True)
     assert outcome is Outcome.CONFLICT_SERIALIZATION
     assert began <= other.commit_sent_ns < other.ended_ns
-    assert other.first_sent_ns < other.first_answered_ns < other.commit_sent_ns
+    assert other.begin_answered_ns < other.first_answered_ns < other.commit_sent_ns
     # The session can be used again, and the transaction left nothing.
     other.begin()
     assert other.fetch("read", ()) == b"1"
@@ -237,7 +237,7 @@ def changes(result: RunResult, outcome: str) -> Counter[tuple[int, int]]:
         rows = list(attempts)
         user = rows[0]["user"]
         work = streams.setdefault(user, Stream(drawn, 1, user)).next()
-        assert tuple(rows[0]["accounts"]) == work.accounts
+        assert rows[0]["numbers"] == work.rows
         amount, payer, payee = work.parameters
         for row in rows:
             if row["outcome"] == outcome:

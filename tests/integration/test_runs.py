@@ -84,7 +84,7 @@ def check_record(result: RunResult) -> None:
             numbers.add(attempts[0]["transaction"])
             assert [row["attempt"] for row in attempts] == list(range(1, len(attempts) + 1))
             assert not any(row["final"] for row in attempts[:-1])
-            assert len({tuple(row["accounts"]) for row in attempts}) == 1, "the same work again"
+            assert len({row["numbers"] for row in attempts}) == 1, "the same work again"
             assert attempts[0]["backoff_ns"] == 0
             for before, after in itertools.pairwise(attempts):
                 ended = before["start_ns"] + before["statements_ns"] + before["commit_ns"]
@@ -143,12 +143,12 @@ def test_as_many_conflict_as_must_and_every_commit_is_recorded(
         stream = work_of(accounts, KeyType.UUID, user)
         for attempts in done:
             work = stream.next()
-            assert tuple(attempts[0]["accounts"]) == work.accounts
+            assert attempts[0]["numbers"] == work.rows
             if attempts[-1]["outcome"] == "committed":
                 committed += 1
                 amount = int(work.parameters[0])
-                expected[work.accounts[0]] -= amount
-                expected[work.accounts[1]] += amount
+                expected[work.rows[0]] -= amount
+                expected[work.rows[1]] += amount
     assert committed >= overall["committed"] > 0
     assert balances(seeded, KeyType.UUID) == expected
 
@@ -202,7 +202,7 @@ def test_the_same_seed_is_the_same_work(
         out=tmp_path / "results",
     )  # fmt: skip
     sequences = [
-        {who: [tuple(attempts[0]["accounts"]) for attempts in done] for who, done in found.items()}
+        {who: [attempts[0]["numbers"] for attempts in done] for who, done in found.items()}
         for found in (transactions(in_two_processes), transactions(other))
     ]
     assert set(sequences[0]) == set(sequences[1]) == {(u, k) for u in range(8) for k in ("int", "uuid")}

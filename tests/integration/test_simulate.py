@@ -68,7 +68,7 @@ def test_ctrl_c_keeps_what_was_simulated(tmp_path: Path) -> None:
     assert result.run["interrupted"] is True
     assert result.summary["interrupted"] is True
     until = result.run["measured_until_ns"]
-    starts = result.table.column("start_ns").to_pylist()
+    starts = result.table.column("begin_sent_ns").to_pylist()
     assert result.run["measured_from_ns"] <= min(starts) < max(starts) < until
     assert max(starts) > until - 10**9
     assert not list(folder.glob("attempts/*.part"))

@@ -15,9 +15,9 @@ from xml.etree import ElementTree as Xml
 import psutil
 import pytest
 
+from loadtest.record.sweep import Point, SweepFile, read_sweep
 from loadtest.sweep.measure import alone
 from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
-from reports.statistics.sweep.folder import Point, Sweep, read_sweep
 from tests.commands import Done, RunResult, check_conserved, occbench, one_line, start, wait_for
 from tests.conftest import sql_target
 
@@ -113,7 +113,7 @@ def test_a_sweep_measures_every_point_as_an_ordinary_run(whole: tuple[Path, Done
 def test_points_are_measured_one_after_another_in_their_order(whole: tuple[Path, Done]) -> None:
     folder, _ = whole
     sweep = read_sweep(folder)
-    before = sweep.started_ns
+    before: int | None = sweep.started_ns
     for point in sweep.points:
         run = run_of(folder, point).run
         times = [before, point.started_ns, run["started_ns"], run["ended_ns"], point.ended_ns]
@@ -283,7 +283,7 @@ def test_a_point_that_fails_is_noted_and_the_others_go_on(
         assert path.is_dir() or SECRET.encode() not in path.read_bytes(), path
 
 
-def check_failed(sweep: Sweep, status: int, errors: str) -> None:
+def check_failed(sweep: SweepFile, status: int, errors: str) -> None:
     assert status == 3, errors
     before, mine, after = sweep.points
     assert before.state == after.state == "done"
@@ -333,7 +333,7 @@ def test_two_do_not_measure_one_sweep(whole: tuple[Path, Done]) -> None:
 
 def test_summaries_hold_what_the_progress_line_reads(whole: tuple[Path, Done]) -> None:
     """A run in which hardly anything happened has figures that are null."""
-    from reports.statistics.sweep.folder import figures_of_point
+    from reports.statistics.sweep.point_words import figures_of_point
 
     folder, _ = whole
     point = run_of(folder, read_sweep(folder).points[0])

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtest.errors import InputError
+from loadtest.record.run import Run, Target
 from loadtest.targets import parse_target
 from loadtest.targets.dsql.clusters import (
     TAG,
@@ -131,13 +132,13 @@ def test_a_run_says_which_clusters_it_was_on(
     url: str, found: tuple[str, str, str | None] | None
 ) -> None:
     expected = [Counted(*found, ("a",))] if found else []
-    assert clusters_of({"targets": [{"name": "a", "url": url}]}) == expected
+    assert clusters_of(Run(targets=(Target(name="a", url=url),))) == expected
 
 
 def test_two_targets_may_be_one_cluster() -> None:
-    targets = [{"name": name, "url": f"dsql://{HOST}?user={name}"} for name in ("a", "b")]
-    assert clusters_of({"targets": targets}) == [Counted(ID, "us-east-1", None, ("a", "b"))]
-    assert clusters_of({}) == []
+    targets = tuple(Target(name=name, url=f"dsql://{HOST}?user={name}") for name in ("a", "b"))
+    assert clusters_of(Run(targets=targets)) == [Counted(ID, "us-east-1", None, ("a", "b"))]
+    assert clusters_of(Run()) == []
 
 
 @settings(deadline=None)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.analysis.reading.run_file import read_run
+from loadtest.record.run import read_run
 from reports.statistics.comparison.comparison import RunComparison, compare_runs
 from reports.statistics.comparison.effect import Verdict, effect, gap
 from reports.statistics.comparison.independence import FEWEST, batches, correlation, inflation

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from loadtest.cli.gating import Gating
 from loadtest.config.run import RunConfig
 from loadtest.errors import InputError
-from reports.analysis.reading.run_file import read_run
+from loadtest.record.run import Config, read_run
+from loadtest.record.sweep import SWEEP_FILE, Axis, Point, SweepFile
 from reports.documents.run.summary import summarise
 from reports.documents.run.summary_file import read_summary
 from reports.gates.base import Base
@@ -519,13 +520,15 @@ def test_of_a_sweep_the_point_of_the_same_workload_is_the_base(tmp_path: Path) -
         folder = f"points/{number}"
         base_of(sweep / folder, FakeRun(duration_s=4, keys=("int",), users=users, seed=seed))
         points.append(
-            {"number": number, "values": {"users": users}, "repeat": seed, "state": "done",
-             "folder": folder, "exit_status": 0}
+            Point(
+                number=number, values={"users": users}, repeat=seed, label=folder, state="done",
+                folder=folder, exit_status=0,
+            )
         )  # fmt: skip
-    axes = [{"name": "users", "values": [8, 32], "labels": ["8 users", "32 users"]}]
-    (sweep / "sweep.json").write_text(
-        json.dumps({"format": 1, "repeats": 2, "axes": axes, "points": points})
-    )
+    axis = Axis(name="users", values=(8, 32), labels=("8 users", "32 users"))
+    SweepFile(
+        label="users", config=Config(), repeats=2, axes=(axis,), points=tuple(points), started_ns=1
+    ).write(sweep / SWEEP_FILE)
     base = Base.read(sweep)
 
     def chosen(users: int, seed: int) -> str:

@@ -17,21 +17,23 @@ from hypothesis import strategies as st
 from loadtest.engine import recorder as recorder_module
 from loadtest.engine.recorder import Chunk, Recorder
 from loadtest.record.attempt import ATTEMPT_SCHEMA, OUTCOMES
+from loadtest.record.model import FORMAT
 from loadtest.targets.base.target import ABSENT, Remote
 
 TARGETS = ("east", "west")
 KEY_TYPES = ("int", "uuid", "uuid7")
-NS = st.integers(0, 2**60)
+NS = st.integers(1, 2**60)
+NEVER = st.just(0) | NS
 ATTEMPT = st.fixed_dictionaries(
     {
-        "accounts": st.lists(st.integers(0, 2**62), max_size=5).map(tuple),
+        "rows": st.lists(st.integers(0, 2**62), max_size=5).map(tuple),
         "transaction": NS,
         "intended_start_ns": NS,
-        "start_ns": NS,
-        "statements_ns": NS,
-        "commit_ns": NS,
-        "window_low_ns": NS,
-        "window_high_ns": NS,
+        "begin_sent_ns": NS,
+        "begin_answered_ns": NEVER,
+        "first_answered_ns": NEVER,
+        "commit_sent_ns": NEVER,
+        "ended_ns": NS,
         "backoff_ns": NS,
         "attempt": st.integers(1, 2**31 - 1),
         "user": st.integers(0, 2**31 - 1),
@@ -47,20 +49,24 @@ ATTEMPT = st.fixed_dictionaries(
 
 
 def new_recorder(folder: Path, worker: int = 0) -> Recorder:
-    return Recorder(folder, worker, targets=TARGETS, scenario="transfer", key_types=KEY_TYPES)
+    return Recorder(folder, worker, targets=TARGETS, operation="transfer", key_types=KEY_TYPES)
+
+
+MOMENTS = [name for name in ATTEMPT_SCHEMA.names if name.endswith(("start_ns", "sent_ns", "ed_ns"))]
 
 
 def expected(attempt: dict[str, Any], recorder: Recorder, worker: int) -> dict[str, Any]:
+    moments = {name: attempt.get(name, 0) for name in MOMENTS}
     return attempt | {
-        "accounts": list(attempt["accounts"]),
-        "intended_start_ns": attempt["intended_start_ns"] + recorder.anchor_ns,
-        "start_ns": attempt["start_ns"] + recorder.anchor_ns,
+        "rows": [{"table": attempt["key_type"], "row": number} for number in attempt["rows"]],
+        **{name: at + recorder.anchor_ns if at else None for name, at in moments.items()},
         "target": TARGETS[attempt["target"]],
         "key_type": KEY_TYPES[attempt["key_type"]],
         "outcome": str(OUTCOMES[attempt["outcome"]]),
         "sqlstate": attempt["sqlstate"].decode() or None,
-        "scenario": "transfer",
+        "operation": "transfer",
         "worker": worker,
+        "server_snapshot_ns": None,
         **dict(zip(REMOTE, (none_if_absent(value) for value in attempt["remote"]), strict=True)),
     }
 
@@ -99,15 +105,15 @@ def test_what_is_recorded_comes_back(
             for attempt in attempts
         ]
         facts = json.loads(pq.read_schema(path).metadata[b"occbench"])
-        assert facts == {"format": 1, "wall_anchor_ns": recorder.anchor_ns}
+        assert facts == {"format": FORMAT, "wall_anchor_ns": recorder.anchor_ns}
 
 
 def plain(transaction: int) -> dict[str, Any]:
     return {
-        "accounts": (transaction, transaction + 1), "transaction": transaction,
-        "intended_start_ns": 1, "start_ns": 2, "statements_ns": 3, "commit_ns": 4,
-        "window_low_ns": 5, "window_high_ns": 6, "backoff_ns": 7, "attempt": 1, "user": 0,
-        "block": 0, "target": 0, "key_type": 0, "outcome": 0, "final": True, "sqlstate": b"",
+        "rows": (transaction, transaction + 1), "transaction": transaction, "intended_start_ns": 1,
+        "begin_sent_ns": 2, "begin_answered_ns": 3, "first_answered_ns": 4, "commit_sent_ns": 5,
+        "ended_ns": 6, "backoff_ns": 7, "attempt": 1, "user": 0, "block": 0, "target": 0,
+        "key_type": 0, "outcome": 0, "final": True, "sqlstate": b"",
     }  # fmt: skip
 
 
@@ -139,7 +145,9 @@ def test_a_full_buffer_is_said_and_a_new_one_begun(
     assert [len(table) for table in tables] == [1000, 1000, 1000, 500]
     everything = pa.concat_tables(tables)
     assert everything["transaction"].to_pylist() == list(range(3500))
-    assert everything["accounts"].to_pylist() == [[n, n + 1] for n in range(3500)]
+    assert everything["rows"].to_pylist() == [
+        [{"table": 0, "row": n}, {"table": 0, "row": n + 1}] for n in range(3500)
+    ]
 
 
 def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:

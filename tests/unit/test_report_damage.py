@@ -19,15 +19,23 @@ from hypothesis import strategies as st
 from loadtest.errors import InputError
 from loadtest.record.files import read_json
 from loadtest.record.probes import FILE, PROBE_SCHEMA
+from loadtest.record.run import read_run
+from loadtest.record.sweep import read_sweep
 from loadtest.targets.aws_lambda.answers import remote_of
 from reports import summarise
 from reports.analysis.consistency import find_consistency
-from reports.analysis.reading.run_file import read_run
 from reports.documents.run.summary_file import read_summary
 from reports.statistics.comparison.pieces import read_pieces
 from reports.statistics.prediction.basis import basis_of
-from reports.statistics.sweep.folder import read_sweep
-from tests.run_folders import FakeRun, hand_made, run_json, table_of, write_attempts, write_fake_run
+from tests.run_folders import (
+    BEGIN_NS,
+    FakeRun,
+    hand_made,
+    run_json,
+    table_of,
+    write_attempts,
+    write_fake_run,
+)
 
 _MEMORY = 2 << 30
 _WHOLE = FakeRun(tps=40, duration_s=4, warmup_s=1, targets=("east", "west"))
@@ -53,21 +61,21 @@ def refused(ask: Callable[[], object], said: str) -> None:
 
 
 BAD_JSON = {
-    "deep": ('{"format": 1, "config": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply"),
+    "deep": ('{"format": 2, "config": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply"),
     "deep below the interpreter's limit": (
-        '{"format": 1, "x": ' + "[" * 500 + "]" * 500 + "}",
+        '{"format": 2, "x": ' + "[" * 500 + "]" * 500 + "}",
         "nested too deeply",
     ),
-    "large number": (f'{{"format": 1, "started_ns": {2**64}}}', "too large a number"),
-    "very large number": (f'{{"format": 1, "started_ns": 1{"0" * 5000}}}', "too large a number"),
-    "a number of 64 bits too many": (f'{{"format": 1, "started_ns": {2**63}}}', "started_ns"),
-    "huge": ('{"format": 1, "pacing": {"rate": 1e999}}', "too large a number"),
-    "NaN": ('{"format": 1, "pacing": {"rate": NaN}}', "NaN is not a number"),
-    "infinite": ('{"format": 1, "pacing": {"rate": -Infinity}}', "not a number"),
-    "surrogate": ('{"format": 1, "label": "\\ud800"}', "not valid JSON"),
-    "users": ('{"format": 1, "config": {"users": 1000000000000000000}}', "config.users"),
-    "negative": ('{"format": 1, "measured_from_ns": -1}', "measured_from_ns"),
-    "backwards": ('{"format": 1, "measured_from_ns": 5, "measured_until_ns": 4}', "before"),
+    "large number": (f'{{"format": 2, "started_ns": {2**64}}}', "too large a number"),
+    "very large number": (f'{{"format": 2, "started_ns": 1{"0" * 5000}}}', "too large a number"),
+    "a number of 64 bits too many": (f'{{"format": 2, "started_ns": {2**63}}}', "started_ns"),
+    "huge": ('{"format": 2, "pacing": {"rate": 1e999}}', "too large a number"),
+    "NaN": ('{"format": 2, "pacing": {"rate": NaN}}', "NaN is not a number"),
+    "infinite": ('{"format": 2, "pacing": {"rate": -Infinity}}', "not a number"),
+    "surrogate": ('{"format": 2, "label": "\\ud800"}', "not valid JSON"),
+    "users": ('{"format": 2, "config": {"users": 1000000000000000000}}', "config.users"),
+    "negative": ('{"format": 2, "measured_from_ns": -1}', "measured_from_ns"),
+    "backwards": ('{"format": 2, "measured_from_ns": 5, "measured_until_ns": 4}', "before"),
 }
 
 
@@ -88,7 +96,7 @@ def folder(path: Path) -> None:
 
 
 def not_text(path: Path) -> None:
-    path.write_bytes(b'{"format": 1, "label": "\xff\xfe"}')
+    path.write_bytes(b'{"format": 2, "label": "\xff\xfe"}')
 
 
 def hundreds_of_megabytes(path: Path) -> None:
@@ -121,8 +129,9 @@ BAD_VALUES: list[tuple[str, Any]] = [
     ("attempt", 0), ("attempt", -(2**31)), ("block", 10**9), ("block", -2),
     ("statements_ns", -(2**60)), ("statements_ns", 2**60), ("commit_ns", -1), ("backoff_ns", -(2**62)),
     ("window_low_ns", -(2**60)), ("window_high_ns", 2**62), ("start_ns", -(2**63)),
-    ("start_ns", 2**63 - 1), ("start_ns", 0), ("intended_start_ns", 1), ("transaction", -1),
-    ("accounts", [-1]), ("accounts", [2**63 - 1]), ("accounts", [0] * 40_000), ("user", -5),
+    ("begin_sent_ns", 2**63 - 1), ("start_ns", 0), ("intended_start_ns", 1), ("transaction", -1),
+    ("rows", [-1]), ("rows", [2**63 - 1]), ("rows", [0] * 40_000), ("user", -5),
+    ("ended_ns", BEGIN_NS - 1), ("first_answered_ns", BEGIN_NS - 1), ("commit_sent_ns", 2**62),
     ("remote_ns", -7), ("remote_retries", -7), ("read_units", float("nan")),
     ("write_units", float("inf")), ("target", "x" * 5000), ("outcome", "x" * 5000),
 ]  # fmt: skip
@@ -143,8 +152,8 @@ def test_rows_that_are_announced_and_hardly_there(tmp_path: Path) -> None:
     """A hundred million rows in a few kilobytes: one value, many times."""
     hand_made(tmp_path, [{}])
     rows = 20_000_000
-    one = table_of([{}]).column("start_ns")[0]
-    table = pa.table({"start_ns": pa.array(np.full(rows, one.as_py()))})
+    one = table_of([{}]).column("ended_ns")[0]
+    table = pa.table({"ended_ns": pa.array(np.full(rows, one.as_py()))})
     pq.write_table(table, tmp_path / "attempts" / "0-00000.parquet", compression="zstd")
     refused(lambda: summarise(tmp_path), "cut short or not Parquet")
 
@@ -166,10 +175,9 @@ def test_a_key_type_of_which_nothing_came_to_commit(tmp_path: Path) -> None:
     (path,) = (folder / "attempts").iterdir()
     table = pq.read_table(path)
     failed = pc.equal(table["key_type"].cast(pa.string()), "uuid")
-    for name in ("commit_ns", "window_low_ns", "window_high_ns"):
-        place = table.schema.get_field_index(name)
-        column = pc.if_else(failed, pa.scalar(0, pa.int64()), table[name])
-        table = table.set_column(place, table.field(name), column)
+    place = table.schema.get_field_index("commit_sent_ns")
+    column = pc.if_else(failed, pa.scalar(None, pa.int64()), table["commit_sent_ns"])
+    table = table.set_column(place, table.field(place), column)
     pq.write_table(table, path)
     assert list(basis_of(folder).key_types) == ["int"]
 

@@ -112,7 +112,7 @@ def touched(target: str, key_type: str, block: int, conflicts: int, fine: int) -
     at = BEGIN_NS + block * 10**8
     return [
         {
-            "target": target, "key_type": key_type, "block": block, "accounts": [7, 100 + n],
+            "target": target, "key_type": key_type, "block": block, "rows": [7, 100 + n],
             "start_ns": at, "intended_start_ns": at,
             "outcome": Outcome.CONFLICT_DATA if n < conflicts else Outcome.COMMITTED,
         }

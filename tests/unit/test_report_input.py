@@ -11,6 +11,7 @@ from loadtest.errors import InputError
 from reports import summarise, write_report
 from tests.run_folders import (
     FakeRun,
+    change_json,
     hand_made,
     run_json,
     table_of,
@@ -42,12 +43,25 @@ def other_json(folder: Path) -> None:
     (folder / "run.json").write_text("[1, 2]")
 
 
-def newer_format(folder: Path) -> None:
-    hand_made(folder, [{}], format=2)
+def other_format(number: int) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        change_json(hand_made(folder, [{}]) / "run.json", format=number)
+
+    return spoil
 
 
 def wrong_value(folder: Path) -> None:
-    hand_made(folder, [{}], started_ns="yesterday")
+    change_json(hand_made(folder, [{}]) / "run.json", started_ns="yesterday")
+
+
+def misspelt_key(folder: Path) -> None:
+    change_json(hand_made(folder, [{}]) / "run.json", generatros=[])
+
+
+def misspelt_option(folder: Path) -> None:
+    config = run_json(FakeRun())["config"]
+    config["uesrs"] = config.pop("users")
+    change_json(hand_made(folder, [{}]) / "run.json", config=config)
 
 
 def no_attempts(folder: Path) -> None:
@@ -79,14 +93,14 @@ def damaged_inside(folder: Path) -> None:
 
 def a_column_missing(folder: Path) -> None:
     hand_made(folder, [{}])
-    write_attempts(folder, table_of([{}]).drop_columns(["commit_ns"]))
+    write_attempts(folder, table_of([{}]).drop_columns(["ended_ns"]))
 
 
 def a_column_of_another_type(folder: Path) -> None:
     hand_made(folder, [{}])
     table = table_of([{}])
-    place = table.schema.get_field_index("commit_ns")
-    write_attempts(folder, table.set_column(place, "commit_ns", pa.array(["1"])))
+    place = table.schema.get_field_index("ended_ns")
+    write_attempts(folder, table.set_column(place, "ended_ns", pa.array(["1"])))
 
 
 def an_unknown_outcome(folder: Path) -> None:
@@ -101,15 +115,18 @@ def an_unknown_outcome(folder: Path) -> None:
         (no_run_file, "has no run.json"),
         (broken_json, "not valid JSON"),
         (other_json, "does not describe a run"),
-        (newer_format, "format 2"),
-        (wrong_value, "started_ns"),
+        (other_format(1), "a record of format 1, this version reads format 2; report on it with occ"),
+        (other_format(3), "has format 3, this version reads format 2"),
+        (wrong_value, "'started_ns': input should be a valid integer"),
+        (misspelt_key, "unknown key 'generatros', for it is damaged or of a newer version"),
+        (misspelt_option, "unknown key 'config.uesrs'"),
         (no_attempts, "holds no attempts"),
         (no_rows, "holds no measured attempts"),
         (only_warm_up, "warm-up"),
         (cut_short, "0-00001.parquet is cut short or not Parquet; delete that one file"),
         (damaged_inside, "0-00000.parquet"),
-        (a_column_missing, "'commit_ns'"),
-        (a_column_of_another_type, "'commit_ns' is string, not int64"),
+        (a_column_missing, "has no column 'ended_ns'"),
+        (a_column_of_another_type, "'ended_ns' is string, not int64"),
         (an_unknown_outcome, "'mislaid'"),
     ],
 )
@@ -130,8 +147,8 @@ def test_without_the_broken_file_the_rest_is_reported(tmp_path: Path) -> None:
     assert summarise(tmp_path)["overall"]["attempts"] == 1
 
 
-def test_foreign_files_and_unknown_keys_are_left_alone(tmp_path: Path) -> None:
-    hand_made(tmp_path, [{}], a_key_of_tomorrow={"x": 1}, pacing=None, machine=None)
+def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
+    hand_made(tmp_path, [{}])
     (tmp_path / "attempts" / "0-00009.parquet.part").write_text("half")
     (tmp_path / "notes.txt").write_text("mine")
     assert summarise(tmp_path)["overall"]["attempts"] == 1

@@ -23,7 +23,7 @@ attempts_of_a_run = st.lists(
             "target": st.integers(0, 2),
             "key_type": st.integers(0, 1),
             "outcome": st.sampled_from([Outcome.COMMITTED, Outcome.CONFLICT_DATA, Outcome.REFUSED]),
-            "accounts": st.lists(st.integers(0, 4), min_size=0, max_size=3),
+            "rows": st.lists(st.integers(0, 4), min_size=0, max_size=3),
             "start_ns": st.integers(0, 20),
             "statements_ns": st.integers(0, 6),
             "commit_ns": st.integers(0, 6),
@@ -163,7 +163,7 @@ def test_targets_that_share_nothing_have_no_matrix(
 
 def test_a_target_that_nobody_knows_takes_the_matrix_from_all(tmp_path: Path) -> None:
     """The winner may have been its commit, which fits as well as the one found."""
-    rows = [*lost_to_west(), {"target": "fn", "outcome": "committed", "accounts": [8, 9]}]
+    rows = [*lost_to_west(), {"target": "fn", "outcome": "committed", "rows": [8, 9]}]
     known = [{"name": name, "data": "a"} for name in ("east", "west", "fn")]
     assert summarise(hand_made(tmp_path / "a", rows, targets=known))["conflict_matrix"]["known"] == 1
     unknown = [*known[:2], {"name": "fn"}]

@@ -9,8 +9,8 @@ import pytest
 
 from loadtest.errors import InputError
 from loadtest.record.attempt import FILE_NAME
+from loadtest.record.run import read_run
 from reports import summarise
-from reports.analysis.reading.run_file import read_run
 from reports.statistics.comparison.pieces import read_pieces
 from reports.statistics.prediction.basis import basis_of
 from tests.run_folders import FakeRun, hand_made, table_of, write_attempts, write_fake_run

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from loadtest.prediction.formula import conflict_probability
+from loadtest.record.run import Run
 from reports import summarise, write_report
-from reports.analysis.reading.run_file import Run
 from reports.analysis.reading.systems import Databases, find_databases
 from reports.charts import style
 from reports.documents.run.regions import relation
@@ -168,9 +168,7 @@ ONE, OTHER, UNKNOWN = True, False, None
 def test_which_targets_are_one_database(
     first: dict[str, str], second: dict[str, str], one: bool | None
 ) -> None:
-    run = Run.model_validate(
-        {"format": 1, "targets": [{"name": "a", **first}, {"name": "b", **second}]}
-    )
+    run = Run.model_validate({"targets": [{"name": "a", **first}, {"name": "b", **second}]})
     found = find_databases(run, ("a", "b"))
     assert found.one(0, 1) is found.one(1, 0) is one
     assert found.whole is (one is True)

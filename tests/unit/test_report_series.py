@@ -83,12 +83,12 @@ def test_the_warm_up_lies_before_zero(tmp_path: Path) -> None:
 
 def test_accounts_are_counted_for_every_attempt_that_touched_them(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [
-        {"accounts": [5, 7]},
-        {"accounts": [5], "outcome": "conflict_data"},
-        {"accounts": [7, 5], "outcome": "conflict_data"},
-        {"accounts": [], "outcome": "refused"},
-        {"accounts": [9, 5, 7]},
-        {"accounts": [1, 2], "outcome": "conflict_data", "block": -1},
+        {"rows": [5, 7]},
+        {"rows": [5], "outcome": "conflict_data"},
+        {"rows": [7, 5], "outcome": "conflict_data"},
+        {"rows": [], "outcome": "refused"},
+        {"rows": [9, 5, 7]},
+        {"rows": [1, 2], "outcome": "conflict_data", "block": -1},
     ]
     heat = build_model(hand_made(tmp_path, rows)).heat
     assert [(a.number, a.accesses, a.conflicts) for a in heat.top] == [(5, 4, 2), (7, 3, 1), (9, 1, 0)]
@@ -98,7 +98,7 @@ def test_accounts_are_counted_for_every_attempt_that_touched_them(tmp_path: Path
 
 def test_huge_account_numbers_need_no_huge_memory(tmp_path: Path) -> None:
     far = 9_000_000_000_000
-    rows: list[dict[str, Any]] = [{"accounts": [far, 3]}, {"accounts": [far, 4], "outcome": "deadlock"}]
+    rows: list[dict[str, Any]] = [{"rows": [far, 3]}, {"rows": [far, 4], "outcome": "deadlock"}]
     heat = build_model(hand_made(tmp_path, rows)).heat
     first = heat.top[0]
     assert (first.number, first.accesses, first.conflicts) == (far, 2, 1)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from loadtest.record.attempt import Outcome
+from loadtest.record.run import Config, Generator, Run
 from reports import summarise
 from reports.analysis.reading.nothing import Last, nothing_measured
-from reports.analysis.reading.run_file import Config, Generator, Run
 from tests.run_folders import FakeRun, run_json, write_fake_run
 
 SMALL: dict[str, Any] = {
@@ -68,7 +68,7 @@ def test_a_closed_loop_with_long_think_times_needs_few_users(tmp_path: Path) -> 
 
 def run(**changes: Any) -> Run:
     """Measured from 1 s to 6 s."""
-    facts = {"format": 1, "config": Config(users=16), "measured_from_ns": 10**9, "ended_ns": 9 * 10**9}
+    facts = {"config": Config(users=16), "measured_from_ns": 10**9, "ended_ns": 9 * 10**9}
     return Run.model_validate({**facts, "measured_until_ns": 6 * 10**9, **changes})
 
 
@@ -87,11 +87,20 @@ def run(**changes: Any) -> Run:
             "the run was interrupted before its warm-up had ended",
         ),
         (
-            {"generators": [Generator(without_session=9), Generator(without_session=7)]},
+            {
+                "generators": [
+                    Generator(worker=0, without_session=9),
+                    Generator(worker=0, without_session=7),
+                ]
+            },
             "16 of 16 users never had a session, for the target did not answer their connections",
         ),
         (
-            {"generators": [Generator(without_session=16, why_no_session="no route to host")]},
+            {
+                "generators": [
+                    Generator(worker=0, without_session=16, why_no_session="no route to host")
+                ]
+            },
             "16 of 16 users never had a session, for the target said: no route to host",
         ),
         ({}, "no transaction was due in the 5 s after the warm-up"),

@@ -1,6 +1,5 @@
 """A run's folder: where none can be made, it is said in one line."""
 
-import json
 import os
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 
 from loadtest.errors import InputError
 from loadtest.record import folder
+from loadtest.record.run import Config, Run, read_run, write_run
 
 
 @pytest.mark.parametrize("what", ["file", "fifo", "dangling", "loop", "file/x", 300 * "x"])
@@ -23,5 +23,6 @@ def test_whatever_is_no_folder_is_refused(tmp_path: Path, what: str) -> None:
 
 def test_a_word_that_is_not_utf_8_is_kept_in_the_file(tmp_path: Path) -> None:
     word = os.fsdecode(b"keys\xe9.txt")
-    folder.write_run_file(tmp_path, {"keys_from": word})
-    assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == {"keys_from": word}
+    write_run(tmp_path, Run(config=Config(keys_from=word)))
+    assert read_run(tmp_path).config.keys_from == word
+    (tmp_path / "run.json").read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 """The simulation against slow references, the formula, and what a record must be."""
 
+import itertools
 import json
 import threading
 from pathlib import Path
@@ -34,10 +35,6 @@ THREE = {
 }
 
 
-def ends(rows: Rows) -> Any:
-    return rows.start_ns + rows.statements_ns + rows.commit_ns
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -70,7 +67,7 @@ def test_many_users_and_accounts_lose_by_the_definition_too() -> None:
     for i in np.flatnonzero(lost)[:500].tolist() + np.flatnonzero(~lost)[-1500:].tolist():
         before = slice(int(first[i]), i)
         committed = rows.outcome[before] == COMMITTED
-        shared = np.isin(rows.accounts[before], rows.accounts[i]).any(axis=1)
+        shared = np.isin(rows.rows[before], rows.rows[i]).any(axis=1)
         assert bool((committed & shared).any()) == bool(lost[i])
 
 
@@ -108,16 +105,16 @@ def test_times_are_those_that_were_asked_for() -> None:
     slower = np.where(rows.key_type == 1, 1.5, 1.0)
     some = len(rows.attempt) ** 0.5
     for found, mean in (
-        (rows.statements_ns, 6 * slower),
-        (rows.window_low_ns, 2 * slower),
-        (rows.window_high_ns, 9 * slower + trips),
-        (rows.commit_ns, 5 * slower + trips),
-        (rows.snapshot_ns - rows.start_ns, 3 * slower),
-        (ends(rows) - rows.decided_ns, (5 * slower + trips) / 2),
+        (rows.commit_sent_ns - rows.begin_sent_ns, 6 * slower),
+        (rows.commit_sent_ns - rows.first_answered_ns, 2 * slower),
+        (rows.ended_ns - rows.begin_answered_ns, 9 * slower + trips),
+        (rows.ended_ns - rows.commit_sent_ns, 5 * slower + trips),
+        (rows.snapshot_ns - rows.begin_sent_ns, 3 * slower),
+        (rows.ended_ns - rows.decided_ns, (5 * slower + trips) / 2),
     ):
         off = np.mean(found / 1e6 / mean)
         assert off == pytest.approx(1, abs=4 * 0.6 / some)
-    one = rows.window_low_ns[rows.key_type == 0] / 1e6
+    one = (rows.commit_sent_ns - rows.first_answered_ns)[rows.key_type == 0] / 1e6
     assert np.std(one) / np.mean(one) == pytest.approx(0.5, rel=0.05)
     users = np.bincount(rows.target[np.unique(rows.user, return_index=True)[1]])
     assert users.tolist() == [25, 12, 13] or users.tolist() == [25, 13, 12]
@@ -125,34 +122,34 @@ def test_times_are_those_that_were_asked_for() -> None:
 
 def test_a_client_sees_two_bounds_of_the_window() -> None:
     rows = attempts(users=20, accounts=100, duration="1s", snapshot_at=0.3, decided_at=0.9, **THREE)
-    window = rows.decided_ns - rows.snapshot_ns
-    assert (rows.window_low_ns <= window).all()
-    assert (window <= rows.window_high_ns).all()
-    # BEGIN comes before the first statement.
-    assert (rows.window_high_ns < rows.statements_ns + rows.commit_ns).all()
+    moments = (
+        rows.begin_sent_ns, rows.begin_answered_ns, rows.snapshot_ns, rows.first_answered_ns,
+        rows.commit_sent_ns, rows.decided_ns, rows.ended_ns,
+    )  # fmt: skip
+    assert all((earlier <= later).all() for earlier, later in itertools.pairwise(moments))
 
 
 def by_user(rows: Rows) -> Rows:
     """Attempts in the order in which each user made them."""
-    return Rows._make(column[np.lexsort((rows.start_ns, rows.user))] for column in rows)
+    return Rows._make(column[np.lexsort((rows.begin_sent_ns, rows.user))] for column in rows)
 
 
 def test_users_of_a_closed_loop_do_one_thing_after_another() -> None:
     rows = by_user(attempts(users=30, accounts=50, duration="2s", warmup="200ms", think_time="7ms"))
     same = rows.user[1:] == rows.user[:-1]
-    pause = (rows.start_ns[1:] - ends(rows)[:-1])[same]
+    pause = (rows.begin_sent_ns[1:] - rows.ended_ns[:-1])[same]
     again = ~rows.final[:-1][same]
     np.testing.assert_array_equal(pause[again], rows.backoff_ns[1:][same][again])
     assert (pause[~again] == 7_000_000).all()
     for name in ("transaction", "intended_start_ns", "key_type", "block", "target"):
         column = getattr(rows, name)
         assert (column[1:][same][again] == column[:-1][same][again]).all()
-    assert (rows.accounts[1:][same][again] == rows.accounts[:-1][same][again]).all()
+    assert (rows.rows[1:][same][again] == rows.rows[:-1][same][again]).all()
     assert (rows.attempt[1:][same][again] == rows.attempt[:-1][same][again] + 1).all()
     first = rows.attempt == 1
-    assert (rows.intended_start_ns[first] == rows.start_ns[first]).all()
+    assert (rows.intended_start_ns[first] == rows.begin_sent_ns[first]).all()
     assert len(np.unique(rows.transaction[first])) == np.count_nonzero(first)
-    assert (rows.accounts[:, 0] != rows.accounts[:, 1]).all()
+    assert (rows.rows[:, 0] != rows.rows[:, 1]).all()
 
 
 def test_an_open_loop_keeps_its_schedule_whatever_happens() -> None:
@@ -160,17 +157,17 @@ def test_an_open_loop_keeps_its_schedule_whatever_happens() -> None:
     first = rows.attempt == 1
     places = np.sort(rows.intended_start_ns[first])
     # Contention is so high that users are missing: places are used one by one all the same.
-    late = rows.start_ns[first] - rows.intended_start_ns[first]
+    late = rows.begin_sent_ns[first] - rows.intended_start_ns[first]
     assert np.mean(late > 10_000_000) > 0.5
     assert (late >= 0).all()
     measured_places = places[places >= 1_000_000_000]
     assert (np.diff(measured_places) == 1_000_000).all()
     assert measured_places[0] == 1_000_000_000
     # A queue of the warm-up is none of the measured time.
-    begun = rows.start_ns[first] >= 1_000_000_000
+    begun = rows.begin_sent_ns[first] >= 1_000_000_000
     assert rows.intended_start_ns[first][begun].min() == 1_000_000_000
     # Who is free first takes the next place: places are taken in the order of their starts.
-    order = np.lexsort((rows.intended_start_ns[first], rows.start_ns[first]))
+    order = np.lexsort((rows.intended_start_ns[first], rows.begin_sent_ns[first]))
     taken = rows.intended_start_ns[first][order]
     assert (np.diff(taken) >= 0).mean() > 0.99
 
@@ -183,8 +180,8 @@ def test_arrivals_at_a_region_do_not_wait_for_another() -> None:
     )  # fmt: skip
     first = rows.attempt == 1
     assert np.bincount(rows.target[first]).tolist() == [24_000, 8_000]
-    assert (rows.start_ns == rows.intended_start_ns)[first].mean() > 0.99
-    assert np.mean(ends(rows)[rows.target == 1] - rows.start_ns[rows.target == 1]) > 80e6
+    assert (rows.begin_sent_ns == rows.intended_start_ns)[first].mean() > 0.99
+    assert np.mean(rows.ended_ns[rows.target == 1] - rows.begin_sent_ns[rows.target == 1]) > 80e6
 
 
 def test_random_arrivals_are_a_poisson_process() -> None:
@@ -243,7 +240,7 @@ def test_blocks_are_those_of_a_run() -> None:
     rows = attempts(users=20, accounts=100, duration="7s", warmup="1500ms", block="1s", seed=9)
     block_ns = round(blocks_for(7, 1, 2) * 1e9)
     first = rows.attempt == 1
-    since = rows.start_ns[first] - 1_500_000_000
+    since = rows.begin_sent_ns[first] - 1_500_000_000
     expected = np.where(since < 0, -1, since // block_ns)
     np.testing.assert_array_equal(rows.block[first], expected)
     keys = np.array([key_of_block(n, 2, 9) for n in range(int(expected.max()) + 1)])
@@ -256,7 +253,7 @@ def test_key_types_meet_the_same_accounts_in_the_same_order() -> None:
     rows = attempts(users=10, accounts=10**6, duration="3s", warmup=0, block="200ms", skew="zipf:0.7")
     first = rows.attempt == 1
     order = np.argsort(rows.transaction[first])
-    accounts, keys = rows.accounts[first][order], rows.key_type[first][order]
+    accounts, keys = rows.rows[first][order], rows.key_type[first][order]
     ints, uuids = accounts[keys == 0], accounts[keys == 1]
     common = min(len(ints), len(uuids)) - 20
     assert common > 2000
@@ -270,7 +267,7 @@ def test_key_types_meet_the_same_accounts_however_many_they_met() -> None:
         retry="none",
     )  # fmt: skip
     order = np.argsort(rows.transaction)
-    accounts, keys = rows.accounts[order], rows.key_type[order]
+    accounts, keys = rows.rows[order], rows.key_type[order]
     ints, uuids = accounts[keys == 0], accounts[keys == 1]
     # Both are in the order in which users took them up; at the very end some are on the way.
     common = min(len(ints), len(uuids)) - 1000
@@ -288,8 +285,8 @@ def test_a_rate_of_hardly_ever_is_refused_and_the_least_one_ends() -> None:
 @pytest.mark.parametrize("accounts", [2, 10_000_000_000])
 def test_every_number_of_accounts_can_be_simulated(accounts: int) -> None:
     rows = attempts(users=2, accounts=accounts, duration="1s", warmup=0, skew="hotspot:0.9/0.1")
-    assert rows.accounts.min() >= 0
-    assert rows.accounts.max() < accounts
+    assert rows.rows.min() >= 0
+    assert rows.rows.max() < accounts
     if accounts == 2:
         assert conflict_rate(rows) > 0.1
 
@@ -328,12 +325,16 @@ def test_the_record_is_that_of_a_run(folder: Path) -> None:
     assert all(table.schema.equals(ATTEMPT_SCHEMA) for table in tables)
     (table,) = tables
     rows = attempts(**OPTIONS)
-    for name in ("transaction", "attempt", "final", "user", "block", "statements_ns", "commit_ns",
-                 "window_low_ns", "window_high_ns", "backoff_ns"):  # fmt: skip
+    for name in ("transaction", "attempt", "final", "user", "block", "backoff_ns"):
         np.testing.assert_array_equal(table.column(name).to_numpy(), getattr(rows, name))
     begin = json.loads((folder / "run.json").read_text())["started_ns"]
-    np.testing.assert_array_equal(table.column("start_ns").to_numpy() - begin, rows.start_ns)
-    assert table.column("accounts").to_pylist() == rows.accounts.tolist()
+    for name in ("intended_start_ns", "begin_sent_ns", "begin_answered_ns", "first_answered_ns",
+                 "commit_sent_ns", "ended_ns"):  # fmt: skip
+        np.testing.assert_array_equal(table.column(name).to_numpy() - begin, getattr(rows, name))
+    assert table.column("rows").to_pylist() == [
+        [{"table": key, "row": payer}, {"table": key, "row": payee}]
+        for key, (payer, payee) in zip(rows.key_type.tolist(), rows.rows.tolist(), strict=True)
+    ]
     assert set(table.column("target").to_pylist()) == {"east", "west", "north"}
     outcome = table.column("outcome").to_pylist()
     assert [o == "conflict_data" for o in outcome] == (rows.outcome == CONFLICT).tolist()
@@ -347,26 +348,27 @@ def test_the_record_shows_a_winner_of_every_conflict_and_none_over_a_commit(fold
     """What a client can tell from outside, read from the files alone."""
     (path,) = (folder / "attempts").iterdir()
     rows = pq.read_table(path).to_pylist()
-    by_account: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    by_account: dict[tuple[int, int], list[dict[str, Any]]] = {}
     for row in rows:
-        row["sent"] = row["start_ns"] + row["statements_ns"]
-        row["end"] = row["sent"] + row["commit_ns"]
+        row["touched"] = [(one["table"], one["row"]) for one in row["rows"]]
         if row["outcome"] == "committed":
-            for account in row["accounts"]:
-                by_account.setdefault((row["key_type"], account), []).append(row)
+            for one in row["touched"]:
+                by_account.setdefault(one, []).append(row)
     for row in rows:
         rivals = [
-            other
-            for account in row["accounts"]
-            for other in by_account.get((row["key_type"], account), ())
-            if other is not row
+            other for one in row["touched"] for other in by_account.get(one, ()) if other is not row
         ]
         if row["outcome"] == "conflict_data":
-            assert any(r["sent"] <= row["end"] and r["end"] >= row["start_ns"] for r in rivals)
+            assert any(
+                r["commit_sent_ns"] <= row["ended_ns"] and r["ended_ns"] >= row["begin_sent_ns"]
+                for r in rivals
+            )
         else:
             # One that was decided within its window for certain would have failed it.
-            answered = row["sent"] - row["window_low_ns"]
-            assert not any(r["sent"] > answered and r["end"] < row["sent"] for r in rivals)
+            assert not any(
+                r["commit_sent_ns"] > row["first_answered_ns"] and r["ended_ns"] < row["commit_sent_ns"]
+                for r in rivals
+            )
 
 
 def test_the_report_reads_it(folder: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from loadtest.process.streams import shown
-from loadtest.record import folder as runfolder
 from loadtest.record import parquet
 from loadtest.record.files import write_atomically
+from loadtest.record.run import Config, Run, write_run
 from tests.commands import command, environment
 
 _PREDICT = ("predict", "--accounts", "1000", "--rate", "909", "--latency-ms", "20.12")
@@ -110,8 +110,8 @@ def test_names_that_are_not_utf_8_are_written_into_files(tmp_path: Path) -> None
     assert shown(name) == "r\\xe9sumé"
     folder = tmp_path / name
     folder.mkdir()
-    runfolder.write_run_file(folder, {"out": name})
-    assert json.loads((folder / "run.json").read_bytes()) == {"out": name}
+    write_run(folder, Run(config=Config(out=name)))
+    assert json.loads((folder / "run.json").read_bytes())["config"] == {"out": name}
     write_atomically(folder / "page.html", f"<p>{name}</p>")
     assert (folder / "page.html").read_text(encoding="utf-8") == "<p>r\\xe9sumé</p>"
     with parquet.writing(folder / "a.parquet") as file:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from loadtest.prediction.simulation import SimulateConfig, simulate
+from loadtest.record.sweep import SWEEP_FILE, SweepFile
 from reports import summarise
 from reports.documents.run.summary import write_summary
 from reports.statistics.sweep.predicted import Predicted, _basis, predict_curves
@@ -43,14 +44,14 @@ def simulated_sweep(
             }
         )  # fmt: skip
     sweep = {
-        "format": 1, "label": "simulated", "config": {"scenario": "transfer", "seed": 1}, "repeats": 1,
+        "label": "simulated", "config": {"scenario": "transfer", "seed": 1}, "repeats": 1,
         "axes": [
             {"name": "users", "values": USERS, "labels": [str(n) for n in USERS]},
             {"name": "accounts", "values": list(accounts), "labels": [str(n) for n in accounts]},
         ],
-        "points": points,
+        "points": points, "started_ns": 1,
     }  # fmt: skip
-    (where / "sweep.json").write_text(json.dumps(sweep))
+    SweepFile.model_validate(sweep).write(where / SWEEP_FILE)
     return where
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from loadtest.config.run import RunConfig
-from loadtest.sweep.plan import Point, Sweep, begin
+from loadtest.record.sweep import Point
+from loadtest.sweep.plan import Sweep, begin
 from loadtest.sweep.progress import (
     OVERHEAD_S,
     BarProgress,

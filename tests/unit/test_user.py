@@ -28,7 +28,7 @@ class Session:
     """A session that nothing is behind."""
 
     def __init__(self, stalls: bool = False) -> None:
-        self.first_sent_ns = self.first_answered_ns = self.commit_sent_ns = self.ended_ns = 0
+        self.begin_answered_ns = self.first_answered_ns = self.commit_sent_ns = self.ended_ns = 0
         self.closed = False
         self.opened = monotonic()
         self.remote = ABSENT

@@ -8,9 +8,7 @@ import typer
 
 from loadtest.config.run import RunConfig
 from loadtest.errors import InputError, OccbenchError, TargetError
-
-_SWEEP = "sweep.json"
-"""What tells a sweep's folder from a run's."""
+from loadtest.record.sweep import is_sweep
 
 
 def register(app: typer.Typer) -> None:
@@ -98,7 +96,7 @@ def _nothing_bad(folder: Path) -> bool:
     """Whether the report of a run, or those of a sweep and its points, have no bad verdict."""
     from reports.documents.run.summary_file import bad_verdicts, read_summary
 
-    if not (folder / _SWEEP).is_file():
+    if not is_sweep(folder):
         return not bad_verdicts(read_summary(folder))
     from reports.write.sweep import nothing_bad
 
@@ -109,7 +107,7 @@ def _refuse(runs: list[Path], together: Path | None, dpu_price: str | None) -> N
     """Options that have no meaning for what is asked for, before anything is written."""
     if dpu_price is not None and together is not None:
         raise InputError("--dpu-price means nothing with --together, which shows no cost: leave it out")
-    sweeps = [run for run in runs if (run / _SWEEP).is_file()]
+    sweeps = [run for run in runs if is_sweep(run)]
     if dpu_price is not None and sweeps:
         raise InputError(f"--dpu-price means nothing for {sweeps[0]}: a sweep's report shows no cost")
     if together is not None and together.is_dir():
@@ -123,7 +121,7 @@ def _write_each(runs: list[Path], price: float | None, formats: tuple[str, ...])
     failed = 0
     for run in runs:
         try:
-            if (run / _SWEEP).is_file():
+            if is_sweep(run):
                 _write_sweep(run, formats)
             else:
                 write_and_print(run, price, formats)

@@ -1,6 +1,5 @@
 """`occbench simulate`."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from loadtest.cli.commands.report import write_and_print
 from loadtest.config.options import as_command
 from loadtest.errors import INTERRUPTED, InputError
 from loadtest.prediction.simulation.config import SimulateConfig
+from loadtest.record.run import read_run
 
 
 def register(app: typer.Typer) -> None:
@@ -76,9 +76,10 @@ def _shown() -> Iterator[Callable[[float], None]]:
 
 def _speed(folder: Path) -> str:
     """How much was simulated, and how fast."""
-    facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))["simulation"]
-    simulating, writing = facts["cpu_s"]["simulating"], facts["cpu_s"]["writing"]
+    facts = read_run(folder).simulation
+    assert facts is not None  # noqa: S101 - a simulation wrote it
     return (
-        f"{facts['transactions']:,} transactions ({facts['attempts']:,} attempts) simulated in "
-        f"{simulating:.1f} s of processor time, and written in {writing:.1f} s"
+        f"{facts.transactions:,} transactions ({facts.attempts:,} attempts) simulated in "
+        f"{facts.cpu_s.simulating:.1f} s of processor time, and written in "
+        f"{facts.cpu_s.writing:.1f} s"
     )

@@ -17,8 +17,9 @@ from loadtest.errors import INTERRUPTED, InputError, OccbenchError, TargetError
 from loadtest.errors.numbers import whole_between
 
 if TYPE_CHECKING:
+    from loadtest.record.sweep import Point
     from loadtest.sweep.check import DataOfTargets
-    from loadtest.sweep.plan import Point, Sweep
+    from loadtest.sweep.plan import Sweep
 
 
 def register(app: typer.Typer) -> None:
@@ -93,7 +94,7 @@ def _with_accounts(config: RunConfig, data: "DataOfTargets") -> RunConfig:
 
 def _check_same_data(sweep: "Sweep", data: "DataOfTargets") -> None:
     """See that the targets hold what they held when points were measured; raises InputError."""
-    from reports.analysis.reading.run_file import read_run
+    from loadtest.record.run import read_run
 
     seen: set[tuple[str, ...]] = set()
     for point in sweep.done:
@@ -144,7 +145,7 @@ def _how_to_go_on(sweep: "Sweep", gating: Gating) -> str:
 
 def _found(sweep: "Sweep", point: "Point") -> str:
     """What a measured point found, in a few words."""
-    from reports.statistics.sweep.folder import figures_of_point
+    from reports.statistics.sweep.point_words import figures_of_point
 
     return figures_of_point(sweep.folder / str(point.folder))
 

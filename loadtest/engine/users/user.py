@@ -1,4 +1,4 @@
-"""One user: asks when, asks which accounts, runs the scenario, tries again, keeps a record.
+"""One user: asks when, asks which rows, runs the operation, tries again, keeps a record.
 
 This is the hot path. It is one function on purpose: at thousands of transactions a second in one
 process a call more or an object more in each is what the measured latency is made of.
@@ -88,10 +88,9 @@ def run_user(  # noqa: C901 - see the head of the file
                     committed = operation(session, key_type, work)
                     code = _COMMITTED if committed else _REFUSED
                     wait_s = None
-                    ended, commit_sent, remote = (
-                        session.ended_ns, session.commit_sent_ns, session.remote,
-                    )  # fmt: skip
-                    first_sent, first_answered = session.first_sent_ns, session.first_answered_ns
+                    begun, first_answered = session.begin_answered_ns, session.first_answered_ns
+                    commit_sent, ended = session.commit_sent_ns, session.ended_ns
+                    remote = session.remote
                     if session.closed:
                         session = None
                 except Stopped:
@@ -103,8 +102,8 @@ def run_user(  # noqa: C901 - see the head of the file
                     if session is not None:
                         code = _AMBIGUOUS if session.commit_sent_ns else _CONNECTION_LOST
                     record(
-                        work.accounts, transaction, intended, started, ended - started, 0, 0, 0,
-                        backoff_ns, attempt, number, block, place, key, code, False, b"",
+                        work.rows, transaction, intended, started, 0, 0, 0, ended, backoff_ns,
+                        attempt, number, block, place, key, code, False, b"",
                     )  # fmt: skip
                     raise
                 except StatementFailed as error:
@@ -113,7 +112,7 @@ def run_user(  # noqa: C901 - see the head of the file
                     if session is None:
                         engine.turned_away = one_line(error.message)
                         outcome = _without_session(error)
-                        commit_sent = first_sent = first_answered = 0
+                        begun = first_answered = commit_sent = 0
                     else:
                         outcome = outcome_of(
                             error.sqlstate,
@@ -121,9 +120,9 @@ def run_user(  # noqa: C901 - see the head of the file
                             commit_sent=error.commit_sent,
                             connected=error.connected,
                         )
-                        commit_sent = session.commit_sent_ns
-                        first_sent = session.first_sent_ns
+                        begun = session.begin_answered_ns
                         first_answered = session.first_answered_ns
+                        commit_sent = session.commit_sent_ns
                         remote = session.remote
                         if error.connected and not commit_sent:
                             try:
@@ -131,9 +130,10 @@ def run_user(  # noqa: C901 - see the head of the file
                             except gevent.GreenletExit:
                                 # Stopped for good while it was taken back; how it ended is known.
                                 record(
-                                    work.accounts, transaction, intended, started, ended - started,
-                                    0, 0, 0, backoff_ns, attempt, number, block, place, key,
-                                    OUTCOME_CODE[outcome], False, error.sqlstate.encode(), remote,
+                                    work.rows, transaction, intended, started, begun,
+                                    first_answered, 0, ended, backoff_ns, attempt, number, block,
+                                    place, key, OUTCOME_CODE[outcome], False,
+                                    error.sqlstate.encode(), remote,
                                 )  # fmt: skip
                                 raise
                             ended = session.ended_ns
@@ -146,14 +146,9 @@ def run_user(  # noqa: C901 - see the head of the file
                     wait_s = None
                     if outcome in RETRYABLE and not error.final:
                         wait_s = policy.wait_after(attempt, backoff_s, chance())
-                if commit_sent:
-                    statements_ns, commit_ns = commit_sent - started, ended - commit_sent
-                    low, high = commit_sent - first_answered, ended - first_sent
-                else:
-                    statements_ns, commit_ns, low, high = ended - started, 0, 0, 0
                 record(
-                    work.accounts, transaction, intended, started, statements_ns, commit_ns, low,
-                    high, backoff_ns, attempt, number, block, place, key, code, wait_s is None,
+                    work.rows, transaction, intended, started, begun, first_answered, commit_sent,
+                    ended, backoff_ns, attempt, number, block, place, key, code, wait_s is None,
                     sqlstate, remote,
                 )  # fmt: skip
                 if wait_s is None:

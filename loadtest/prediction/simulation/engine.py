@@ -39,8 +39,8 @@ NOWHERE = -1
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 # The columns of `World.users`.
-_ATTEMPT, _PAYER, _PAYEE, _KEY, _START, _SNAPSHOT, _STATEMENTS, _COMMIT = range(8)
-_TRANSACTION, _INTENDED, _LOW, _HIGH, _BACKOFF, _BLOCK = range(8, 14)
+_ATTEMPT, _PAYER, _PAYEE, _KEY, _START, _SNAPSHOT, _BEGUN, _ANSWERED = range(8)
+_TRANSACTION, _INTENDED, _COMMIT, _END, _BACKOFF, _BLOCK = range(8, 14)
 USER_FIELDS = 16
 """Two lines of a processor's cache."""
 
@@ -138,14 +138,14 @@ class Rows(NamedTuple):
     block: NDArray[np.int32]
     target: NDArray[np.int8]
     key_type: NDArray[np.int8]
-    accounts: NDArray[np.int64]
+    rows: NDArray[np.int64]
     """(attempt, [payer, payee])."""
     intended_start_ns: NDArray[np.int64]
-    start_ns: NDArray[np.int64]
-    statements_ns: NDArray[np.int64]
-    commit_ns: NDArray[np.int64]
-    window_low_ns: NDArray[np.int64]
-    window_high_ns: NDArray[np.int64]
+    begin_sent_ns: NDArray[np.int64]
+    begin_answered_ns: NDArray[np.int64]
+    first_answered_ns: NDArray[np.int64]
+    commit_sent_ns: NDArray[np.int64]
+    ended_ns: NDArray[np.int64]
     backoff_ns: NDArray[np.int64]
     outcome: NDArray[np.int8]
     snapshot_ns: NDArray[np.int64]
@@ -160,7 +160,7 @@ def empty_rows(size: int) -> Rows:
     }  # fmt: skip
     return Rows(
         **{
-            name: np.empty((size, 2) if name == "accounts" else size, narrow.get(name, np.int64))
+            name: np.empty((size, 2) if name == "rows" else size, narrow.get(name, np.int64))
             for name in Rows._fields
         }
     )
@@ -341,13 +341,14 @@ def _begin_attempt(world: World, number: int, at: int, physics: Physics, service
     second = int(statement * service[2, draw])
     commit = int(physics.commit_ns * slower * service[3, draw])
     commit = max(1, commit + int(physics.trip_ns[world.region[number]] * service[4, draw]))
+    sent = at + begin + first + second
     user[_START] = at
+    user[_BEGUN] = at + begin
     user[_SNAPSHOT] = at + begin + int(physics.snapshot_at * first)
-    user[_STATEMENTS] = begin + first + second
-    user[_COMMIT] = commit
-    user[_LOW] = second
-    user[_HIGH] = first + second + commit
-    push(world, at + begin + first + second + int(physics.decided_at * commit), number)
+    user[_ANSWERED] = at + begin + first
+    user[_COMMIT] = sent
+    user[_END] = sent + commit
+    push(world, sent + int(physics.decided_at * commit), number)
 
 
 begin_attempt = _part(_begin_attempt)
@@ -414,14 +415,14 @@ def _write(rows: Rows, world: World, number: int, now: int, lost: bool, final: b
     rows.block[row] = user[_BLOCK]
     rows.target[row] = world.region[number]
     rows.key_type[row] = user[_KEY]
-    rows.accounts[row, 0] = user[_PAYER]
-    rows.accounts[row, 1] = user[_PAYEE]
+    rows.rows[row, 0] = user[_PAYER]
+    rows.rows[row, 1] = user[_PAYEE]
     rows.intended_start_ns[row] = user[_INTENDED]
-    rows.start_ns[row] = user[_START]
-    rows.statements_ns[row] = user[_STATEMENTS]
-    rows.commit_ns[row] = user[_COMMIT]
-    rows.window_low_ns[row] = user[_LOW]
-    rows.window_high_ns[row] = user[_HIGH]
+    rows.begin_sent_ns[row] = user[_START]
+    rows.begin_answered_ns[row] = user[_BEGUN]
+    rows.first_answered_ns[row] = user[_ANSWERED]
+    rows.commit_sent_ns[row] = user[_COMMIT]
+    rows.ended_ns[row] = user[_END]
     rows.backoff_ns[row] = user[_BACKOFF]
     rows.outcome[row] = _CONFLICT if lost else _COMMITTED
     rows.snapshot_ns[row] = user[_SNAPSHOT]
@@ -478,7 +479,7 @@ def _advance(world: World, physics: Physics, backoff: Any, draws: Draws, rows: R
             again = lost and physics.retries and user[_ATTEMPT] != physics.max_attempts
             write(rows, world, number, now, lost, not again)
             counts[ENDED] += not again
-            end = user[_START] + user[_STATEMENTS] + user[_COMMIT]
+            end = user[_END]
             if again:
                 before, chance = float(user[_BACKOFF]), draws.chance[event]
                 wait = int(backoff(user[_ATTEMPT], before, physics.base_ns, physics.cap_ns, chance))

@@ -1,6 +1,5 @@
 """Simulated attempts → Parquet, in the format of a run's record."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from time import process_time
@@ -8,11 +7,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from loadtest.prediction.simulation.engine import Rows
-from loadtest.record import parquet
-from loadtest.record.attempt import ATTEMPT_SCHEMA, OUTCOME_CODE, OUTCOMES, Outcome
+from loadtest.record.attempt import (
+    ATTEMPT_SCHEMA,
+    OUTCOME_CODE,
+    OUTCOMES,
+    Outcome,
+    attempts_table,
+    rows_touched,
+    words,
+    write_attempts,
+)
 
 EPOCH_NS = 946_684_800_000_000_000
 """When every simulation begins: 2000-01-01T00:00:00Z. A fixed moment, so that the same seed gives the
@@ -20,13 +26,16 @@ same record; and one that no run can have."""
 
 ROWS_A_FILE = 100_000
 _SQLSTATE = "40001"
-_SAID_BY_NOBODY = ("remote_ns", "remote_retries", "read_units", "write_units")
-_NUMBERS = (
-    "transaction", "attempt", "user", "block", "intended_start_ns", "start_ns", "statements_ns",
-    "commit_ns", "window_low_ns", "window_high_ns", "backoff_ns", "accounts.list.element",
+_MOMENTS = (
+    "intended_start_ns", "begin_sent_ns", "begin_answered_ns", "first_answered_ns", "commit_sent_ns",
+    "ended_ns",
 )  # fmt: skip
+_NUMBERS = ("transaction", "attempt", "user", "block", *_MOMENTS, "backoff_ns", "rows.list.element.row")
 _WORDS = [f.name for f in ATTEMPT_SCHEMA if pa.types.is_dictionary(f.type)]
-_METADATA = {"occbench": json.dumps({"format": 1, "wall_anchor_ns": EPOCH_NS})}
+_EMPTY = [
+    f.name for f in ATTEMPT_SCHEMA if f.nullable and f.name not in (*_MOMENTS, "sqlstate")
+]  # fmt: skip
+"""What the other side says: of a simulated one, nothing."""
 
 
 class Record:
@@ -34,12 +43,7 @@ class Record:
 
     def __init__(self, folder: Path, targets: Sequence[str], key_types: Sequence[str]) -> None:
         self._folder = folder
-        self._words = {
-            "target": pa.array(list(targets), pa.string()),
-            "key_type": pa.array(list(key_types), pa.string()),
-            "outcome": pa.array([str(outcome) for outcome in OUTCOMES], pa.string()),
-            "scenario": pa.array(["transfer"]),
-        }
+        self._words = {"target": targets, "key_type": key_types, "outcome": OUTCOMES}
         self.files: dict[str, int] = {}
         """The files that are written, with their rows."""
         self.attempts = 0
@@ -52,15 +56,12 @@ class Record:
             return
         began_s = process_time()
         path = self._folder / f"000-{len(self.files):05d}.parquet"
-        temporary = path.with_suffix(".part")
         # Nanoseconds hardly repeat: a dictionary of them takes half of the time and gains nothing.
-        with parquet.writing(temporary) as file:
-            pq.write_table(
-                self.table(rows, size), file, compression="zstd", compression_level=-1,
-                use_dictionary=[*_WORDS, "sqlstate"], write_statistics=list(_SAID_BY_NOBODY),
-                column_encoding=dict.fromkeys(_NUMBERS, "DELTA_BINARY_PACKED"),
-            )  # fmt: skip
-        temporary.replace(path)
+        write_attempts(
+            path, self.table(rows, size), compression_level=-1,
+            use_dictionary=[*_WORDS, "sqlstate", "rows.list.element.table"], write_statistics=_EMPTY,
+            column_encoding=dict.fromkeys(_NUMBERS, "DELTA_BINARY_PACKED"),
+        )  # fmt: skip
         self.files[path.name] = size
         self.attempts += size
         self.cpu_s += process_time() - began_s
@@ -70,22 +71,16 @@ class Record:
         columns: dict[str, Any] = {
             name: getattr(rows, name)[:size] for name in ATTEMPT_SCHEMA.names if name in Rows._fields
         }
-        for name in ("intended_start_ns", "start_ns"):
+        for name in _MOMENTS:
             columns[name] = columns[name] + EPOCH_NS
-        for name, words in self._words.items():
-            codes = columns[name] if name in columns else np.zeros(size, np.int8)
-            columns[name] = pa.DictionaryArray.from_arrays(pa.array(codes), words)
+        for name, names in self._words.items():
+            columns[name] = words(columns[name], names)
+        columns["operation"] = words(np.zeros(size, np.int8), ["transfer"])
         columns["worker"] = np.zeros(size, np.int16)
         conflicts = rows.outcome[:size] == OUTCOME_CODE[Outcome.CONFLICT_DATA]
         columns["sqlstate"] = pa.array([None, _SQLSTATE]).take(pa.array(conflicts.view(np.int8)))
-        for name in _SAID_BY_NOBODY:
-            columns[name] = pa.nulls(size, ATTEMPT_SCHEMA.field(name).type)
-        columns["accounts"] = pa.ListArray.from_arrays(
-            pa.array(np.arange(0, 2 * size + 1, 2, dtype=np.int32)),
-            pa.array(rows.accounts[:size].reshape(-1)),
-            type=ATTEMPT_SCHEMA.field("accounts").type,
+        # Every key type has a table of its own, in the same order.
+        columns["rows"] = rows_touched(
+            np.full(size, 2), np.repeat(rows.key_type[:size], 2), rows.rows[:size].reshape(-1)
         )
-        return pa.table(
-            [columns[name] for name in ATTEMPT_SCHEMA.names],
-            schema=ATTEMPT_SCHEMA.with_metadata(_METADATA),
-        )
+        return attempts_table(columns, EPOCH_NS)

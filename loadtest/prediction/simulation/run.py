@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from shutil import rmtree
 from time import process_time
-from typing import Any
 
 from loadtest.errors import OccbenchError, in_a_line
 from loadtest.prediction.simulation.config import SimulateConfig
@@ -18,6 +17,9 @@ from loadtest.prediction.simulation.record import EPOCH_NS, ROWS_A_FILE, Record
 from loadtest.prediction.simulation.world import Simulation, make_ready
 from loadtest.process.interrupts import asked_to_end
 from loadtest.record import folder as runfolder
+from loadtest.record.run import Config, CpuSeconds, Generator, Pacing, Run, Target, write_run
+from loadtest.record.run import Simulation as Facts
+from loadtest.workload.builtin import find_scenario
 
 _OF_LOAD = ("locust", "gevent", "psycopg")
 
@@ -60,19 +62,17 @@ def _simulate_into(folder: Path, config: SimulateConfig, progress: Progress | No
                 if progress is not None:
                     progress(min(1.0, simulation.now_ns / until_ns))
     engine_s = process_time() - began_s - record.cpu_s
-    facts = _facts(config, folder, measured_until_ns=until_ns, interrupted=bool(stopped))
+    scheduled_and_started = None
     if config.rate is not None:
         due = scheduled(config, until_ns)
-        started = min(due, simulation.started)
-        facts["generators"] = [{"worker": 0, "scheduled": due, "started": started}]
-        facts["pacing"]["scheduled"] = due
-    facts["files"] = record.files
-    facts["simulation"] = {
-        "transactions": simulation.transactions,
-        "attempts": record.attempts,
-        "cpu_s": {"simulating": round(engine_s, 3), "writing": round(record.cpu_s, 3)},
-    }
-    runfolder.write_run_file(folder, facts)
+        scheduled_and_started = (due, min(due, simulation.started))
+    took = CpuSeconds(simulating=round(engine_s, 3), writing=round(record.cpu_s, 3))
+    facts = _facts(
+        config, folder, measured_until_ns=until_ns, interrupted=bool(stopped), files=record.files,
+        paced=scheduled_and_started,
+        done=Facts(transactions=simulation.transactions, attempts=record.attempts, cpu_s=took),
+    )  # fmt: skip
+    write_run(folder, facts)
     if stopped:
         raise KeyboardInterrupt(folder)
     return folder
@@ -103,9 +103,16 @@ def _label(config: SimulateConfig) -> str:
 
 
 def _facts(
-    config: SimulateConfig, folder: Path, *, measured_until_ns: int, interrupted: bool
-) -> dict[str, Any]:
-    """`run.json`; docs/results-format.md says what its keys mean."""
+    config: SimulateConfig,
+    folder: Path,
+    *,
+    measured_until_ns: int,
+    interrupted: bool,
+    files: dict[str, int],
+    paced: tuple[int, int] | None,
+    done: Facts,
+) -> Run:
+    """`run.json`; `paced` are the transactions of an open loop that were due and that started."""
     label = folder.name.split("-", 2)[-1]
     from_ns = min(config.measured_ns()[0], measured_until_ns)
     # What makes load has no part in it.
@@ -115,30 +122,37 @@ def _facts(
         "label": label, "users": config.user_count(), "block": config.block_s(),
         "target": [DATABASE] * len(regions), "scenario": "transfer",
     }  # fmt: skip
-    return {
-        "format": runfolder.FORMAT,
-        "simulated": True,
-        "label": label,
-        "config": {**config.model_dump(mode="json"), **settled},
-        "targets": [
-            {
-                "name": region.name, "place": DATABASE, "data": DATABASE, "family": DATABASE,
-                "regime": "optimistic", "isolation": "snapshot",
-                "commit_delay_ms": trip,
-            }
+    table = find_scenario("transfer").table
+    pacing = Pacing(rate=config.rate)
+    generators: tuple[Generator, ...] = ()
+    if paced is not None:
+        pacing = Pacing(rate=config.rate, scheduled=paced[0])
+        generators = (Generator(worker=0, scheduled=paced[0], started=paced[1]),)
+    return Run(
+        simulated=True,
+        label=label,
+        config=Config.model_validate({**config.model_dump(mode="json"), **settled}),
+        targets=tuple(
+            Target(
+                name=region.name, place=DATABASE, data=DATABASE, family=DATABASE,
+                regime="optimistic", isolation="snapshot", commit_delay_ms=trip,
+            )
             for region, trip in zip(regions, trips, strict=True)
-        ],
-        "versions": {**versions, "numba": version("numba")},
-        "machine": runfolder.machine(),
-        "accounts": config.accounts,
-        "key_seed": config.seed,
-        "started_ns": EPOCH_NS,
-        "measured_from_ns": EPOCH_NS + from_ns,
-        "measured_until_ns": EPOCH_NS + measured_until_ns,
-        "ended_ns": EPOCH_NS + measured_until_ns,
-        "interrupted": interrupted,
-        "held_back_s": {},
-        "generators": [],
-        "pacing": {"rate": config.rate},
-        "invariant": [],
-    }  # fmt: skip
+        ),
+        versions={**versions, "numba": version("numba")},
+        machine=runfolder.machine(),
+        accounts=config.accounts,
+        key_seed=config.seed,
+        tables=tuple(table(key_type).name for key_type in config.keys),
+        started_ns=EPOCH_NS,
+        measured_from_ns=EPOCH_NS + from_ns,
+        measured_until_ns=EPOCH_NS + measured_until_ns,
+        ended_ns=EPOCH_NS + measured_until_ns,
+        interrupted=interrupted,
+        held_back_s={},
+        generators=generators,
+        files=files,
+        pacing=pacing,
+        invariant=(),
+        simulation=done,
+    )  # fmt: skip

@@ -283,11 +283,11 @@ class _Calling:
 class LambdaSession:
     """One user's way to the function; see `calls.CallSession`.
 
-    There is no COMMIT to be seen from outside: `commit_sent_ns` stays 0.
+    Nothing of its transaction is to be seen from outside: all moments but the end stay 0.
     """
 
     def __init__(self, calling: _Calling, invoke: Operation, *, retry_here: bool) -> None:
-        self.first_sent_ns = self.first_answered_ns = 0
+        self.begin_answered_ns = self.first_answered_ns = 0
         self.commit_sent_ns = self.ended_ns = 0
         self.closed = False
         self.remote = ABSENT
@@ -300,17 +300,17 @@ class LambdaSession:
         if self._retry_here:
             payload = {**payload, "max_attempts": 1}
         body = json.dumps(payload).encode()
-        self.first_sent_ns = monotonic_ns()
+        sent_ns = monotonic_ns()
         try:
             answer = read_answer(self._calling.ask(self._invoke, body).body)
         except StatementFailed:
             raise
         except BaseException:
             # Stopped while it waited: the function may have done it.
-            self.commit_sent_ns = self.first_sent_ns
+            self.commit_sent_ns = sent_ns
             raise
         finally:
-            self.first_answered_ns = self.ended_ns = monotonic_ns()
+            self.ended_ns = monotonic_ns()
         self.remote = remote_of(answer)
         failure = answered_error(answer, final=not self._retry_here)
         if failure is not None:

@@ -108,12 +108,13 @@ class StatementFailed(Exception):  # noqa: N818 - a name of the field, not a bug
 class Session(Protocol):
     """What one user works through, that notes when things happened.
 
-    All times are `time.monotonic_ns()`. They belong to the current attempt: `first_sent_ns` and
-    `first_answered_ns` (the first statement), `commit_sent_ns` (0 while COMMIT has not been sent,
-    and where nobody can tell), `ended_ns` (the last answer).
+    All times are `time.monotonic_ns()`, and 0 while that has not happened and where the target does not
+    show it. They belong to the current attempt: `begin_answered_ns` (from then on its first statement
+    could be sent), `first_answered_ns` (its first statement), `commit_sent_ns`, `ended_ns` (the last
+    answer).
     """
 
-    first_sent_ns: int
+    begin_answered_ns: int
     first_answered_ns: int
     commit_sent_ns: int
     ended_ns: int

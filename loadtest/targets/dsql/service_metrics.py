@@ -5,7 +5,6 @@ when somebody asks again; what was fetched once is never lost by fetching again.
 the figures as they came, minute by minute; the report does the sums.
 """
 
-import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +15,10 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from loadtest.errors import InputError, OccbenchError, TargetError
-from loadtest.record.files import read_json
+from loadtest.record import service
+from loadtest.record.run import Run, Target, read_run
+from loadtest.record.service import SERVICE_FILE, Cluster, ServiceFile, read_service, write_service
 from loadtest.targets.registry import parse_target
-
-FILE = "service.json"
-FORMAT = 1
 
 NAMESPACE = "AWS/AuroraDSQL"
 DIMENSION = "ClusterId"
@@ -92,28 +90,28 @@ class Fetched:
     """Whether asking again would find nothing new."""
 
 
-def clusters_of(run: Mapping[str, Any]) -> list[Counted]:
+def clusters_of(run: Run) -> list[Counted]:
     """The Aurora DSQL clusters among a run's targets, as `run.json` describes them."""
     found: dict[tuple[str, str, str | None], list[str]] = {}
-    for target in run.get("targets") or ():
+    for target in run.targets:
         where = _cluster_of(target)
         if where is not None:
-            found.setdefault(where, []).append(str(target.get("name") or ""))
+            found.setdefault(where, []).append(target.name)
     return [Counted(*where, tuple(names)) for where, names in found.items()]
 
 
 def counted_elsewhere(folder: Path) -> bool:
     """Whether a run was on something that counts by itself; False where nobody can tell."""
     try:
-        return bool(clusters_of(_read(folder / "run.json")))
+        return bool(clusters_of(read_run(folder)))
     except InputError:
         return False
 
 
-def _cluster_of(target: Mapping[str, Any]) -> tuple[str, str, str | None] | None:
+def _cluster_of(target: Target) -> tuple[str, str, str | None] | None:
     """(cluster, Region, profile) of a target; None where it is not Aurora DSQL."""
     try:
-        spec = parse_target(str(target.get("url") or ""))
+        spec = parse_target(target.url or "")
     except OccbenchError:
         # Written by another version, or by hand; not a target that figures can be had of.
         return None
@@ -124,8 +122,8 @@ def _cluster_of(target: Mapping[str, Any]) -> tuple[str, str, str | None] | None
     if spec.family == "dsql-cluster":
         return (address, region, profile) if region else None
     # What an endpoint is called begins with its cluster's identifier.
-    named = _HOST.fullmatch(str(target.get("endpoint") or address))
-    return (named[1], str(target.get("region") or region or named[2]), profile) if named else None
+    named = _HOST.fullmatch(target.endpoint or address)
+    return (named[1], target.region or region or named[2], profile) if named else None
 
 
 def minutes_of(from_ns: int, until_ns: int) -> range:
@@ -180,9 +178,9 @@ def fetch(folder: Path, patience_s: float = 0.0) -> Fetched | None:
 
     Raises InputError where the folder is not a run's, TargetError where CloudWatch cannot be asked.
     """
-    run = _read(folder / "run.json")
+    run = read_run(folder)
     clusters = clusters_of(run)
-    began, ended = run.get("measured_from_ns"), run.get("measured_until_ns")
+    began, ended = run.measured_from_ns, run.measured_until_ns
     if not clusters or began is None or ended is None or ended <= began:
         return None
     minutes = minutes_of(began, ended)
@@ -203,7 +201,7 @@ def fetch(folder: Path, patience_s: float = 0.0) -> Fetched | None:
                 # What the other clusters say is kept.
                 failed[one.cluster, one.region] = str(error)
         if len(failed) < len(clusters):
-            _write(folder, _content(clusters, known, minutes, time(), failed))
+            _write(folder, _file_of(clusters, known, minutes, time(), failed))
         if failed:
             raise TargetError(_unasked(failed))
         there = [known[one.cluster, one.region] for one in clusters]
@@ -286,80 +284,60 @@ def _points(results: Iterable[Mapping[str, Any]]) -> Points:
     return found
 
 
-def _content(
+def _file_of(
     clusters: Sequence[Counted],
     known: Mapping[tuple[str, str], Points],
     minutes: range,
     now: float,
     failed: Collection[tuple[str, str]],
-) -> dict[str, Any]:
+) -> ServiceFile:
     """What `service.json` holds; who failed to answer is not complete."""
-    return {
-        "format": FORMAT,
-        "source": f"CloudWatch {NAMESPACE}",
-        "period_s": PERIOD_S,
-        "from": _minute(minutes.start),
-        "until": _minute(minutes.stop),
-        "fetched": f"{datetime.fromtimestamp(now, UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "clusters": [
-            {
-                "cluster": one.cluster,
-                "region": one.region,
-                "targets": list(one.targets),
-                "complete": (one.cluster, one.region) not in failed
+    return ServiceFile(
+        source=f"CloudWatch {NAMESPACE}",
+        period_s=PERIOD_S,
+        begin=_moment(minutes.start),
+        until=_moment(minutes.stop),
+        fetched=_moment(now),
+        clusters=tuple(
+            Cluster(
+                cluster=one.cluster,
+                region=one.region,
+                targets=one.targets,
+                complete=(one.cluster, one.region) not in failed
                 and _complete(known[one.cluster, one.region], minutes, now),
-                "metrics": {
-                    metric.name: {
-                        "statistic": metric.statistic,
-                        "unit": metric.unit,
-                        "points": [[_minute(at), value] for at, value in sorted(points.items())],
-                    }
+                metrics={
+                    metric.name: service.Metric(
+                        statistic=metric.statistic,
+                        unit=metric.unit,
+                        points=tuple((_moment(at), value) for at, value in sorted(points.items())),
+                    )
                     for metric in METRICS
                     if (points := known[one.cluster, one.region].get(metric.name))
                 },
-            }
+            )
             for one in clusters
-        ],
-    }
+        ),
+    )
 
 
 def _known(folder: Path) -> dict[tuple[str, str], Points]:
     """What was fetched before."""
-    path = folder / FILE
-    if not path.exists():
-        return {}
-    try:
-        return {
-            (one["cluster"], one["region"]): {
-                name: {_seconds(at): float(value) for at, value in metric["points"]}
-                for name, metric in one["metrics"].items()
-            }
-            for one in _read(path)["clusters"]
+    file = read_service(folder)
+    return {
+        (one.cluster, one.region): {
+            name: {int(at.timestamp()): value for at, value in metric.points}
+            for name, metric in one.metrics.items()
         }
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is broken ({error!r}); delete it and fetch it again") from None
+        for one in (file.clusters if file else ())
+    }
 
 
-def _minute(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%MZ}"
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
-def _seconds(minute: str) -> int:
-    return int(datetime.strptime(minute, "%Y-%m-%dT%H:%M%z").timestamp())
-
-
-def _read(path: Path) -> dict[str, Any]:
-    content = read_json(path, "give a run's folder")
-    if not isinstance(content, dict):
-        raise InputError(f"{path} is not what a run wrote")
-    return content
-
-
-def _write(folder: Path, content: Mapping[str, Any]) -> None:
-    """Write the file whole or not at all."""
-    temporary = folder / f"{FILE}.part"
+def _write(folder: Path, file: ServiceFile) -> None:
     try:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(folder / FILE)
+        write_service(folder, file)
     except OSError as error:
-        raise OccbenchError(f"{folder / FILE} cannot be written: {error.strerror}") from None
+        raise OccbenchError(f"{folder / SERVICE_FILE} cannot be written: {error.strerror}") from None

@@ -24,7 +24,7 @@ class DynamoSession:
 
     def __init__(self, wire: Wire, *, optimistic: bool, prefix: str) -> None:
         self.optimistic = optimistic
-        self.first_sent_ns = self.first_answered_ns = 0
+        self.begin_answered_ns = self.first_answered_ns = 0
         self.commit_sent_ns = self.ended_ns = 0
         self.closed = False
         self.remote = ABSENT
@@ -40,7 +40,7 @@ class DynamoSession:
 
     def begin(self) -> None:
         """Forget the last attempt's times; nothing is sent."""
-        self.first_sent_ns = self.first_answered_ns = self.commit_sent_ns = 0
+        self.begin_answered_ns = self.first_answered_ns = self.commit_sent_ns = 0
         self._write_left = False
         self.remote = ABSENT
 
@@ -51,8 +51,8 @@ class DynamoSession:
         here need not belong together, for a write on condition of all the versions finds out.
         """
         name = self._prefix + table
-        sent = monotonic_ns()
-        self.first_sent_ns = self.first_sent_ns or sent
+        # There is no BEGIN to wait for.
+        self.begin_answered_ns = self.begin_answered_ns or monotonic_ns()
         status, body = self._send(requests.BATCH_GET, requests.batch_get(name, keys))
         self.first_answered_ns = self.first_answered_ns or self.ended_ns
         answer = self._understood(status, body)
@@ -78,10 +78,8 @@ class DynamoSession:
         body = requests.transact_write(changes, self._prefix)
         self._write_left = True
         sent = monotonic_ns()
-        if self.first_sent_ns:
+        if self.begin_answered_ns:
             self.commit_sent_ns = sent
-        else:
-            self.first_sent_ns = sent
         try:
             status, answered = self._send(requests.TRANSACT_WRITE, body)
         except StatementFailed:
@@ -90,7 +88,6 @@ class DynamoSession:
             # Stopped while it waited: the write may have been done.
             self.commit_sent_ns = sent
             raise
-        self.first_answered_ns = self.first_answered_ns or self.ended_ns
         answer = self._understood(status, answered)
         if status == 200:
             units = requests.units_of(answer)

@@ -52,7 +52,7 @@ class PostgresSession:
         statements: Sequence[Statement],
         connect: Callable[[str], libpq.Connection] = libpq.connect,
     ) -> None:
-        self.first_sent_ns = self.first_answered_ns = 0
+        self.begin_answered_ns = self.first_answered_ns = 0
         self.commit_sent_ns = self.ended_ns = 0
         self.closed = False
         self.remote = ABSENT
@@ -100,8 +100,9 @@ class PostgresSession:
 
     def begin(self) -> None:
         """Start a transaction; one round trip."""
-        self.first_sent_ns = self.first_answered_ns = self.commit_sent_ns = 0
+        self.begin_answered_ns = self.first_answered_ns = self.commit_sent_ns = 0
         self._exchange(b"begin", None, None)
+        self.begin_answered_ns = monotonic_ns()
 
     def execute(self, statement: str, parameters: Sequence[bytes]) -> int:
         """Run a prepared statement; returns how many rows it touched."""
@@ -114,11 +115,9 @@ class PostgresSession:
 
     def _run(self, statement: str, parameters: Sequence[bytes]) -> pq.abc.PGresult:
         name, formats = self._prepared[statement]
-        if self.first_sent_ns:
-            return self._exchange(name, parameters, formats)
-        self.first_sent_ns = monotonic_ns()
         result = self._exchange(name, parameters, formats)
-        self.first_answered_ns = monotonic_ns()
+        if not self.first_answered_ns:
+            self.first_answered_ns = monotonic_ns()
         return result
 
     def commit(self) -> None:

@@ -97,12 +97,12 @@ class Transfer(Scenario):
         session.begin()
         balance = session.fetch(_DEBIT[key_type], (amount, payer))
         if balance is None:
-            raise _missing(session, work.accounts[0])
+            raise _missing(session, work.rows[0])
         if balance.startswith(b"-"):
             session.rollback()
             return False
         if session.execute(_CREDIT[key_type], (amount, payee)) != 1:
-            raise _missing(session, work.accounts[1])
+            raise _missing(session, work.rows[1])
         session.commit()
         return True
 
@@ -120,7 +120,7 @@ class Transfer(Scenario):
         else:
             source, sink = session.read(table, (payer, payee))
             if source is None or sink is None:
-                raise _missing(session, work.accounts[0 if source is None else 1])
+                raise _missing(session, work.rows[0 if source is None else 1])
             if source.value < amount:
                 return False
             changes = (

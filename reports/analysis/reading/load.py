@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
 from loadtest.record.attempt import COUNTED, OUTCOME_CODE, OUTCOMES, Outcome
+from loadtest.record.run import Run
 from loadtest.workload.keyspace import KeyType
 from reports.analysis.reading.attempts_file import REMOTE, open_file, read_file
 from reports.analysis.reading.nothing import Last, nothing_measured
 from reports.analysis.reading.parallel import beside
 from reports.analysis.reading.record_files import Record, find_record
-from reports.analysis.reading.run_file import Run
 
 _NUMBERS: dict[str, type[np.generic]] = {
     "transaction": np.int64,
@@ -215,10 +215,10 @@ def _put(
             store.remote_column(name)[start:stop] = said if everything else said[measured]
     for name, codes_of_file in codes.items():
         store.codes[name][start:stop] = codes_of_file if everything else codes_of_file[measured]
-    lists = table.column("accounts").combine_chunks()
+    lists = table.column("rows").combine_chunks()
     lists = lists if isinstance(lists, pa.Array) else pa.concat_arrays(lists.chunks)
     lengths = np.diff(lists.offsets.to_numpy())
-    numbers = lists.flatten().to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+    numbers = lists.flatten().field("row").to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
     if not everything:
         numbers = numbers[np.repeat(measured, lengths)]
         lengths = lengths[measured]
@@ -260,11 +260,10 @@ def load_attempts(folder: Path, run: Run | None = None) -> Attempts:
             measured &= _numpy(table.column("intended_start_ns")) < until_ns
         _put(store, table, codes, measured)
         _count_sqlstates(sqlstates, table, codes["outcome"], measured)
-        if "user" in table.column_names:
-            user = _numpy(table.column("user"))
-            users.add(codes["target"][measured], user[measured])
-            committed = measured & (codes["outcome"] == OUTCOME_CODE[Outcome.COMMITTED])
-            committing.add(codes["target"][committed], user[committed])
+        user = _numpy(table.column("user"))
+        users.add(codes["target"][measured], user[measured])
+        committed = measured & (codes["outcome"] == OUTCOME_CODE[Outcome.COMMITTED])
+        committing.add(codes["target"][committed], user[committed])
         if not store.rows:
             last = _later(last, table, codes["outcome"], run)
         if measured_from_ns is not None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from loadtest.errors import InputError, TargetError
 from loadtest.record.attempt import COUNTED, Outcome
-from reports.analysis.reading.run_file import Run
+from loadtest.record.run import Run
 from reports.text.rounding import plural
 
 _ANSWERED = COUNTED | {Outcome.REFUSED}

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from loadtest.errors import InputError
 from loadtest.record.attempt import FILE_NAME
+from loadtest.record.run import Run
 from reports.analysis.reading.nothing import nothing_measured
-from reports.analysis.reading.run_file import Run
 from reports.text.rounding import plural
 
 _MOST_NAMED = 3

@@ -7,7 +7,7 @@ accounts ask here.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.analysis.reading.run_file import Run
+from loadtest.record.run import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Literal
 
-from reports.analysis.reading.run_file import Run
+from loadtest.record.run import Run
 from reports.statistics.comparison.changes import change, figure, interval, slice_name
 from reports.statistics.comparison.comparison import RunComparison
 from reports.statistics.comparison.effect import Effect, Verdict

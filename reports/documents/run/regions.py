@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from reports.analysis.reading.run_file import Target
+from loadtest.record.run import Target
 from reports.statistics.model import Model, Regions
 from reports.text.rounding import count, listed, percent
 

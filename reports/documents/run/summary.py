@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.record.files import write_atomically
+from loadtest.record.run import Run
 from reports.analysis.consistency import Consistency, Probes
 from reports.analysis.figures import Figures
 from reports.analysis.percentiles import Distribution
-from reports.analysis.reading.run_file import Run
 from reports.documents.run.answer import answer
 from reports.statistics.model import Model, build_model
 from reports.statistics.paired.blocks import METRICS, Comparison

@@ -296,7 +296,7 @@ def _targets(model: Model, given: Any) -> str:
 def environment(model: Model) -> Pairs:
     """Machine and versions."""
     run = model.run
-    found = [_setting(name, value) for name, value in run.machine.items()]
+    found = [_setting(name, value) for name, value in run.machine if value is not None]
     found += [(name, _plain(value)) for name, value in run.versions.items()]
     return tuple(found)
 

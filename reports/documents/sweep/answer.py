@@ -7,6 +7,7 @@ from itertools import groupby, product
 from statistics import mean
 from typing import Any
 
+from loadtest.record.sweep import Axis
 from reports.statistics.sweep.cost import HURTS, OnsetState
 from reports.statistics.sweep.curve_text import (
     _TPS_APART,
@@ -19,7 +20,6 @@ from reports.statistics.sweep.curve_text import (
     shared_knee,
     tps,
 )
-from reports.statistics.sweep.folder import Axis
 from reports.statistics.sweep.study import (
     GROWING,
     NUMBERS,

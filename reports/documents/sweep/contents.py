@@ -54,7 +54,7 @@ def publication_of(study: Study) -> Publication:
     points = Section("Every point", tables=(content.points,))
     return Publication(
         title=study.sweep.label or "sweep",
-        kicker=("occbench", "sweep", str(study.sweep.config.get("scenario", "")), study.sweep.label),
+        kicker=("occbench", "sweep", study.sweep.config.scenario, study.sweep.label),
         headline=content.answer.headline,
         lede=content.answer.lede,
         charts=(*content.maps, *content.curves),

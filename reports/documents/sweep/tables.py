@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from loadtest.record.sweep import Axis, Point
 from reports.charts.sweep.panels import axis_name, tick
 from reports.statistics.certainty import counted_share
-from reports.statistics.sweep.folder import Axis, Point
 from reports.statistics.sweep.measured import Measured
 from reports.statistics.sweep.study import Study, setting
 from reports.text.rounding import about, between, count, milliseconds, number, seconds
@@ -109,7 +109,7 @@ def settings(study: Study) -> Facts:
     """The options that all points have in common."""
     return [
         (name.replace("_", " "), _value(name, value))
-        for name, value in study.sweep.config.items()
+        for name, value in study.sweep.settings.items()
         if value is not None and value not in ("", []) and name not in ("out", "label", "dpu_price")
     ]
 

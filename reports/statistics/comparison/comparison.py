@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.errors import InputError
-from reports.analysis.reading.run_file import Run, read_run
+from loadtest.record.run import Run, read_run
 from reports.statistics.comparison.effect import (
     Effect,
     Gap,

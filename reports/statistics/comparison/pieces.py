@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.record.attempt import OUTCOME_CODE, Outcome
+from loadtest.record.run import Run
 from reports.analysis import percentiles
 from reports.analysis.blocks import Blocks, find_blocks
 from reports.analysis.figures import CONFLICT_CODES
 from reports.analysis.reading.load import COUNTED_CODES, Attempts, load_attempts
-from reports.analysis.reading.run_file import Run
 from reports.statistics.comparison.metrics import METRICS, Metric
 
 _PIECE_S = 0.1

@@ -7,8 +7,8 @@ from typing import Any
 
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
+from loadtest.record.run import Run
 from loadtest.workload.skew import canonical_skew
-from reports.analysis.reading.run_file import Run
 from reports.text.rounding import count, seconds
 
 
@@ -155,7 +155,7 @@ SYSTEM = (
 
 
 def _machine_fact(name: str, title: str) -> Setting:
-    return Setting(name, title, lambda run: str(run.machine.get(name, "unknown")))
+    return Setting(name, title, lambda run: str(getattr(run.machine, name) or "unknown"))
 
 
 def _version(name: str) -> Setting:

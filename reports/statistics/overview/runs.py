@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loadtest.record.run import Run
 from reports.analysis.figures import Figures
-from reports.analysis.reading.run_file import Run
 from reports.analysis.series import Series
 from reports.statistics.model import Curve
 from reports.text.verdict import Verdict

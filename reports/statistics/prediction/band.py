@@ -6,11 +6,11 @@ from numpy.typing import NDArray
 from loadtest.errors import InputError
 from loadtest.prediction.formula import conflict_probability, conflict_rate_of_attempts
 from loadtest.record.attempt import OUTCOME_CODE, Outcome
+from loadtest.record.run import Run
 from loadtest.workload.access import AccessLaw, parse_access
 from reports.analysis.blocks import Blocks
 from reports.analysis.figures import Tally
 from reports.analysis.reading.load import COUNTED_CODES, Attempts
-from reports.analysis.reading.run_file import Run
 from reports.analysis.reading.systems import Databases
 
 

@@ -27,12 +27,12 @@ from loadtest.prediction.forecast import (
 )
 from loadtest.record import parquet
 from loadtest.record.attempt import OUTCOME_CODE, Outcome
+from loadtest.record.run import Run, read_run
 from loadtest.workload.access import parse_access
 from loadtest.workload.retry import RetryPolicy
 from reports.analysis.blocks import Blocks, find_blocks
 from reports.analysis.figures import CONFLICT_CODES
 from reports.analysis.reading.load import COUNTED_CODES, Attempts, Columns, load_attempts
-from reports.analysis.reading.run_file import Run, read_run
 from reports.analysis.reading.systems import find_databases
 
 FEW_CONFLICTS = 30
@@ -323,19 +323,17 @@ def _between_s(files: Sequence[Path], think_s: float) -> float:
 
     The record has no such column: it is what lies between two rows of one user.
     """
-    columns = ["user", "start_ns", "statements_ns", "commit_ns", "attempt"]
+    columns = ["user", "begin_sent_ns", "ended_ns", "attempt"]
     read, rows = [], 0
     for file in files:
-        if "user" not in pq.read_schema(parquet.reading(file)).names:
-            return 0.0
         read.append(pq.read_table(parquet.reading(file), columns=columns))
         rows += len(read[-1])
         if rows > _ENOUGH_ROWS:
             break
     table = pa.concat_tables(read)
-    user, start, statements, commit, attempt = (table[name].to_numpy() for name in columns)
+    user, start, end, attempt = (table[name].to_numpy() for name in columns)
     order = np.lexsort((start, user))
-    ended = (start + statements + commit)[order]
+    ended = end[order]
     next_one = (user[order][1:] == user[order][:-1]) & (attempt[order][1:] == 1)
     gaps = (start[order][1:] - ended[:-1])[next_one] / 1e9 - think_s
     if not len(gaps):

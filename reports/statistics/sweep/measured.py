@@ -7,6 +7,7 @@ from typing import Any
 
 from loadtest.errors import InputError
 from loadtest.record.files import read_json
+from loadtest.record.run import read_run
 from reports.statistics.sweep.cost import contention_cost
 
 
@@ -204,6 +205,6 @@ def _kept(pacing: dict[str, Any]) -> bool:
 def _simulated(folder: Path) -> bool:
     """`run.json` says so; a run that does not is taken for a real one."""
     try:
-        return bool(read_json(folder / "run.json", "").get("simulated"))
-    except (InputError, AttributeError):
+        return read_run(folder).simulated
+    except InputError:
         return False

@@ -8,9 +8,9 @@ from statistics import median
 from typing import Any
 
 from loadtest.errors import InputError
+from loadtest.record.sweep import Axis, Point, SweepFile, read_sweep
 from reports.analysis.shares import FELT
 from reports.statistics.sweep.cost import Onset, OnsetState, find_onset
-from reports.statistics.sweep.folder import Axis, Point, Sweep, read_sweep
 from reports.statistics.sweep.knee import Knee, KneeState, find_knee
 from reports.statistics.sweep.measured import Measured, PointFigures, Series, read_point
 from reports.statistics.sweep.scalability import Fit, NoFit, fit_law
@@ -77,7 +77,7 @@ class Study:
     """A sweep, read: what its page and its summary are made from."""
 
     folder: Path
-    sweep: Sweep
+    sweep: SweepFile
     axis: Axis
     """What is drawn along: users or rate if swept, otherwise the first axis, numeric ones first."""
     panels: tuple[Axis, ...]
@@ -189,7 +189,7 @@ def read_study(folder: Path) -> Study:
     return replace(study, curves=tuple(_curves(study)))
 
 
-def _why_nothing(sweep: Sweep) -> str:
+def _why_nothing(sweep: SweepFile) -> str:
     reasons = [point.reason for point in sweep.failed if point.reason]
     return reasons[0] if reasons else "none was measured to its end"
 
@@ -286,7 +286,7 @@ def _law(study: Study, series: Series, panel: Values, places: tuple[Place, ...])
     if study.axis.name != "users":
         return None
     rates = [v for axis, v in zip(study.panels, panel, strict=True) if axis.name == "rate"]
-    if (rates[0] if rates else study.sweep.config.get("rate")) is not None:
+    if (rates[0] if rates else study.sweep.config.rate) is not None:
         return None
     if series.target is not None:
         return NoFit("no law of one target: the users are those of all targets together")
@@ -294,7 +294,7 @@ def _law(study: Study, series: Series, panel: Values, places: tuple[Place, ...])
     used = [p for p in places if not p.limited and all(run.failed_share < FELT for run in p.runs)]
     users = [place.value for place in used for _ in place.runs]
     tps = [run.throughput_tps for place in used for run in place.runs]
-    return fit_law(users, tps, int(study.sweep.config.get("seed") or 0))
+    return fit_law(users, tps, study.sweep.config.seed)
 
 
 __all__ = [

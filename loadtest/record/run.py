@@ -1,73 +1,63 @@
-"""`run.json`: what a run was, read and checked."""
+"""`run.json`: what a run was."""
 
-import re
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from loadtest.errors import InputError
-from loadtest.errors.messages import quoted
-from loadtest.record.files import read_json
+from loadtest.record.model import Count, File, Many, Moment, Number, Part, Seconds, read_file
 
-FORMAT = 1
-MOST_NS = 1 << 62
-"""A moment in the year 2116: so far the sum of two fits 64 bits."""
-
-_UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+RUN_FILE = "run.json"
 
 
-def _seconds(value: Any) -> Any:
-    """Accept `5`, `"5"`, `"5s"`, `"2m"`, `"PT5S"`; leave what is none of these to the validator."""
-    if isinstance(value, str):
-        match = re.fullmatch(r"(?:PT)?([\d.]+)\s*(ms|s|m|min|h)?", value.strip(), re.IGNORECASE)
-        if match:
-            return float(match[1]) * _UNITS[(match[2] or "s").lower()]
-    return value
+class Config(Part):
+    """Every option of a run, or of a simulated one; what such a run does not have is absent."""
 
-
-def _names(value: Any) -> Any:
-    """Accept `"int,uuid"` for a list of names."""
-    return tuple(value.split(",")) if isinstance(value, str) else value
-
-
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=1e9)]
-Number = Annotated[float, Field(ge=-1e15, le=1e15)]
-Count = Annotated[int, Field(ge=0, le=10**15)]
-Moment = Annotated[int, Field(ge=0, le=MOST_NS)]
-"""Nanoseconds since 1970."""
-Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
-
-
-class _Lenient(BaseModel):
-    """Keys that this version does not know are fine."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
-
-
-class Config(_Lenient):
-    """The parts of RunConfig that figures depend on."""
-
+    target: Many[str] = ()
     scenario: str = "transfer"
-    keys: Names = ()
+    keys: Many[str] = ()
     users: Count | None = None
     duration: Seconds | None = None
     warmup: Seconds | None = None
-    block: Seconds | None = None
     rate: Number | None = None
+    arrivals: str | None = None
     think_time: Seconds | None = None
-    skew: str = "uniform"
     accounts: Count | None = None
+    skew: str = "uniform"
     retry: str | None = None
     max_attempts: Count = 0
-    seed: int = 0
-    processes: Count | None = None
-    dpu_price: Number | None = None
+    retry_base_ms: Number | None = None
+    retry_cap_ms: Number | None = None
+    statement_ms: Number | None = None
+    commit_ms: Number | None = None
+    spread: Number | None = None
+    regions: str | None = None
+    round_trips: str | None = None
+    decided_in: str | None = None
+    trip_spread: Number | None = None
+    snapshot_at: Number | None = None
+    decided_at: Number | None = None
+    slower: str | None = None
+    block: Seconds | None = None
     consistency: Seconds | None = None
+    seed: int = 0
+    spawn_rate: Number | None = None
+    processes: Count | None = None
+    keys_from: str | None = None
+    sslrootcert: str | None = None
+    dpu_price: Number | None = None
+    out: str | None = None
+    label: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: one for name, one in whole(self).items() if name in self.model_fields_set}
 
 
-class Target(_Lenient):
+class Target(Part):
     """One database endpoint."""
 
     name: str
@@ -87,7 +77,7 @@ class Target(_Lenient):
     database: str | None = None
     retry: str | None = None
     pooler: str | None = None
-    libpq_variables: tuple[str, ...] | None = None
+    libpq_variables: Many[str] | None = None
     """The names of libpq's environment variables that were set for its connections."""
 
     @property
@@ -121,7 +111,7 @@ class Target(_Lenient):
         return self.version == "DynamoDB Local"
 
 
-class Lag(_Lenient):
+class Lag(Part):
     """How late the generator's event loop ran, in milliseconds."""
 
     p50: Number | None = None
@@ -129,22 +119,25 @@ class Lag(_Lenient):
     max: Number | None = None
 
 
-class Generator(_Lenient):
+class Generator(Part):
     """One process that made load."""
 
-    worker: int | str | None = None
+    worker: int
     pid: int | None = None
     cpu_share: Number | None = None
     loop_lag_ms: Lag = Lag()
     scheduled: Count | None = None
     started: Count | None = None
     lost_attempts: Count | None = None
+    """Attempts that it made and could not write."""
+    lost_probes: Count | None = None
+    why_lost: str | None = None
     without_session: Count | None = None
     """Users of this process that never had a session."""
     why_no_session: str | None = None
 
 
-class Pacing(_Lenient):
+class Pacing(Part):
     """How the schedule of an open loop was kept."""
 
     rate: Number | None = None
@@ -152,7 +145,7 @@ class Pacing(_Lenient):
     scheduled: Count | None = None
 
 
-class Invariant(_Lenient):
+class Invariant(Part):
     """What must hold after the run whatever happened during it."""
 
     target: str | None = None
@@ -165,30 +158,59 @@ class Invariant(_Lenient):
     why: str | None = None
 
 
-class Run(_Lenient):
+class Machine(Part):
+    """The machine that made the load."""
+
+    cpus: Count | None = None
+    model: str | None = None
+    memory_gb: Number | None = None
+    system: str | None = None
+
+
+class CpuSeconds(Part):
+    """Seconds of processor time that a simulation took."""
+
+    simulating: Seconds
+    writing: Seconds
+
+
+class Simulation(Part):
+    """How much was simulated: the warm-up is included."""
+
+    transactions: Count
+    attempts: Count
+    cpu_s: CpuSeconds
+
+
+class Run(File):
     """A run as `run.json` describes it; what is absent there is None or empty here."""
 
-    format: int
+    simulated: bool = False
+    """Whether the attempts were computed (`occbench simulate`) and no database was there."""
     label: str = ""
     config: Config = Config()
-    targets: tuple[Target, ...] = ()
-    versions: dict[str, Any] = Field(default_factory=dict)
-    machine: dict[str, Any] = Field(default_factory=dict)
+    targets: Many[Target] = ()
+    versions: dict[str, str] = Field(default_factory=dict)
+    machine: Machine = Machine()
     accounts: Count | None = None
+    key_seed: int | None = None
+    tables: Many[str] = ()
+    """The names of the tables that attempts' rows lie in, in the order of their numbers there."""
     started_ns: Moment | None = None
     measured_from_ns: Moment | None = None
     measured_until_ns: Moment | None = None
     ended_ns: Moment | None = None
     interrupted: bool = False
-    simulated: bool = False
-    """Whether the attempts were computed (`occbench simulate`) and no database was there."""
-    generators: tuple[Generator, ...] = ()
-    pacing: Pacing = Pacing()
-    invariant: tuple[Invariant, ...] = ()
-    sum_q_squared: dict[str, Number | None] = Field(default_factory=dict)
+    held_back_s: dict[str, Seconds] = Field(default_factory=dict)
+    """Target → by how much its limit of new connections made ramp-up and warm-up longer."""
+    generators: Many[Generator] = ()
     files: dict[str, Count] | None = None
     """The files of `attempts/` that were written, with their rows; None of a run that did not end."""
-    settings: dict[str, Any] = Field(default_factory=dict, exclude=True)
+    pacing: Pacing = Pacing()
+    invariant: Many[Invariant] = ()
+    simulation: Simulation | None = None
+    sum_q_squared: dict[str, Number | None] = Field(default_factory=dict)
+    """Operation → Σ q², for operations whose access law is not `config.skew`'s."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "Run":
@@ -196,6 +218,11 @@ class Run(_Lenient):
         if begin is not None and end is not None and end < begin:
             raise ValueError("measured_until_ns lies before measured_from_ns")
         return self
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The options as `run.json` has them; those that it does not have are absent."""
+        return self.config.model_dump(mode="json")
 
     @property
     def size(self) -> int | None:
@@ -215,31 +242,18 @@ class Run(_Lenient):
         return self.config.rate is not None
 
 
+def write_run(folder: Path, run: Run) -> None:
+    """Write `run.json`, whole or not at all; raises OSError."""
+    run.write(folder / RUN_FILE, sparse=True)
+
+
 def read_run(folder: Path) -> Run:
     """Read `run.json` of a result folder; raises InputError that says what is wrong with it."""
     if not folder.is_dir():
         raise InputError(
             f"{folder} is not a folder; give a run's folder, such as results/<time>-<label>"
         )
-    path = folder / "run.json"
+    path = folder / RUN_FILE
     if not path.is_file():
-        raise InputError(f"{folder} is not a run's folder: it has no run.json")
-    data = read_json(path, "restore it from the run")
-    if not isinstance(data, dict) or "format" not in data:
-        raise InputError(f'{path} does not describe a run: it has no "format" key')
-    if data["format"] != FORMAT:
-        raise InputError(
-            f"{path} has format {quoted(data['format'])}, this version reads format {FORMAT}; "
-            "use the version of occbench that wrote it"
-        )
-    # A key with null says the same as a key left out.
-    present = {key: value for key, value in data.items() if value is not None}
-    present["settings"] = present.get("config") or {}
-    if isinstance(present.get("config"), dict):
-        present["config"] = {k: v for k, v in present["config"].items() if v is not None}
-    try:
-        return Run.model_validate(present)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path}: {where}: {first['msg'].lower()}") from error
+        raise InputError(f"{folder} is not a run's folder: it has no {RUN_FILE}")
+    return read_file(Run, path, "a run", "restore it from the run")
