@@ -153,7 +153,7 @@ def test_answers_end_within_the_warm_up(
             wait_for(lambda: updates(connection) > before + 10, "transfers")
         proxy.silence()
 
-    words = program(name, url(proxy, options=SCHEMA), out, measured_s=2, warmup_s=10)
+    words = program(name, url(proxy, options=SCHEMA), out, measured_s=8, warmup_s=6)
     status, line = status_and_line(words, tmp_path, silence)
     measured(line.partition("results/")[2])
     assert status == 3, line
