@@ -9,7 +9,7 @@ from loadtest.record.files import write_atomically
 from reports.documents.run.summary_file import bad_verdicts, read_summary
 from reports.documents.sweep.summary import to_summary
 from reports.statistics.sweep.study import read_study
-from reports.verdicts.sweep import attention
+from reports.verdicts.rules import attention
 
 if TYPE_CHECKING:
     from reports.documents.publication import Publication

@@ -13,7 +13,8 @@ from reports.documents.run.tables import Pairs
 from reports.statistics.model import Model
 from reports.statistics.service import Service
 from reports.text.table import Table
-from reports.verdicts.run import Verdict, verdicts
+from reports.text.verdict import Verdict
+from reports.verdicts.rules import verdicts
 
 NO_CONFLICT = (
     "No attempt conflicted, so there is nothing to draw of retries after conflicts or of hot accounts."

@@ -14,7 +14,7 @@ from reports.statistics.sweep.predicted import predict_curves
 from reports.statistics.sweep.study import Study
 from reports.text.table import Table
 from reports.text.verdict import Verdict
-from reports.verdicts.sweep import attention, verdicts
+from reports.verdicts.rules import attention, sweep_verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def content_of(study: Study) -> Content:
     """Draw and word everything."""
     return Content(
         answer=answer(study, attention(study)),
-        verdicts=verdicts(study),
+        verdicts=sweep_verdicts(study),
         curves=draw_curves(study, predict_curves(study)),
         maps=draw_maps(study),
         law=draw_law(study),
