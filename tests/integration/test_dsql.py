@@ -10,6 +10,7 @@ import pytest
 from loadtest.errors import TargetError
 from loadtest.targets import aws, open_target, parse_target
 from loadtest.targets.dsql import DsqlTarget
+from tests import in_process
 from tests.commands import Done, RunResult, check_conserved, occbench, one_line, results_in
 from tests.rigs.certificates import Authority
 from tests.rigs.dsql import (
@@ -199,7 +200,7 @@ def test_every_address_of_a_host_is_tried(
 
 def refused(target: str, tmp_path: Path, environment: dict[str, str], *words: object) -> str:
     out = tmp_path / "results"
-    done = occbench(
+    done = in_process.occbench(
         *("run", "--target", target, "--keys", "int", "--users", 2, "--duration", "1s"),
         *("--out", out, *words),
         cwd=tmp_path,
@@ -346,7 +347,7 @@ def test_a_cluster_that_takes_no_more(
 
 
 def test_seeding_is_refused_in_the_same_way(seeded: DsqlRig, tmp_path: Path) -> None:
-    done = occbench(
+    done = in_process.occbench(
         *("seed", "--target", seeded.target, "--keys", "int", "--accounts", ACCOUNTS),
         cwd=tmp_path,
         **credentials(GUEST),
