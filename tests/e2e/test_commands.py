@@ -1,7 +1,7 @@
 """The commands, as they are typed."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,8 @@ import typer.main
 from loadtest.cli.application import app
 from loadtest.targets.embedded.server.binaries import binary
 from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
-from tests.commands import Done, occbench, one_line, results_in
+from tests import commands, in_process
+from tests.commands import Done, one_line, results_in
 from tests.conftest import short_folder
 
 COMMANDS = (
@@ -33,8 +34,8 @@ def data() -> Iterator[Path]:
             EmbeddedServer(made / "data").stop()
 
 
-def well(*words: object, cwd: Path) -> str:
-    done: Done = occbench(*words, cwd=cwd)
+def well(*words: object, cwd: Path, occbench: Callable[..., Done] = in_process.occbench) -> str:
+    done = occbench(*words, cwd=cwd)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout
@@ -50,7 +51,7 @@ def every_command() -> list[str]:
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:
-    text = well("--help", cwd=tmp_path)
+    text = well("--help", cwd=tmp_path, occbench=commands.occbench)
     assert "occbench demo" in text
     for name in (*COMMANDS, "db"):
         assert f" {name} " in text
@@ -68,10 +69,10 @@ def test_every_command_has_help(tmp_path: Path, name: str) -> None:
 
 
 def test_without_words_it_shows_its_help_or_says_what_is_wrong(tmp_path: Path) -> None:
-    done = occbench(cwd=tmp_path)
+    done = in_process.occbench(cwd=tmp_path)
     assert "Usage" in done.stdout + done.stderr
-    assert "nonsense" in one_line(occbench("nonsense", cwd=tmp_path), 2)
-    assert "'colours'" in one_line(occbench("list", "colours", cwd=tmp_path), 2)
+    assert "nonsense" in one_line(commands.occbench("nonsense", cwd=tmp_path), 2)
+    assert "'colours'" in one_line(in_process.occbench("list", "colours", cwd=tmp_path), 2)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_predict(tmp_path: Path, words: str, expected: str) -> None:
     ],
 )
 def test_predict_refuses(tmp_path: Path, words: str) -> None:
-    one_line(occbench("predict", *words.split(), cwd=tmp_path), 2)
+    one_line(in_process.occbench("predict", *words.split(), cwd=tmp_path), 2)
 
 
 def psql(url: str, sql: str) -> str:
@@ -128,7 +129,8 @@ def test_the_database_from_its_start_to_its_reset(data: Path, tmp_path: Path) ->
 
     assert "stopped" in db("status")
     assert not data.exists(), "looking makes nothing"
-    assert "running" in db("start")
+    started = well("db", "start", "--data", data, cwd=tmp_path, occbench=commands.occbench)
+    assert "running" in started
     assert str(data) in db("status")
     well("seed", "--target", f"embedded?data={data}", "--keys", "int", "--accounts", 500, cwd=tmp_path)
     assert "accounts_int: 500 accounts" in db("status")
@@ -138,7 +140,9 @@ def test_the_database_from_its_start_to_its_reset(data: Path, tmp_path: Path) ->
         assert psql(url, "SELECT count(*) FROM accounts_int") == "500"
         kind = psql(url, "SELECT relkind FROM pg_class WHERE oid = 'accounts_int'::regclass")
         assert kind == {"view": "v", "table": "r"}[relation]
-    line = one_line(occbench("db", "url", "--regime", "hopeful", "--data", data, cwd=tmp_path), 2)
+    line = one_line(
+        in_process.occbench("db", "url", "--regime", "hopeful", "--data", data, cwd=tmp_path), 2
+    )
     assert "optimistic" in line
 
     assert "stopped" in db("stop")
@@ -154,8 +158,8 @@ def test_the_database_from_its_start_to_its_reset(data: Path, tmp_path: Path) ->
 def test_the_demo_in_small(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "results"
     text = well(
-        "demo", "--data", data, "--accounts", 2000, "--users", 4, "--duration", "2s", "--out", out,
-        cwd=tmp_path,
+        "demo", "--data", data, "--accounts", 2000, "--users", 4, "--duration", "1s", "--out", out,
+        cwd=tmp_path, occbench=commands.occbench,
     )  # fmt: skip
     (result,) = results_in(out)
     assert str(result.folder / "report.html") in text
@@ -181,7 +185,7 @@ def test_no_password_is_written_anywhere(with_a_password: str, tmp_path: Path) -
          "--out", out),
     ]  # fmt: skip
     for words in good:
-        done = occbench(*words, cwd=tmp_path)
+        done = commands.occbench(*words, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         said.append(done)
     (result,) = results_in(out)
@@ -195,7 +199,7 @@ def test_no_password_is_written_anywhere(with_a_password: str, tmp_path: Path) -
         ("seed", "--target", f"postgresql://me:{SECRET}@127.0.0.1:9/db", "--accounts", 10),
     ]
     for words in more:
-        done = occbench(*words, cwd=tmp_path)
+        done = in_process.occbench(*words, cwd=tmp_path)
         assert "Traceback" not in done.stderr
         said.append(done)
     assert [done.returncode for done in said] == [0, 0, 0, 2, 2, 2, 3, 3]

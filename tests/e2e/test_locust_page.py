@@ -1,7 +1,6 @@
 """Locust's page in a real browser: the form, its words, start and stop and start again."""
 
 import json
-import shutil
 import socket
 import subprocess
 import urllib.request
@@ -20,20 +19,9 @@ from selenium.webdriver.support.ui import WebDriverWait
 from loadtest.config.options import options_of
 from loadtest.config.run import RunConfig
 from tests.commands import check_conserved, results_in, start, wait_for
+from tests.rigs.browser import needed
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.skipif(
-        CHROMIUM is None or DRIVER is None,
-        reason="the page is tested with Debian's packages chromium and chromium-driver",
-    ),
-    pytest.mark.slow,
-]
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync "
-    "--disable-dev-shm-usage --window-size=1300,1100"
-)
+pytestmark = [needed, pytest.mark.slow]
 WAIT_S = 40
 NAMES = ("transfer int", "transfer uuid")
 
@@ -79,20 +67,6 @@ def page(seeded: str, tmp_path: Path, out: Path) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    assert CHROMIUM is not None
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path / 'browser'}"):
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    try:
-        yield driver
-    finally:
-        driver.quit()
 
 
 _PRESS = """

@@ -1,8 +1,8 @@
 """Reports' pages in a real browser: without their style sheet, on a phone, on paper, in the dark."""
 
 import http.server
-import shutil
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -17,21 +17,11 @@ from reports.statistics.comparison.comparison import compare_runs
 from reports.write.comparison import write_page
 from reports.write.overview import write_together
 from reports.write.sweep import write_sweep_report
+from tests.rigs.browser import needed
 from tests.run_folders import FakeRun, write_fake_run
 from tests.sweep_folders import FakeSweep, write_fake_sweep
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.skipif(
-        CHROMIUM is None or DRIVER is None,
-        reason="pages are tested with Debian's packages chromium and chromium-driver",
-    ),
-    pytest.mark.slow,
-]
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-dev-shm-usage "
-    "--disable-background-networking --disable-component-update --disable-sync --window-size=1200,900"
-)
+pytestmark = [needed, pytest.mark.slow]
 PAGES = ("run/report.html", "sweep/report.html", "compare.html", "together.html")
 POLICY = "sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self'"
 """What Jenkins sends with the files of a build."""
@@ -55,11 +45,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for place, name in enumerate(("run", "second", "third", "fourth", "fifth", "sixth")):
         label = f"a-branch-with-a-name-that-is-rather-long-{place}"
         fake = FakeRun(
-            seed=place + 1, users=8 + place // 2, tps=300, duration_s=20, run={"label": label}
+            seed=place + 1, users=8 + place // 2, tps=100, duration_s=10, run={"label": label}
         )
         runs.append(write_fake_run(folder / name, fake))
     write_report(folder / "run")
-    write_fake_sweep(folder / "sweep", FakeSweep())
+    axes = {"users": (1, 8, 64), "accounts": (100, 1000, 10_000, 100_000)}
+    write_fake_sweep(folder / "sweep", FakeSweep(axes=axes, limited=(2,)))
     write_sweep_report(folder / "sweep")
     write_together([folder / path.name for path in runs], folder / "together.html")
     write_page(compare_runs([folder / "run"], [folder / "second"]), folder / "compare.html")
@@ -73,17 +64,6 @@ def served(pages: Path) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
 
 
 PAINTS = """
@@ -128,7 +108,7 @@ def test_charts_are_as_drawn_where_inline_style_is_refused(
     found = colours(browser)
     assert len(found & LIGHT) >= 4
     assert "rgb(0, 0, 0)" not in found, "what has no colour is black"
-    assert browser.find_element(By.TAG_NAME, "svg").size["width"] < 1200
+    assert browser.find_element(By.TAG_NAME, "svg").size["width"] < 1300
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -162,3 +142,67 @@ def test_no_cell_lies_outside(
     finally:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.fixture
+def sweep_page(browser: webdriver.Chrome, pages: Path) -> webdriver.Chrome:
+    """The browser with a sweep's page, at a window's own width."""
+    browser.get((pages / "sweep/report.html").as_uri())
+    return browser
+
+
+@pytest.mark.parametrize("width", [1400, 1000, 500])
+def test_nothing_stands_out_of_a_sweeps_page(sweep_page: webdriver.Chrome, width: int) -> None:
+    sweep_page.set_window_size(width, 1200)
+    wide, room = sweep_page.execute_script(
+        "return [document.documentElement.scrollWidth, window.innerWidth]"
+    )
+    assert wide <= room
+
+
+_OVERLAPS = """
+const found = [];
+for (const caption of document.querySelectorAll("figure figcaption")) {
+  const drawing = caption.parentElement.querySelector("svg");
+  if (drawing.getBoundingClientRect().top < caption.getBoundingClientRect().bottom - 1)
+    found.push(caption.innerText);
+}
+return found;
+"""
+
+
+def test_no_caption_lies_on_its_drawing(sweep_page: webdriver.Chrome) -> None:
+    for width in (1400, 500):
+        sweep_page.set_window_size(width, 1200)
+        assert sweep_page.execute_script(_OVERLAPS) == []
+
+
+def test_the_browser_has_nothing_to_complain_of(browser: webdriver.Chrome, pages: Path) -> None:
+    browser.get_log("browser")  # type: ignore[no-untyped-call]  # of the pages before
+    for page in PAGES:
+        browser.get((pages / page).as_uri())
+    assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+def test_the_browser_saves_a_charts_figures(
+    browser: webdriver.Chrome, pages: Path, tmp_path: Path
+) -> None:
+    browser.set_window_size(1300, 1100)
+    saving = {"behavior": "allow", "downloadPath": str(tmp_path)}
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", saving)
+    browser.get((pages / "run/report.html").as_uri())
+    link = browser.find_element(By.CSS_SELECTOR, "#throughput .take")
+    title = browser.find_element(By.CSS_SELECTOR, "#throughput h3")
+    reading = browser.find_element(By.CSS_SELECTOR, "#throughput figcaption p")
+    assert link.accessible_name == "The figures of Throughput over time as CSV"
+    assert abs(link.rect["y"] - title.rect["y"]) < 8, "on the title's line"
+    assert link.rect["y"] + link.rect["height"] <= reading.rect["y"] + 2, "over no text"
+    link.click()
+    saved = tmp_path / "throughput.csv"
+    deadline = time.monotonic() + 60
+    while not saved.exists():
+        assert time.monotonic() < deadline, "nothing was saved"
+        time.sleep(0.05)
+    lines = saved.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "key_type,time_s,throughput_tps"
+    assert {line.split(",")[0] for line in lines[1:]} == {"int", "uuid", "warm-up"}

@@ -5,11 +5,14 @@ import pty
 import signal
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from seed import contents
 from tests.commands import command, environment, occbench, results_in, wait_for
+from tests.conftest import sql_target
 from tests.faults.conftest import Measured
 from tests.faults.test_orphans import free_port, locust_command
 
@@ -82,7 +85,8 @@ def test_asked_within_imports(tmp_path: Path, measured: Measured) -> None:
     measured("after 0.1 to 0.7 s")
 
 
-@pytest.mark.parametrize("number", [TERM, pytest.param(HUP, marks=pytest.mark.long)])
+@pytest.mark.long  # in its short form, with Ctrl-C, it is in tests/integration/test_simulate.py
+@pytest.mark.parametrize("number", [TERM, HUP])
 def test_simulating(tmp_path: Path, number: signal.Signals) -> None:
     """A simulation that is asked to end keeps what was simulated."""
     process = begin(
@@ -95,15 +99,27 @@ def test_simulating(tmp_path: Path, number: signal.Signals) -> None:
     check_reportable(tmp_path / "results")
 
 
+def has_begun(target: str, accounts: int) -> bool:
+    """Whether some of so many accounts are there."""
+    opened = sql_target(target)
+    if not any(one.accounts == accounts for one in contents(opened)):
+        return False
+    with closing(opened.connect()) as connection:
+        return bool(connection.execute("SELECT FROM public.accounts_uuid7 LIMIT 1").fetchall())
+
+
 @pytest.mark.parametrize("number", [TERM, pytest.param(HUP, marks=pytest.mark.long)])
 def test_seeding(load_target: str, tmp_path: Path, number: signal.Signals) -> None:
     """Seeding that is asked to end says how to go on."""
+    accounts = 3_000_000
     process = begin(
-        "seed", "--target", load_target, "--keys", "uuid7", "--accounts", 3_000_000, "--batch", 100,
+        "seed", "--target", load_target, "--keys", "uuid7", "--accounts", accounts, "--batch", 100,
         "--recreate",
         cwd=tmp_path,
     )  # fmt: skip
-    time.sleep(3)
+    wait_for(
+        lambda: process.poll() is not None or has_begun(load_target, accounts), "the first accounts"
+    )
     said = ends(process, (0, number))
     assert "the same command goes on from there" in said
 

@@ -47,8 +47,10 @@ def on_a_disk(
 @pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     ("options", "before"),
-    [("size=4k,nr_inodes=20", "head -c 4096 /dev/zero > disk/x"), ("size=1M,nr_inodes=2", ":")],
-    ids=["no space", "no inodes"],
+    [
+        pytest.param("size=4k,nr_inodes=20", "head -c 4096 /dev/zero > disk/x", id="no space"),
+        pytest.param("size=1M,nr_inodes=2", ":", id="no inodes", marks=pytest.mark.long),
+    ],
 )
 def test_a_disk_that_is_full_from_the_start(
     seeded: str, tmp_path: Path, processes: int, options: str, before: str

@@ -62,7 +62,7 @@ def broken_by_read_only(target: str, out: Path, seconds: int, *words: object) ->
 
 def test_read_only_is_no_success(seeded: str, tmp_path: Path, measured: Measured) -> None:
     """A run whose database turns read-only ends with 1, and its figures are of what committed."""
-    done, result = broken_by_read_only(seeded, tmp_path / "results", 5, "--junit", tmp_path / "g.xml")
+    done, result = broken_by_read_only(seeded, tmp_path / "results", 4, "--junit", tmp_path / "g.xml")
     overall = result.summary["overall"]
     assert done.returncode == 1, done.stdout + done.stderr
     assert overall["failed"] > overall["counted"] > 0

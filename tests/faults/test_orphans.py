@@ -78,6 +78,7 @@ def locust_command(*words: object) -> list[str]:
     return [*program, *map(str, words)]
 
 
+@pytest.mark.timed
 def test_workers_end_with_a_master_that_is_killed(
     seeded: str, tmp_path: Path, measured: Measured
 ) -> None:

@@ -13,7 +13,8 @@ from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
 from seed import SeedPlan, SilentProgress, seed
 from seed.sql.seeding import _alone
-from tests.commands import occbench, one_line, run
+from tests import in_process
+from tests.commands import one_line, run
 from tests.conftest import sql_target
 from tests.faults.conftest import Measured
 from tests.rigs.pgbouncer import PGBOUNCER, pgbouncer
@@ -100,7 +101,7 @@ def test_a_pooler_that_holds_no_names_is_found(
     """A pooler that cannot hold named statements is said in one line before any load."""
     load(pooled, 100)
     words = ("--keys", "uuid", "--users", 2, "--duration", "1s", "--warmup", "0s")
-    line = one_line(occbench("run", "--target", pooled, *words, cwd=tmp_path), 2)
+    line = one_line(in_process.occbench("run", "--target", pooled, *words, cwd=tmp_path), 2)
     assert "pooler" in line
     assert "pooler=transaction" in line
     assert not (tmp_path / "results").exists()
@@ -117,7 +118,7 @@ def test_a_run_through_a_pooler_without_names(pooled: str, tmp_path: Path, measu
     load(pooled, 1000)
     result = run(
         *("--target", f"{pooled}?pooler=transaction", "--keys", "uuid", "--users", 16),
-        *("--duration", "2s", "--warmup", "0s", "--think-time", "5ms"),
+        *("--duration", "1s", "--warmup", "0s", "--think-time", "5ms"),
         out=tmp_path / "results",
     )
     assert {row["outcome"] for row in result.rows} <= {

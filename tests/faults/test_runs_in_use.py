@@ -17,6 +17,7 @@ from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
 from seed import SeedPlan, SilentProgress, seed
+from tests import in_process
 from tests.commands import REPOSITORY, environment, occbench, one_line, results_in, start, wait_for
 from tests.conftest import running_server, sql_target
 from tests.faults.conftest import Measured
@@ -63,7 +64,7 @@ def test_the_database_is_not_taken_from_a_run(
     with going_on(target, tmp_path, *words) as (run, folder):
         wait_for(lambda: noted_in(own.data_folder / "going-on"), "the run's note")
         for command in (("db", "stop", *data), ("db", "reset", *data), recreate):
-            line = one_line(occbench(*command, cwd=tmp_path), 2)
+            line = one_line(in_process.occbench(*command, cwd=tmp_path), 2)
             assert str(folder) in line
             assert "--force" in line
         with pytest.raises(InputError, match="is going on"):

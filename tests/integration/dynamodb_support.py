@@ -15,8 +15,8 @@ from loadtest.targets.dynamodb.target import DynamoTarget
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
 from seed import SeedPlan, SilentProgress, seed
-from tests import commands
-from tests.commands import Done, RunResult, check_conserved, occbench
+from tests import commands, in_process
+from tests.commands import Done, RunResult, check_conserved
 from tests.rigs import Rig
 from tests.rigs.dynamodb import ACCESS_KEY, SECRET, Unavailable, environment, rig
 from tests.rigs.dynamodb_faults import Faults, faults_before
@@ -93,18 +93,12 @@ def faults(upstream: str) -> Iterator[Faults]:
 
 def run(target: str, *words: object, out: Path, **more: str) -> RunResult:
     """A run that must end well, and must not say any of the keys."""
-    done = command(
-        "run",
-        "--target",
-        target,
-        *words,
-        "--scenario",
-        "transfer",
-        "--out",
-        out,
+    done = commands.occbench(
+        *("run", "--target", target, *words, "--scenario", "transfer", "--out", out),
         cwd=out.parent,
-        **more,
+        **{**environment(), **more},
     )
+    check_keys(done)
     assert done.returncode == 0, done.stderr
     [result] = commands.results_in(out)
     check_conserved(result)
@@ -116,8 +110,13 @@ def run(target: str, *words: object, out: Path, **more: str) -> RunResult:
 
 
 def command(*words: object, cwd: Path, **more: str) -> Done:
-    done = occbench(*words, cwd=cwd, **{**environment(), **more})
+    """Any other command, or a run that is refused."""
+    done = in_process.occbench(*words, cwd=cwd, **{**environment(), **more})
+    check_keys(done)
+    return done
+
+
+def check_keys(done: Done) -> None:
     for text in (done.stdout, done.stderr):
         assert SECRET not in text
         assert ACCESS_KEY not in text
-    return done

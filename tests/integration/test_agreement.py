@@ -11,21 +11,23 @@ import pytest
 from loadtest.prediction.forecast import forecast
 from tests.agreement import WITHIN, Case, agree, embedded, predicted_from
 
+# Of one kind in a closed and in an open loop each; the whole grid is `make bench`'s.
 POINTS = [
-    Case(200, "uniform", 5, 16),
     Case(1_000, "zipf:1.1", 50, 32),
-    Case(1_000, "hotspot:0.9/0.1", 50, 16),
     Case(1_000, "uniform", 20, 64, rate=400, retry="immediate"),
 ]
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("case", POINTS, ids=str)
 def test_formula_and_database_agree(case: Case, seeded: str, tmp_path: Path) -> None:
-    outcome, folder = embedded(case, seeded, 5, tmp_path / "results")
-    told = forecast(predicted_from(folder, case)).conflict_rate
+    outcome, folder = embedded(case, seeded, 3, tmp_path / "results")
+    workload = predicted_from(folder, case)
+    told = forecast(workload).conflict_rate
     measured = outcome.conflict_rate
     # How much of COMMIT is window the client cannot see: the formula gives a range for it.
     within = told.low * (1 - WITHIN) <= measured.high and measured.low <= told.high * (1 + WITHIN)
     assert within or agree(outcome, told.best), f"measured {measured}, formula {told}"
-    # Not vacuous: the range is no wider than a factor of two and a half.
-    assert told.high < 2.5 * told.low
+    # Not vacuous: the range is no wider than what the run's own record leaves open of the window.
+    (region,) = workload.regions
+    assert told.high * region.window_low_s <= 1.05 * told.low * region.window_high_s

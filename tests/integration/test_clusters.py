@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from loadtest.targets.dsql.clusters import TAG
-from tests.commands import REPOSITORY, TIMEOUT, Done, command, environment, occbench, one_line, wait_for
+from tests import in_process
+from tests.commands import REPOSITORY, TIMEOUT, Done, command, environment, one_line, wait_for
 from tests.rigs.moto_server import (
     NOTHING,
     ONLY_US_EAST_1,
@@ -41,7 +42,7 @@ def aws(server: MotoRig) -> Iterator[MotoRig]:
 
 
 def cluster(aws: MotoRig, *words: object, **more: str) -> Done:
-    done = occbench("cluster", *words, cwd=REPOSITORY, **{**aws.environment, **more})
+    done = in_process.occbench("cluster", *words, cwd=REPOSITORY, **{**aws.environment, **more})
     assert SECRET not in done.stdout + done.stderr
     return done
 
@@ -278,12 +279,12 @@ def test_what_is_wrong_is_one_line(
 def test_a_target_that_is_no_cluster(
     aws: MotoRig, url: str, status: int, said: str, tmp_path: Path
 ) -> None:
-    done = occbench("seed", "--target", url, cwd=tmp_path, **aws.environment)
+    done = in_process.occbench("seed", "--target", url, cwd=tmp_path, **aws.environment)
     assert said in one_line(done, status)
 
 
 def test_a_cluster_that_is_being_made_is_no_target_yet(aws: MotoRig, tmp_path: Path) -> None:
     aws.slow(10**6)
     url = f"dsql-cluster://{one_of_ours(aws)}?region={EAST}"
-    done = occbench("seed", "--target", url, cwd=tmp_path, **aws.environment)
+    done = in_process.occbench("seed", "--target", url, cwd=tmp_path, **aws.environment)
     assert "the cluster is CREATING, not ready" in one_line(done, 3)

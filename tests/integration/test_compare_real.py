@@ -3,18 +3,19 @@
 import json
 from pathlib import Path
 
-from tests.commands import occbench, run
+from tests import in_process
+from tests.commands import run
 
 
 def test_a_commit_that_takes_much_longer_is_worse(seeded: str, folder: Path) -> None:
     """The same workload on the same database, whose commits take 5 and then 60 ms."""
     out = folder / "results"
-    options = ("--keys", "int", "--users", 4, "--duration", "3s", "--warmup", "0.5s")
+    options = ("--keys", "int", "--users", 4, "--duration", "1500ms", "--warmup", "200ms")
     base, new = (
         run(*options, "--target", f"{seeded}&commit_delay_ms={delay}", out=out).folder
         for delay in (5, 60)
     )
-    done = occbench(
+    done = in_process.occbench(
         "compare", base, new, "--fail-on-worse", "--fail-on", "throughput < base - 20%",
         "--json", folder / "found.json", "--html", folder / "found.html", cwd=folder,
     )  # fmt: skip

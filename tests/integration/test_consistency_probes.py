@@ -15,7 +15,8 @@ from loadtest.engine.probes.table import READ, commit_value, packed, prepare, re
 from loadtest.record.probes import read_probes, write_probes
 from loadtest.targets import StatementFailed
 from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
-from tests.commands import occbench, one_line, run
+from tests import in_process
+from tests.commands import one_line, run
 from tests.conftest import sql_target
 from tests.integration.probes_support import (
     LOCKING,
@@ -35,7 +36,7 @@ __all__ = ["other_server"]
 
 def refused(tmp_path: Path, status: int, *words: object) -> str:
     out = tmp_path / "results"
-    done = occbench(
+    done = in_process.occbench(
         "run", "--keys", "int", "--accounts", 100, "--duration", "1s", "--out", out, *words,
         cwd=tmp_path,
     )  # fmt: skip
@@ -196,7 +197,7 @@ def test_a_standby_that_lags_is_stale_for_as_long(other_server: EmbeddedServer, 
     for late in stale:
         assert late.stale_ns is not None
         assert late.seen
-        assert 300e6 < late.stale_ns < 4e9, "about as long as the standby waits"
+        assert 300e6 < late.stale_ns < 20e9, "about as long as the standby waits"
     assert fresh.stale_ns is None
     assert not fresh.failed
     assert written.failed, "a standby takes no writes"
@@ -279,18 +280,18 @@ def test_a_run_on_an_endpoint_that_lags(
 
 def test_a_lost_commit_says_nothing(load_server: EmbeddedServer, seeded: str) -> None:
     """Whether it took effect nobody knows, so neither value would be stale."""
-    target = sql_target(f"{seeded}&commit_delay_ms=300")
+    target = sql_target(f"{seeded}&commit_delay_ms=1000")
     row = prepare([target, target])
     writer, _ = endpoint("writer", target)
     reader, _ = endpoint("reader", sql_target(seeded))
 
     def break_it() -> None:
-        gevent.sleep(0.1)
         with closing(sql_target(seeded).connect()) as connection:
-            connection.execute(
+            while not connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE query = 'COMMIT' AND state = 'active' AND pid <> pg_backend_pid()"
-            )
+            ).fetchall():
+                gevent.sleep(0.02)
 
     try:
         breaker = gevent.spawn(break_it)

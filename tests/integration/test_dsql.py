@@ -9,8 +9,9 @@ import pytest
 
 from loadtest.errors import TargetError
 from loadtest.targets import open_target, parse_target
-from loadtest.targets.aws import clients
+from loadtest.targets.aws import clients as aws
 from loadtest.targets.dsql.target import DsqlTarget
+from tests import in_process
 from tests.commands import Done, RunResult, check_conserved, occbench, one_line, results_in
 from tests.rigs.certificates import Authority
 from tests.rigs.dsql import (
@@ -162,8 +163,8 @@ def reach(monkeypatch: pytest.MonkeyPatch) -> Reach:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         # Clients keep the credentials that they found first.
-        monkeypatch.setattr(clients, "_sessions", {})
-        monkeypatch.setattr(clients, "_clients", {})
+        monkeypatch.setattr(aws, "_sessions", {})
+        monkeypatch.setattr(aws, "_clients", {})
         open_target(parse_target(url, sslrootcert)).start()
 
     return reach
@@ -200,7 +201,7 @@ def test_every_address_of_a_host_is_tried(
 
 def refused(target: str, tmp_path: Path, environment: dict[str, str], *words: object) -> str:
     out = tmp_path / "results"
-    done = occbench(
+    done = in_process.occbench(
         *("run", "--target", target, "--keys", "int", "--users", 2, "--duration", "1s"),
         *("--out", out, *words),
         cwd=tmp_path,
@@ -347,7 +348,7 @@ def test_a_cluster_that_takes_no_more(
 
 
 def test_seeding_is_refused_in_the_same_way(seeded: DsqlRig, tmp_path: Path) -> None:
-    done = occbench(
+    done = in_process.occbench(
         *("seed", "--target", seeded.target, "--keys", "int", "--accounts", ACCOUNTS),
         cwd=tmp_path,
         **credentials(GUEST),

@@ -50,21 +50,23 @@ def test_accounts_are_items(place: Place, tmp_path: Path) -> None:
 def test_transfers_in_one_request(place: Place, tmp_path: Path) -> None:
     place.load(20, KeyType.INT, KeyType.UUID)
     result = run(
-        place.text(), "--keys", "int,uuid", "--users", 32, "--accounts", 20, "--duration", "2s",
+        place.text(), "--keys", "int,uuid", "--users", 32, "--accounts", 20, "--duration", "1s",
         "--warmup", "0s", out=tmp_path / "out",
     )  # fmt: skip
-    outcomes = Counter(row["outcome"] for row in result.rows)
-    assert set(outcomes) == {"committed"}
+    # A user that is stopped at the end while it waits does not hear what came of its last request.
+    committed, unknown = result.of_outcome("committed"), result.of_outcome("ambiguous")
+    assert len(committed) + len(unknown) == len(result.rows)
+    assert len(unknown) <= 32
     assert {row["key_type"] for row in result.rows} == {"int", "uuid"}
-    for row in result.rows:
+    for row in committed:
         # One request is the whole transaction: there is no COMMIT in it to time, and no window.
         assert row["commit_ns"] == row["window_low_ns"] == row["window_high_ns"] == 0
         assert row["statements_ns"] > 0
         assert row["write_units"] > 0
         assert row["read_units"] is None
         assert row["remote_ns"] is None
-    done = len(result.rows)
-    assert sum(place.sums("version", key)[1] for key in (KeyType.INT, KeyType.UUID)) == 2 * done
+    done = sum(place.sums("version", key)[1] for key in (KeyType.INT, KeyType.UUID))
+    assert 2 * len(committed) <= done <= 2 * len(result.rows)
     [described] = result.run["targets"]
     assert described["family"] == "dynamodb"
     assert described["version"] == "DynamoDB Local"
@@ -78,7 +80,7 @@ def test_transfers_that_read_first_conflict(place: Place, tmp_path: Path) -> Non
     place.load(20)
     result = run(
         place.text(transfer="optimistic"), "--keys", "int", "--users", 32, "--accounts", 20,
-        "--duration", "2s", "--warmup", "0s", out=tmp_path / "out",
+        "--duration", "1s", "--warmup", "0s", out=tmp_path / "out",
     )  # fmt: skip
     conflicts = result.of_outcome("conflict_data")
     committed = result.of_outcome("committed")
@@ -142,7 +144,7 @@ def test_what_goes_wrong_in_a_run_is_told_apart(place: Place, faults: Faults, tm
 
     faults.choose = choose
     result = run(
-        place.at(faults.url).text(), "--keys", "int", "--users", 8, "--duration", "2s",
+        place.at(faults.url).text(), "--keys", "int", "--users", 8, "--duration", "1s",
         "--warmup", "0s", out=tmp_path / "out",
     )  # fmt: skip
     hits = Counter(number % len(kinds) for number in numbers)
@@ -202,7 +204,7 @@ def test_a_read_without_an_answer_is_tried_again(place: Place, faults: Faults, t
     )
     result = run(
         place.at(faults.url).text(transfer="optimistic"), "--keys", "int", "--users", 8,
-        "--duration", "2s", "--warmup", "0s", out=tmp_path / "out",
+        "--duration", "1s", "--warmup", "0s", out=tmp_path / "out",
     )  # fmt: skip
     found = Counter((row["outcome"], row["sqlstate"]) for row in result.rows)
     assert found["connection_lost", "08006"]
@@ -241,7 +243,7 @@ def test_two_systems_in_one_run(place: Place, seeded: str, tmp_path: Path) -> No
     place.load(100, KeyType.INT)
     result = run(
         f"here={seeded}", "--target", f"there={place.text()}", "--keys", "int", "--users", 8,
-        "--accounts", 100, "--duration", "2s", "--warmup", "0s", out=tmp_path / "out",
+        "--accounts", 100, "--duration", "1s", "--warmup", "0s", out=tmp_path / "out",
     )  # fmt: skip
     by_target = Counter(row["target"] for row in result.of_outcome("committed"))
     assert set(by_target) == {"here", "there"}

@@ -16,6 +16,7 @@ from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
 from loadtest.workload.builtin import Work, find_scenario
 from loadtest.workload.keyspace import KeyType
 from seed import contents
+from tests import in_process
 from tests.commands import occbench, one_line, results_in, run
 from tests.conftest import running_server, short_folder, sql_target
 from tests.rigs.certificates import Authority
@@ -55,11 +56,11 @@ def rig(server: EmbeddedServer) -> Iterator[LambdaRig]:
         "hasty": Function({**works, "OCC_RETRY": "none"}),
         "narrow": Function(works, concurrency=1),
         "closed": Function(works, concurrency=0),
-        "buggy": Function(works, fault="raise", every=8, healthy=REHEARSALS),
-        "slow": Function(works, fault="hang", every=8, healthy=REHEARSALS, timeout_s=1.5),
-        "crashing": Function(works, fault="exit", every=8, healthy=REHEARSALS),
-        "dropping": Function(works, fault="drop", every=8, healthy=REHEARSALS),
-        "failing": Function(works, fault="service", every=8, healthy=REHEARSALS),
+        "buggy": Function(works, fault="raise", every=4, healthy=REHEARSALS),
+        "slow": Function(works, fault="hang", every=4, healthy=REHEARSALS, timeout_s=1.5),
+        "crashing": Function(works, fault="exit", every=4, healthy=REHEARSALS),
+        "dropping": Function(works, fault="drop", every=4, healthy=REHEARSALS),
+        "failing": Function(works, fault="service", every=4, healthy=REHEARSALS),
         "no-tables": Function(no_tables),
         "no-database": Function(no_database),
         "no-handler": Function(works, handler="handler.transfer"),
@@ -81,7 +82,7 @@ def _credentials(rig: LambdaRig, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def seeded(rig: LambdaRig, database: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The database, seeded through a function's target."""
-    done = occbench(
+    done = in_process.occbench(
         "seed", "--target", rig.function("transfer", database=database), "--accounts", ACCOUNTS,
         "--keys", "int,uuid,uuid7",
         cwd=tmp_path_factory.mktemp("seed"), **rig.environment,
@@ -105,7 +106,7 @@ def loaded(
         options = {"retry": "caller"} if name == "transfer" else {}
         targets += ["--target", rig.function(name, database=seeded, **options)]
     result = run(
-        *targets, "--users", 2 * len(LOADED), "--keys", "int", "--accounts", 12, "--duration", "4s",
+        *targets, "--users", 2 * len(LOADED), "--keys", "int", "--accounts", 4, "--duration", "4s",
         "--warmup", "500ms",
         out=tmp_path_factory.mktemp("loaded") / "results", **rig.environment,
     )  # fmt: skip
@@ -138,21 +139,23 @@ def test_the_functions_own_time_and_retries_are_in_the_record(
     target = rig.function("transfer:live", database=secret).replace("transfer:live=", "live=")
     del seeded
     result = run(
-        "--target", target, "--users", 4, "--duration", "2s", "--warmup", "300ms", "--block",
-        "500ms", "--accounts", 12,
+        "--target", target, "--users", 6, "--duration", "2s", "--warmup", "300ms", "--block",
+        "500ms", "--accounts", 2,
         out=tmp_path / "results", **rig.environment,
     )  # fmt: skip
     done = result.of_outcome("committed")
-    assert len(done) > 20
+    assert done
     for row in done:
         assert 0 < row["remote_ns"] < row["statements_ns"]
         assert row["remote_retries"] >= 0
         assert row["commit_ns"] == row["window_low_ns"] == row["window_high_ns"] == 0
         assert row["attempt"] == 1
+    # Whoever works at the same time as another wants the same two accounts.
     assert any(row["remote_retries"] > 0 for row in done)
     assert {row["outcome"] for row in result.rows} <= {"committed", "conflict_data"}
     overall = result.summary["overall"]
-    assert overall["remote"]["retries_mean"] > 0
+    retried = any(row["remote_retries"] > 0 for row in done if row["block"] >= 0)
+    assert (overall["remote"]["retries_mean"] > 0) == retried
     assert overall["remote"]["duration_ms"]["mean"] < overall["latency_ms"]["mean"]
     assert "commit_ms" not in overall, "absent, and not zero"
     described = result.run["targets"][0]
@@ -251,7 +254,8 @@ def test_keys_of_a_file_that_is_too_short(rig: LambdaRig, tmp_path: Path) -> Non
     (tmp_path / "keys").write_text("1\n2\n3\n")
     words = ("--keys", "int", "--keys-from", "keys", "--duration", "1s")
     target = rig.function("transfer", accounts=10)
-    line = one_line(occbench("run", "--target", target, *words, cwd=tmp_path, **rig.environment), 2)
+    done = in_process.occbench("run", "--target", target, *words, cwd=tmp_path, **rig.environment)
+    line = one_line(done, 2)
     assert "holds 3 keys, fewer than the 10 accounts" in line
 
 
@@ -270,7 +274,7 @@ def test_a_function_that_does_not_work_is_told_before_the_load(
 ) -> None:
     out = tmp_path / "results"
     target = rig.function(name, database=seeded)
-    done = occbench(
+    done = in_process.occbench(
         "run", "--target", target, "--duration", "1s", "--out", out, cwd=tmp_path, **rig.environment
     )
     line = one_line(done, 3)
@@ -340,14 +344,17 @@ def test_nobody_there_or_no_credentials(tmp_path: Path) -> None:
         open_lambda(target).start()
     nobody = {"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}
     words = ("--target", target, "--duration", "1s")
-    line = one_line(occbench("run", *words, cwd=tmp_path, **nobody), 3)
+    line = one_line(in_process.occbench("run", *words, cwd=tmp_path, **nobody), 3)
     assert "there are no AWS credentials" in line
 
 
 def test_a_database_that_is_not_named_cannot_be_seeded(rig: LambdaRig, tmp_path: Path) -> None:
     target = rig.function("transfer", accounts=10)
     line = one_line(
-        occbench("seed", "--target", target, "--accounts", 10, cwd=tmp_path, **rig.environment), 2
+        in_process.occbench(
+            "seed", "--target", target, "--accounts", 10, cwd=tmp_path, **rig.environment
+        ),
+        2,
     )
     assert "add database=URL" in line
     found = {one.table: one for one in contents(open_lambda(target))}
@@ -360,7 +367,7 @@ def test_other_accounts_than_those_that_are_there(rig: LambdaRig, seeded: str, t
 
     def line(**options: Any) -> str:
         words = ("--target", rig.function("transfer", **options), "--keys", "uuid", "--users", 2)
-        return one_line(occbench("run", *words, cwd=tmp_path, **rig.environment), 3)
+        return one_line(in_process.occbench("run", *words, cwd=tmp_path, **rig.environment), 3)
 
     said = line(accounts=ACCOUNTS, key_seed=9)
     assert "no account" in said
@@ -401,7 +408,7 @@ def test_a_function_in_front_of_aurora_dsql(tmp_path: Path, monkeypatch: pytest.
     """It signs its own tokens, and speaks TLS to the endpoint."""
     with dsql() as cluster:
         environment = cluster.environment
-        done = occbench(
+        done = in_process.occbench(
             "seed", "--target", cluster.url(), "--accounts", 10, "--keys", "int",
             cwd=tmp_path, **environment,
         )  # fmt: skip

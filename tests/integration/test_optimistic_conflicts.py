@@ -205,6 +205,7 @@ def elapsed_ms(action: Callable[[], object]) -> float:
     return (time.monotonic() - began) * 1000
 
 
+@pytest.mark.timed
 def test_a_commit_delay_delays_commit_and_nothing_else(table: str, connect: Open) -> None:
     session = connect(occ__commit_delay_ms=COMMIT_MS)
     reading, first_write, second_write = [], [], []

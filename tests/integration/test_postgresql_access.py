@@ -15,6 +15,7 @@ from loadtest.targets import StatementFailed, open_target, parse_target
 from loadtest.targets.aws import clients as aws
 from loadtest.targets.postgresql.target import PostgresTarget
 from loadtest.workload.keyspace import KeyType
+from tests import in_process
 from tests.commands import check_conserved, occbench, one_line, results_in, run, wait_for
 from tests.conftest import sql_target
 from tests.integration.postgresql_support import ACCOUNTS, plain, refusal, seed_some, started, tls
@@ -40,7 +41,7 @@ __all__ = ["plain", "tls"]
 
 def test_seed_and_run_over_tls_with_a_password(tls: Server, tmp_path: Path) -> None:
     words = ("--target", tls.target, "--keys", "int,uuid")
-    seeded = occbench("seed", *words, "--accounts", ACCOUNTS, cwd=tmp_path)
+    seeded = in_process.occbench("seed", *words, "--accounts", ACCOUNTS, cwd=tmp_path)
     assert seeded.returncode == 0, seeded.stderr
     assert "accounts_uuid: 1,000 accounts, 1,000 loaded" in seeded.stdout
     done = occbench(
@@ -74,11 +75,13 @@ def test_everything_from_the_environment(tls: Server, tmp_path: Path) -> None:
         "PGSSLROOTCERT": str(tls.authority),
     }  # fmt: skip
     words = ("seed", "--target", "postgresql://", "--keys", "uuid7", "--accounts", 10)
-    done = occbench(*words, cwd=tmp_path, **everything)
+    done = in_process.occbench(*words, cwd=tmp_path, **everything)
     assert done.returncode == 0, done.stderr
     assert PASSWORD not in done.stdout + done.stderr
-    assert PASSWORD not in occbench("run", "--help", cwd=tmp_path, **everything).stdout
-    line = one_line(occbench(*words, cwd=tmp_path, **{**everything, "PGPASSWORD": "no-4711"}), 3)
+    assert PASSWORD not in in_process.occbench("run", "--help", cwd=tmp_path, **everything).stdout
+    line = one_line(
+        in_process.occbench(*words, cwd=tmp_path, **{**everything, "PGPASSWORD": "no-4711"}), 3
+    )
     assert f'"127.0.0.1", port {tls.port}' in line, "the URL does not say where it was"
     assert "password authentication failed" in line
     assert "no-4711" not in line
@@ -270,7 +273,7 @@ def as_owner(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 def test_every_connection_has_a_token_of_its_own(rds: RdsServer, tmp_path: Path) -> None:
     words = ("--target", rds.target, "--keys", "int")
-    done = occbench("seed", *words, "--accounts", ACCOUNTS, cwd=tmp_path, **rds.environment)
+    done = in_process.occbench("seed", *words, "--accounts", ACCOUNTS, cwd=tmp_path, **rds.environment)
     assert done.returncode == 0, done.stderr
     done = occbench(
         "run", *words, "--users", 4, "--duration", "500ms", "--warmup", "100ms",

@@ -13,6 +13,7 @@ from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
 from seed import SeedPlan, SilentProgress, seed
+from tests import in_process
 from tests.commands import occbench, one_line
 from tests.conftest import short_folder, sql_target
 
@@ -32,7 +33,7 @@ from tests.conftest import short_folder, sql_target
     ],
 )
 def test_bad_options(tmp_path: Path, words: list[str], expected: list[str]) -> None:
-    done = occbench("run", *words, cwd=tmp_path, OCCBENCH_DATA=str(tmp_path / "data"))
+    done = in_process.occbench("run", *words, cwd=tmp_path, OCCBENCH_DATA=str(tmp_path / "data"))
     line = one_line(done, 2)
     for part in expected:
         assert part in line
@@ -42,7 +43,8 @@ def test_bad_options(tmp_path: Path, words: list[str], expected: list[str]) -> N
 
 def refused(target: str, tmp_path: Path, *words: object, status: int = 2) -> str:
     out = tmp_path / "results"
-    done = occbench("run", "--target", target, "--duration", "2s", "--out", out, *words, cwd=tmp_path)
+    more = ("--duration", "2s", "--out", out, *words)
+    done = in_process.occbench("run", "--target", target, *more, cwd=tmp_path)
     line = one_line(done, status)
     assert not out.exists()
     return line
@@ -125,20 +127,20 @@ def broken_run(seeded: str) -> Iterator[Path]:
 
 def test_a_results_folder_that_is_none_or_broken(broken_run: Path, tmp_path: Path) -> None:
     for nothing in (tmp_path / "absent", tmp_path):
-        assert str(nothing) in one_line(occbench("report", nothing, cwd=tmp_path), 2)
+        assert str(nothing) in one_line(in_process.occbench("report", nothing, cwd=tmp_path), 2)
     first = next((broken_run / "attempts").glob("*.parquet"))
     whole = first.read_bytes()
     first.write_bytes(whole[: len(whole) // 2])
-    assert first.name in one_line(occbench("report", broken_run, cwd=tmp_path), 2)
+    assert first.name in one_line(in_process.occbench("report", broken_run, cwd=tmp_path), 2)
     first.write_bytes(whole)
     facts = broken_run / "run.json"
     facts.write_text(facts.read_text()[:100])
-    assert "run.json" in one_line(occbench("report", broken_run, cwd=tmp_path), 2)
+    assert "run.json" in one_line(in_process.occbench("report", broken_run, cwd=tmp_path), 2)
 
 
 def test_two_targets_on_one_server_share_its_connections(seeded: str, tmp_path: Path) -> None:
     out = tmp_path / "results"
-    done = occbench(
+    done = in_process.occbench(
         "run", "--target", f"east={seeded}", "--target", f"west={seeded}", "--users", 1000,
         "--out", out,
         cwd=tmp_path,
@@ -165,5 +167,5 @@ def test_a_user_that_may_not_read(seeded: str, tmp_path: Path) -> None:
 def test_foreign_keys_are_not_exported(tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("5\n6\n7\n")
     words = ("seed", "--keys", "int", "--keys-from", "keys", "--export-keys", "out")
-    assert "--export-keys" in one_line(occbench(*words, cwd=tmp_path), 2)
+    assert "--export-keys" in one_line(in_process.occbench(*words, cwd=tmp_path), 2)
     assert not (tmp_path / "out").exists()

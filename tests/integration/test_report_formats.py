@@ -1,18 +1,14 @@
-"""`occbench report --format …`, as a user types it, and what a browser does with the page's links."""
+"""`occbench report --format …`, as a user types it."""
 
-import shutil
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.common.by import By
 
-from tests.commands import occbench, one_line
+from tests.commands import one_line
+from tests.in_process import occbench
 from tests.run_folders import FakeRun, write_fake_run
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 SMALL: dict[str, Any] = {"tps": 200.0, "duration_s": 8.0, "block_s": 1.0, "warmup_s": 0.0}
 
 
@@ -69,41 +65,6 @@ def test_several_runs_together(folder: Path, tmp_path: Path) -> None:
     assert file.is_file()
     assert (file.parent / "both.md").read_text(encoding="utf-8").startswith("# ")
     assert not (other / "report.html").exists()
-
-
-@pytest.mark.skipif(
-    CHROMIUM is None or DRIVER is None,
-    reason="downloads are tested with Debian's packages chromium and chromium-driver",
-)
-def test_the_browser_saves_a_charts_figures(folder: Path, printed: list[str], tmp_path: Path) -> None:
-    options = webdriver.ChromeOptions()
-    for argument in (
-        *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-        *("--disable-component-update", f"--user-data-dir={tmp_path / 'profile'}"),
-    ):
-        options.add_argument(argument)
-    options.add_experimental_option("prefs", {"download.default_directory": str(tmp_path / "saved")})
-    options.binary_location = str(CHROMIUM)
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    try:
-        driver.get(f"file://{folder / 'report.html'}")
-        link = driver.find_element(By.CSS_SELECTOR, "#throughput .take")
-        title = driver.find_element(By.CSS_SELECTOR, "#throughput h3")
-        reading = driver.find_element(By.CSS_SELECTOR, "#throughput figcaption p")
-        assert link.accessible_name == "The figures of Throughput over time as CSV"
-        assert abs(link.rect["y"] - title.rect["y"]) < 8, "on the title's line"
-        assert link.rect["y"] + link.rect["height"] <= reading.rect["y"] + 2, "over no text"
-        link.click()
-        saved = tmp_path / "saved" / "throughput.csv"
-        deadline = time.monotonic() + 60
-        while not saved.exists():
-            assert time.monotonic() < deadline, "nothing was saved"
-            time.sleep(0.05)
-    finally:
-        driver.quit()
-    lines = saved.read_text(encoding="utf-8").splitlines()
-    assert lines[0] == "key_type,time_s,throughput_tps"
-    assert {line.split(",")[0] for line in lines[1:]} == {"int", "uuid"}
 
 
 def test_a_price_that_would_be_ignored_is_refused(folder: Path, tmp_path: Path) -> None:

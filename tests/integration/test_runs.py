@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from loadtest.engine.users.stream import Stream
+from loadtest.record.probes import FILE
 from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
 from loadtest.workload.access import parse_access
 from loadtest.workload.builtin import Work, find_scenario
@@ -108,7 +109,7 @@ def check_record(result: RunResult) -> None:
 
 @pytest.mark.parametrize(
     ("accounts", "retry", "seconds"),
-    [(200, "full-jitter", 2), (1_000, "immediate", 3), (10_000, "immediate", 3)],
+    [(200, "full-jitter", 1), (1_000, "immediate", 2)],
 )
 def test_as_many_conflict_as_must_and_every_commit_is_recorded(
     seeded: str, tmp_path: Path, accounts: int, retry: str, seconds: int
@@ -121,15 +122,13 @@ def test_as_many_conflict_as_must_and_every_commit_is_recorded(
     )  # fmt: skip
     check_record(result)
     overall = result.summary["overall"]
-    assert overall["attempts"] > 300 * seconds
+    assert overall["attempts"] > 100
 
-    # The rate is in the band, give or take the luck of so many draws.
+    # The rate is in the band of the run's own times, give or take the luck of so many draws. Where in
+    # it is a question to a quiet machine: test_agreement.py.
     band, rate = overall["predicted_conflict_rate"], overall["conflict_rate"]
     luck = 4 * math.sqrt(band["high"] / overall["attempts"])
-    assert band["low"] - luck <= rate <= band["high"] + luck
-    # Nearly all of the upper bound's window is the commit that was delayed, after which the
-    # database decides: the rate is near the upper end.
-    assert rate >= 0.7 * band["high"] - luck
+    assert 0.7 * band["low"] - luck <= rate <= 1.3 * band["high"] + luck
     assert set(overall["conflicts_by_outcome"]) == {"conflict_data"}
     assert not overall["errors_by_outcome"]
     measured = [row for row in result.rows if row["block"] >= 0]
@@ -219,7 +218,7 @@ def test_the_same_seed_is_the_same_work(
 
 def test_an_open_loop_keeps_its_rate(seeded: str, tmp_path: Path) -> None:
     result = run(
-        "--target", seeded, "--users", 16, "--keys", "uuid", "--duration", "3s", "--warmup", "500ms",
+        "--target", seeded, "--users", 16, "--keys", "uuid", "--duration", "2s", "--warmup", "200ms",
         "--rate", 200,
         out=tmp_path / "results",
     )  # fmt: skip
@@ -231,8 +230,16 @@ def test_an_open_loop_keeps_its_rate(seeded: str, tmp_path: Path) -> None:
     begin, end = result.run["measured_from_ns"], result.run["measured_until_ns"]
     inside = sum(begin <= moment < end for moment in intended)
     assert inside == pytest.approx(200 * (end - begin) / 1e9, abs=3)
-    assert result.summary["overall"]["throughput_tps"] == pytest.approx(200, rel=0.1)
+    pacing = result.summary["pacing"]
+    assert pacing["scheduled"] == pytest.approx(inside, abs=3)
+    # All that a free user was there for, but what was still going on at the end.
+    started = pacing["scheduled"] - pacing["never_started"]
+    assert result.summary["overall"]["transactions"] == pytest.approx(started, abs=16 + 3)
     assert result.run["pacing"]["rate"] == 200
+    # Of one target there is nothing to hold side by side.
+    assert not {"target_comparisons", "conflict_matrix"} & set(result.summary)
+    assert result.summary["gaps"] == []
+    assert 'id="targets"' not in (result.folder / "report.html").read_text()
 
 
 def test_attempts_end_where_they_should(seeded: str, tmp_path: Path) -> None:
@@ -270,6 +277,8 @@ def test_two_targets_have_every_other_user(seeded: str, tmp_path: Path) -> None:
         assert min(committed) >= delay_ms * 1_000_000
         assert committed
     assert {target["name"] for target in result.run["targets"]} == {"east", "west"}
+    assert not (result.folder / FILE).exists(), "nothing is probed unless it is asked for"
+    assert "consistency" not in result.summary
     assert {row["attempt"] for row in result.rows} == {1}
     assert result.of_outcome("conflict_data")
     assert all(row["final"] for row in result.rows)
@@ -292,7 +301,7 @@ def running(*words: object, out: Path) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-@pytest.mark.parametrize("moment", ["warm-up", "measuring", "two processes"])
+@pytest.mark.parametrize("moment", ["warm-up", "two processes"])
 def test_ctrl_c_keeps_what_was_measured(seeded: str, tmp_path: Path, moment: str) -> None:
     out = tmp_path / "results"
     warmup = "30s" if moment == "warm-up" else "100ms"
@@ -302,7 +311,8 @@ def test_ctrl_c_keeps_what_was_measured(seeded: str, tmp_path: Path, moment: str
         "--processes", processes,
         out=out,
     ) as process:  # fmt: skip
-        time.sleep(1.2 if processes == 1 else 4)
+        wait_for(lambda: len(list(out.glob("*/attempts/*.parquet"))) >= processes, "a record of each")
+        time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
@@ -339,7 +349,7 @@ def test_a_run_outlives_a_restart_of_the_database(own_server: EmbeddedServer, tm
     assert done.returncode == 0, done.stderr
     out = tmp_path / "results"
     with running(
-        "--target", f"{target}&commit_delay_ms=60", "--users", 16, "--keys", "uuid", "--duration", "6s",
+        "--target", f"{target}&commit_delay_ms=60", "--users", 16, "--keys", "uuid", "--duration", "5s",
         "--warmup", "0",
         out=out,
     ) as process:  # fmt: skip
@@ -375,26 +385,26 @@ def test_files_are_in_the_schema_that_is_documented(in_two_processes: RunResult)
 def test_slow_transactions_do_not_break_an_open_loop(seeded: str, tmp_path: Path) -> None:
     done = run(
         "--target", f"{seeded}&commit_delay_ms=700", "--keys", "int", "--users", 40, "--rate", 30,
-        "--duration", "3s", "--warmup", "1s", "--retry", "none",
+        "--duration", "2s", "--warmup", "1s", "--retry", "none",
         out=tmp_path / "results",
     )  # fmt: skip
     pacing = done.summary["pacing"]
-    assert pacing["scheduled"] == pytest.approx(90, abs=3), "the measured time only"
+    assert pacing["scheduled"] == pytest.approx(60, abs=3), "the measured time only"
     assert pacing["never_started"] <= 1, "every user was free in time"
-    assert done.summary["overall"]["transactions"] == pytest.approx(90, abs=5)
+    assert done.summary["overall"]["transactions"] == pytest.approx(60, abs=5)
 
 
 def test_sessions_that_the_server_ends_cost_no_user(seeded: str, tmp_path: Path) -> None:
     out = tmp_path / "results"
     process = start(
         "run", "--target", seeded.replace("embedded", "embedded://locking", 1), "--keys", "int",
-        "--users", 16, "--accounts", 2, "--duration", "4s", "--warmup", "0", "--retry", "immediate",
+        "--users", 16, "--accounts", 2, "--duration", "3s", "--warmup", "0", "--retry", "immediate",
         "--out", out,
         cwd=tmp_path,
     )  # fmt: skip
     wait_for(out.is_dir, "the run's folder")
     with closing(connect(seeded)) as connection:
-        for _ in range(5):
+        for _ in range(3):
             time.sleep(0.5)
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "

@@ -12,6 +12,7 @@ import pytest
 
 from loadtest.locust.reporting import report_in_process
 from loadtest.targets.dsql.clusters import TAG
+from tests import in_process
 from tests.commands import RunResult, occbench, one_line, results_in
 from tests.rigs.dsql import dsql_database, dsql_gate
 from tests.rigs.gate import Endpoint
@@ -104,7 +105,7 @@ FIGURES = {
 def report(aws: MotoRig, *words: object, status: int = 0, **more: str) -> str:
     """What `occbench report` says on stderr."""
     folder = Path(str(words[-1]))
-    done = occbench("report", *words, cwd=folder.parent, **{**aws.environment, **more})
+    done = in_process.occbench("report", *words, cwd=folder.parent, **{**aws.environment, **more})
     assert done.returncode == status, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr
@@ -234,7 +235,7 @@ def test_the_price_is_the_runs_own_or_the_one_given(aws: MotoRig, tmp_path: Path
     costs[12.0] = summary(folder)["service"]["cost_usd"]
     assert costs == {4.0: pytest.approx(16e-6), 12.0: pytest.approx(48e-6)}
     assert "12.0 USD a million DPU" in words_of(folder)
-    done = occbench("report", "--dpu-price", "nan", folder, cwd=tmp_path)
+    done = in_process.occbench("report", "--dpu-price", "nan", folder, cwd=tmp_path)
     assert "--dpu-price" in one_line(done, 2)
 
 
@@ -347,7 +348,7 @@ def test_a_broken_file_is_named(aws: MotoRig, tmp_path: Path, content: str) -> N
     folder = write_run(tmp_path / "run", minute_ago(20))
     (folder / "service.json").write_text(content)
     for words in (("report", folder), ("report", "--refresh", folder)):
-        done = occbench(*words, cwd=tmp_path, **aws.environment)
+        done = in_process.occbench(*words, cwd=tmp_path, **aws.environment)
         assert f"{folder / 'service.json'}" in one_line(done, 2)
     assert results_in(tmp_path)[0].folder == folder
 
@@ -383,7 +384,7 @@ def test_a_run_on_a_cluster_fetches_what_is_there(aws: MotoRig, tmp_path: Path) 
 
         for number in range(-1, 6):
             put(aws, minute_ago(0) + 60 * number, FIGURES, cluster)
-        load = (*words, "--users", 4, "--duration", "2s", "--warmup", "0", "--out")
+        load = (*words, "--users", 4, "--duration", "1s", "--warmup", "0", "--out")
         done = occbench("run", *load, tmp_path / "one", cwd=tmp_path, **known)
         assert done.returncode == 0, done.stderr
         (one,) = results_in(tmp_path / "one")

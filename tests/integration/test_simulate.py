@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import RunResult, occbench, one_line, results_in, start
+from tests import in_process
+from tests.commands import RunResult, one_line, results_in, start
 
 
 def test_the_command_leaves_a_run_with_a_report(tmp_path: Path) -> None:
-    done = occbench(
+    done = in_process.occbench(
         *("simulate", "--users", 40, "--accounts", 500, "--duration", "4s", "--warmup", "1s"),
         *("--regions", "east:3,west", "--round-trips", "east/west=20", "--out", tmp_path / "out"),
         cwd=tmp_path,
@@ -36,13 +37,13 @@ def test_the_command_leaves_a_run_with_a_report(tmp_path: Path) -> None:
 
 
 def test_the_report_can_be_made_again(tmp_path: Path) -> None:
-    made = occbench(
+    made = in_process.occbench(
         *("simulate", "--duration", "1s", "--keys", "uuid7", "--out", tmp_path / "out"), cwd=tmp_path
     )
     assert made.returncode == 0, made.stderr
     (result,) = results_in(tmp_path / "out")
     before = (result.folder / "report.html").read_bytes()
-    again = occbench("report", result.folder, cwd=tmp_path)
+    again = in_process.occbench("report", result.folder, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert (result.folder / "report.html").read_bytes() == before
     assert made.stdout.splitlines()[1:] == again.stdout.splitlines()
@@ -101,14 +102,14 @@ def test_ctrl_c_before_anything_was_simulated_ends_in_one_line(tmp_path: Path) -
     ],
 )
 def test_wrong_options_end_with_one_line(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
-    done = occbench("simulate", *words, "--out", tmp_path / "out", cwd=tmp_path)
+    done = in_process.occbench("simulate", *words, "--out", tmp_path / "out", cwd=tmp_path)
     assert said in one_line(done, 2)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_cannot_be_made_ends_with_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    done = occbench("simulate", "--out", tmp_path / "file", "--duration", "1s", cwd=tmp_path)
+    done = in_process.occbench("simulate", "--out", tmp_path / "file", "--duration", "1s", cwd=tmp_path)
     assert "--out" in one_line(done, 2)
 
 

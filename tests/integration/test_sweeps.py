@@ -18,6 +18,7 @@ import pytest
 from loadtest.record.sweep import Point, SweepFile, read_sweep
 from loadtest.sweep.measure import alone
 from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from tests import in_process
 from tests.commands import Done, RunResult, check_conserved, occbench, one_line, start, wait_for
 from tests.conftest import sql_target
 
@@ -156,7 +157,7 @@ def test_gates_of_a_sweep_that_is_gone_on_with_are_checked_against_all_points(
 ) -> None:
     folder, _ = whole
     words = ("--resume", folder, "--fail-on", "uuid7.p99 > 1s")
-    assert "no key type 'uuid7'" in one_line(occbench("sweep", *words, cwd=folder), 2)
+    assert "no key type 'uuid7'" in one_line(in_process.occbench("sweep", *words, cwd=folder), 2)
 
 
 def test_a_sweep_is_not_gone_on_with_on_other_data(whole: tuple[Path, Done], tmp_path: Path) -> None:
@@ -171,7 +172,7 @@ def test_a_sweep_is_not_gone_on_with_on_other_data(whole: tuple[Path, Done], tmp
         assert run["targets"][0]["data"]
         run["targets"][0]["data"] = "of the database before"
         path.write_text(json.dumps(run))
-    line = one_line(occbench("sweep", "--resume", folder, cwd=tmp_path), 2)
+    line = one_line(in_process.occbench("sweep", "--resume", folder, cwd=tmp_path), 2)
     assert "holds other data than when" in line
     assert len(list((folder / "points").iterdir())) == 4, "nothing was measured"
 
@@ -181,7 +182,7 @@ def test_a_sweep_that_is_done_is_only_reported_again(whole: tuple[Path, Done]) -
     before = (folder / "sweep.json").read_text()
     report = folder / "report.html"
     report.unlink()
-    done = occbench("sweep", "--resume", folder, cwd=folder)
+    done = in_process.occbench("sweep", "--resume", folder, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert report.is_file()
     assert (folder / "sweep.json").read_text() == before
@@ -269,7 +270,7 @@ def test_a_point_that_fails_is_noted_and_the_others_go_on(
             assert str(folder / "report.html") in said
 
             connection.execute("ALTER ROLE sweeper LOGIN")
-            line = one_line(occbench("sweep", "--resume", folder, cwd=tmp_path), 2)
+            line = one_line(in_process.occbench("sweep", "--resume", folder, cwd=tmp_path), 2)
             assert "had a secret" in line
             done = occbench("sweep", "--resume", folder, "--target", mine, cwd=tmp_path)
             assert done.returncode == 0, done.stderr
@@ -311,7 +312,7 @@ def test_what_cannot_be_swept_is_said_before_anything_is_measured(
     target = () if "--resume" in words else ("--target", seeded)
     out = tmp_path / "results"
     more = () if "--resume" in words else ("--out", out)
-    assert said in one_line(occbench("sweep", *words, *target, *more, cwd=tmp_path), status)
+    assert said in one_line(in_process.occbench("sweep", *words, *target, *more, cwd=tmp_path), status)
     assert not out.exists()
 
 
@@ -320,14 +321,14 @@ def test_a_target_that_cannot_be_reached_is_said_before_anything_is_measured(
 ) -> None:
     nobody = f"nobody=postgresql://me@127.0.0.1:{closed_port}/test"
     words = ("--target", seeded, "--target", nobody, "--users", 1, "--out", tmp_path / "results")
-    assert "nobody" in one_line(occbench("sweep", *words, cwd=tmp_path), 3)
+    assert "nobody" in one_line(in_process.occbench("sweep", *words, cwd=tmp_path), 3)
     assert not (tmp_path / "results").exists()
 
 
 def test_two_do_not_measure_one_sweep(whole: tuple[Path, Done]) -> None:
     folder, _ = whole
     with alone(folder):
-        line = one_line(occbench("sweep", "--resume", folder, cwd=folder), 2)
+        line = one_line(in_process.occbench("sweep", "--resume", folder, cwd=folder), 2)
     assert "is being measured" in line
 
 

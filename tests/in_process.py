@@ -1,0 +1,85 @@
+"""Runs `occbench` within this process: for what a process of its own would add nothing to.
+
+Starting one takes up to three seconds, most of it imports. What is about processes (signals, output
+that is closed, the environment at the start, the load itself) needs one: `commands.occbench`.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from types import ModuleType
+from unittest.mock import patch
+
+from loadtest.cli import main as cli
+from loadtest.config.run import RunConfig
+from loadtest.engine.preflight import Plan, make_plan
+from loadtest.engine.probes.table import remove_rows
+from loadtest.process.interrupts import Interrupted
+from loadtest.workload.seeded import KeySource, ReadSeeded
+from tests import known_secrets
+from tests.commands import Done, environment
+
+
+def occbench(*words: object, cwd: Path, **more: str) -> Done:
+    """What `commands.occbench` would return; a run that would begin is an error of the test."""
+    said, complaints = io.StringIO(), io.StringIO()
+    arguments = ["occbench", *map(str, words)]
+    with ExitStack() as stack:
+        for one in (
+            chdir(cwd),
+            patch.dict(os.environ, environment(**more), clear=True),
+            patch.object(sys, "argv", arguments),
+            patch.object(sys, "stdin", io.StringIO()),
+            _no_load(),
+            redirect_stdout(said),
+            redirect_stderr(complaints),
+            _no_clients_of_before(),
+        ):
+            stack.enter_context(one)
+        interrupted = Interrupted()
+        with interrupted.raised():
+            status = cli._run(interrupted)
+    done = Done(arguments, status, said.getvalue(), complaints.getvalue())
+    known_secrets.check(done.stdout + done.stderr, "what the command printed")
+    return done
+
+
+@contextmanager
+def _no_clients_of_before() -> Iterator[None]:
+    """AWS clients have the credentials of the environment that they were made in."""
+    from loadtest.targets.aws import clients as aws
+
+    with patch.object(aws, "_sessions", {}), patch.object(aws, "_clients", {}):
+        yield
+
+
+@contextmanager
+def _no_load() -> Iterator[None]:
+    """Something else in place of what begins a run, and imports Locust, which changes this process."""
+
+    def run_headless(
+        config: RunConfig,
+        read_seeded: ReadSeeded,
+        source_of: KeySource,
+        last_check: Callable[[Plan], None],
+    ) -> None:
+        plan = make_plan(config, read_seeded, source_of)
+        try:
+            last_check(plan)
+        finally:
+            if plan.first_probe_row is not None:
+                remove_rows(plan.open_targets(), plan.first_probe_row)
+        raise AssertionError("nothing refuses this run")
+
+    name = "loadtest.locust.headless"
+    assert name not in sys.modules
+    sys.modules[name] = ModuleType(name)
+    sys.modules[name].run_headless = run_headless  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        # Not `patch.dict`, which would also forget all that was imported meanwhile.
+        del sys.modules[name]
