@@ -14,9 +14,7 @@ from selenium.webdriver.common.by import By
 from reports import write_report
 from reports.charts import style
 from reports.statistics.comparison.comparison import compare_runs
-from reports.write.comparison import write_page
-from reports.write.overview import write_together
-from reports.write.sweep import write_sweep_report
+from reports.write.report import write_comparison, write_overview
 from tests.run_folders import FakeRun, write_fake_run
 from tests.sweep_folders import FakeSweep, write_fake_sweep
 
@@ -60,9 +58,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         runs.append(write_fake_run(folder / name, fake))
     write_report(folder / "run")
     write_fake_sweep(folder / "sweep", FakeSweep())
-    write_sweep_report(folder / "sweep")
-    write_together([folder / path.name for path in runs], folder / "together.html")
-    write_page(compare_runs([folder / "run"], [folder / "second"]), folder / "compare.html")
+    write_report(folder / "sweep")
+    write_overview([folder / path.name for path in runs], folder / "together.html")
+    write_comparison(compare_runs([folder / "run"], [folder / "second"]), folder / "compare.html")
     return folder
 
 

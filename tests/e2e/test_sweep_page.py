@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from selenium import webdriver
 
-from reports.write.sweep import write_sweep_report
+from reports.write.report import write_report
 from tests.sweep_folders import FakeSweep, write_fake_sweep
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -25,7 +25,7 @@ FLAGS = (
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     folder = tmp_path_factory.mktemp("page")
     axes = {"users": (1, 8, 64), "accounts": (100, 1000, 10_000, 100_000)}
-    page = write_sweep_report(write_fake_sweep(folder / "sweep", FakeSweep(axes=axes, limited=(2,))))
+    page = write_report(write_fake_sweep(folder / "sweep", FakeSweep(axes=axes, limited=(2,))))
     options = webdriver.ChromeOptions()
     assert CHROMIUM is not None
     options.binary_location = CHROMIUM

@@ -11,11 +11,11 @@ from reports.statistics.comparison.comparison import RunComparison
 from reports.statistics.comparison.effect import Effect, Verdict
 from reports.statistics.comparison.metrics import JUDGED, METRICS, Metric
 from reports.text.rounding import THIN, about, count, milliseconds, number, plural, seconds
-from reports.text.table import Cell, Table
+from reports.text.table import Cell, Row, Table, of_texts
 from reports.verdicts.run import CPU_NEAR_FULL
 
 State = Literal["good", "bad", "note"]
-"""As in reports.documents.publication, which needs the charts."""
+"""As in reports.documents.document, which needs the charts."""
 
 _MOST_NAMED, _MOST_WITH_TARGETS = 3, 2
 """Figures named in the headline, and slices of each; names with a target are longer."""
@@ -243,9 +243,8 @@ def sides_table(comparison: RunComparison) -> Table:
     sides = zip(comparison.sides, (comparison.bases, comparison.news), strict=True)
     for (name, runs), folders in sides:
         for run, folder in zip(runs, folders, strict=True):
-            cells = (Cell(folder.resolve().name), Cell(_system(run)), Cell(_when(run)))
-            rows.append((name, cells))
-    return Table(("run", "target", "begun"), tuple(rows), title="Runs")
+            rows.append((name, folder.resolve().name, _system(run), _when(run)))
+    return of_texts(("run", "target", "begun"), tuple(rows), words=True)
 
 
 def _when(run: Run) -> str:
@@ -286,29 +285,23 @@ HOW = (
 )
 
 
-def row(effect: Effect) -> tuple[str, str, str, str, str]:
-    """BASE, NEW, change, interval, verdict as text."""
-    return (
-        figure(effect.metric, effect.base),
-        figure(effect.metric, effect.new),
-        change(effect),
-        interval(effect),
-        str(effect.verdict),
-    )
+_STATES: dict[Verdict, Literal["good", "bad"]] = {Verdict.WORSE: "bad", Verdict.BETTER: "good"}
 
 
 def effects_table(comparison: RunComparison) -> Table:
     """Every figure of every slice: both sides, the change, its interval, the verdict."""
-    rows = []
-    for e in comparison.effects:
-        head = f"{slice_name(comparison, e.slice)}: {e.metric.name}"
-        old, new, changed, reach, verdict = row(e)
-        cells = (
-            Cell(old),
-            Cell(new),
-            Cell(changed, differs=e.differs),
-            Cell(reach),
-            Cell(verdict, differs=e.differs),
-        )
-        rows.append((head, cells))
-    return Table(("BASE", "NEW", "change", "interval", "verdict"), tuple(rows), title="Figures")
+    rows: list[Row] = []
+    for where in comparison.slices:
+        rows.append((slice_name(comparison, where), ()))
+        rows += [(e.metric.name, _cells(e)) for e in comparison.effects if e.slice == where]
+    return Table(("BASE", "NEW", "change", "interval", "verdict"), tuple(rows))
+
+
+def _cells(e: Effect) -> tuple[Cell, ...]:
+    return (
+        Cell(figure(e.metric, e.base)),
+        Cell(figure(e.metric, e.new)),
+        Cell(change(e), differs=e.differs),
+        Cell(interval(e), differs=e.differs),
+        Cell(str(e.verdict), differs=e.differs, state=_STATES.get(e.verdict, "")),
+    )
