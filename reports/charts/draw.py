@@ -57,6 +57,8 @@ SETTINGS: Any = {
 }
 
 
+_WIDE = 1.25
+"""From so many times the usual width a chart has a page's width to itself."""
 _ROOM_FOR_A_WORD, _ROOM_LEVEL = 0.03, 0.2
 """Shares of the width from which a shaded stretch is named: upright, and level."""
 _LETTER = 7.0
@@ -83,6 +85,11 @@ class Chart:
     def width(self) -> int:
         """How many pixels wide it is drawn where nothing stretches it."""
         return round(float(self.figure.get_figwidth()) * 72)
+
+    @property
+    def wide(self) -> bool:
+        """Whether it needs the whole width of a page."""
+        return self.width > _WIDE * WIDTH
 
 
 @dataclass(frozen=True, slots=True)

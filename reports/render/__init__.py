@@ -1,11 +1,11 @@
-"""A publication in formats other than the page: Markdown, PDF, and each chart as a picture.
+"""A document as files: HTML, Markdown, PDF, and each chart as a picture.
 
 `write` is all that others need. What draws is imported only when something is drawn.
 """
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from loadtest.errors import OccbenchError
@@ -13,62 +13,62 @@ from loadtest.record.files import write_atomically
 from reports.render.names import FORMATS, parse_formats
 
 if TYPE_CHECKING:
-    from reports.documents.publication import Publication
+    from reports.documents.document import Document
 
 CHARTS = "charts"
 """The folder of a report's pictures, beside the document that shows them."""
-_REPORT = "report"
+REPORT = "report"
+"""What the files of a report are called that has a folder to itself."""
+_PICTURES: tuple[Literal["png", "svg"], ...] = ("png", "svg")
 
 
 def pictures_of(name: str) -> str:
     """The folder of the pictures of the document of that name: no two documents share one."""
-    return CHARTS if name == _REPORT else f"{name}-{CHARTS}"
+    return CHARTS if name == REPORT else f"{name}-{CHARTS}"
 
 
-def write(publication: "Publication", formats: Collection[str], folder: Path) -> list[Path]:
-    """Write the publication into the folder, once for each format; returns the files, documents first.
+def write(
+    document: "Document",
+    formats: Collection[str],
+    folder: Path,
+    name: str = REPORT,
+    page: str | None = None,
+) -> list[Path]:
+    """Write the document into the folder, once for each format; returns the files, documents first.
 
-    `md` is `<name>.md` with PNG pictures, `pdf` is `<name>.pdf`, `png` and `svg` are pictures; these
-    stand in the folder that `pictures_of` gives. Each file is replaced as a whole.
-    `html` is left to whoever has the page.
+    `html`, `md` and `pdf` are files of that `name`; `page` is the whole name of the first where it has
+    another. Markdown has PNG pictures. `png` and `svg` are pictures, which stand in the folder that
+    `pictures_of` gives. Each file is replaced as a whole.
 
     Raises:
         OccbenchError: if a file cannot be written.
     """
-    from reports.render.document import write_document
+    from reports.render.html import to_html
     from reports.render.markdown import to_markdown
-    from reports.render.slide import write_slide
 
-    pictures = {kind for kind in ("png", "svg") if kind in formats}
+    into = pictures_of(name)
+    files: dict[str, str | bytes] = {}
+    if "html" in formats:
+        files[page or f"{name}.html"] = to_html(document)
     if "md" in formats:
-        pictures.add("png")
-    charts = publication.every_chart
-    into = pictures_of(publication.name)
-    documents: list[Path] = []
-    drawn: list[Path] = []
-    source = " / ".join(publication.kicker)
+        files[f"{name}.md"] = to_markdown(document, lambda chart: f"{quote(into)}/{chart.name}.png")
+    if "pdf" in formats:
+        from reports.render.pdf import to_pdf
+
+        files[f"{name}.pdf"] = to_pdf(document)
+    for kind in _PICTURES:
+        if kind in formats or (kind == "png" and "md" in formats):
+            from reports.render.pictures import picture
+
+            source = " / ".join(document.kicker)
+            files |= {f"{into}/{c.name}.{kind}": picture(c, source, kind) for c in document.charts}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if "md" in formats:
-            path = folder / f"{publication.name}.md"
-            address = quote(into)
-            text = to_markdown(publication, lambda chart: f"{address}/{chart.name}.png")
-            write_atomically(path, text)
-            documents.append(path)
-        if "pdf" in formats:
-            path = folder / f"{publication.name}.pdf"
-            write_document(publication, path)
-            documents.append(path)
-        if pictures and charts:
-            (folder / into).mkdir(exist_ok=True)
-        for kind in sorted(pictures):
-            for chart in charts:
-                path = folder / into / f"{chart.name}.{kind}"
-                write_slide(chart, source, "png" if kind == "png" else "svg", path)
-                drawn.append(path)
+        for path, content in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / path, content)
     except OSError as error:
         raise OccbenchError(f"cannot write into {folder}: {error.strerror}") from error
-    return documents + drawn
+    return [folder / path for path in files]
 
 
-__all__ = ["CHARTS", "FORMATS", "parse_formats", "pictures_of", "write"]
+__all__ = ["CHARTS", "FORMATS", "REPORT", "parse_formats", "pictures_of", "write"]

@@ -1,65 +1,87 @@
-"""A publication as Markdown: for a wiki, a pull request, a summary of a job."""
+"""A document as Markdown: for a wiki, a pull request, a summary of a job."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 
 from reports.charts.draw import Chart
-from reports.documents.publication import Note, Publication, Section
-from reports.text.table import Cell, Table
+from reports.documents.document import Block, Document, Note, Section
+from reports.text.table import Cell, Facts, Table
 
 _SIGNS = {"good": "✅", "bad": "❗", "note": "ℹ️"}
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
 _SPECIAL_BUT_CODE = str.maketrans({c: f"\\{c}" for c in "\\*_[]<>|#"})
 
+ImageOf = Callable[[Chart], str]
 
-def to_markdown(publication: Publication, image_of: Callable[[Chart], str] | None = None) -> str:
-    """The whole publication in GitHub's dialect, which has tables.
+
+def to_markdown(document: Document, image_of: ImageOf | None = None) -> str:
+    """The whole document in GitHub's dialect, which has tables.
 
     `image_of` gives the address of a chart's picture; without it charts are their readings alone.
     """
-    p = publication
-    kicker = " / ".join(escaped(word) for word in p.kicker)
-    parts = [f"# {escaped(p.headline)}", kicker, escaped(p.lede)]
-    parts += _body(Section("", "", p.tables), 2, image_of)
-    if p.notes:
-        parts += [f"## {escaped(p.about_notes)}", notes_text(p.notes)]
-    parts += _body(Section("", "", charts=p.charts), 2, image_of)
-    for section in p.sections:
-        parts.append(f"## {escaped(section.heading)}")
-        if section.lede:
-            parts.append(escaped(section.lede))
-        parts += _body(section, 3, image_of)
+    kicker = " / ".join(escaped(word) for word in document.kicker)
+    parts = [f"# {escaped(document.headline)}", kicker, escaped(document.lede)]
+    for section in document.sections:
+        parts += _section(section, 2, image_of)
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _body(section: Section, level: int, image_of: Callable[[Chart], str] | None) -> list[str]:
-    parts = []
-    for table in section.tables:
-        # A table that is named as its section needs no title of its own.
-        if table.title not in ("", section.heading):
-            parts.append(f"{'#' * level} {escaped(table.title)}")
-        parts.append(escaped(table.reading))
-        parts.append(table_text(table))
-    parts.append(notes_text(section.notes))
-    for chart in section.charts:
-        parts += [f"{'#' * level} {escaped(chart.title)}", escaped(chart.reading)]
+def _section(section: Section, level: int, image_of: ImageOf | None) -> Iterator[str]:
+    if section.heading:
+        yield _heading(level, section.heading)
+        level += 1
+    for _, blocks in groupby(section.blocks, type):
+        some = list(blocks)
+        # A list has no empty lines between its items.
+        yield "\n".join(_note(block) for block in some if isinstance(block, Note))
+        for block in some:
+            yield from _block(block, level, image_of)
+
+
+def _block(block: Block, level: int, image_of: ImageOf | None) -> Iterator[str]:
+    if isinstance(block, Section):
+        yield from _section(block, level, image_of)
+    elif isinstance(block, Table):
+        yield from (_heading(level, block.title), escaped(block.reading), _table(block))
+    elif isinstance(block, Facts):
+        yield from (_heading(level, block.title), _facts(block))
+    elif isinstance(block, Chart):
+        yield from (_heading(level, block.title), escaped(block.reading))
         if image_of is not None:
-            parts.append(f"![{escaped(chart.title)}]({image_of(chart)})")
-    return parts
+            yield f"![{escaped(block.title)}]({image_of(block)})"
+    elif isinstance(block, str):
+        yield escaped(block)
 
 
-def table_text(table: Table) -> str:
-    """A table with its numbers at the right; a cell's note follows it, what differs is bold."""
-    lines = [
-        _row(escaped(table.corner), (escaped(column) for column in table.columns)),
-        _row(":---", ("---:" for _ in table.columns)),
-    ]
-    lines += [_row(escaped(head), (_cell(cell) for cell in cells)) for head, cells in table.rows]
+def _note(note: Note) -> str:
+    return f"- {_SIGNS[note.state]} {_with_code(note.text)}"
+
+
+def _heading(level: int, text: str) -> str:
+    return f"{'#' * level} {escaped(text)}" if text else ""
+
+
+def _table(table: Table) -> str:
+    """A table with its numbers at the right; a cell's note follows it, what differs is bold.
+
+    Markdown has no cells that go over several columns: a heading of rows is put before their heads.
+    """
+    heads = (f"{table.over}: {column}" if table.over else column for column in table.columns)
+    lines = [_row(escaped(table.corner), map(escaped, heads))]
+    lines.append(_row(":---", (":---" if table.words else "---:" for _ in table.columns)))
+    group = ""
+    for head, cells in table.rows:
+        if not cells:
+            group = f"{head}: "
+            continue
+        empty = [""] * (len(table.columns) - len(cells))
+        lines.append(_row(escaped(group + head), [*map(_cell, cells), *empty]))
     return "\n".join(lines)
 
 
-def notes_text(notes: Iterable[Note]) -> str:
-    """The notes as a list, each with the sign of its state."""
-    return "\n".join(f"- {_SIGNS[n.state]} {_with_code(n.text)}" for n in notes)
+def _facts(facts: Facts) -> str:
+    rows = (_row(escaped(name), [escaped(value)]) for name, value in facts.pairs)
+    return "\n".join((_row("", [""]), _row(":---", [":---"]), *rows))
 
 
 def _row(head: str, cells: Iterable[str]) -> str:
@@ -70,7 +92,8 @@ def _cell(cell: Cell) -> str:
     text = escaped(cell.text)
     if cell.differs:
         text = f"**{text}**"
-    return f"{text}<br>{escaped(cell.note)}" if cell.note else text
+    note = escaped(cell.note.replace("\n", ", "))
+    return f"{text}<br>{note}" if note else text
 
 
 def escaped(text: str) -> str:

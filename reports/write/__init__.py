@@ -1,1 +1,1 @@
-"""From a folder to its report's files, for each kind of report."""
+"""From a folder to its report's files."""

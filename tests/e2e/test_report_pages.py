@@ -14,9 +14,7 @@ from selenium.webdriver.common.by import By
 from reports import write_report
 from reports.charts import style
 from reports.statistics.comparison.comparison import compare_runs
-from reports.write.comparison import write_page
-from reports.write.overview import write_together
-from reports.write.sweep import write_sweep_report
+from reports.write.report import write_comparison, write_overview
 from tests.rigs.browser import needed
 from tests.run_folders import FakeRun, write_fake_run
 from tests.sweep_folders import FakeSweep, write_fake_sweep
@@ -51,9 +49,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_report(folder / "run")
     axes = {"users": (1, 8, 64), "accounts": (100, 1000, 10_000, 100_000)}
     write_fake_sweep(folder / "sweep", FakeSweep(axes=axes, limited=(2,)))
-    write_sweep_report(folder / "sweep")
-    write_together([folder / path.name for path in runs], folder / "together.html")
-    write_page(compare_runs([folder / "run"], [folder / "second"]), folder / "compare.html")
+    write_report(folder / "sweep")
+    write_overview([folder / path.name for path in runs], folder / "together.html")
+    write_comparison(compare_runs([folder / "run"], [folder / "second"]), folder / "compare.html")
     return folder
 
 

@@ -15,11 +15,12 @@ import pytest
 from loadtest.errors import InputError
 from reports.charts.forest import _round_ratios, draw_ratios, draw_shares
 from reports.documents.comparison import words
-from reports.documents.comparison.publication import publication
+from reports.documents.comparison.document import comparison_document
+from reports.render.html import to_html
 from reports.statistics.comparison.comparison import compare_runs
 from reports.statistics.comparison.effect import Verdict
-from reports.write.comparison import render, to_markdown
 from reports.write.comparison_file import to_record
+from reports.write.report import comparison_markdown
 from tests.commands import Done, occbench, one_line
 from tests.drifting import Drifting, write_drifting
 from tests.run_folders import FakeRun, write_fake_run
@@ -396,7 +397,7 @@ class _Page(HTMLParser):
 
 def test_the_page_has_the_answer_the_charts_and_no_script(runs: dict[str, Path]) -> None:
     found = compare_runs([runs["base"]], [runs["slower"]])
-    text = render(found)
+    text = to_html(comparison_document(found))
     page = _Page()
     page.feed(text)
     assert "script" not in page.tags
@@ -461,7 +462,7 @@ def test_many_slices_are_drawn_as_far_as_there_is_room(tmp_path: Path) -> None:
 
 def test_markdown_holds_the_answer_and_every_figure(runs: dict[str, Path]) -> None:
     found = compare_runs([runs["base"]], [runs["slower"]])
-    text = to_markdown(found)
+    text = comparison_markdown(found)
     assert text.startswith("# NEW is worse in 5 of 12 figures")
     assert text.count("**worse**") == 5
     assert sum(line.startswith(("| int", "| uuid")) for line in text.splitlines()) == 12
@@ -470,8 +471,8 @@ def test_markdown_holds_the_answer_and_every_figure(runs: dict[str, Path]) -> No
 def test_other_formats_take_the_same_content(runs: dict[str, Path], tmp_path: Path) -> None:
     from reports.render import write
 
-    found = publication(compare_runs([runs["base"]], [runs["slower"]]))
-    written = write(found, ("md", "pdf"), tmp_path)
+    found = comparison_document(compare_runs([runs["base"]], [runs["slower"]]))
+    written = write(found, ("md", "pdf"), tmp_path, "comparison")
     assert {path.name for path in written} >= {"comparison.md", "comparison.pdf"}
 
 

@@ -11,14 +11,15 @@ import pytest
 from loadtest.workload.blocks import key_of_block
 from reports import answer_of, summarise, write_report
 from reports.documents.comparison import words
+from reports.documents.overview.document import overview_document
+from reports.documents.overview.read import read_runs
 from reports.gates.job_summary import to_markdown
 from reports.gates.judge import Subject, judge
 from reports.gates.junit import to_junit
 from reports.statistics.comparison.comparison import compare_runs
 from reports.statistics.comparison.effect import Verdict
 from reports.statistics.sweep.study import read_study
-from reports.write.overview import publish_together
-from reports.write.sweep import answer_of_sweep, nothing_bad, write_sweep_report
+from reports.write.report import nothing_bad
 from tests.commands import command, environment, occbench
 from tests.run_folders import BEGIN_NS, FakeRun, hand_made, write_fake_run
 from tests.sweep_folders import FakeSweep, write_fake_sweep
@@ -208,8 +209,8 @@ def test_a_sweep_names_the_points_at_which_transactions_failed(tmp_path: Path) -
     one = summary["key_types"]["int"]
     one["counted"], one["transactions"] = one["transactions"], 4 * one["transactions"]
     file.write_text(json.dumps(summary))
-    write_sweep_report(folder)
-    said = answer_of_sweep(folder).replace(GAP, " ")
+    write_report(folder)
+    said = answer_of(folder).replace(GAP, " ")
     assert said.startswith("At 1 point up to 75 % of transactions failed. ")
     assert "no law is fitted to it" in said
     (curve,) = read_study(folder).curves
@@ -224,7 +225,7 @@ def test_runs_together_say_first_what_failed(tmp_path: Path) -> None:
         )
         for seed, e in ((1, 0.0), (2, 0.4))
     ]
-    headline = publish_together(runs).headline.replace(GAP, " ")
+    headline = overview_document(read_runs(runs)).headline.replace(GAP, " ")
     assert headline.startswith("0 % to 4")
     assert "% of transactions failed. " in headline
 
@@ -240,7 +241,7 @@ def test_refused_transactions_of_a_sweep_are_a_note(tmp_path: Path) -> None:
         one["counted"], one["refused"] = one["transactions"], one["transactions"]
         one["transactions"] *= 2
         file.write_text(json.dumps(summary))
-    write_sweep_report(folder)
+    write_report(folder)
     found = json.loads((folder / "sweep-summary.json").read_text())
     (said,) = [one for one in found["verdicts"] if one["about"] == "refused"]
     assert said["state"] == "note"

@@ -94,8 +94,7 @@ def test_ids_are_unique_and_references_resolve(page: Page) -> None:
 def test_every_colour_follows_the_page(page: Page) -> None:
     css, body = page.text.split("</style>", 1)
     check_colours(css, body)
-    # A drawing's natural width is no colour.
-    for variable in set(re.findall(r"var\((--[a-z0-9-]+)\)", page.text)) - {"--natural"}:
+    for variable in set(re.findall(r"var\((--[a-z0-9-]+)\)", page.text)):
         assert css.count(f"{variable}:") >= 2, variable
     assert "prefers-color-scheme: dark" in css
     assert "@media print" in css

@@ -14,12 +14,12 @@ import pytest
 from reports import write_report
 from reports.charts.data import WARMUP
 from reports.charts.run import draw_all, draw_ratios
-from reports.documents.run.contents import contents
+from reports.documents.run.document import run_document
 from reports.documents.run.tables import course
+from reports.render.html import to_html
 from reports.statistics.model import Model, build_model
 from reports.statistics.paired.blocks import METRICS, Comparison, Ratio
 from reports.statistics.paired.sentences import meaning
-from reports.write.run_page import render
 from tests.run_folders import FakeRun, write_fake_run
 
 SMALL: dict[str, Any] = {"tps": 300.0, "duration_s": 12.0, "block_s": 1.0, "warmup_s": 1.0}
@@ -33,7 +33,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 @pytest.fixture(scope="module")
 def page(model: Model) -> str:
-    return render(contents(model))
+    return to_html(run_document(model))
 
 
 def tables(page: str) -> dict[str, list[dict[str, str]]]:
@@ -94,9 +94,9 @@ def test_a_name_from_outside_cannot_leave_its_link(tmp_path: Path) -> None:
 
 def test_a_simulation_says_so_wherever_it_is_shown(tmp_path: Path) -> None:
     fake = FakeRun(**{**SMALL, "duration_s": 4.0}, keys=("int",), run={"simulated": True})
-    found = contents(build_model(write_fake_run(tmp_path, fake)))
+    found = run_document(build_model(write_fake_run(tmp_path, fake)))
     assert found.kicker == ("occbench", "transfer, simulated", "made up")
-    assert "transfer, simulated" in render(found)
+    assert "transfer, simulated" in to_html(found)
 
 
 def test_every_chart_says_what_it_shows(model: Model) -> None:

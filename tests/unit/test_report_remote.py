@@ -175,7 +175,7 @@ def test_what_cannot_be_measured_is_absent(tmp_path: Path) -> None:
 def test_the_page_of_a_target_that_shows_little(tmp_path: Path) -> None:
     fake = FakeRun(**SMALL, targets=("fn",), functions=("fn",))
     page = write_report(write_fake_run(tmp_path, fake)).read_text()
-    table = page.split('class="answer', 1)[1].split("</table>", 1)[0]
+    table = page.split('id="result"', 1)[1].split("</table>", 1)[0]
     assert "Function&#39;s own time p50" in table
     assert "Calls that the function retried" in table
     assert "Conflicts the caller saw" in table
@@ -204,7 +204,7 @@ def test_different_systems_side_by_side(tmp_path: Path) -> None:
     page = write_report(write_fake_run(tmp_path, fake)).read_text()
     section = page.split('id="targets"', 1)[1].split("<section", 1)[0]
     assert "are different databases on different systems" in section
-    table = page.split('class="answer', 1)[1].split("</table>", 1)[0]
+    table = page.split('id="result"', 1)[1].split("</table>", 1)[0]
     for head in ("COMMIT p50", "Write units a committed transaction", "Cost of a million committed"):
         assert head in table
     assert "conflict-matrix" not in section

@@ -79,7 +79,7 @@ def test_a_terminal_that_does_not_block_gets_everything() -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     script = (
-        "from loadtest import streams; streams.set_up()\n"
+        "from loadtest.process import streams; streams.set_up()\n"
         "for _ in range(50): print('x' * 9999)\n"
         "assert streams.why_lost() is None"
     )
@@ -93,7 +93,7 @@ def test_a_terminal_that_does_not_block_gets_everything() -> None:
 
 
 def test_the_bytes_of_a_name_are_printed_as_they_are() -> None:
-    script = "from loadtest import streams; streams.set_up(); print('r\\udce9sum\\u00e9')"
+    script = "from loadtest.process import streams; streams.set_up(); print('r\\udce9sum\\u00e9')"
     for encoding, expected in (("utf-8", b"r\xe9sum\xc3\xa9\n"), ("ascii", b"r\xe9sum\\xe9\n")):
         done = subprocess.run(
             [sys.executable, "-c", script],

@@ -48,7 +48,7 @@ def test_how_to_go_on_is_said_though_the_report_fails(
 
     sweep.file.points[0].state, sweep.file.points[0].folder = "done", "points/x"
     monkeypatch.setattr("loadtest.sweep.measure.measure", lambda *more: False)
-    monkeypatch.setattr("reports.write.sweep.write_sweep_report", broken)
+    monkeypatch.setattr("reports.write.report.write_report", broken)
     gating = Gating.read(fail_on=["p99 > 50ms"])
     assert _measure_and_conclude(sweep, 0, gating) == 130
     said = capsys.readouterr().err

@@ -13,10 +13,9 @@ import pytest
 from loadtest.prediction.simulation import SimulateConfig, simulate
 from loadtest.record.sweep import SWEEP_FILE, SweepFile
 from reports import summarise
-from reports.documents.run.summary import write_summary
 from reports.statistics.sweep.predicted import Predicted, _basis, predict_curves
 from reports.statistics.sweep.study import Study, read_study
-from reports.write.sweep import write_sweep_report
+from reports.write.report import write_report
 from tests.sweep_folders import FakeSweep, write_fake_sweep
 
 USERS = (2, 8, 32, 128)
@@ -35,7 +34,7 @@ def simulated_sweep(
             out=where / "points", seed=len(points) + 1, **slow, **more,
         )  # fmt: skip
         run = simulate(config)
-        write_summary(run, summarise(run))
+        (run / "summary.json").write_text(json.dumps(summarise(run)), encoding="utf-8")
         points.append(
             {
                 "number": len(points) + 1, "values": {"users": users, "accounts": size},
@@ -145,7 +144,7 @@ def test_the_basis_is_where_contention_is_least(
 
 
 def test_the_page_says_what_the_line_is_made_from(folder: Path) -> None:
-    page = write_sweep_report(folder).read_text(encoding="utf-8")
+    page = write_report(folder).read_text(encoding="utf-8")
     assert "Dotted: predicted from" in page
 
 
@@ -153,7 +152,7 @@ def test_without_a_record_there_is_no_line_and_all_else(folder: Path, tmp_path: 
     copied = tmp_path / "sweep"
     shutil.copytree(folder, copied, ignore=shutil.ignore_patterns("attempts"))
     assert predict_curves(read_study(copied)) == {}
-    page = write_sweep_report(copied).read_text(encoding="utf-8")
+    page = write_report(copied).read_text(encoding="utf-8")
     assert "Dotted" not in page
     assert "scalability" in page
 

@@ -14,12 +14,11 @@ import pytest
 from loadtest.errors import InputError
 from reports.charts.sweep.panels import MOST_PANELS, along, make_grid
 from reports.documents.sweep.summary import to_summary
-from reports.render import write
 from reports.statistics.sweep.knee import Knee, KneeState
 from reports.statistics.sweep.scalability import Fit, NoFit
 from reports.statistics.sweep.study import read_study
 from reports.text.rounding import about
-from reports.write.sweep import answer_of_sweep, publish_sweep, write_sweep_report
+from reports.write.report import answer_of, write_as, write_report
 from tests.page_colours import check_colours
 from tests.sweep_folders import FakeSweep, write_fake_sweep
 
@@ -60,7 +59,7 @@ def made(folder: Path, **changes: Any) -> Path:
 
 
 def page_of(folder: Path) -> Page:
-    return Page(write_sweep_report(folder).read_text(encoding="utf-8"))
+    return Page(write_report(folder).read_text(encoding="utf-8"))
 
 
 def summary_of(folder: Path) -> dict[str, Any]:
@@ -106,8 +105,7 @@ def test_ids_are_unique_and_every_colour_follows_the_page(page: Page) -> None:
     assert set(used) <= set(page.ids)
     css, body = page.text.split("</style>", 1)
     check_colours(css, body)
-    # A drawing's natural width is no colour.
-    for variable in set(re.findall(r"var\((--[a-z0-9-]+)\)", page.text)) - {"--natural"}:
+    for variable in set(re.findall(r"var\((--[a-z0-9-]+)\)", page.text)):
         assert css.count(f"{variable}:") >= 2, variable
 
 
@@ -152,7 +150,7 @@ def test_the_answer_is_where_the_cost_passes_a_tenth(folder: Path, page: Page) -
         else:
             assert onset["state"] == "not reached"
             assert max(cost["max"] for cost in costs.values()) < 0.1
-    said = answer_of_sweep(folder).splitlines()
+    said = answer_of(folder).splitlines()
     assert re.match(
         r"Contention starts to hurt at about .* with 300 accounts and does not hurt", said[0]
     )
@@ -160,7 +158,7 @@ def test_the_answer_is_where_the_cost_passes_a_tenth(folder: Path, page: Page) -
 
 def test_a_curve_has_the_repeats_of_its_own_key_type(tmp_path: Path) -> None:
     folder = made(tmp_path, axes={"users": (4, 8)}, repeats=3, slower={"uuid": 3.0})
-    write_sweep_report(folder)
+    write_report(folder)
     stored = json.loads((folder / "sweep.json").read_text())
     for curve in summary_of(folder)["curves"]:
         for place in curve["places"]:
@@ -226,7 +224,7 @@ def test_every_kind_of_sweep_has_an_answer(
 
 def test_key_types_that_differ_are_told_apart(tmp_path: Path) -> None:
     folder = made(tmp_path, axes={"users": USERS}, accounts=300, slower={"uuid": 6.0})
-    write_sweep_report(folder)
+    write_report(folder)
     assert re.fullmatch(
         r"Contention starts to hurt at about \S+ users with int keys and .* with uuid keys\.",
         summary_of(folder)["answer"]["headline"],
@@ -445,7 +443,7 @@ def test_what_is_missing_or_wrong_is_said(tmp_path: Path) -> None:
     ):  # fmt: skip
         assert words in said
         assert words.replace("<", "&lt;").replace(">", "&gt;") in page.text
-    assert said in answer_of_sweep(folder)
+    assert said in answer_of(folder)
     assert "generator was the limit" in page.text
     points = summary_of(folder)["points"]
     assert points == {"planned": 8, "reported": 5, "failed": 1, "pending": 1}
@@ -595,11 +593,9 @@ def test_of_very_many_combinations_some_are_drawn(tmp_path: Path) -> None:
 def test_the_other_formats_say_the_same(tmp_path: Path) -> None:
     folder = made(tmp_path, axes={"users": (1, 8)}, keys=("int",))
     page = page_of(folder)
-    publication = publish_sweep(folder)
-    assert [chart.name for chart in publication.every_chart] == page.figures
-    files = write(publication, ("md",), tmp_path)
-    text = files[0].read_text(encoding="utf-8")
-    assert publication.headline in text
+    text = write_as(folder, ("md",))[0].read_text(encoding="utf-8")
+    assert re.findall(r"\(charts/(\S+)\.png\)", text) == page.figures
+    assert summary_of(folder)["answer"]["headline"] in text
     assert "contention costs" in text
 
 
@@ -616,7 +612,7 @@ def test_a_folder_without_anything_to_report_is_refused(tmp_path: Path, spoil: s
         for number in everything:
             (folder / f"points/p{number:03}/summary.json").unlink()
     with pytest.raises(InputError) as refused:
-        write_sweep_report(folder)
+        write_report(folder)
     assert str(folder) in str(refused.value)
     assert "\n" not in str(refused.value)
     assert not (folder / "report.html").exists()

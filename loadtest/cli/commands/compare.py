@@ -115,14 +115,14 @@ def _compare(
 
         write_json(found, json_file)
     if html is not None:
-        from reports.write.comparison import write_page
+        from reports.write.report import write_comparison
 
-        write_page(found, html)
+        write_comparison(found, html)
     text = None
     if markdown is not None:
-        from reports.write.comparison import to_markdown
+        from reports.write.report import comparison_markdown
 
-        text = to_markdown(found)
+        text = comparison_markdown(found)
     subjects = [gates.subject(folder) for folder in news] if fail_on or junit else []
     if found.allowed and fail_on:
         # Gates hold against a base of another workload only where that was asked for, as it was here.

@@ -8,7 +8,6 @@ import typer
 
 from loadtest.config.run import RunConfig
 from loadtest.errors import InputError, OccbenchError, TargetError
-from loadtest.record.sweep import is_sweep
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +18,7 @@ def register(app: typer.Typer) -> None:
 def write_and_print(
     folder: Path, dpu_price: float | None = None, formats: tuple[str, ...] = ("html",)
 ) -> None:
-    """Write the run's report, say what it found, and where it is."""
+    """Write the report of a run or a sweep, say what it found, and where it is."""
     from reports import answer_of, write_as
 
     written = write_as(folder, formats, dpu_price)
@@ -77,6 +76,7 @@ def _report(
     `occbench report --refresh results/20260101-120000-transfer`
     """
     from reports.render.names import parse_formats
+    from reports.write.report import nothing_bad
 
     asked = parse_formats(formats)
     price = None if dpu_price is None else RunConfig.read(dpu_price=dpu_price).dpu_price
@@ -88,25 +88,16 @@ def _report(
         raise typer.Exit(InputError.exit_code)
     if not complete:
         raise typer.Exit(TargetError.exit_code)
-    if strict and not all(map(_nothing_bad, runs)):
+    if strict and not all(map(nothing_bad, runs)):
         raise typer.Exit(OccbenchError.exit_code)
-
-
-def _nothing_bad(folder: Path) -> bool:
-    """Whether the report of a run, or those of a sweep and its points, have no bad verdict."""
-    from reports.documents.run.summary_file import bad_verdicts, read_summary
-
-    if not is_sweep(folder):
-        return not bad_verdicts(read_summary(folder))
-    from reports.write.sweep import nothing_bad
-
-    return nothing_bad(folder)
 
 
 def _refuse(runs: list[Path], together: Path | None, dpu_price: str | None) -> None:
     """Options that have no meaning for what is asked for, before anything is written."""
     if dpu_price is not None and together is not None:
         raise InputError("--dpu-price means nothing with --together, which shows no cost: leave it out")
+    from loadtest.record.sweep import is_sweep
+
     sweeps = [run for run in runs if is_sweep(run)]
     if dpu_price is not None and sweeps:
         raise InputError(f"--dpu-price means nothing for {sweeps[0]}: a sweep's report shows no cost")
@@ -121,10 +112,7 @@ def _write_each(runs: list[Path], price: float | None, formats: tuple[str, ...])
     failed = 0
     for run in runs:
         try:
-            if is_sweep(run):
-                _write_sweep(run, formats)
-            else:
-                write_and_print(run, price, formats)
+            write_and_print(run, price, formats)
         except InputError as error:
             if len(runs) == 1:
                 raise
@@ -150,38 +138,16 @@ def _refresh(runs: list[Path]) -> bool:
     return complete
 
 
-def _write_sweep(folder: Path, formats: tuple[str, ...]) -> None:
-    from reports.write.sweep import answer_of_sweep, write_sweep_report
-
-    # Its summary and page are written in any case: the answer is read from them.
-    written = [write_sweep_report(folder)]
-    if set(formats) - {"html"}:
-        from reports.render import write
-        from reports.write.sweep import publish_sweep
-
-        written += write(publish_sweep(folder), formats, folder)
-    print(answer_of_sweep(folder))
-    _say_where(written)
-
-
 def _write_together(runs: list[Path], file: Path, formats: tuple[str, ...]) -> None:
     """One report of all; the file's name is that of the page, and the others' beside it."""
-    from reports.write.overview import publish_together, write_together
+    from reports.write.report import write_overview
 
     if file.suffix.lower() not in ("", ".html", ".htm"):
         raise InputError(
             f"--together {file}: the file is a page, give it a name that ends in .html; --format asks "
             "for others, which are written beside it"
         )
-    written = [write_together(runs, file)] if "html" in formats else []
-    if set(formats) - {"html"}:
-        from dataclasses import replace
-
-        from reports.render import write
-
-        publication = replace(publish_together(runs), name=file.stem)
-        written += write(publication, formats, file.parent)
-    _say_where(written)
+    _say_where(write_overview(runs, file, formats))
 
 
 def _say_where(written: list[Path]) -> None:

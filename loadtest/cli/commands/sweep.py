@@ -154,14 +154,14 @@ def _conclude(sweep: "Sweep", gating: Gating) -> int:
     """Write and print the report, name the points that failed, judge the gates; the exit status."""
     from reports.documents.run.summary_file import bad_verdicts
     from reports.gates.judge import Unmeasured
-    from reports.write.sweep import answer_of_sweep, nothing_bad, write_sweep_report
+    from reports.write.report import answer_of, nothing_bad, write_report
 
     for point in sweep.failed:
         print(f"occbench: {sweep.describe(point)}: {point.reason}", file=sys.stderr)
     answer, first = "No point was measured.", ""
     if sweep.done:
-        report = write_sweep_report(sweep.folder)
-        answer = answer_of_sweep(sweep.folder)
+        report = write_report(sweep.folder)
+        answer = answer_of(sweep.folder)
     subjects, unmeasured = [], []
     for point in sorted(sweep.file.points, key=sweep.place_of):
         name = sweep.describe(point)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Literal
 
 from loadtest.record.run import Run
 from reports.statistics.comparison.changes import change, figure, interval, slice_name
@@ -9,7 +10,7 @@ from reports.statistics.comparison.comparison import RunComparison
 from reports.statistics.comparison.effect import Effect, Verdict
 from reports.statistics.comparison.metrics import JUDGED, METRICS, Metric
 from reports.text.rounding import THIN, about, count, milliseconds, number, plural, seconds
-from reports.text.table import Cell, Table
+from reports.text.table import Cell, Row, Table, of_texts
 from reports.text.verdict import State
 from reports.verdicts.generator import CPU_NEAR_FULL
 
@@ -198,9 +199,8 @@ def sides_table(comparison: RunComparison) -> Table:
     sides = zip(comparison.sides, (comparison.bases, comparison.news), strict=True)
     for (name, runs), folders in sides:
         for run, folder in zip(runs, folders, strict=True):
-            cells = (Cell(folder.resolve().name), Cell(_system(run)), Cell(_when(run)))
-            rows.append((name, cells))
-    return Table(("run", "target", "begun"), tuple(rows), title="Runs")
+            rows.append((name, folder.resolve().name, _system(run), _when(run)))
+    return of_texts(("run", "target", "begun"), tuple(rows), words=True)
 
 
 def _when(run: Run) -> str:
@@ -241,29 +241,23 @@ HOW = (
 )
 
 
-def row(effect: Effect) -> tuple[str, str, str, str, str]:
-    """BASE, NEW, change, interval, verdict as text."""
-    return (
-        figure(effect.metric, effect.base),
-        figure(effect.metric, effect.new),
-        change(effect),
-        interval(effect),
-        str(effect.verdict),
-    )
+_STATES: dict[Verdict, Literal["good", "bad"]] = {Verdict.WORSE: "bad", Verdict.BETTER: "good"}
 
 
 def effects_table(comparison: RunComparison) -> Table:
     """Every figure of every slice: both sides, the change, its interval, the verdict."""
-    rows = []
-    for e in comparison.effects:
-        head = f"{slice_name(comparison, e.slice)}: {e.metric.name}"
-        old, new, changed, reach, verdict = row(e)
-        cells = (
-            Cell(old),
-            Cell(new),
-            Cell(changed, differs=e.differs),
-            Cell(reach),
-            Cell(verdict, differs=e.differs),
-        )
-        rows.append((head, cells))
-    return Table(("BASE", "NEW", "change", "interval", "verdict"), tuple(rows), title="Figures")
+    rows: list[Row] = []
+    for where in comparison.slices:
+        rows.append((slice_name(comparison, where), ()))
+        rows += [(e.metric.name, _cells(e)) for e in comparison.effects if e.slice == where]
+    return Table(("BASE", "NEW", "change", "interval", "verdict"), tuple(rows))
+
+
+def _cells(e: Effect) -> tuple[Cell, ...]:
+    return (
+        Cell(figure(e.metric, e.base)),
+        Cell(figure(e.metric, e.new)),
+        Cell(change(e), differs=e.differs),
+        Cell(interval(e), differs=e.differs),
+        Cell(str(e.verdict), differs=e.differs, state=_STATES.get(e.verdict, "")),
+    )

@@ -4,8 +4,8 @@ whether like is compared with like.
 
 from collections.abc import Sequence
 
+from reports.documents.document import Note
 from reports.documents.overview.answer import LUCK, SIMULATED
-from reports.documents.publication import Note
 from reports.statistics.overview.naming import Collection
 from reports.statistics.overview.rows import Row, left_out
 from reports.text.rounding import seconds

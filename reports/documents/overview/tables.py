@@ -80,15 +80,16 @@ def differing_tables(collection: Collection) -> tuple[Table, ...]:
         rows.append((name, (*cells, Cell(run.folder.resolve().name))))
     columns = (*names, "folder")
     if len(columns) <= _MOST_COLUMNS:
-        return (Table(columns, tuple(rows), corner="Run"),)
+        return (Table(columns, tuple(rows), corner="Run", words=True),)
     if len(rows) <= _MOST_COLUMNS:
         lying = tuple((n, tuple(cells[i] for _, cells in rows)) for i, n in enumerate(columns))
-        return (Table(tuple(run for run, _ in rows), lying, corner="Setting"),)
+        return (Table(tuple(run for run, _ in rows), lying, corner="Setting", words=True),)
     return tuple(
         Table(
             columns[begin : begin + _MOST_COLUMNS],
             tuple((run, cells[begin : begin + _MOST_COLUMNS]) for run, cells in rows),
             corner="Run",
+            words=True,
         )
         for begin in range(0, len(columns), _MOST_COLUMNS)
     )

@@ -1,42 +1,9 @@
 """Several targets in words: what they are to one another, and who failed whom."""
 
-from dataclasses import dataclass
-
 from loadtest.record.run import Target
 from reports.statistics.model import Model, Regions
 from reports.text.rounding import count, listed, percent
-
-NAME_ROOM = 20
-"""Letters that a name has room for in the matrix."""
-_CELL, _HALF = 13, 60
-"""Letters in a cell, and in half of the page."""
-
-
-@dataclass(frozen=True, slots=True)
-class MatrixCell:
-    """How often attempts on the row's target lost to commits through the column's."""
-
-    conflicts: int
-    share: float | None
-    """Of the row's conflicts whose winner is known."""
-    expected: float | None
-    """What the share would be if every commit of another user were as likely to win; None: the two
-    cannot meet, or nobody knows whether they can."""
-
-
-@dataclass(frozen=True, slots=True)
-class Matrix:
-    """The conflicts by pair of targets, ready for a table."""
-
-    names: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[MatrixCell, ...]], ...]
-    reading: str
-
-    @property
-    def wide(self) -> bool:
-        """Whether it needs more than half of the page."""
-        heads = [min(len(name), NAME_ROOM) for name in self.names]
-        return sum(max(head, _CELL) for head in heads) + max(heads) > _HALF
+from reports.text.table import Cell, Table
 
 
 def relation(model: Model) -> str:
@@ -100,29 +67,48 @@ def _bracketed(text: str) -> str:
     return f" ({text})" if text else ""
 
 
-def matrix(model: Model) -> Matrix | None:
-    """The matrix of conflicts, None where there is none or no winner is known."""
+def matrix(model: Model) -> Table | None:
+    """Who failed whom: a row for each target whose attempts lost, a column for each that won.
+
+    Under each number, the share of the row's conflicts whose winner is known, and what it would be if
+    every commit of another user were as likely to win; — where the two cannot meet, or the record does
+    not say whether they can. None where there is no conflict, or no winner is known.
+    """
     regions = model.regions
     if regions is None or regions.opponents is None or not regions.opponents.counts.sum():
         return None
-    met, names = regions.opponents, tuple(model.targets)
-    rows = []
-    for failed in names:
-        i = regions.codes[failed]
-        total = int(met.counts[i].sum())
-        cells = []
-        for won in names:
-            j = regions.codes[won]
-            n = int(met.counts[i, j])
-            meet = met.asked[i] and met.asked[j] and regions.one_database(failed, won)
-            cells.append(
-                MatrixCell(n, n / total if total else None, float(met.expected[i, j]) if meet else None)
-            )
-        rows.append((failed, tuple(cells)))
-    return Matrix(names, tuple(rows), _reading(regions, rows))
+    names = tuple(model.targets)
+    rows = tuple((name, tuple(_lost(regions, name, other) for other in names)) for name in names)
+    return Table(
+        names,
+        rows,
+        "Who failed whom",
+        _reading(regions, names),
+        "attempt on",
+        "lost to a commit through",
+    )
 
 
-def _reading(regions: Regions, rows: list[tuple[str, tuple[MatrixCell, ...]]]) -> str:
+def _meet(regions: Regions, failed: str, won: str) -> bool:
+    met = regions.opponents
+    if met is None or not (met.asked[regions.codes[failed]] and met.asked[regions.codes[won]]):
+        return False
+    return bool(regions.one_database(failed, won))
+
+
+def _lost(regions: Regions, failed: str, won: str) -> Cell:
+    met, i, j = regions.opponents, regions.codes[failed], regions.codes[won]
+    if met is None or not _meet(regions, failed, won):
+        return Cell("—", shade=0.0)
+    conflicts, total = int(met.counts[i, j]), int(met.counts[i].sum())
+    if not total:
+        return Cell(count(conflicts), shade=0.0)
+    share = conflicts / total
+    note = f"{percent(share)}\nexpected {percent(float(met.expected[i, j]))}"
+    return Cell(count(conflicts), note, shade=share)
+
+
+def _reading(regions: Regions, names: tuple[str, ...]) -> str:
     met = regions.opponents
     assert met is not None  # noqa: S101 - there is a matrix
     known, several, nobody = int(met.counts.sum()), int(met.ambiguous.sum()), int(met.unknown.sum())
@@ -135,11 +121,12 @@ def _reading(regions: Regions, rows: list[tuple[str, tuple[MatrixCell, ...]]]) -
         left.append(f"{count(nobody)} fit none in the record")
     text += f"; {' and '.join(left)}." if left else "."
     crossed, expected = 0, 0.0
-    for i, (_, cells) in enumerate(rows):
-        lost = sum(cell.conflicts for cell in cells)
-        others = [cell for j, cell in enumerate(cells) if i != j]
-        crossed += sum(cell.conflicts for cell in others)
-        expected += lost * sum(cell.expected or 0.0 for cell in others)
+    for failed in names:
+        i = regions.codes[failed]
+        others = [won for won in names if won != failed]
+        crossed += sum(int(met.counts[i, regions.codes[won]]) for won in others)
+        shares = (float(met.expected[i, regions.codes[w]]) for w in others if _meet(regions, failed, w))
+        expected += int(met.counts[i].sum()) * sum(shares)
     return (
         f"{text} {percent(crossed / known)} of the known were lost to a commit through another target; "
         "if every commit of another user were as likely to win, it would be "

@@ -1,33 +1,27 @@
 """The report's section on what the service itself counted: sentences and tables."""
 
-from dataclasses import dataclass
-
 from loadtest.record.pricing import dsql_cost
+from reports.documents.document import Block, Section
 from reports.statistics.service import Counted, Service
 from reports.text.rounding import DASH, count, milliseconds, number, plural, seconds
 from reports.text.table import Cell, Table
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """What the page prints, in this order."""
-
-    lines: list[str]
-    clusters: list[tuple[str, Table, Table | None]]
-    """For each cluster: a heading, the counts side by side, the DPU and what they cost."""
-    price: str
+def service_section(service: Service) -> Section:
+    """What has to be known to read the tables, then for each cluster the counts beside the DPU."""
+    clusters = (_cluster(one, service.dpu_price) for one in service.clusters)
+    blocks: tuple[Block, ...] = (*_reading(service), *clusters, _price(service))
+    return Section("What the service counted", blocks, "service")
 
 
-def section(service: Service | None) -> Section | None:
-    """The section's content; None where the service counted nothing."""
-    if service is None:
-        return None
-    clusters = [(_heading(c), _counts(c), _dpu(c, service.dpu_price)) for c in service.clusters]
-    return Section(_reading(service), clusters, _price(service))
+def _cluster(one: Counted, price: float) -> Section:
+    dpu = _dpu(one, price)
+    tables = (_counts(one), dpu) if dpu else (_counts(one),)
+    return Section(_heading(one), tables, side_by_side=True)
 
 
 def _reading(service: Service) -> list[str]:
-    """What has to be known to read the tables, in sentences."""
+    """What the figures are of, in sentences."""
     whole = plural(service.minutes, "whole minute")
     when = f"{service.begin:%Y-%m-%d %H:%M}{DASH}{service.end:%H:%M} UTC"
     touch = "touches" if service.minutes == 1 else "touch"

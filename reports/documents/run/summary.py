@@ -1,11 +1,9 @@
 """`summary.json`: the figures under stable names, for CI and for other tools."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
-from loadtest.record.files import write_atomically
 from loadtest.record.run import Run
 from reports.analysis.consistency import Consistency, Probes
 from reports.analysis.figures import Figures
@@ -213,13 +211,6 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
     return {"about": verdict.about, "state": verdict.state, "text": verdict.text}
-
-
-def write_summary(folder: Path, summary: dict[str, Any]) -> Path:
-    """Write `summary.json` into the run's folder."""
-    path = folder / "summary.json"
-    write_atomically(path, json.dumps(summary, indent=2, allow_nan=False) + "\n")
-    return path
 
 
 def summarise(run_folder: Path) -> dict[str, Any]:

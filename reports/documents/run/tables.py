@@ -19,7 +19,7 @@ from reports.statistics.certainty import (
 from reports.statistics.model import Model, Regions
 from reports.statistics.paired.blocks import Comparison, Ratio
 from reports.text.rounding import between, count, interval, milliseconds, number, percent, seconds
-from reports.text.table import Cell, Table
+from reports.text.table import Cell, Table, of_texts
 
 Row = tuple[str, Callable[[Figures], str], str | None]
 
@@ -195,7 +195,7 @@ def target_table(model: Model) -> Table | None:
     rows = tuple(
         (slice_name(*both), tuple(Cell(text(f)) for _, text, _ in ROWS)) for both, f in slices.items()
     )
-    return Table(columns, rows)
+    return Table(columns, rows, "By target and key type")
 
 
 def consistency_table(model: Model) -> Table | None:
@@ -210,8 +210,8 @@ def consistency_table(model: Model) -> Table | None:
         read = probes.read_ms
         times = [milliseconds(ms) if read.samples else "—" for ms in (read.p50, read.p99, read.max)]
         texts = (count(probes.made), count(probes.stale), longest(probes), *times, count(probes.failed))
-        rows.append((f"{writer} → {reader}", tuple(Cell(text) for text in texts)))
-    return Table(columns, tuple(rows))
+        rows.append((f"{writer} → {reader}", *texts))
+    return of_texts(columns, tuple(rows), corner="written → read through")
 
 
 _PASSWORD = re.compile(r"(://[^:/@\s]*):[^@\s]*@|((?:password|token|secret)=)[^&\s]+", re.IGNORECASE)

@@ -21,15 +21,13 @@ def law_table(study: Study) -> Table | None:
         "λ, transactions/s of one user", "σ, contention", "κ, coherency", "users at the peak",
         "fits within",
     )  # fmt: skip
-    return of_texts(
-        columns, tuple(rows), title="The universal scalability law", corner="with 95 % intervals"
-    )
+    return of_texts(columns, tuple(rows), corner="with 95 % intervals")
 
 
 def _row(curve: Curve) -> tuple[str, ...]:
     law = curve.law
     if not isinstance(law, Fit):
-        return (_why_none(law, curve) if law else DASH, "", "", "", "")
+        return (_why_none(law, curve) if law else DASH,)
     peak = _estimate(law.peak) if law.peak else "not shown"
     return (
         _estimate(law.lam),

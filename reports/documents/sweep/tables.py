@@ -1,6 +1,7 @@
 """The tables of a sweep: every run, with its settings and figures; what the sweep was."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from loadtest.record.sweep import Axis, Point
@@ -19,28 +20,18 @@ COLUMNS = (
 
 
 def points_table(study: Study) -> Table:
-    """A row for each run and series, in the order of the axes' values; failed runs have none."""
-    rows = tuple((head, *cells) for head, _, cells in point_rows(study))
-    return of_texts(
-        ("keys", *COLUMNS) if _names_series(study) else COLUMNS,
-        rows,
-        title="Every point",
-        corner="point",
-    )
-
-
-def _names_series(study: Study) -> bool:
-    return len(study.series) > 1
-
-
-def point_rows(study: Study) -> Iterator[tuple[str, str | None, tuple[str, ...]]]:
-    """(the point's name, its page relative to the sweep's folder or None, cells) of each row."""
+    """A row for each run and series, in the order of the axes' values; failed runs say why."""
+    several = len(study.series) > 1
+    rows, links = [], {}
     for point, name in _ordered(study):
         figures = study.figures[point.number]
-        link = f"{point.folder}/report.html" if figures.has_report else None
+        if figures.has_report:
+            links[name] = f"{point.folder}/report.html"
         for series, run in figures.series.items():
-            cells = _cells(run)
-            yield name, link, (series.name, *cells) if _names_series(study) else cells
+            rows.append((name, *([series.name] if several else []), *_cells(run)))
+    rows += [(p.label, f"failed: {p.reason or 'no reason is known'}") for p in study.sweep.failed]
+    columns = ("keys", *COLUMNS) if several else COLUMNS
+    return replace(of_texts(columns, tuple(rows), corner="point"), links=links)
 
 
 def _ordered(study: Study) -> list[tuple[Point, str]]:
@@ -79,13 +70,13 @@ def _counted(hits: int, of: int) -> str:
     return counted_share(hits, of) if of else _ABSENT
 
 
-Facts = list[tuple[str, str]]
+Pairs = tuple[tuple[str, str], ...]
 
 
-def course(study: Study) -> Facts:
+def course(study: Study) -> Pairs:
     """What was swept, how much of it, and when."""
     sweep = study.sweep
-    facts: Facts = [(axis_name(a.name), ", ".join(_labels(a))) for a in (study.axis, *study.panels)]
+    facts = [(axis_name(a.name), ", ".join(_labels(a))) for a in (study.axis, *study.panels)]
     facts.append(("Repeats", count(sweep.repeats)))
     facts.append(("Points", f"{count(len(study.figures))} of {count(len(sweep.points))}"))
     if sweep.started_ns is not None:
@@ -93,7 +84,7 @@ def course(study: Study) -> Facts:
         facts.append(("Begun", f"{begun:%Y-%m-%d %H:%M:%S} UTC"))
     if sweep.started_ns is not None and sweep.ended_ns is not None:
         facts.append(("Took", seconds((sweep.ended_ns - sweep.started_ns) / 1e9)))
-    return facts
+    return tuple(facts)
 
 
 def _labels(axis: Axis) -> Iterator[str]:
@@ -105,13 +96,13 @@ def _labels(axis: Axis) -> Iterator[str]:
 _DURATIONS = ("duration", "warmup", "block", "think_time", "consistency")
 
 
-def settings(study: Study) -> Facts:
+def settings(study: Study) -> Pairs:
     """The options that all points have in common."""
-    return [
+    return tuple(
         (name.replace("_", " "), _value(name, value))
         for name, value in study.sweep.settings.items()
         if value is not None and value not in ("", []) and name not in ("out", "label", "dpu_price")
-    ]
+    )
 
 
 def _value(name: str, value: object) -> str:
@@ -120,6 +111,3 @@ def _value(name: str, value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(str(one) for one in value)
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
-__all__ = ["COLUMNS", "Facts", "course", "point_rows", "points_table", "settings"]

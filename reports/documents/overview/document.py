@@ -1,0 +1,67 @@
+"""The report of several runs."""
+
+from collections.abc import Iterator, Sequence
+
+import matplotlib as mpl
+
+from reports.charts.draw import SETTINGS, Chart
+from reports.charts.overview import figures
+from reports.charts.overview.courses import courses
+from reports.charts.overview.distribution import distributions
+from reports.documents.document import TRUST, Document, Section
+from reports.documents.overview.answer import answer_together
+from reports.documents.overview.notes import notes_of
+from reports.documents.overview.tables import differing_tables, figures_table
+from reports.statistics.overview.naming import Collection, collect
+from reports.statistics.overview.rows import Row, key_types, rows_of
+from reports.statistics.overview.runs import OneRun
+from reports.text.table import Facts
+
+_MOST_FIRST = 16
+"""Rows of the table up to which it stands before the charts: nobody scrolls past more to see them."""
+
+
+def overview_document(runs: Sequence[OneRun]) -> Document:
+    """Everything that the report of these runs says."""
+    collection = collect(runs)
+    rows = rows_of(collection)
+    answer = answer_together(collection, rows)
+    scenarios = " and ".join(dict.fromkeys(run.run.config.scenario for run in runs))
+    simulated = all(run.run.simulated for run in runs)
+    title = f"{len(runs)} runs together"
+    return Document(
+        title=title,
+        kicker=("occbench", f"{scenarios}, simulated" if simulated else scenarios, title),
+        headline=answer.headline,
+        lede=answer.lede,
+        sections=tuple(_sections(collection, rows)),
+        footer="How each figure is computed is in docs/methodology.md; each run's folder has a report "
+        "of its own.",
+    )
+
+
+def _sections(collection: Collection, rows: tuple[Row, ...]) -> Iterator[Section]:
+    table = figures_table(rows)
+    long = len(table.rows) > _MOST_FIRST
+    if not long:
+        yield Section("", (table,), "result")
+    yield Section(TRUST, tuple(notes_of(collection, rows)), "verdicts")
+    yield Section("Run by run", tuple(_charts(rows)), "charts")
+    if long:
+        yield Section("All figures", (table,), "figures")
+    if tables := differing_tables(collection):
+        yield Section("What differs", tables, "differing")
+    alike = Facts("Options", tuple(collection.alike.items()))
+    found = Facts("Targets and machine", tuple(collection.found_alike.items()))
+    yield Section("What is alike", tuple(one for one in (alike, found) if one.pairs), "settings")
+
+
+def _charts(rows: tuple[Row, ...]) -> list[Chart]:
+    with mpl.rc_context(SETTINGS):
+        return [
+            figures.throughput(rows),
+            figures.conflicts(rows),
+            figures.latency(rows),
+            figures.retries(rows),
+            *(chart for chart in (distributions(rows, key_types(rows)), courses(rows)) if chart),
+        ]
