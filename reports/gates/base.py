@@ -54,7 +54,7 @@ class BaseRun:
             "otherwise, and its record is not there; measure it again, or name another base"
         )
 
-    def noted(self, run: Run) -> Iterator[str]:
+    def notes(self, run: Run) -> Iterator[str]:
         """What a reader should know of holding this run against it, as sentences."""
         if self.summary.get("interrupted"):
             yield "The base was interrupted: its figures are of what was measured until then."
@@ -82,7 +82,7 @@ class Base:
         _ = one.summary  # What cannot be read is said now, not after the load.
         return cls((one,))
 
-    def beside(self, run: Run) -> BaseRun:
+    def matching(self, run: Run) -> BaseRun:
         """The run of the base that this one is held against.
 
         Raises:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from reports.documents.run.summary_file import Summary
 from reports.gates.conditions import FIGURES, Kind, Slice
-from reports.gates.judge import Gate, Judged, Subject, Unmeasured, shown
+from reports.gates.judge import Gate, Judged, Subject, Unmeasured
+from reports.gates.values import shown
 from reports.text.rounding import MINUS, THIN, plural
 
 _MOST_ROWS = 100
@@ -191,10 +192,10 @@ def _against(kind: Kind, value: float, base: float) -> str:
 
 def _gate_row(judged: Judged, gate: Gate, *, several: bool) -> list[str]:
     where = f"{_plain(judged.subject.name)}, {_plain(gate.where)}" if several else _plain(gate.where)
-    limit = gate.why or gate.limit_said
+    limit = gate.why or gate.limit_text
     return [
         "✅ held" if gate.held else "❌ **missed**", _code(gate.condition.text), where,
-        gate.value_said, _plain(limit),
+        gate.value_text, _plain(limit),
     ]  # fmt: skip
 
 
