@@ -39,7 +39,7 @@ settings.load_profile("full")
 ENGINE = Path(__file__).parents[1] / "loadtest/simulation/engine.py"
 _SIMULATE = """
 import sys
-from loadtest.simulation import SimulateConfig, simulate
+from loadtest.prediction.simulation import SimulateConfig, simulate
 simulate(SimulateConfig.read(accounts=10, users=1, duration="1s", warmup="0s", out=sys.argv[1]))
 """
 

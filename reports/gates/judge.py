@@ -312,13 +312,13 @@ def missing_in_base(
                 yield condition, where.name, why
 
 
-def _why_unknown(figure: Figure, found: Slice | None) -> str:
-    if found is None:
+def _why_unknown(figure: Figure, figures: Slice | None) -> str:
+    if figures is None:
         return "nothing was measured"
-    if figure.part not in found:
+    if figure.part not in figures:
         return "this target does not show it"
-    if figure.of in QUANTILES and isinstance(found[figure.part], Mapping):
-        samples = int(found[figure.part].get("samples") or 0)
+    if figure.of in QUANTILES and isinstance(figures[figure.part], Mapping):
+        samples = int(figures[figure.part].get("samples") or 0)
         needed = round(BEYOND / (1 - QUANTILES[figure.of]))
         if samples < needed:
             return f"too few samples, {count(samples)} where {figure.of} needs {count(needed)}"

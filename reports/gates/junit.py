@@ -83,9 +83,9 @@ def _invariant(suite: Element, judged: Judged) -> None:
         SubElement(case, "skipped", {"message": "could not be checked"})
 
 
-def _failure(case: Element, kind: str, said: str) -> None:
+def _failure(case: Element, kind: str, text: str) -> None:
     """Why a test case failed: some systems show the attribute, some the text."""
-    SubElement(case, "failure", {"type": kind, "message": _clean(said)}).text = _clean(said)
+    SubElement(case, "failure", {"type": kind, "message": _clean(text)}).text = _clean(text)
 
 
 def _clean(text: str) -> str:

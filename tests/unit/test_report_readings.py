@@ -130,8 +130,8 @@ def test_the_reading_of_a_comparison_says_how_sure_it_is(model: Model) -> None:
     text = reading_of(model, comparison())
     assert text == (
         "uuid as a multiple of int: conflict rate 1.00 (0.98–1.03), throughput 1.00 (0.98–1.03), "
-        "latency p50 1.00 (0.98–1.03) and latency p99 1.00 (0.98–1.03). An interval that includes 1 shows no "
-        "difference."
+        "latency p50 1.00 (0.98–1.03) and latency p99 1.00 (0.98–1.03). An interval that "
+        "includes 1 shows no difference."
     )
     text = reading_of(model, comparison(throughput_tps=(0.9, 0.95), latency_p99_ms=(None, None)))
     assert text == (
