@@ -44,11 +44,11 @@ def simulate(
             "user": user, "target": target, "start_ns": at_ns, "statements_ns": statements,
             "commit_ns": commit, "window_low_ns": statements - _TRIP_NS,
             "window_high_ns": statements + commit,
-            "accounts": [int(payer), int(payee)],
+            "rows": [int(payer), int(payee)],
             "transaction": next(transactions), "attempt": 1, "intended_start_ns": at_ns,
         }  # fmt: skip
         if retry and before is not None:
-            same = ("accounts", "transaction", "intended_start_ns")
+            same = ("rows", "transaction", "intended_start_ns")
             row |= {name: before[name] for name in same} | {"attempt": before["attempt"] + 1}
         decided = at_ns + statements + round(commit * rng.uniform(0.3, 0.9))
         heapq.heappush(waiting, (decided, user, row))
@@ -58,12 +58,12 @@ def simulate(
     while waiting:
         decided, user, row = heapq.heappop(waiting)
         snapshot = row["start_ns"] + _TRIP_NS
-        won = {t for a in row["accounts"] for at, t in commits.get(a, []) if at > snapshot}
+        won = {t for a in row["rows"] for at, t in commits.get(a, []) if at > snapshot}
         row["outcome"] = "conflict_data" if won else "committed"
         row["final"] = not won
         row["sqlstate"] = "40001" if won else None
         if not won:
-            for account in row["accounts"]:
+            for account in row["rows"]:
                 commits.setdefault(account, []).append((decided, row["target"]))
         history.rows.append(row)
         history.failed_by.append(won)

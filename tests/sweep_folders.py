@@ -169,6 +169,8 @@ def write_fake_sweep(folder: Path, fake: FakeSweep) -> Path:
             plain = FakeRun(keys=fake.keys, targets=tuple(fake.targets), accounts=fake.accounts)
             run = run_json(plain, simulated=fake.simulated)
             run["config"] |= {**fake.config, **values}
+            if "target" in values:
+                run["config"]["target"] = values["target"].split()
             write_run_json(where, run)
             (where / "summary.json").write_text(json.dumps(summary_of(fake, values, number, rng)))
         points.append(

@@ -343,7 +343,7 @@ def test_a_run_too_old_for_figures_by_the_minute(aws: MotoRig, tmp_path: Path) -
     assert "for 15 days, and this run is older" in report(aws, "--refresh", folder, status=3)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"format": 1}', '{"format": 1, "clusters": [{}]}'])
+@pytest.mark.parametrize("content", ["{", "[]", '{"format": 1}', '{"format": 2, "clusters": [{}]}'])
 def test_a_broken_file_is_named(aws: MotoRig, tmp_path: Path, content: str) -> None:
     folder = write_run(tmp_path / "run", minute_ago(20))
     (folder / "service.json").write_text(content)

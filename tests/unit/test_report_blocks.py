@@ -154,7 +154,7 @@ def other_keys(row: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("config", "change"),
     [
-        ({"keys": None}, None),
+        ({"keys": []}, None),
         ({"block": None}, None),
         ({"keys": ["int", "serial"]}, None),
         ({"block": 3.0}, None),

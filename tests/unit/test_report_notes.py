@@ -1,12 +1,12 @@
 """What the report says beside the figures: notes on what they are worth, and settings."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from loadtest.record.service import ServiceFile, write_service
 from reports import summarise, write_report
 from reports.documents.run.tables import environment, settings, target_facts
 from reports.statistics.model import build_model
@@ -93,7 +93,10 @@ def test_a_cost_of_which_a_part_is_not_known(tmp_path: Path, unsaid: int, words:
 
 def with_window(folder: Path, low_ms: float, conflicts: int, **target: Any) -> Path:
     """100 attempts in a second on 100 accounts, with a window between `low_ms` and 10 ms."""
-    window = {"window_low_ns": round(low_ms * MS), "window_high_ns": 10 * MS}
+    window = {
+        "statements_ns": 9 * MS, "commit_ns": MS, "window_low_ns": round(low_ms * MS),
+        "window_high_ns": 10 * MS,
+    }  # fmt: skip
     rows: list[dict[str, Any]] = [dict(window) for _ in range(100)]
     for row in rows[:conflicts]:
         row |= {"outcome": "conflict_data", "sqlstate": "40001"}
@@ -185,7 +188,8 @@ def test_what_is_bad_comes_first(tmp_path: Path) -> None:
 def service_json(folder: Path, *, complete: bool, arrived: bool = True) -> None:
     metric = {"statistic": "Sum", "unit": "Count", "points": [["2026-01-01T00:00Z", 10.0]]}
     content = {
-        "format": 1, "fetched": "2026-01-01T01:00:00Z",
+        "format": 2, "source": "made up", "period_s": 60, "from": "2026-01-01T00:00Z",
+        "until": "2026-01-01T00:01Z", "fetched": "2026-01-01T01:00:00Z",
         "clusters": [
             {
                 "cluster": "c" * 26, "region": "us-east-1", "targets": ["east"], "complete": complete,
@@ -193,7 +197,7 @@ def service_json(folder: Path, *, complete: bool, arrived: bool = True) -> None:
             }
         ],
     }  # fmt: skip
-    (folder / "service.json").write_text(json.dumps(content))
+    write_service(folder, ServiceFile.model_validate(content))
 
 
 @pytest.mark.parametrize("arrived", ["whole", "part", "nothing", "never asked"])
@@ -233,7 +237,7 @@ def test_settings_have_their_units(tmp_path: Path) -> None:
     config = run_json(fake)["config"] | {
         "duration": 90.0, "warmup": 8.0, "block": 0.25, "consistency": 0.1, "think_time": 0,
         "retry_base_ms": 5.0, "retry_cap_ms": 1000.0, "rate": 1500.0, "spawn_rate": 50.0,
-        "accounts": 1000, "dpu_price": 8.0, "label": None,
+        "accounts": 1000, "dpu_price": 8.0, "label": "",
         "out": "/home/somebody/results", "sslrootcert": "/home/somebody/root.crt",
         "keys_from": "/home/somebody/keys.txt",
     }  # fmt: skip

@@ -48,8 +48,8 @@ def columns(rows: list[dict[str, Any]], shift: int = 0) -> Columns:
         window_low_ns=zeros, window_high_ns=zeros, backoff_ns=zeros, target=of("target", np.int8),
         scenario=zeros.astype(np.int8), key_type=of("key_type", np.int8),
         outcome=np.array([OUTCOME_CODE[row["outcome"]] for row in rows], np.int8),
-        touched=np.array([len(row["accounts"]) for row in rows], np.int16),
-        accounts=np.array([a + shift for row in rows for a in row["accounts"]], np.int64), remote={},
+        touched=np.array([len(row["rows"]) for row in rows], np.int16),
+        accounts=np.array([a + shift for row in rows for a in row["rows"]], np.int64), remote={},
     )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def by_hand(rows: list[dict[str, Any]], system: list[int]) -> list[int]:
                 winner["outcome"] is Outcome.COMMITTED
                 and winner["key_type"] == loser["key_type"]
                 and system[winner["target"]] == system[loser["target"]]
-                and set(winner["accounts"]) & set(loser["accounts"])
+                and set(winner["rows"]) & set(loser["rows"])
                 and sent <= end
                 and ended >= loser["start_ns"]
             ):

@@ -21,13 +21,7 @@ from tests.run_folders import (
 
 MS = 1_000_000
 SMALL: dict[str, Any] = {"keys": ("int",), "tps": 400.0, "duration_s": 6.0, "block_s": 1.0}
-REMOTE = ("remote_ns", "remote_retries", "read_units", "write_units")
 NO_COMMIT: dict[str, Any] = {"commit_ns": 0, "window_low_ns": 0, "window_high_ns": 0}
-
-
-def without(table: pa.Table) -> pa.Table:
-    """The table as it was before these columns existed."""
-    return table.drop_columns(list(REMOTE))
 
 
 def one_second(folder: Path, *tables: pa.Table) -> Path:
@@ -36,22 +30,18 @@ def one_second(folder: Path, *tables: pa.Table) -> Path:
     return folder
 
 
-def test_files_without_the_columns_are_read(tmp_path: Path) -> None:
-    old = one_second(tmp_path / "old", without(table_of([{}, {}])))
-    new = one_second(tmp_path / "new", table_of([{}, {}]))
-    assert summarise(old) == summarise(new)
-    assert load_attempts(old).measured.remote == {}, "no memory for what nobody said"
-    assert load_attempts(new).measured.remote == {}
+def test_what_nobody_said_takes_no_memory(tmp_path: Path) -> None:
+    assert load_attempts(one_second(tmp_path, table_of([{}, {}]))).measured.remote == {}
 
 
-def test_files_with_and_without_them_go_together(tmp_path: Path) -> None:
+def test_files_in_which_it_is_said_and_not_go_together(tmp_path: Path) -> None:
     """In any order, and with attempts in the warm-up before those that count."""
     said = table_of(
         [{"block": -1, "remote_ns": 9 * MS}, {"remote_ns": 5 * MS, "remote_retries": 2}, {}]
     )
     for name, tables in (
-        ("a", [without(table_of([{}])), said]),
-        ("b", [said, without(table_of([{}]))]),
+        ("a", [table_of([{}]), said]),
+        ("b", [said, table_of([{}])]),
     ):
         folder = one_second(tmp_path / name, *tables)
         rows = load_attempts(folder).measured

@@ -233,22 +233,28 @@ def test_no_conflict_has_a_mark_on_a_logarithmic_axis(make: Make) -> None:
 
 def test_what_is_empty_is_no_difference(make: Make) -> None:
     empty = (None, "", "\N{EM DASH}")
-    folders = [make(users=u, config={"extra": e}) for u, e in zip((2, 4, 8), empty, strict=True)]
+    folders = [make(users=u, config={"decided_in": e}) for u, e in zip((2, 4, 8), empty, strict=True)]
     found = overview_of(folders)
     assert differing_of(found)[0].columns == ("users", "seed", "folder")
-    assert "extra" not in found.lede
+    assert "decided in" not in found.lede
     assert "users (2; 4; 8)" in found.lede
 
 
+NINE = (
+    "statement_ms", "commit_ms", "spread", "trip_spread", "snapshot_at", "decided_at", "spawn_rate",
+    "retry_base_ms", "retry_cap_ms",
+)  # fmt: skip
+
+
 def test_many_differences_of_few_runs_stand_below_one_another(make: Make) -> None:
-    folders = [make(users=u, config={f"x{i}": u for i in range(9)}) for u in (2, 4)]
+    folders = [make(users=u, config=dict.fromkeys(NINE, u)) for u in (2, 4)]
     (table,) = differing_of(overview_of(folders))
     assert len(table.columns) == 2
     assert "users" in [head for head, _ in table.rows]
 
 
 def test_many_differences_of_many_runs_go_on_below(make: Make) -> None:
-    folders = [make(users=u, keys=("int",), config={f"x{i}": u for i in range(9)}) for u in range(1, 8)]
+    folders = [make(users=u, keys=("int",), config=dict.fromkeys(NINE, u)) for u in range(1, 8)]
     tables = differing_of(overview_of(folders))
     assert len(tables) == 2
     assert all(len(table.rows) == 7 and len(table.columns) == 6 for table in tables)
