@@ -11,8 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, legend_for, place_legend
 from reports.charts.style import INK, MUTED, Look, look, target_look
 from reports.statistics.model import Model
-from reports.statistics.paired.blocks import Comparison, Ratio
-from reports.statistics.paired.sentences import between_targets
+from reports.statistics.paired.blocks import Comparison
 from reports.text.rounding import capital, interval, listed, shortened
 
 NAMES = {
@@ -44,7 +43,7 @@ def draw_targets(model: Model) -> Chart | None:
     looks = {name: target_look(place) for place, name in enumerate(model.targets)}
     title = "Difference between targets"
     comparisons = model.regions.comparisons
-    reading = _reading(comparisons[0]) if len(comparisons) == 1 else between_targets(model)
+    reading = " ".join(_reading(c) for c in comparisons)
     return _draw(comparisons, lambda c: looks[c.other], "target-ratios", title, reading)
 
 
@@ -127,9 +126,9 @@ def _draw(
     axes.grid(axis="x")
     first = comparisons[0]
     axes.set_xlabel(
-        f"{labels[0]}, with 95 % interval"
+        f"{labels[0]}, with 95 % intervals"
         if count == 1
-        else f"ratio to {shortened(first.base, 24)}, with 95 % interval"
+        else f"ratio to {shortened(first.base, 24)}, with 95 % intervals"
     )
     if count > 1:
         place_legend(figure, axes, where, handles)
@@ -170,30 +169,15 @@ def _ticks(axes: Axes, reach: float) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.3g}"))
 
 
-def _reading(comparison: Comparison) -> str:
-    """What differs, what does not, and how sure that is."""
-    c = comparison
+def _reading(c: Comparison) -> str:
+    """Each ratio with its interval, and why there is none."""
     where = f"On {c.target}: " if c.target is not None else ""
-    differing = [r for r in c.ratios if r.judged and r.differs]
-    alike = [r for r in c.ratios if r.judged and not r.differs]
-    sentences = []
-    if differing:
-        said = [_times(r, f" that of {c.base}" if r is differing[0] else "") for r in differing]
-        sentences.append(f"{c.other} against {c.base}: {listed(said)}.")
-    if alike:
-        said = [
-            _times(r, "" if differing or r is not alike[0] else f" that of {c.base}") for r in alike
-        ]
-        what = "the interval includes" if len(alike) == 1 else "the intervals include"
-        subject = "" if differing else f"{c.other} against {c.base}: "
-        text = f"{listed(said)}; {what} 1, so no difference is shown."
-        sentences.append(subject + text if subject else capital(text))
-    sentences += [capital(f"{NAMES[r.metric]}: {r.verdict}.") for r in c.ratios if not r.judged]
-    return where + " ".join(sentences)
-
-
-def _times(ratio: Ratio, of: str) -> str:
-    """`throughput 0.94 times that of int (0.91–0.97)`."""
-    value, low, high = ratio.ratio or 1.0, ratio.low or 1.0, ratio.high or 1.0
-    text, _, ends = interval(value, low, high).partition(" ")
-    return f"{NAMES[ratio.metric]} {text} times{of} {ends}"
+    ratios = [
+        f"{NAMES[r.metric]} {interval(r.ratio or 1.0, r.low or 0.0, r.high or 0.0)}"
+        for r in c.ratios
+        if r.judged
+    ]
+    sentences = [capital(f"{NAMES[r.metric]}: {r.verdict}.") for r in c.ratios if not r.judged]
+    if ratios:
+        sentences.insert(0, f"{where}{c.other} as a multiple of {c.base}: {listed(ratios)}.")
+    return " ".join(sentences)

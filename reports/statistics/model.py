@@ -22,6 +22,7 @@ from reports.analysis.reading.systems import Databases, find_databases
 from reports.analysis.remote import Said
 from reports.analysis.series import Series, WarmupSeries, over_time, targets_over_time, warmup_over_time
 from reports.statistics.paired.blocks import Comparison, compare_key_types, compare_targets
+from reports.statistics.paired.simultaneous import simultaneous
 from reports.statistics.prediction.band import Band
 from reports.statistics.warmup import Warmth, find_warmth
 
@@ -183,7 +184,9 @@ def build_model(folder: Path) -> Model:
             )
             for k in present
         }
-        comparisons = compare_key_types(attempts, blocks, latency_ns, present, order, run.config.seed)
+        comparisons = simultaneous(
+            compare_key_types(attempts, blocks, latency_ns, present, order, run.config.seed)
+        )
         slices = _Slices(
             blocks,
             counts,
@@ -274,7 +277,7 @@ def _regions(
     return Regions(
         databases=databases,
         users={names[t]: attempts.users[names[t]] for t in order if names[t] in attempts.users},
-        comparisons=compare_targets(attempts, blocks, latency_ns, order, seed),
+        comparisons=simultaneous(compare_targets(attempts, blocks, latency_ns, order, seed)),
         series={
             names[t]: series
             for t, series in targets_over_time(attempts, blocks, end_ns, latency_ns, order).items()

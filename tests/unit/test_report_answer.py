@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from reports.statistics.paired.blocks import (
     Ratio,
 )
 from reports.statistics.paired.sentences import one_comparison
+from reports.statistics.paired.simultaneous import simultaneous
 from tests.run_folders import BEGIN_NS, FakeRun, hand_made, write_fake_run
 
 SMALL: dict[str, Any] = {
@@ -53,13 +55,11 @@ def said(folder: Path, **changes: Any) -> tuple[str, str]:
 )
 def test_a_rate_as_a_person_says_it(rate: float, words: str) -> None:
     assert one_in(rate, "attempts") == words
-    if rate:
-        assert one_in(rate, "") == words.removesuffix(" attempts").removesuffix(" of all")
 
 
 def test_one_target_of_one_key_type(tmp_path: Path) -> None:
     headline, lede = said(tmp_path)
-    assert "; 99 in 100 transactions took at most " in headline
+    assert " transactions a second, p99 " in headline
     assert "gave up" not in headline
     assert "; none of 7," in lede
     assert lede.endswith(" transactions gave up.")
@@ -91,8 +91,9 @@ def test_the_headline_names_the_targets(tmp_path: Path) -> None:
     )
     assert second.startswith("west: 1 in ")
     assert second.endswith(
-        f" at {west['throughput_tps']:.0f}, p99 {west['latency_ms']['p99']:.0f} ms."
-    ), "what the figures are is said once"
+        f" at {west['throughput_tps']:.0f} transactions a second, "
+        f"p99 {west['latency_ms']['p99']:.0f} ms."
+    )
     pooled = f"p99 {summary['overall']['latency_ms']['p99']:.0f}"
     assert pooled not in headline, "nobody waited for all of them together"
 
@@ -176,16 +177,16 @@ def test_of_many_figures_one_may_differ_by_chance() -> None:
     """The interval of one figure in twenty leaves 1 out where nothing differs."""
     just = ratio("latency_p99_ms", 1.012, "b is higher", 0.01)
     alike = ratio("latency_p50_ms", 1.0, NO_DIFFERENCE)
-    found = Comparison("a", "b", 30, (just, alike), 4.0, True)
-    assert one_comparison(found, tests=1).startswith("b keys instead of a: p99 latency 1.2")
-    text = one_comparison(found, tests=12).replace(GAP, " ")
-    assert text == (
-        "b keys instead of a: no difference shown. "
-        "(P99 latency 1.2 % higher: no more than chance may show in one of 12 figures.)"
-    )
+    (alone,) = simultaneous([Comparison("a", "b", 30, (just,), 4.0, True)])
+    assert one_comparison(alone).startswith("b keys instead of a: p99 latency 1.2")
+    twelve = Comparison("a", "b", 30, (just, *[alike] * 11), 4.0, True)
+    (several,) = simultaneous([twelve])
+    assert one_comparison(several) == "b keys instead of a: no difference shown."
+    assert several.of("latency_p99_ms").verdict == NO_DIFFERENCE, "the table says the same"
+    assert not several.of("latency_p99_ms").differs, "and so does the chart"
     far = ratio("latency_p99_ms", 1.03, "b is higher", 0.01)
-    found = Comparison("a", "b", 30, (far, alike), 4.0, True)
-    assert "(" not in one_comparison(found, tests=12)
+    (found,) = simultaneous([replace(twelve, ratios=(far, *[alike] * 11))])
+    assert one_comparison(found).startswith("b keys instead of a: p99 latency 3")
 
 
 def test_what_is_judged_together_needs_bonferronis_level() -> None:
@@ -199,7 +200,8 @@ def test_what_is_judged_together_needs_bonferronis_level() -> None:
     def differs(effect: float) -> bool:
         value = math.exp(error * effect)
         one = Ratio("conflict_rate", 1.0, value, value, value / reach, value * reach, "")
-        return Comparison("a", "b", pairs, (one,), 4.0, True).differs_among(one, tests)
+        (found,) = simultaneous([Comparison("a", "b", pairs, (one,) * tests, 4.0, True)])
+        return found.ratios[0].differs
 
     needed = float(t.ppf(1 - 0.025 / tests, pairs - 1))
     assert [differs(sign * needed * by) for sign in (1, -1) for by in (0.999, 1.001)] == [
@@ -284,7 +286,7 @@ def test_ratios_are_never_given_as_a_percentage_of_more(tmp_path: Path) -> None:
     fake = FakeRun(**SMALL, targets=("east", "west"), commit_ms={"west": 20.0})
     page = write_report(write_fake_run(tmp_path, fake)).read_text()
     caption = page.split('id="target-ratios"', 1)[1].split("</figcaption>", 1)[0]
-    assert " times that of east (" in caption
+    assert "west as a multiple of east: " in caption
     assert "% higher" not in caption
 
 

@@ -15,10 +15,10 @@ from reports.documents.run.tables import answer_table
 from reports.statistics import certainty
 from reports.statistics.certainty import Figure, one_rounding
 from reports.statistics.model import build_model
-from reports.statistics.prediction.in_band import place_in_band
+from reports.statistics.prediction.in_band import side_of_band
 from reports.text import rounding
 from reports.text.rounding import milliseconds, percent
-from reports.verdicts.run import verdicts
+from reports.verdicts.rules import verdicts
 from tests.run_folders import FakeRun, write_fake_run
 
 GAP = rounding.THIN
@@ -164,8 +164,8 @@ def test_where_a_rate_lies(tmp_path: Path, rate: float, place: str) -> None:
     figures = replace(
         known, attempts=1_000_000, conflict_rate=rate, predicted_low=0.01, predicted_high=0.02
     )
-    assert place_in_band(figures) == place
-    assert place_in_band(replace(figures, predicted_low=None)) is None
+    assert side_of_band(figures) == place
+    assert side_of_band(replace(figures, predicted_low=None)) is None
 
 
 def test_figures_in_a_row_have_one_rounding() -> None:

@@ -31,7 +31,7 @@ def test_few_conflicts_are_given_with_their_interval(tmp_path: Path) -> None:
     folder = with_conflicts(tmp_path, 7, 1000)
     (line,) = lines(folder, "few conflicts")
     assert line["state"] == "note"
-    assert "int: 7 conflicts, a rate between 0.34" in line["text"]
+    assert "int: 7 conflicts in 1,000 attempts, 0.339" in line["text"]
     assert summarise(folder)["overall"]["conflict_rate_interval"] == pytest.approx(
         {"low": 0.003395, "high": 0.014376}, rel=1e-3
     )
@@ -39,7 +39,7 @@ def test_few_conflicts_are_given_with_their_interval(tmp_path: Path) -> None:
 
 def test_no_conflict_is_no_proof_of_none(tmp_path: Path) -> None:
     (line,) = lines(with_conflicts(tmp_path, 0, 1000), "few conflicts")
-    assert "no conflict in 1,000 attempts, a rate of up to 0.38" in line["text"]
+    assert "int: 0 conflicts in 1,000 attempts, 0–0.383" in line["text"]
 
 
 @pytest.mark.parametrize(("conflicts", "told"), [(99, 1), (100, 0)])
@@ -82,7 +82,7 @@ def test_a_closed_loop_without_stalls_does_not_say_that_arrivals_would_fare_the_
     tmp_path: Path,
 ) -> None:
     (line,) = lines(stalled(tmp_path, 0), "loop")
-    assert "No stall made it worse here; what queues of independent arrivals would add" in line["text"]
+    assert line["text"].endswith("No stall made it worse here.")
     assert "same" not in line["text"]
     assert "hardly" not in line["text"]
 

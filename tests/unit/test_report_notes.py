@@ -11,7 +11,7 @@ from reports import summarise, write_report
 from reports.documents.run.tables import environment, settings, target_facts
 from reports.statistics.model import build_model
 from reports.text.rounding import seconds
-from reports.verdicts.run import WIDEST_BAND
+from reports.verdicts.band import WIDEST_BAND
 from tests.run_folders import (
     FakeRun,
     hand_made,
@@ -109,8 +109,8 @@ def with_window(folder: Path, low_ms: float, conflicts: int, **target: Any) -> P
             {"family": "simulated", "commit_delay_ms": 12.0},
             "when within the commit delay an attempt is decided",
         ),
-        ({"family": "dynamodb"}, "an attempt is two requests"),
-        ({}, "begins somewhere within its first statement and is decided somewhere within COMMIT"),
+        ({"family": "dynamodb"}, "when within its two requests an attempt is served"),
+        ({}, "when within its first statement an attempt begins, and within COMMIT is decided"),
     ],
 )
 def test_a_band_that_holds_everything_tests_nothing(

@@ -11,7 +11,7 @@ import pytest
 from reports import summarise, write_report
 from reports.statistics.model import build_model
 from reports.text import rounding
-from reports.verdicts.run import verdicts
+from reports.verdicts.rules import verdicts
 from tests.page_colours import check_colours
 from tests.run_folders import FakeRun, hand_made, run_json, write_fake_run, write_run_json
 

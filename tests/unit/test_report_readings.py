@@ -169,11 +169,8 @@ def test_what_a_comparison_means(
 
 def test_a_simulation_has_no_cause_of_chance() -> None:
     found = comparison(conflict_rate=(1.1, 1.2), latency_p50_ms=(1.1, 1.2))
-    assert meaning(found, 4)
-    assert not meaning(found, 4, simulated=True)
-    just = comparison(conflict_rate=(1.005, 1.2), latency_p50_ms=(1.005, 1.2))
-    assert meaning(just, 1)
-    assert not meaning(just, 12), "of twelve figures, chance alone shows one so"
+    assert meaning(found)
+    assert not meaning(found, simulated=True)
 
 
 def test_where_nothing_conflicts_the_axis_is_not_up_to_all(tmp_path: Path) -> None:

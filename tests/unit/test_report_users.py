@@ -51,7 +51,7 @@ def test_more_are_a_note(tmp_path: Path) -> None:
     assert found["answer"]["lede"].startswith("32 users, ")
     (said,) = [v for v in found["verdicts"] if v["about"] == "users"]
     assert said["state"] == "note"
-    assert said["text"].startswith("32 users committed, and 30 were asked for.")
+    assert said["text"].startswith("32 users committed, and 30 users were asked for: more were started")
 
 
 def test_an_open_loop_with_few_transactions_needs_few_users(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from reports.charts.overview.lanes import Lanes, lanes
 from reports.charts.style import FAINT, MUTED, look
 from reports.statistics.certainty import conflict_rate, percentile, retry_rate
 from reports.statistics.overview.rows import Row, key_types
-from reports.statistics.prediction.in_band import place_in_band
+from reports.statistics.prediction.in_band import side_of_band
 from reports.text.rounding import number
 
 Value = Callable[[Figures], float | None]
@@ -144,7 +144,7 @@ def _of_bands(rows: Sequence[Row]) -> str:
     text = _extremes(rows, lambda f: f.conflict_rate, conflict_rate, ("Highest", "lowest"))
     if not known:
         return f"{text} No band could be predicted."
-    inside = sum(place_in_band(line.figures) == "inside" for _, line in known)
+    inside = sum(side_of_band(line.figures) == "inside" for _, line in known)
     which = "All" if inside == len(known) else f"{inside:,} of {len(known):,}"
     return f"{text} {which} measured rates lie inside the band that the formula predicts for them."
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from matplotlib.patches import Patch
 
+from reports.analysis.figures import Figures
 from reports.charts.data import courses_as_rows
 from reports.charts.draw import (
     Chart,
@@ -17,10 +18,11 @@ from reports.charts.draw import (
     unit_label,
 )
 from reports.charts.lines import largest, over_time, warmup_line
+from reports.charts.readings import of_each
 from reports.charts.style import MUTED, look
 from reports.statistics.certainty import conflict_rate, unsure_conflict_rate
 from reports.statistics.model import Model
-from reports.statistics.prediction.in_band import place_in_band
+from reports.statistics.prediction.in_band import side_of_band
 from reports.text.rounding import between
 
 _NONE = 0.01
@@ -86,14 +88,14 @@ def _data(model: Model) -> ChartData:
 
 
 def _reading(model: Model) -> str:
-    sentences = []
-    for key_type, f in model.key_types.items():
-        text = f"{key_type}: {conflict_rate(f)} of attempts conflicted"
+    def say(_: str, f: Figures) -> str:
+        text = f"{conflict_rate(f)} of attempts conflicted"
         if unsure := unsure_conflict_rate(f):
             text += f" (so few that all of {unsure} is possible)"
-        place = place_in_band(f)
-        if place is not None and f.predicted_low is not None and f.predicted_high is not None:
+        side = side_of_band(f)
+        if side is not None and f.predicted_low is not None and f.predicted_high is not None:
             band = between(f.predicted_low, f.predicted_high)
-            text += f", {_PLACES[place]} {band} that the formula predicts"
-        sentences.append(f"{text}.")
-    return " ".join(sentences)
+            text += f", {_PLACES[side]} {band} that the formula predicts"
+        return text
+
+    return of_each(model.key_types, say)

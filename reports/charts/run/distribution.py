@@ -11,8 +11,8 @@ from reports.analysis import percentiles
 from reports.analysis.figures import Figures
 from reports.charts.data import courses_as_rows
 from reports.charts.draw import Chart, ChartData, canvas, finish, legend, thousands_axis, unit_label
+from reports.charts.readings import of_each, percentiles_of
 from reports.charts.style import Look, look
-from reports.statistics.certainty import percentile
 from reports.statistics.model import Curve, Model
 
 UNIT = "% of transactions"
@@ -94,22 +94,6 @@ def plot(axes: Axes, curves: Sequence[tuple[str, Look, Curve]]) -> list[Line2D]:
 
 def reading(slices: Mapping[str, Figures]) -> str:
     """The percentiles of each slice in a sentence."""
-    sentences = []
-    for name, f in slices.items():
-        latency = f.latency
-        marks = {"p50": "p50", "p90": "p90", "p99": "p99", "p99.9": "p999"}
-        known = [
-            f"{mark} {percentile(latency, key)}"
-            for mark, key in marks.items()
-            if getattr(latency, key) is not None
-        ]
-        if not known:
-            continue
-        text = f"{name}: {', '.join(known)}"
-        if latency.p99 is not None and latency.p50:
-            slow = latency.p99 / latency.p50
-            text += f"; the slowest hundredth takes {slow:.2g} times the median or more"
-        sentences.append(f"{text}.")
-    return (
-        " ".join(sentences) + f" A percentile is shown when {percentiles.BEYOND} samples lie beyond it."
-    )
+    marks = ("p50", "p90", "p99", "p99.9")
+    text = of_each(slices, lambda _, f: percentiles_of(f.latency, marks))
+    return f"{text} A percentile is shown when {percentiles.BEYOND} samples lie beyond it."

@@ -19,8 +19,8 @@ from reports.charts.draw import (
     unit_label,
 )
 from reports.charts.lines import largest, over_time
+from reports.charts.readings import of_each, percentiles_of
 from reports.charts.style import MUTED
-from reports.statistics.certainty import percentile
 from reports.statistics.model import Model
 
 _WEIGHT = {"p50": 2.1, "p95": 1.4, "p99": 0.9}
@@ -83,12 +83,4 @@ def _label_ends(axes: Axes, ends: dict[str, float]) -> None:
 
 
 def _reading(model: Model) -> str:
-    sentences = []
-    for key_type, f in model.key_types.items():
-        if f.latency.p50 is None:
-            continue
-        text = f"{key_type}: half of the transactions took at most {percentile(f.latency, 'p50')}"
-        if f.latency.p99 is not None:
-            text += f", 99 in 100 at most {percentile(f.latency, 'p99')}"
-        sentences.append(f"{text}.")
-    return " ".join(sentences)
+    return of_each(model.key_types, lambda _, f: percentiles_of(f.latency, ("p50", "p99")))

@@ -5,7 +5,7 @@ from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, legen
 from reports.charts.style import INK, PAPER, look
 from reports.statistics.certainty import counted_share
 from reports.statistics.model import Model
-from reports.text.rounding import count
+from reports.text.rounding import count, listed
 
 
 def draw(model: Model) -> Chart:
@@ -64,14 +64,11 @@ def draw(model: Model) -> Chart:
 
 def _reading(model: Model) -> str:
     o = model.overall
-    text = f"Of {count(o.attempts)} attempts, {counted_share(o.committed, o.attempts)} committed"
-    text += f", {counted_share(o.conflicts, o.attempts)} conflicted"
-    errors = sum(o.errors_by_outcome.values())
-    text += (
-        f", {counted_share(errors, o.attempts)} failed otherwise."
-        if errors
-        else "; nothing else failed."
-    )
-    if o.refused:
-        text += f" The scenario's own rule refused {count(o.refused)}."
-    return text
+    shares = {
+        "committed": o.committed,
+        "conflicted": o.conflicts,
+        "were refused by the scenario's own rule": o.refused,
+        "failed otherwise": sum(o.errors_by_outcome.values()),
+    }
+    texts = [f"{counted_share(n, o.attempts)} {what}" for what, n in shares.items() if n]
+    return f"Of {count(o.attempts)} attempts, {listed(texts)}."

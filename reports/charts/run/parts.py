@@ -2,11 +2,12 @@
 
 from matplotlib.patches import Patch
 
-from reports.analysis.figures import Parts
+from reports.analysis.figures import Figures, Parts
 from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, legend, thousands_axis
+from reports.charts.readings import of_each
 from reports.charts.style import FAINT, INK, PAPER, PART_1, PART_2, PART_3, PART_4
 from reports.statistics.model import Model
-from reports.text.rounding import about, milliseconds, number
+from reports.text.rounding import about, listed, milliseconds, number
 
 _PARTS = (
     ("statements", "statements", PART_1.light, PAPER.light),
@@ -90,19 +91,14 @@ def _data(known: dict[str, Parts]) -> ChartData:
 
 
 def _reading(model: Model) -> str:
-    sentences = []
-    for key_type, f in model.key_types.items():
-        if f.parts is None:
-            continue
+    def say(_: str, f: Figures) -> str:
         p = f.parts
-        total = p.total
-        if total <= 0:
-            continue
-        text = f"{key_type}: of {milliseconds(total)}, statements take {about(p.statements / total)}, "
-        if p.commit is not None:
-            text += f"COMMIT {about(p.commit / total)}, "
-        text += f"backoff {about(p.backoff / total)}"
-        if p.waiting > _WORTH_SHOWING * total:
-            text += f", waiting for a free user {about(p.waiting / total)}"
-        sentences.append(f"{text}.")
-    return " ".join(sentences)
+        if p is None or p.total <= 0:
+            return ""
+        times = {"statements": p.statements, "COMMIT": p.commit, "backoff": p.backoff}
+        if p.waiting > _WORTH_SHOWING * p.total:
+            times["waiting for a free user"] = p.waiting
+        shares = [f"{name} {about(ms / p.total)}" for name, ms in times.items() if ms is not None]
+        return f"of {milliseconds(p.total)}, {listed(shares)}"
+
+    return of_each(model.key_types, say)

@@ -50,15 +50,12 @@ def draw(model: Model) -> Chart | None:
 
 
 def _reading(model: Model) -> str:
-    sentences = []
+    texts = []
     for key_type, curve in model.heat.popularity.items():
-        (cold, hot), (low, high) = (
-            (float(values[0]), float(values[-1]))
-            for values in (curve.transactions_per_s, curve.conflict_rate)
-        )
-        sentences.append(
-            f"{key_type}: accounts wanted {number(cold)} times a second conflict in "
-            f"{about(low)} of attempts, those wanted {number(hot)} times a second in "
-            f"{about(high)}."
-        )
-    return " ".join(sentences)
+        ends = [
+            f"{about(float(curve.conflict_rate[end]))} of attempts on accounts wanted "
+            f"{number(float(curve.transactions_per_s[end]))} times a second"
+            for end in (0, -1)
+        ]
+        texts.append(f"{key_type}: conflicts in {' and '.join(ends)}.")
+    return " ".join(texts)

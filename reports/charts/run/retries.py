@@ -13,6 +13,7 @@ from reports.charts.draw import (
     percent_axis,
     unit_label,
 )
+from reports.charts.readings import of_each
 from reports.charts.style import PAPER, look
 from reports.statistics.certainty import counted_share
 from reports.statistics.model import Model
@@ -85,16 +86,12 @@ def _data(known: dict[str, Figures]) -> ChartData:
 
 
 def _reading(model: Model) -> str:
-    sentences = []
-    for key_type, f in model.key_types.items():
+    def say(_: str, f: Figures) -> str:
         if f.retry_rate is None:
-            continue
+            return ""
         at_once = counted_share(f.counted - f.retried, f.counted)
-        text = (
-            f"{key_type}: {at_once} of transactions needed no retry, "
-            f"the mean is {number(f.retries_mean)}, the most {f.retries_max}"
-        )
-        if f.give_ups:
-            text += f"; {plural(f.give_ups, 'transaction')} gave up"
-        sentences.append(f"{text}.")
-    return " ".join(sentences)
+        gave_up = f"; {plural(f.give_ups, 'transaction')} gave up" if f.give_ups else ""
+        mean = f"the mean is {number(f.retries_mean)}, the most {f.retries_max}"
+        return f"{at_once} of transactions needed no retry, {mean}{gave_up}"
+
+    return of_each(model.key_types, say)

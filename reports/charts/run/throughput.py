@@ -1,5 +1,6 @@
 """Throughput over time."""
 
+from reports.analysis.figures import Figures
 from reports.charts.data import courses_as_rows
 from reports.charts.draw import (
     Chart,
@@ -14,8 +15,10 @@ from reports.charts.draw import (
     unit_label,
 )
 from reports.charts.lines import largest, over_time, spread_over_time, warmup_line
+from reports.charts.readings import of_each
+from reports.statistics.certainty import throughput
 from reports.statistics.model import Model
-from reports.text.rounding import about, number
+from reports.text.rounding import about
 
 
 def draw(model: Model) -> Chart:
@@ -45,15 +48,9 @@ def _data(model: Model) -> ChartData:
 
 
 def _reading(model: Model) -> str:
-    sentences = []
-    for key_type, figures in model.key_types.items():
-        if not figures.committed:
-            sentences.append(f"{key_type}: nothing was committed.")
-            continue
-        text = f"{key_type}: {number(figures.throughput_tps)} transactions/s"
-        spread = spread_over_time(model.series[key_type].throughput_tps)
-        if spread is not None:
-            steadiness = "steady" if spread < 0.1 else "uneven" if spread < 0.3 else "very uneven"
-            text += f", {steadiness} (most of the time within {about(spread)} of it)"
-        sentences.append(f"{text}.")
-    return " ".join(sentences)
+    def say(name: str, f: Figures) -> str:
+        spread = spread_over_time(model.series[name].throughput_tps) if f.committed else None
+        even = "" if spread is None else f", most of the time within {about(spread)} of it"
+        return f"{throughput(f)} transactions/s{even}" if f.committed else "nothing was committed"
+
+    return of_each(model.key_types, say)

@@ -14,7 +14,7 @@ from reports.charts.data import ChartData
 from reports.charts.draw import SETTINGS, Chart, finish
 from reports.charts.style import GRID, INK, MUTED, PAPER, PART_1, SMALL_SIZE
 from reports.charts.sweep.panels import ACROSS, axis_name, compact, head, tick
-from reports.charts.sweep.readings import of_cells
+from reports.charts.sweep.readings import extremes
 from reports.statistics.sweep.study import Curve, Series, Study, Values
 from reports.text.rounding import THIN, about, number, shortened
 
@@ -114,7 +114,7 @@ def _draw(study: Study, maps: Sequence[_Map], kind: _Kind) -> Chart | None:
     )
     title = f"{kind.title} by {study.axis.name} and {study.panels[0].name}".replace("_", " ")
     curves = [curve for one in maps for curve in one.rows.values()]
-    reading = f"{of_cells(study, kind.figure, curves)} Darker is more."
+    reading = f"{extremes(study, kind.figure, curves)} Darker is more."
     if any(len(curve.places) < columns for curve in curves):
         reading += " Hatched: not measured."
     return finish(figure, f"map-{kind.figure}", title, reading, _data(study, kind))

@@ -2,6 +2,7 @@
 
 from reports.analysis.figures import Figures
 from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, percent_axis
+from reports.charts.readings import of_each
 from reports.charts.style import INK, WIDTH, target_look
 from reports.statistics.certainty import conflict_rate
 from reports.statistics.model import Model
@@ -97,13 +98,11 @@ def _rows(model: Model) -> list[tuple[str, int, Figures]]:
 
 
 def _reading(model: Model) -> str:
-    parts = []
-    for name, f in model.targets.items():
-        text = f"{name} {conflict_rate(f)}"
-        if f.predicted_low is not None and f.predicted_high is not None:
-            text += f" ({between(f.predicted_low, f.predicted_high)})"
-        parts.append(text)
-    what = "Attempts that conflicted"
-    if any(f.predicted_low is not None for f in model.targets.values()):
-        what += ", and what the formula predicts from each target's own window"
-    return f"{what}: {'; '.join(parts)}."
+    def say(_: str, f: Figures) -> str:
+        if f.predicted_low is None or f.predicted_high is None:
+            return conflict_rate(f)
+        return f"{conflict_rate(f)} ({between(f.predicted_low, f.predicted_high)} predicted)"
+
+    predicted = any(f.predicted_low is not None for f in model.targets.values())
+    how = " The formula predicts from each target's own window." if predicted else ""
+    return f"Attempts that conflicted. {of_each(model.targets, say)}{how}"

@@ -1,9 +1,9 @@
 """Latency distribution, by target."""
 
 from reports.charts.draw import Chart, Margins, canvas, finish, legend_for, place_legend, unit_label
+from reports.charts.readings import of_each, percentiles_of
 from reports.charts.run import distribution
 from reports.charts.style import target_look
-from reports.statistics.certainty import percentile
 from reports.statistics.model import Model
 from reports.text.rounding import shortened
 
@@ -28,9 +28,6 @@ def draw(model: Model) -> Chart | None:
 
 
 def _reading(model: Model) -> str:
-    parts = []
-    for name, f in model.targets.items():
-        known = [mark for mark in ("p50", "p99") if getattr(f.latency, mark) is not None]
-        said = [f"{mark} {percentile(f.latency, mark)}" for mark in known]
-        parts.append(f"{name}: {', '.join(said) if said else 'too few to say'}")
-    return f"{'; '.join(parts)}."
+    return of_each(
+        model.targets, lambda _, f: percentiles_of(f.latency, ("p50", "p99")) or "too few to say"
+    )

@@ -1,5 +1,6 @@
 """Throughput over time, by target."""
 
+from reports.analysis.figures import Figures
 from reports.charts.data import courses_as_rows
 from reports.charts.draw import (
     Chart,
@@ -16,9 +17,11 @@ from reports.charts.draw import (
     unit_label,
 )
 from reports.charts.lines import largest, over_time
+from reports.charts.readings import of_each
 from reports.charts.style import target_look
+from reports.statistics.certainty import throughput
 from reports.statistics.model import Model
-from reports.text.rounding import number, seconds, shortened
+from reports.text.rounding import plural, seconds, shortened
 
 _UNIT = "committed transactions / s"
 
@@ -50,14 +53,13 @@ def draw(model: Model) -> Chart | None:
 
 
 def _reading(model: Model) -> str:
-    sentences = []
     users = model.regions.users if model.regions else {}
-    for name, f in model.targets.items():
-        text = f"{name}: {number(f.throughput_tps)} transactions/s"
+
+    def say(name: str, f: Figures) -> str:
+        text = f"{throughput(f)} transactions/s"
         if users.get(name):
-            text += f" from {users[name]} user{'s' if users[name] > 1 else ''}"
+            text += f" from {plural(users[name], 'user')}"
         silent = sum(gap.until_s - gap.from_s for gap in model.gaps if gap.target == name)
-        if silent:
-            text += f", nothing for {seconds(silent)} in all"
-        sentences.append(f"{text}.")
-    return " ".join(sentences)
+        return f"{text}, nothing for {seconds(silent)} in all" if silent else text
+
+    return of_each(model.targets, say)

@@ -1,8 +1,7 @@
 """A comparison in words: changes with as many digits as are certain, the answer, what to know."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import Literal
 
 from reports.analysis.reading.run_file import Run
@@ -12,71 +11,54 @@ from reports.statistics.comparison.effect import Effect, Verdict
 from reports.statistics.comparison.metrics import JUDGED, METRICS, Metric
 from reports.text.rounding import THIN, about, count, milliseconds, number, plural, seconds
 from reports.text.table import Cell, Row, Table, of_texts
-from reports.verdicts.run import CPU_NEAR_FULL
+from reports.text.verdict import State
+from reports.verdicts.generator import CPU_NEAR_FULL
 
-State = Literal["good", "bad", "note"]
-"""As in reports.documents.document, which needs the charts."""
-
-_MOST_NAMED, _MOST_WITH_TARGETS = 3, 2
-"""Figures named in the headline, and slices of each; names with a target are longer."""
+_MOST_NAMED = 3
+"""Figures that the headline names."""
 _DISTURBANCE = 0.2
 """Lateness of the tool's event loop that differs by more than this share of the median latency."""
 
 
 def headline(comparison: RunComparison) -> str:
-    """The answer in one sentence."""
+    """The answer in one sentence; whether the load was alike comes first."""
     judged = [e for e in comparison.effects if e.verdict is not Verdict.TOO_LITTLE]
     if not judged:
         return "Too little data: NEW and BASE cannot be compared"
-    # Whether the load was alike comes first: without that nothing else can be called better.
-    unlike = comparison.unlike
-    first = (
-        f"Not the same share of transactions {_fates(unlike)}: {_named(comparison, unlike)}. "
-        if unlike
-        else ""
-    )
-    parts = [
-        f"{verdict} in {len(found)} of {plural(len(judged), 'figure')}: {_named(comparison, found)}"
+    unlike, parts = comparison.unlike, []
+    if unlike:
+        keys = dict.fromkeys(e.metric.key for e in unlike)
+        fates = " or ".join("gave up" if key == "give_ups" else "failed" for key in keys)
+        parts.append(f"Not the same share of transactions {fates}: {_named(comparison, unlike)}")
+    changes = [
+        f"{verdict} in {len(effects)} of {plural(len(judged), 'figure')}: {_named(comparison, effects)}"
         for verdict in (Verdict.WORSE, Verdict.BETTER, Verdict.DIFFERS)
-        if (found := [e for e in comparison.of(verdict) if e not in unlike])
+        if (effects := [e for e in comparison.of(verdict) if e not in unlike])
     ]
-    if first:
-        return f"{first}NEW is {'; '.join(parts)}" if parts else first.rstrip(". ")
-    if not parts:
-        return f"No difference shown between NEW and BASE in {plural(len(judged), 'figure')}"
-    return f"NEW is {'; '.join(parts)}"
+    if changes:
+        parts.append(f"NEW is {'; '.join(changes)}")
+    return ". ".join(parts) or (
+        f"No difference shown between NEW and BASE in {plural(len(judged), 'figure')}"
+    )
 
 
-def _fates(unlike: Sequence[Effect]) -> str:
-    keys = dict.fromkeys(e.metric.key for e in unlike)
-    return " or ".join("gave up" if key == "give_ups" else "failed" for key in keys)
-
-
-def _named(comparison: RunComparison, found: Sequence[Effect]) -> str:
-    """The figures that differ, the first few by name."""
+def _named(comparison: RunComparison, effects: Sequence[Effect]) -> str:
+    """The first few figures by name, each with its change on every slice."""
+    by_metric: dict[Metric, list[str]] = {}
+    for e in sorted(effects, key=lambda e: JUDGED.index(e.metric)):
+        where = "" if len(comparison.slices) == 1 else f"{slice_name(comparison, e.slice)} "
+        by_metric.setdefault(e.metric, []).append(f"{where}{change(e)}")
     named = []
-    most = _MOST_WITH_TARGETS if comparison.several_targets else _MOST_NAMED
-    one_slice = len(comparison.slices) == 1
-    groups = [
-        (metric, list(effects)) for metric, effects in groupby(_by_metric(found), lambda e: e.metric)
-    ]
-    for metric, effects in groups[:most]:
-        effects.sort(key=lambda e: -abs(e.change or 0.0))
-        if one_slice:
-            named.append(f"{metric.name} {change(effects[0])}")
-            continue
-        each = [f"{slice_name(comparison, e.slice)} {change(e)}" for e in effects[:most]]
-        if (rest := len(effects) - most) > 0:
-            each.append(f"{rest} more")
-        named.append(f"{metric.name} ({', '.join(each)})")
-    if rest := sum(len(effects) for _, effects in groups[most:]):
+    for metric, changes in list(by_metric.items())[:_MOST_NAMED]:
+        text = ", ".join(changes[:_MOST_NAMED])
+        if len(changes) > _MOST_NAMED:
+            text += f", {len(changes) - _MOST_NAMED} more"
+        named.append(
+            f"{metric.name} {text}" if len(comparison.slices) == 1 else f"{metric.name} ({text})"
+        )
+    if rest := sum(map(len, list(by_metric.values())[_MOST_NAMED:])):
         named.append(plural(rest, "other"))
     return ", ".join(named)
-
-
-def _by_metric(effects: Iterable[Effect]) -> list[Effect]:
-    order = {metric.key: place for place, metric in enumerate(JUDGED)}
-    return sorted(effects, key=lambda e: order[e.metric.key])
 
 
 def lede(comparison: RunComparison) -> str:
@@ -88,70 +70,77 @@ def lede(comparison: RunComparison) -> str:
             "called better."
         )
     if comparison.allowed:
-        listed = ", ".join(map(str, comparison.allowed))
-        parts.append(f"The workloads differ, as allowed: {listed} (BASE and NEW).")
-    if alarms := _alarms(comparison):
-        parts.append(alarms)
-    if (found := _found_from(comparison)) is not None:
+        differences = ", ".join(map(str, comparison.allowed))
+        parts.append(f"The workloads differ, as allowed: {differences} (BASE and NEW).")
+    parts.append(_false_differences(comparison))
+    changes = [e.found_from for e in comparison.effects if e.metric.kind == "throughput"]
+    if any(changes):
         parts.append(
-            f"A true change of throughput by about {about(found)} would be found nine times of ten; "
-            "smaller ones can stay unseen."
+            f"A true change of throughput by about {about(max(c for c in changes if c is not None))} "
+            "would be found nine times of ten; smaller ones can stay unseen."
         )
     return " ".join(parts)
 
 
-def _alarms(comparison: RunComparison) -> str:
+def _false_differences(comparison: RunComparison) -> str:
     """How often runs of the same thing are called different, and under which condition."""
     if comparison.error_rate is None:
         return "Differences from run to run are left out of account, as --allowance 0 asks."
-    said = (
-        f"Were both sides alike, any figure at all would be called better or worse in at most "
+    text = (
+        "Were both sides alike, any figure at all would be called better or worse in at most "
         f"{comparison.error_rate * 100:.0f} of 100 such comparisons"
     )
     scatters = _scatters(comparison)
-    least = scatters.get(METRICS[0], next(iter(scatters.values()), (0.0, 0.0)))[0]
-    if not least:
-        return f"{said}."
-    what = f"in {METRICS[0].name} " if METRICS[0] in scatters else ""
+    metric = METRICS[0] if METRICS[0] in scatters else next(iter(scatters), None)
+    if metric is None or not scatters[metric][0]:
+        return f"{text}."
     return (
-        f"{said}, as long as runs of the same thing scatter {what}by no more than {about(least)} "
-        "(one standard deviation of a run, beyond what shows within it)."
+        f"{text}, as long as runs of the same thing scatter in {metric.name} by no more than "
+        f"{about(scatters[metric][0])} (one standard deviation of a run, beyond what shows within it)."
     )
 
 
 def _scatters(comparison: RunComparison) -> dict[Metric, tuple[float, float]]:
     """By metric, the least and the largest scatter between runs that intervals of a slice allow for."""
-    found: dict[Metric, tuple[float, float]] = {}
+    scatters: dict[Metric, tuple[float, float]] = {}
     for e in comparison.effects:
         if e.scatter is not None:
-            low, high = found.get(e.metric, (e.scatter, e.scatter))
-            found[e.metric] = min(low, e.scatter), max(high, e.scatter)
-    return found
-
-
-def _found_from(comparison: RunComparison) -> float | None:
-    """The true change that would be found in nine of ten comparisons, of the unsurest throughput."""
-    changes = [e.found_from for e in comparison.effects if e.metric.kind == "throughput"]
-    return max((c for c in changes if c is not None), default=None)
+            low, high = scatters.get(e.metric, (e.scatter, e.scatter))
+            scatters[e.metric] = min(low, e.scatter), max(high, e.scatter)
+    return scatters
 
 
 def notes(comparison: RunComparison) -> list[tuple[State, str]]:
     """What to know before believing the figures, each with what kind of news it is, bad ones first."""
-    found = [*_dropped(comparison), *_broken(comparison), *_disturbed(comparison)]
-    found += _systems(comparison)
-    found += [("note", text) for text in (_between_runs(comparison), _too_little(comparison)) if text]
-    return sorted(found, key=lambda note: note[0] != "bad")
-
-
-def _dropped(comparison: RunComparison) -> list[tuple[State, str]]:
-    """What cannot be compared, because not every run has it."""
-    if not comparison.dropped:
-        return []
-    targets = {s.target for s in (*comparison.slices, *comparison.dropped)}
-    names = [
-        f"{s.target} / {s.key_type}" if len(targets) > 1 else s.key_type for s in comparison.dropped
+    too_few = comparison.of(Verdict.TOO_LITTLE)
+    few = ", ".join(f"{slice_name(comparison, e.slice)} {e.metric.name}" for e in too_few)
+    circumstances = "; ".join(map(str, comparison.circumstances))
+    lines: list[tuple[State, str]] = [
+        ("bad", _dropped(comparison)),
+        *(("bad", f"{folder.name} was interrupted.") for folder in comparison.interrupted),
+        *(("bad", text) for name, runs in comparison.sides for text in _doubts(name, runs)),
+        ("bad", _disturbed(comparison)),
+        ("note", circumstances and f"What else differs (BASE and NEW): {circumstances}."),
+        ("note", _between_runs(comparison)),
+        ("note", few and f"Too little data for {few}: measure longer."),
     ]
-    return [("bad", f"Not every run has {', '.join(names)}: nothing is said of that.")]
+    return [(state, text) for state, text in lines if text]
+
+
+def _dropped(comparison: RunComparison) -> str:
+    """What cannot be compared, because not every run has it."""
+    several = len({s.target for s in (*comparison.slices, *comparison.dropped)}) > 1
+    names = [f"{s.target} / {s.key_type}" if several else s.key_type for s in comparison.dropped]
+    return f"Not every run has {', '.join(names)}: nothing is said of that." if names else ""
+
+
+def _doubts(name: str, runs: Sequence[Run]) -> Iterator[str]:
+    """What makes a side's figures doubtful, whatever the intervals say."""
+    if any(check.holds is False for run in runs for check in run.invariant):
+        yield f"An invariant does not hold in {name}: see the report of the run."
+    share = max((g.cpu_share or 0.0 for run in runs for g in run.generators), default=0.0)
+    if share >= CPU_NEAR_FULL:
+        yield f"In {name} the tool used {about(share)} of a core: it may have been the limit."
 
 
 def _between_runs(comparison: RunComparison) -> str:
@@ -161,12 +150,15 @@ def _between_runs(comparison: RunComparison) -> str:
     scatters = _scatters(comparison)
     if not scatters:
         return ""
-    used = ", ".join(f"{metric.name} {_reach(*reach)}" for metric, reach in scatters.items())
+    used = ", ".join(
+        f"{metric.name} {about(low)}" + (f" to {about(high)}" if about(high) != about(low) else "")
+        for metric, (low, high) in scatters.items()
+    )
     if len(comparison.bases) + len(comparison.news) > 2:
-        runs = f"{plural(len(comparison.bases), 'run')} of BASE, {len(comparison.news)} of NEW"
         return (
-            f"{runs}: how far apart the runs of one side lie is part of every interval where it is "
-            f"more than the allowance. Used, as one standard deviation of a run: {used}."
+            f"{plural(len(comparison.bases), 'run')} of BASE, {len(comparison.news)} of NEW: how far "
+            "apart the runs of one side lie is part of every interval where it is more than the "
+            f"allowance. Used, as one standard deviation of a run: {used}."
         )
     return (
         "With one run a side nobody sees how far runs of the same thing differ. An allowance stands "
@@ -174,42 +166,7 @@ def _between_runs(comparison: RunComparison) -> str:
     )
 
 
-def _reach(low: float, high: float) -> str:
-    least, most = about(low), about(high)
-    return most if least == most else f"{least.removesuffix('%').strip()} to {most}"
-
-
-def _too_little(comparison: RunComparison) -> str:
-    too_few = comparison.of(Verdict.TOO_LITTLE)
-    names = [f"{slice_name(comparison, e.slice)} {e.metric.name}" for e in too_few]
-    return f"Too little data for {', '.join(names)}: measure longer." if names else ""
-
-
-def _systems(comparison: RunComparison) -> list[tuple[State, str]]:
-    if not comparison.circumstances:
-        return []
-    listed = "; ".join(map(str, comparison.circumstances))
-    return [("note", f"What else differs (BASE and NEW): {listed}.")]
-
-
-def _broken(comparison: RunComparison) -> list[tuple[State, str]]:
-    """What makes a side's figures doubtful, whatever the intervals say."""
-    found: list[tuple[State, str]] = [
-        ("bad", f"{folder.name} was interrupted.") for folder in comparison.interrupted
-    ]
-    for name, runs in comparison.sides:
-        if any(check.holds is False for run in runs for check in run.invariant):
-            found.append(("bad", f"An invariant does not hold in {name}: see the report of the run."))
-        shares = [g.cpu_share for run in runs for g in run.generators if g.cpu_share is not None]
-        if max(shares, default=0.0) >= CPU_NEAR_FULL:
-            text = (
-                f"In {name} the tool used {about(max(shares))} of a core: it may have been the limit."
-            )
-            found.append(("bad", text))
-    return found
-
-
-def _disturbed(comparison: RunComparison) -> list[tuple[State, str]]:
+def _disturbed(comparison: RunComparison) -> str:
     """Where the tool waited much longer for a processor on one side than on the other.
 
     Whatever kept it waiting was neither side's doing, and kept the database waiting too if that ran
@@ -219,7 +176,7 @@ def _disturbed(comparison: RunComparison) -> list[tuple[State, str]]:
     for name, runs in comparison.sides:
         lags = [g.loop_lag_ms.p99 for run in runs for g in run.generators]
         if not lags or None in lags:
-            return []
+            return ""
         tails[name] = max(lag for lag in lags if lag is not None)
     medians = [
         min(e.base, e.new)
@@ -228,13 +185,12 @@ def _disturbed(comparison: RunComparison) -> list[tuple[State, str]]:
     ]
     worst, other = sorted(tails, key=lambda name: -tails[name])
     if not medians or tails[worst] - tails[other] < _DISTURBANCE * min(medians):
-        return []
-    text = (
+        return ""
+    return (
         f"Something else was busy on the machine in {worst}: the tool's event loop ran late by "
         f"{milliseconds(tails[worst])} (p99), in {other} by {milliseconds(tails[other])}. Measure "
         "again before believing a difference."
     )
-    return [("bad", text)]
 
 
 def sides_table(comparison: RunComparison) -> Table:

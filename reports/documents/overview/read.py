@@ -7,7 +7,7 @@ from loadtest.errors import InputError
 from reports.documents.run.tables import environment, settings, target_facts
 from reports.statistics.model import Model, build_model
 from reports.statistics.overview.runs import Facts, Line, OneRun
-from reports.verdicts.run import verdicts
+from reports.verdicts.rules import verdicts
 
 
 def read_runs(folders: Sequence[Path]) -> list[OneRun]:

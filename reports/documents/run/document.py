@@ -14,7 +14,7 @@ from reports.documents.run.service import service_section
 from reports.statistics.model import Model
 from reports.statistics.service import Service
 from reports.text.table import Facts, Table
-from reports.verdicts.run import verdicts
+from reports.verdicts.rules import verdicts
 
 NO_CONFLICT = (
     "No attempt conflicted, so there is nothing to draw of retries after conflicts or of hot accounts."

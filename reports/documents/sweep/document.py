@@ -14,7 +14,7 @@ from reports.documents.sweep.law_table import law_table
 from reports.statistics.sweep.predicted import predict_curves
 from reports.statistics.sweep.study import Study
 from reports.text.table import Facts
-from reports.verdicts.sweep import attention, verdicts
+from reports.verdicts.rules import attention, sweep_verdicts
 
 _FOUND = "What was found"
 _LAW = (
@@ -48,7 +48,7 @@ def _sections(study: Study) -> Iterator[Section]:
         drawn = draw_law(study)
         law: tuple[Block, ...] = (_LAW, laws, *((drawn,) if drawn else ()))
         yield Section("The universal scalability law", law, "law")
-    yield Section(TRUST, tuple(Note(one.state, one.text) for one in verdicts(study)), "verdicts")
+    yield Section(TRUST, tuple(Note(one.state, one.text) for one in sweep_verdicts(study)), "verdicts")
     yield Section("Every point", (tables.points_table(study),), "points")
     facts = (
         Facts("Sweep", tables.course(study)),

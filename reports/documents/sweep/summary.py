@@ -6,7 +6,7 @@ from typing import Any
 from reports.documents.sweep.answer import answer
 from reports.statistics.sweep.scalability import Fit, NoFit
 from reports.statistics.sweep.study import Curve, Place, Study
-from reports.verdicts.sweep import attention, verdicts
+from reports.verdicts.rules import attention, sweep_verdicts
 
 FORMAT = 1
 _FIGURES = (
@@ -38,7 +38,7 @@ def to_summary(study: Study) -> dict[str, Any]:
         "axis": study.axis.name,
         "other_axes": [axis.name for axis in study.panels],
         "curves": [_curve(study, curve) for curve in study.curves],
-        "verdicts": [dataclasses.asdict(verdict) for verdict in verdicts(study)],
+        "verdicts": [dataclasses.asdict(verdict) for verdict in sweep_verdicts(study)],
     }
 
 

@@ -115,23 +115,6 @@ class Comparison:
         """The ratio of one of METRICS."""
         return next(r for r in self.ratios if r.metric == metric)
 
-    def differs_among(self, ratio: Ratio, tests: int) -> bool:
-        """Whether one of `tests` ratios that are judged together differs, with 95 % for all of them.
-
-        Bonferroni: its own interval then needs the level 1 − 0.05 / tests. The bootstrap's interval is
-        widened, on the logarithm, as Student's t of pairs − 1 degrees of freedom is; the end that is
-        nearer to 1 counts.
-        """
-        if not ratio.differs or not ratio.ratio or not ratio.low or not ratio.high:
-            return False
-        # Here, for importing it takes longer than everything else that a summary needs.
-        from scipy.special import stdtrit
-
-        freedom = max(1, self.pairs - 1)
-        wider = stdtrit(freedom, 1 - 0.025 / max(1, tests)) / stdtrit(freedom, 0.975)
-        near = ratio.low if ratio.ratio > 1 else ratio.high
-        return bool(abs(math.log(ratio.ratio)) > wider * abs(math.log(ratio.ratio / near)))
-
 
 @dataclass(frozen=True, slots=True)
 class _Side:

@@ -15,85 +15,66 @@ _PHRASES = {
 }
 
 
-def _tests(comparisons: list[Comparison]) -> int:
-    """How many ratios are judged together."""
-    return sum(r.judged for c in comparisons for r in c.ratios)
+def between_key_types(model: Model) -> str:
+    """Every key type against the first, on each target."""
+    return " ".join(one_comparison(c) for c in model.comparisons)
 
 
-def one_comparison(c: Comparison, subject: str = "{} keys instead of {}", tests: int = 1) -> str:
-    """What differs and what does not, in a sentence or two.
+def between_targets(model: Model) -> str:
+    """Every target against the first."""
+    comparisons = model.regions.comparisons if model.regions is not None else []
+    return " ".join(one_comparison(c, "{} compared with {}") for c in comparisons)
 
-    Args:
-        c: the comparison.
-        subject: takes the two names.
-        tests: how many ratios are judged together, in this comparison and those beside it. What
-            differs only by itself is said to be what chance alone may show.
-    """
+
+def one_comparison(c: Comparison, subject: str = "{} keys instead of {}") -> str:
+    """What differs and what does not, in a sentence or two; `subject` takes the two names."""
     named = subject.format(c.other, c.base)
     if c.target is not None:
         named = f"On {c.target}, {named}"
-    judged = [r for r in c.ratios if r.judged]
-    apart = (
-        f"{capital(listed([one.said for one in c.apart]))} ({c.base} and {c.other}). "
-        if c.apart
-        else ""
-    )
-    if c.apart and not judged:
-        return f"{apart}{named}: not comparable."
+    judged = [r for metric in _PHRASES for r in c.ratios if r.metric == metric and r.judged]
+    if c.apart:
+        apart = capital(listed([one.said for one in c.apart]))
+        named = f"{apart} ({c.base} and {c.other}). {named}"
     if not judged:
-        return f"{named}: {_unknown(c)}."
-    named = f"{apart}{named}"
-    order = list(_PHRASES)
-    judged.sort(key=lambda r: order.index(r.metric))
-    different = [r for r in judged if c.differs_among(r, tests)]
-    alone = [r for r in judged if r.differs and r not in different]
-    same = [_PHRASES[r.metric] for r in judged if r not in different]
-    if not different:
-        said = "no difference shown"
-        # What could not be compared is not among what was found alike.
-        if len(same) < len(c.ratios):
-            said += f" in {listed(same)}"
-        text = f"{named}: {said}."
-    else:
-        text = f"{named}: {listed(_phrases(different))}."
-        if same:
-            text += f" No difference shown in {listed(same)}."
-    if alone:
-        said = capital(listed([_phrase(r) for r in alone]))
-        text += f" ({said}: no more than chance may show in one of {tests} figures.)"
-    return text
+        return f"{named}: {'not comparable' if c.apart else _unknown(c)}."
+    differ = [r for r in judged if r.differs]
+    alike = listed([_PHRASES[r.metric] for r in judged if r not in differ] or [""])
+    if differ:
+        rest = f" No difference shown in {alike}." if alike else ""
+        return f"{named}: {listed([_phrase(r) for r in differ])}.{rest}"
+    # What could not be compared is not among what is alike.
+    return f"{named}: no difference shown{f' in {alike}' if len(judged) < len(c.ratios) else ''}."
 
 
-def meaning(c: Comparison, tests: int = 1, *, simulated: bool = False) -> str:
+def meaning(c: Comparison, *, simulated: bool = False) -> str:
     """What the comparison of two key types tells someone who has to choose, and how sure it is.
 
     Empty where there is no interval to tell by, and where something differs for which the record shows
-    no cause. `tests` is as for `one_comparison`.
+    no cause.
     """
-    if not c.of("throughput_tps").judged:
+    judged = {r.metric: r for r in c.ratios if r.judged}
+    if "throughput_tps" not in judged:
         return ""
-    judged = [r for r in c.ratios if r.judged]
-    if any(r.differs for r in judged):
-        return "" if simulated else _cause(c, tests)
-    known = {r.metric: r for r in judged}
-    ends = [f"{_missed(known[metric])} in {_PHRASES[metric]}" for metric in _PHRASES if metric in known]
-    return f"Ruled out (95{THIN}% each): a difference larger than {listed(ends)}."
+    if any(r.differs for r in judged.values()):
+        return "" if simulated else _cause(c)
+    ends = [f"{_missed(judged[m])} in {phrase}" for m, phrase in _PHRASES.items() if m in judged]
+    return f"Ruled out (95{THIN}%): a difference larger than {listed(ends)}."
 
 
-def _cause(c: Comparison, tests: int) -> str:
+def _cause(c: Comparison) -> str:
     """Why more attempts conflicted with one key type, where the figures that are the cause show it.
 
     The accounts are the same; what is left is the time that transactions are open, and how many run.
     """
     conflicts = c.of("conflict_rate")
-    if not c.differs_among(conflicts, tests):
+    if not conflicts.differs:
         return ""
     more = (conflicts.ratio or 1.0) > 1
     causes = {"latency_p50_ms": "they took longer", "throughput_tps": "more of them ran"}
     shown = [
         text
         for metric, text in causes.items()
-        if c.differs_among(c.of(metric), tests) and ((c.of(metric).ratio or 1.0) > 1) == more
+        if c.of(metric).differs and ((c.of(metric).ratio or 1.0) > 1) == more
     ]
     if not shown:
         return ""
@@ -103,13 +84,9 @@ def _cause(c: Comparison, tests: int) -> str:
     )
 
 
-def _most_missed(ratio: Ratio) -> float:
-    """How large a difference the interval still holds, as a share."""
-    return max(abs((ratio.low or 1.0) - 1), abs((ratio.high or 1.0) - 1))
-
-
 def _missed(ratio: Ratio) -> str:
-    return about(_most_missed(ratio))
+    """How large a difference the interval still holds."""
+    return about(max(abs((ratio.low or 1.0) - 1), abs((ratio.high or 1.0) - 1)))
 
 
 def _unknown(c: Comparison) -> str:
@@ -126,29 +103,7 @@ def _unknown(c: Comparison) -> str:
 
 
 def _phrase(ratio: Ratio) -> str:
-    name = _PHRASES[ratio.metric]
-    value = ratio.ratio or 1.0
+    name, value = _PHRASES[ratio.metric], ratio.ratio or 1.0
     if value >= 2:
         return f"{name} {certainty.times(ratio)} times as high"
     return f"{name} {certainty.change(ratio)} {'higher' if value > 1 else 'lower'}"
-
-
-def _phrases(different: list[Ratio]) -> list[str]:
-    """Each difference in a few words; two latencies that moved the same way share a phrase."""
-    found = {r.metric: r for r in different}
-    median, tail = found.get("latency_p50_ms"), found.get("latency_p99_ms")
-    phrases = [_phrase(r) for r in different]
-    if median and tail and median.ratio and tail.ratio:
-        changes = median.ratio - 1, tail.ratio - 1
-        if changes[0] * changes[1] > 0 and max(median.ratio, tail.ratio) < 2:
-            way = "higher" if changes[0] > 0 else "lower"
-            phrases[-2:] = [f"latency {certainty.change(median)} {way} (p99 {certainty.change(tail)})"]
-    return phrases
-
-
-def between_targets(model: Model) -> str:
-    """Every target against the first."""
-    if model.regions is None:
-        return ""
-    found = model.regions.comparisons
-    return " ".join(one_comparison(c, "{} compared with {}", _tests(found)) for c in found)

@@ -1,16 +1,30 @@
 """Whether a measured conflict rate lies in its predicted band: one rule for whatever says so."""
 
-from typing import Literal
+from typing import Literal, Protocol
 
-from reports.analysis.figures import Figures
-
-Place = Literal["below", "inside", "edge", "above"]
+Side = Literal["below", "inside", "edge", "above"]
 
 BAND_MARGIN = 0.1
 """How far outside the band the measured rate may lie: the formula's own accuracy."""
 
 
-def place_in_band(f: Figures) -> Place | None:
+class Predicted(Protocol):
+    """A slice of a run, or of a sweep's point, with its measured rate and its predicted band."""
+
+    @property
+    def predicted_low(self) -> float | None: ...  # noqa: D102
+
+    @property
+    def predicted_high(self) -> float | None: ...  # noqa: D102
+
+    @property
+    def conflict_rate(self) -> float | None: ...  # noqa: D102
+
+    @property
+    def decided(self) -> int: ...  # noqa: D102
+
+
+def side_of_band(f: Predicted) -> Side | None:
     """Where the rate lies; None where there is no rate, or no band.
 
     "edge" is outside by no more than the formula's accuracy and three standard errors.

@@ -1,32 +1,32 @@
-"""A curve in words: its name, its knee, its throughput."""
+"""A curve in words: its name, its throughput, where contention begins to hurt, its knee."""
 
 import math
 from collections.abc import Sequence
 
+from reports.statistics.sweep.cost import HURTS, Onset, OnsetState
 from reports.statistics.sweep.knee import KneeState
 from reports.statistics.sweep.study import Curve, Study, setting
-from reports.text.rounding import DASH, THIN, listed, milliseconds, number
+from reports.text.rounding import about, capital, listed, milliseconds, number
 
+MOST_CURVES = 3
+"""Curves that a text names one by one."""
 _TPS_APART = 0.10
-"""Nor are throughputs that were measured once: two runs of a point are often that far apart."""
+"""Throughputs that were measured once are not told apart if they differ by less, as a share."""
+_UNITS = {"users": "users", "rate": "transactions/s", "accounts": "accounts"}
 
 
-def _rounded(value: float) -> str:
+def rounded(value: float) -> str:
     """Two significant digits, and no part of a user: it is not known better than that."""
     if value >= 10:
-        digits = 1 - math.floor(math.log10(value))
-        return f"{round(value, digits):,.0f}"
+        return f"{round(value, 1 - math.floor(math.log10(value))):,.0f}"
     return f"{max(value, 1):.0f}"
 
 
-def _of_axis(study: Study, value: float) -> str:
+def on_axis(study: Study, value: float) -> str:
     """A place on the axis that need not have been measured."""
-    unit = {"users": "users", "rate": "transactions/s", "accounts": "accounts"}.get(study.axis.name)
-    if unit is not None:
-        return f"{_rounded(value)} {unit}"
     if study.axis.name == "think_time":
         return f"{milliseconds(value * 1000)} of think time"
-    return _rounded(value)
+    return f"{rounded(value)} {_UNITS.get(study.axis.name, '')}".rstrip()
 
 
 def tps(value: float) -> str:
@@ -40,76 +40,108 @@ def curve_name(study: Study, curve: Curve) -> str:
     return f"{curve.series.name} ({panel})" if panel else curve.series.name
 
 
+def onset_phrase(study: Study, onset: Onset, ends: tuple[float, float]) -> tuple[str, str]:
+    """What contention does along an axis that was measured between these ends: verb, and where."""
+    load = study.axis.name in ("users", "rate")
+    calm, sore = ends if load else ends[::-1]
+    if onset.state is OnsetState.FOUND and onset.at is not None:
+        return "starts to hurt at" if load else "hurts below", f"about {on_axis(study, onset.at)}"
+    if onset.state is OnsetState.NOT_REACHED:
+        return "does not hurt", f"{'up' if load else 'down'} to {setting(study.axis, sore)}"
+    if onset.state is OnsetState.BEFORE:
+        return "hurts already at", setting(study.axis, calm)
+    low, high = onset.low, onset.high
+    if onset.state is OnsetState.UNCLEAR or (low is None) == (high is None):
+        return "shows no clear beginning", ""
+    beyond = ("beyond" if load else "below") if high is None else ("below" if load else "above")
+    first, last = calm if low is None else low, sore if high is None else high
+    return "starts to hurt between", f"{first:,.6g} and {setting(study.axis, last)} or {beyond}"
+
+
+def knees_text(study: Study, curves: Sequence[Curve]) -> str:
+    """What there is to say of the knees of these curves, said once where nothing tells them apart."""
+    if not curves or any(curve.knee is None for curve in curves):
+        return ""
+    if len(curves) > MOST_CURVES:
+        return f"A knee is shown on {len(_with_knee(curves))} of {len(curves)} lines."
+    names: dict[str, list[str]] = {}
+    for curve in curves:
+        names.setdefault(knee_text(study, curve), []).append(curve_name(study, curve))
+    if len(names) == 1:
+        return f"{capital(next(iter(names)))}."
+    if _like(curves):
+        return f"{capital(_shared_knee(study, curves))}."
+    return f"{'; '.join(f'{listed(named)}: {text}' for text, named in names.items())}."
+
+
 def knee_text(study: Study, curve: Curve) -> str:
     """What there is to say of a curve's knee, as a clause."""
     knee = curve.knee
-    if knee is None:
-        return "no knee is looked for along this axis"
     be = "seems to be" if curve.measured_once else "is"
-    if knee.state is KneeState.FOUND and knee.at is not None:
-        ends = (curve.at(knee.at), curve.at(knee.high))
-        limited = next((place for place in ends if place is not None and place.limited), None)
-        whose = (
-            f"; at {setting(study.axis, limited.value)} the load generator was the limit"
-            if limited
-            else ""
-        )
-        between = _between(knee.low, knee.high)
-        return f"the knee {be} at {setting(study.axis, knee.at)} ({between}){whose}"
-    if knee.state is KneeState.BELOW:
-        return f"the knee {be} below {_of_axis(study, knee.high or 0)}, nearer than these points show"
+    if knee is None or knee.state is KneeState.TOO_FEW:
+        return "there are too few loads to show a knee"
+    if knee.state is KneeState.FLAT:
+        return "no knee is shown: the points cannot be told apart"
     if knee.state is KneeState.ABOVE:
         return f"there {be} no knee up to the highest load"
-    if knee.state is KneeState.FLAT:
-        how = ", measured once each," if curve.measured_once else ""
-        return f"no knee is shown: the points{how} cannot be told apart"
-    return "there are too few loads to show a knee"
+    if knee.state is KneeState.BELOW or knee.at is None:
+        return f"the knee {be} below {on_axis(study, knee.high or 0)}"
+    between = f"between {knee.low:,.6g} and {knee.high:,.6g}"
+    text = f"the knee {be} at {setting(study.axis, knee.at)} ({between})"
+    limited = [p for p in (curve.at(knee.at), curve.at(knee.high)) if p is not None and p.limited]
+    if limited:
+        text += f"; at {setting(study.axis, limited[0].value)} the load generator was the limit"
+    return text
 
 
-def shared_knee(study: Study, curves: Sequence[Curve]) -> str:
-    """One clause on the knees of curves that nothing tells apart, where each by itself would say
-    something else than the other; empty where they agree, or the curves differ.
-    """
-    texts = [knee_text(study, curve) for curve in curves]
-    if len(set(texts)) < 2 or not _like(curves):
-        return ""
-    found = {curve_name(study, c): c.knee.at for c in curves if c.knee is not None and _has_knee(c)}
-    places = sorted(at for at in found.values() if at is not None)
-    if len(found) == len(curves):
-        be = "seems to be" if any(curve.measured_once for curve in curves) else "is"
-        if places[0] == places[-1]:
-            return f"the knee {be} at {setting(study.axis, places[0])}"
-        return f"the knee {be} between {_exact(places[0])} and {setting(study.axis, places[-1])}"
-    if not found:
+def _shared_knee(study: Study, curves: Sequence[Curve]) -> str:
+    """One clause on the knees of curves that nothing tells apart, of which each would say another."""
+    with_knee = _with_knee(curves)
+    places = sorted(curve.knee.at for curve in with_knee if curve.knee and curve.knee.at is not None)
+    if not with_knee:
         return "no knee is shown"
-    shown = listed([f"{name} at {setting(study.axis, at or 0)}" for name, at in found.items()])
+    if len(with_knee) < len(curves):
+        shown = [
+            f"{curve_name(study, c)} at {setting(study.axis, c.knee.at)}" for c in with_knee if c.knee
+        ]
+        return (
+            f"whether there is a knee is not clear: all are alike, and only {listed(shown)} shows one"
+        )
+    be = "seems to be" if any(curve.measured_once for curve in curves) else "is"
+    if places[0] == places[-1]:
+        return f"the knee {be} at {setting(study.axis, places[0])}"
+    return f"the knee {be} between {places[0]:,.6g} and {setting(study.axis, places[-1])}"
+
+
+def knee_cause(curves: Sequence[Curve]) -> str:
+    """That the knees cannot be the work of conflicts; empty where they can, or there are none."""
+    costs = [
+        cost
+        for curve in _with_knee(curves)
+        if (place := curve.at(curve.knee and curve.knee.at)) is not None
+        and (cost := place.middle("cost")) is not None
+    ]
+    if not costs or max(costs) >= HURTS:
+        return ""
     return (
-        "whether there is a knee is not clear: the throughput of all is alike, and only "
-        f"{shown} {'shows' if len(found) == 1 else 'show'} one"
+        f"Conflicts cost {about(max(costs))} of the time there, too little to make a knee: something "
+        "else does, such as the processors, the connections or the network."
     )
 
 
-def _has_knee(curve: Curve) -> bool:
-    return curve.knee is not None and curve.knee.state is KneeState.FOUND
+def _with_knee(curves: Sequence[Curve]) -> list[Curve]:
+    return [c for c in curves if c.knee is not None and c.knee.state is KneeState.FOUND]
 
 
 def _like(curves: Sequence[Curve]) -> bool:
     """Whether chance alone may tell the throughput of the curves apart, wherever all were measured."""
     for place in curves[0].places:
-        there = [found for curve in curves if (found := curve.at(place.value)) is not None]
-        values = [found.all("throughput_tps") for found in there]
-        once = any(len(found.runs) == 1 for found in there)
+        there = [other for curve in curves if (other := curve.at(place.value)) is not None]
+        values = [other.all("throughput_tps") for other in there]
+        once = any(len(other.runs) == 1 for other in there)
         if all(values) and max(map(min, values)) > min(map(max, values)) * (1 + _TPS_APART * once):
             return False
     return True
-
-
-def _between(low: float | None, high: float | None) -> str:
-    return f"between {_exact(low)} and {_exact(high)}"
-
-
-def _exact(value: float | None) -> str:
-    return DASH if value is None else f"{value:,.6g}".replace(" ", THIN)
 
 
 def left_out_of_law(curve: Curve) -> str:
