@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from loadtest.errors import OccbenchError
 from loadtest.record.files import write_atomically
 from loadtest.record.sweep import is_sweep
-from reports.documents.run.summary import to_summary
+from reports.documents.run.summary import to_summary as to_run_summary
 from reports.documents.run.summary_file import bad_verdicts, read_summary
 from reports.documents.sweep.summary import to_summary as to_sweep_summary
 from reports.statistics.model import build_model
@@ -49,11 +49,7 @@ def write_as(folder: Path, formats: Collection[str], dpu_price: float | None = N
     from reports.render import write
 
     document, name, summary = _read_sweep(folder) if is_sweep(folder) else _read_run(folder, dpu_price)
-    text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
-    try:
-        write_atomically(folder / name, text)
-    except OSError as error:
-        raise OccbenchError(f"cannot write into {folder}: {error.strerror}") from error
+    _write_json(folder / name, summary)
     return write(document, formats, folder)
 
 
@@ -62,7 +58,7 @@ def _read_run(folder: Path, dpu_price: float | None) -> tuple["Document", str, d
 
     model = build_model(folder)
     service = read_service(folder, model, dpu_price)
-    summary = {**to_summary(model, service), **to_summary_part(service)}
+    summary = {**to_run_summary(model, service), **to_summary_part(service)}
     return run_document(model, service), _SUMMARY, summary
 
 
@@ -90,12 +86,32 @@ def write_overview(
     return write(document, formats, file.parent, file.stem, page=file.name)
 
 
-def write_comparison(comparison: "RunComparison", file: Path) -> None:
-    """Write a comparison as a page; raises OccbenchError if that cannot be done."""
-    from reports.documents.comparison.document import comparison_document
-    from reports.render import write
+def write_comparison(
+    comparison: "RunComparison", page: Path | None = None, summary: Path | None = None
+) -> None:
+    """Write a comparison as a page, and its figures as JSON, as far as there are files for them.
 
-    write(comparison_document(comparison), ("html",), file.parent, page=file.name)
+    Raises:
+        OccbenchError: if a file cannot be written.
+    """
+    if summary is not None:
+        from reports.documents.comparison.summary import to_summary
+
+        _write_json(summary, to_summary(comparison))
+    if page is not None:
+        from reports.documents.comparison.document import comparison_document
+        from reports.render import write
+
+        write(comparison_document(comparison), ("html",), page.parent, page=page.name)
+
+
+def _write_json(file: Path, content: dict[str, Any]) -> None:
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, text)
+    except OSError as error:
+        raise OccbenchError(f"cannot write {file}: {error.strerror}") from error
 
 
 def comparison_markdown(comparison: "RunComparison") -> str:

@@ -16,10 +16,10 @@ from loadtest.errors import InputError
 from reports.charts.forest import _round_ratios, draw_ratios, draw_shares
 from reports.documents.comparison import words
 from reports.documents.comparison.document import comparison_document
+from reports.documents.comparison.summary import to_summary
 from reports.render.html import to_html
 from reports.statistics.comparison.comparison import compare_runs
 from reports.statistics.comparison.effect import Verdict
-from reports.write.comparison_file import to_record
 from reports.write.report import comparison_markdown
 from tests.commands import Done, occbench, one_line
 from tests.drifting import Drifting, write_drifting
@@ -230,7 +230,7 @@ def test_without_allowance_nothing_is_promised(runs: dict[str, Path]) -> None:
     """How often runs of the same thing differ is not known where that is left out of account."""
     found = compare_runs([runs["base"]], [runs["again"]], allowance=0.0)
     assert found.error_rate is None
-    assert to_record(found)["error_rate"] is None
+    assert to_summary(found)["error_rate"] is None
     assert "of 100" not in words.lede(found)
 
 

@@ -95,6 +95,7 @@ def _compare(
     from reports.statistics.comparison.comparison import compare_runs
     from reports.statistics.comparison.effect import Verdict
     from reports.write.comparison_terminal import show
+    from reports.write.report import comparison_markdown, write_comparison
 
     found = compare_runs(
         bases,
@@ -110,18 +111,9 @@ def _compare(
         [where.key_type for where in found.slices], [target.name for target in found.new.targets]
     )
     # Whoever reads the output may be gone: everything that was asked for is written first.
-    if json_file is not None:
-        from reports.write.comparison_file import write_json
-
-        write_json(found, json_file)
-    if html is not None:
-        from reports.write.report import write_comparison
-
-        write_comparison(found, html)
+    write_comparison(found, html, json_file)
     text = None
     if markdown is not None:
-        from reports.write.report import comparison_markdown
-
         text = comparison_markdown(found)
     subjects = [gates.subject(folder) for folder in news] if fail_on or junit else []
     if found.allowed and fail_on:

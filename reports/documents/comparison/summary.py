@@ -1,11 +1,7 @@
 """A comparison as JSON, under the names that docs/results-format.md promises."""
 
-import json
-from pathlib import Path
 from typing import Any
 
-from loadtest.errors import OccbenchError
-from loadtest.record.files import write_atomically
 from reports.documents.comparison import words
 from reports.statistics.comparison.comparison import RunComparison
 from reports.statistics.comparison.effect import Effect
@@ -14,7 +10,7 @@ from reports.statistics.comparison.settings import Difference
 FORMAT = 1
 
 
-def to_record(comparison: RunComparison) -> dict[str, Any]:
+def to_summary(comparison: RunComparison) -> dict[str, Any]:
     """Everything that the comparison found."""
     return {
         "format": FORMAT,
@@ -50,13 +46,3 @@ def _effect(e: Effect) -> dict[str, Any]:
         "one_run_sd": e.scatter,
         "found_from": e.found_from,
     }
-
-
-def write_json(comparison: RunComparison, path: Path) -> None:
-    """Write the comparison; raises OccbenchError if that cannot be done."""
-    text = json.dumps(to_record(comparison), indent=2, allow_nan=False) + "\n"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text)
-    except OSError as error:
-        raise OccbenchError(f"cannot write {path}: {error.strerror}") from error
