@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from reports import summarise, write_report
-from reports.analysis.reading.load import load_attempts
+from reports.analysis.reading.attempts import open_attempts
 from reports.text.rounding import number
 from tests.run_folders import (
     FakeRun,
@@ -40,8 +40,9 @@ def test_files_without_the_columns_are_read(tmp_path: Path) -> None:
     old = one_second(tmp_path / "old", without(table_of([{}, {}])))
     new = one_second(tmp_path / "new", table_of([{}, {}]))
     assert summarise(old) == summarise(new)
-    assert load_attempts(old).measured.remote == {}, "no memory for what nobody said"
-    assert load_attempts(new).measured.remote == {}
+    for folder in (old, new):
+        with open_attempts(folder) as attempts:
+            assert attempts.remote == (), "nothing is read of what nobody said"
 
 
 def test_files_with_and_without_them_go_together(tmp_path: Path) -> None:
@@ -54,9 +55,10 @@ def test_files_with_and_without_them_go_together(tmp_path: Path) -> None:
         ("b", [said, without(table_of([{}]))]),
     ):
         folder = one_second(tmp_path / name, *tables)
-        rows = load_attempts(folder).measured
-        assert set(rows.remote) == {"remote_ns", "remote_retries"}
-        assert sorted(rows.remote["remote_ns"].tolist()) == [-1, -1, 5 * MS]
+        with open_attempts(folder) as attempts:
+            assert attempts.remote == ("remote_ns", "remote_retries")
+            told = attempts.frame("SELECT remote_ns FROM attempts")["remote_ns"]
+            assert (len(told), told.dropna().tolist()) == (3, [5 * MS])
         remote = summarise(folder)["overall"]["remote"]
         assert remote["duration_ms"]["samples"] == 1
         assert remote["duration_ms"]["mean"] == pytest.approx(5)

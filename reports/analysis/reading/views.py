@@ -1,0 +1,76 @@
+"""The views that queries ask: the one place that knows the columns of `attempts/*.parquet`.
+
+`attempts` has a row for each measured attempt, `accesses` one for each row that such an attempt read
+for the check or wrote, `transactions` the last attempt of each, `warmup` the attempts of the warm-up;
+`recorded` is all that the files hold.
+"""
+
+from collections.abc import Iterable
+
+from loadtest.record.attempt import CONFLICTS, COUNTED, Outcome
+
+OPTIONAL = {
+    "user": "INTEGER",
+    "remote_ns": "BIGINT",
+    "remote_retries": "SMALLINT",
+    "read_units": "FLOAT",
+    "write_units": "FLOAT",
+}
+"""Columns that older files do not have."""
+
+
+def create(
+    files: Iterable[str],
+    columns: Iterable[str],
+    *,
+    alike: bool,
+    until_ns: int | None,
+    measured_from_ns: int | None,
+) -> list[str]:
+    """The statements that make the views.
+
+    Args:
+        files: paths of the Parquet files, without characters that a pattern would be made of.
+        columns: those that any of the files has.
+        alike: whether all files have the same columns.
+        until_ns: the planned end of measuring; what should have started later is run-out, in no figure.
+        measured_from_ns: the begin of measuring; what started later is no warm-up.
+    """
+    listed = ", ".join(f"'{file}'" for file in files)
+    there = set(columns)
+    optional = ", ".join(
+        f'"{name}"' if name in there else f'NULL::{kind} AS "{name}"' for name, kind in OPTIONAL.items()
+    )
+    measured = "block >= 0" + (f" AND intended_start_ns < {until_ns}" if until_ns is not None else "")
+    warm = "block < 0" + (f" AND start_ns < {measured_from_ns}" if measured_from_ns is not None else "")
+    return [
+        f"""
+        CREATE VIEW recorded AS
+        SELECT transaction, attempt, final, block, target, scenario AS operation, key_type,
+            accounts AS "rows", intended_start_ns, start_ns, statements_ns, commit_ns,
+            start_ns + statements_ns + commit_ns AS end_ns,
+            end_ns - intended_start_ns AS latency_ns,
+            window_low_ns, window_high_ns, backoff_ns, outcome, sqlstate, {optional},
+            outcome = '{Outcome.COMMITTED}' AS committed,
+            outcome IN ({_listed(CONFLICTS)}) AS conflicted,
+            outcome IN ({_listed(COUNTED)}) AS decided,
+            final AND decided AS counted,
+            {measured} AS measured
+        FROM read_parquet([{listed}], union_by_name = {"false" if alike else "true"})
+        """,
+        "CREATE VIEW attempts AS SELECT * EXCLUDE measured FROM recorded WHERE measured",
+        f"CREATE VIEW warmup AS SELECT * EXCLUDE measured FROM recorded WHERE {warm}",
+        """
+        CREATE VIEW accesses AS
+        SELECT 0 AS "table", unnest("rows") AS "row", * EXCLUDE "rows" FROM attempts
+        """,
+        """
+        CREATE VIEW transactions AS
+        SELECT transaction, attempt - 1 AS retries, * EXCLUDE (transaction, attempt, final)
+        FROM attempts WHERE final
+        """,
+    ]
+
+
+def _listed(outcomes: Iterable[Outcome]) -> str:
+    return ", ".join(f"'{outcome}'" for outcome in sorted(outcomes))
