@@ -18,7 +18,7 @@ from loadtest.prediction.simulation import SimulateConfig, simulate
 from loadtest.record.attempt import CONFLICTS
 from loadtest.workload.access import parse_access
 from loadtest.workload.retry import RetryPolicy
-from reports.statistics.prediction.basis import basis_of, rate_in_pieces
+from reports.statistics.prediction.basis import basis_of, pieces_between, rate_in_pieces
 
 WITHIN = 0.10
 """How far apart two of the three may be, where chance does not account for more."""
@@ -105,6 +105,17 @@ def _attempt_s(case: Case) -> float:
     return (3 * _STATEMENT_MS + _COMMIT_MS + case.delay_ms) / 1000
 
 
+def rate_of(start_ns: NDArray[np.int64], conflicted: NDArray[np.bool_]) -> Interval:
+    """The conflict rate of attempts that started then, with its interval from pieces of the time."""
+    begin, end = int(start_ns.min()), int(start_ns.max()) + 1
+    pieces = pieces_between(begin, end)
+    counts, conflicts = (
+        np.histogram(chosen, pieces, (begin, end))[0].astype(float)
+        for chosen in (start_ns, start_ns[conflicted])
+    )
+    return rate_in_pieces(counts, conflicts)
+
+
 def outcome_of(folder: Path) -> Outcome:
     """Read a run's record, of one key type."""
     tables = [pq.read_table(file) for file in sorted((folder / "attempts").glob("*.parquet"))]
@@ -128,7 +139,7 @@ def outcome_of(folder: Path) -> Outcome:
     chosen = (starts >= begin) & (starts < until)
     ended = finals & chosen
     return Outcome(
-        conflict_rate=rate_in_pieces(starts[chosen], conflicts[chosen]),
+        conflict_rate=rate_of(starts[chosen], conflicts[chosen]),
         committed_tps=float((commits & ended).sum()) / ((until - begin) / 1e9),
         give_up_rate=float((conflicts & ended).sum()) / max(1, int(ended.sum())),
         attempts=int(chosen.sum()),

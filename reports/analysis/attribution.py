@@ -8,22 +8,21 @@ attempt's life. Where all attempts that fit are of one target, the winner's targ
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from loadtest.record.attempt import OUTCOME_CODE, Outcome
-from reports.analysis.figures import CONFLICT_CODES
-from reports.analysis.reading.load import Attempts, Columns
+from loadtest.record.attempt import Outcome
+from reports.analysis.reading.attempts import Attempts
 from reports.analysis.reading.systems import Databases
 
 _NOBODY = -1
 _SEVERAL = -2
-_DENSE = 50_000_000
-_LAST_BITS = (1 << 22) - 1
-"""A mask of those bits of an account number that tell most of them apart."""
-_AT_ONCE = 1 << 22
-"""Accesses that are looked at together, which bounds the memory that it takes."""
 _ROOM = 1 << 62
 """How far accounts times nanoseconds may reach in one number."""
+_AT_ONCE = 2_000_000
+"""Attempts that are looked at together, about, which bounds the memory that it takes."""
+_MOST = 20_000_000
+"""Of more attempts a sample is looked at: stretches of time, evenly apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,8 @@ class Opponents:
     likely to win."""
     asked: NDArray[np.bool_]
     """Targets that share a database with another, and of which that is known of every other."""
+    sampled: float = 1.0
+    """The share of the measured time whose conflicts were looked at."""
 
 
 def find_opponents(attempts: Attempts, databases: Databases) -> Opponents | None:
@@ -51,28 +52,58 @@ def find_opponents(attempts: Attempts, databases: Databases) -> Opponents | None
         attempts: the run's attempts.
         databases: those of the attempts' targets; only attempts on the same one can meet.
     """
-    rows, many = attempts.measured, len(attempts.targets)
+    targets = _targets(attempts, databases)
+    many, shared = len(targets), targets["asked"].to_numpy(bool)
+    if not shared.any():
+        return None
+    stretches, share = _stretches(attempts)
+    pairs = np.zeros((many, many), np.int64)
+    unknown, ambiguous = np.zeros(many, np.int64), np.zeros(many, np.int64)
+    for since, until in stretches:
+        found = winners(attempts, targets, since, until)
+        loser, winner = found["target"].to_numpy(), found["winner"].to_numpy()
+        known = winner >= 0
+        np.add.at(pairs, (loser[known], winner[known]), 1)
+        unknown += np.bincount(loser[winner == _NOBODY], minlength=many)
+        ambiguous += np.bincount(loser[winner == _SEVERAL], minlength=many)
+    if not (pairs.any() or unknown.any() or ambiguous.any()):
+        return None
+    return Opponents(
+        counts=pairs,
+        unknown=unknown,
+        ambiguous=ambiguous,
+        expected=_expected(
+            targets["commits"].to_numpy(float),
+            [attempts.users.get(name, 0) for name in attempts.targets],
+            targets["database"].to_numpy(),
+        ),
+        asked=shared,
+        sampled=share,
+    )
+
+
+def _targets(attempts: Attempts, databases: Databases) -> pd.DataFrame:
+    """Each target's place, database and commits, and whether it is asked who failed its attempts."""
     system = np.array(databases.numbers)
     shared = np.bincount(system)[system] > 1
-    shared &= np.array([databases.settled(target) for target in range(many)])
-    failed = CONFLICT_CODES[rows.outcome] & shared[rows.target]
-    # A change of the schema fails attempts whatever they touched.
-    failed &= rows.outcome != OUTCOME_CODE[Outcome.CONFLICT_SCHEMA]
-    if not failed.any():
-        return None
-    committed = rows.outcome == OUTCOME_CODE[Outcome.COMMITTED]
-    winner = winners(rows, np.flatnonzero(failed), committed, system, len(attempts.key_types))
-    loser = rows.target[failed].astype(np.int64)
-    known = winner >= 0
-    pairs = np.bincount(loser[known] * many + winner[known], minlength=many * many)
-    commits = np.bincount(rows.target[committed], minlength=many).astype(float)
-    return Opponents(
-        counts=pairs.reshape(many, many),
-        unknown=np.bincount(loser[winner == _NOBODY], minlength=many),
-        ambiguous=np.bincount(loser[winner == _SEVERAL], minlength=many),
-        expected=_expected(commits, [attempts.users.get(t, 0) for t in attempts.targets], system),
-        asked=shared,
+    shared &= np.array([databases.settled(target) for target in range(len(system))])
+    found = pd.DataFrame({"name": list(attempts.targets), "database": system, "asked": shared})
+    commits = attempts.frame(
+        "SELECT target AS name, count(*) AS commits FROM attempts WHERE committed GROUP BY ALL"
     )
+    found = found.merge(commits, "left", "name").fillna({"commits": 0})
+    return found.assign(place=range(len(found)))
+
+
+def _stretches(attempts: Attempts) -> tuple[list[tuple[int, int]], float]:
+    """(stretches of time, the share of all time that they are): few attempts in each."""
+    count, first, last = attempts.one("SELECT count(*), min(start_ns), max(start_ns) FROM attempts")
+    pieces = max(1, round(count / _AT_ONCE))
+    edges = np.linspace(first, last + 1, pieces + 1).astype(np.int64)
+    edges[0], edges[-1] = first, last + 1
+    every = -(-count // _MOST)
+    kept = range(every // 2, pieces, every)
+    return [(int(edges[i]), int(edges[i + 1])) for i in kept], len(kept) / pieces
 
 
 def _expected(
@@ -89,120 +120,65 @@ def _expected(
     return np.asarray(np.divide(fitting, totals, out=np.zeros_like(fitting), where=totals > 0))
 
 
-def winners(
-    rows: Columns,
-    failed: NDArray[np.int64],
-    committed: NDArray[np.bool_],
-    system: NDArray[np.int64],
-    key_types: int,
-) -> NDArray[np.int64]:
-    """For each of the `failed` rows the winner's target; −1 if nobody fits, −2 if several targets do.
+def winners(attempts: Attempts, targets: pd.DataFrame, since: int, until: int) -> pd.DataFrame:
+    """The failed attempts that started in [since, until), each with its target's place and the
+    winner's; −1 if nobody fits, −2 if several targets do.
 
-    A committed row fits if it has the key type and the database of the failed one, touched one of its
-    accounts, and its time from COMMIT sent to its end overlaps the failed one's from start to end.
+    A committed attempt fits if it has the key type and the database of the failed one, touched one of
+    its accounts, and its time from COMMIT sent to its end overlaps the failed one's from start to end.
     Ends that touch overlap. A commit whose COMMIT time is not known may have been decided at any time
     from its start on.
 
     How many commits of a target overlap [start, end] is the number that began up to `end` less the
     number that ended before `start`: two sorted lists for each account, and no pairs are formed.
     """
-    owners = _Owners(rows.touched)
-    origin = int(rows.start_ns.min(initial=1 << 62))
-    begin_ns = rows.start_ns[failed] - origin
-    end_ns = begin_ns + rows.statements_ns[failed] + rows.commit_ns[failed]
-    found = np.full(len(failed), _NOBODY, np.int64)
-    for key in range(key_types):
-        losers = np.flatnonzero(rows.key_type[failed] == key)
-        if not len(losers):
-            continue
-        owner, access = owners.accesses_of(failed[losers])
-        owner, accounts = losers[owner], rows.accounts[access]
-        place_of = _Places(accounts)
-        place = place_of(accounts)
-        loser_system = system[rows.target[failed[owner]]]
-        winner, where = _on_places(rows, owners, place_of, committed & (rows.key_type == key))
-        through = rows.target[winner]
-        for target in range(len(system)):
-            meets = np.flatnonzero(loser_system == system[target])
-            winning = through == target
-            if not len(meets) or not winning.any():
-                continue
-            mine = winner[winning]
-            took = np.where(rows.commit_ns[mine] > 0, rows.commit_ns[mine], rows.statements_ns[mine])
-            ends = rows.start_ns[mine] + rows.statements_ns[mine] + rows.commit_ns[mine] - origin
-            asking = owner[meets]
-            there, asked = where[winning].astype(np.int64), place[meets].astype(np.int64)
-            fits = overlaps(there, ends - took, ends, asked, begin_ns[asking], end_ns[asking])
-            own = np.unique(asking[fits > 0])
-            found[own] = np.where(found[own] == _NOBODY, target, _SEVERAL)
-    return found
-
-
-def _on_places(
-    rows: Columns, owners: "_Owners", place_of: "_Places", wanted: NDArray[np.bool_]
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """(row, place) of each access of the `wanted` rows to an account that has a place."""
-    found: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = [
-        (np.empty(0, np.int32), np.empty(0, np.int32))
-    ]
-    for start in range(0, len(rows.accounts), _AT_ONCE):
-        accounts = rows.accounts[start : start + _AT_ONCE]
-        # Most accesses are to accounts that no conflict was about.
-        near = place_of.perhaps(accounts)
-        row = owners(near + start)
-        kept = wanted[row]
-        place = place_of(accounts[near[kept]])
-        found.append((row[kept][place >= 0].astype(np.int32), place[place >= 0]))
-    of_rows, places = zip(*found, strict=True)
-    return np.concatenate(of_rows), np.concatenate(places)
-
-
-class _Owners:
-    """Whose an access is: the accounts of all attempts lie one attempt's after another's."""
-
-    def __init__(self, touched: NDArray[np.int16]) -> None:
-        self._touched = touched
-        self._until = np.cumsum(touched, dtype=np.int64)
-        """Where each attempt's accesses end."""
-        self._each = int(touched[0]) if len(touched) and (touched == touched[0]).all() else 0
-
-    def __call__(self, access: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The attempt of each access, by its place among all accesses."""
-        if self._each:
-            return access // self._each
-        return np.searchsorted(self._until, access, "right")
-
-    def accesses_of(self, chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(place in `chosen`, place among all accesses) of each access of the chosen attempts."""
-        touched = self._touched[chosen].astype(np.int64)
-        owner = np.repeat(np.arange(len(chosen)), touched)
-        within = np.arange(len(owner)) - np.repeat(np.cumsum(touched) - touched, touched)
-        return owner, (self._until[chosen] - touched)[owner] + within
-
-
-class _Places:
-    """Account number → a small number, −1 for one that is not among those given."""
-
-    def __init__(self, accounts: NDArray[np.int64]) -> None:
-        self._names = np.unique(accounts)
-        self._filter = np.zeros(_LAST_BITS + 1, np.bool_)
-        self._filter[self._names & _LAST_BITS] = True
-        self._table: NDArray[np.int32] | None = None
-        if len(self._names) and self._names[0] >= 0 and self._names[-1] < _DENSE:
-            self._table = np.full(int(self._names[-1]) + 2, -1, np.int32)
-            self._table[self._names] = np.arange(len(self._names), dtype=np.int32)
-
-    def perhaps(self, accounts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Which of the accounts can be among those given: their last bits are those of one."""
-        return np.flatnonzero(self._filter[accounts & _LAST_BITS])
-
-    def __call__(self, accounts: NDArray[np.int64]) -> NDArray[np.int32]:
-        if self._table is not None:
-            # Looking a number up is far cheaper than searching for it, among millions.
-            inside = np.where((accounts < 0) | (accounts >= len(self._table)), -1, accounts)
-            return self._table[inside]
-        place = np.minimum(np.searchsorted(self._names, accounts), len(self._names) - 1)
-        return np.where(self._names[place] == accounts, place, -1).astype(np.int32)
+    attempts.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE losers AS
+        SELECT row_number() OVER () - 1 AS loser, transaction, attempt, place, database, key_type,
+            "rows", start_ns, end_ns
+        FROM attempts JOIN targets ON target = name
+        WHERE conflicted AND outcome <> '{Outcome.CONFLICT_SCHEMA}' AND asked
+            AND start_ns >= {since} AND start_ns < {until}
+        """,
+        targets=targets,
+    )
+    # What failed by a change of the schema failed whatever it touched.
+    losers = attempts.frame(
+        "SELECT loser, transaction, attempt, place AS target FROM losers ORDER BY loser"
+    )
+    attempts.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE lost AS
+        SELECT loser, database, start_ns, end_ns,
+            dense_rank() OVER (ORDER BY database, key_type, "row") - 1 AS spot, key_type, "row"
+        FROM (SELECT * EXCLUDE "rows", unnest("rows") AS "row" FROM losers)
+        """
+    )
+    lost = attempts.frame("SELECT loser, spot, database, start_ns, end_ns FROM lost")
+    if not len(lost):
+        return losers.assign(winner=_NOBODY)
+    first, last = int(lost["start_ns"].min()), int(lost["end_ns"].max())
+    won = attempts.frame(
+        f"""
+        WITH spots AS (SELECT DISTINCT database, key_type, "row", spot FROM lost)
+        SELECT place, database, spot, end_ns,
+            CASE WHEN commit_ns > 0 THEN end_ns - commit_ns ELSE start_ns END AS began_ns
+        FROM accesses JOIN targets ON target = name JOIN spots USING (database, key_type, "row")
+        WHERE committed AND start_ns <= {last} AND end_ns >= {first}
+        """,
+        targets=targets,
+    )
+    winner = np.full(len(losers), _NOBODY, np.int64)
+    for place, mine in won.groupby("place"):
+        asking = lost[lost["database"] == mine["database"].iloc[0]]
+        times = (mine["began_ns"], mine["end_ns"], asking["start_ns"], asking["end_ns"])
+        origin = min(int(time.min()) for time in times) if len(asking) else 0
+        began, ended, start, end = (time.to_numpy() - origin for time in times)
+        fits = overlaps(mine["spot"].to_numpy(), began, ended, asking["spot"].to_numpy(), start, end)
+        own = np.unique(asking["loser"].to_numpy()[fits > 0])
+        winner[own] = np.where(winner[own] == _NOBODY, place, _SEVERAL)
+    return losers.assign(winner=winner)
 
 
 def overlaps(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from loadtest.record.run import Run
 from loadtest.workload.blocks import key_of_block
-from reports.analysis.reading.load import Attempts
+from reports.analysis.reading.attempts import Attempts
 
 _SLIVER = 1e-6
 """A last block shorter than this share of a block comes of rounding."""
@@ -27,7 +27,7 @@ class Blocks:
     """The blocks of the measured time, in order.
 
     `numbers`, `starts_ns`, `ends_ns` have one element a block; `present[b, k]` says whether
-    block b belongs to key type k (a code), or shows attempts of it; `index[n]` is the place of
+    block b belongs to key type `key_types[k]`, or shows attempts of it; `index[n]` is the place of
     block number n.
     """
 
@@ -36,6 +36,7 @@ class Blocks:
     ends_ns: NDArray[np.int64]
     present: NDArray[np.bool_]
     index: NDArray[np.int64]
+    key_types: tuple[str, ...]
 
     @property
     def from_ns(self) -> int:
@@ -57,9 +58,13 @@ class Blocks:
         """The measured time."""
         return float(self.seconds.sum())
 
-    def duration_of(self, key_type: int) -> float:
+    def of(self, key_type: str) -> NDArray[np.bool_]:
+        """Which blocks belong to this key type."""
+        return np.asarray(self.present[:, self.key_types.index(key_type)])
+
+    def duration_of(self, key_type: str) -> float:
         """The measured time of the blocks in which this key type ran."""
-        return float(self.seconds[self.present[:, key_type]].sum())
+        return float(self.seconds[self.of(key_type)].sum())
 
     @property
     def paired(self) -> bool:
@@ -72,32 +77,55 @@ def find_blocks(run: Run, attempts: Attempts) -> Blocks:
 
     A scheduled block in which nothing started is one all the same: the database stood still.
     """
-    rows = attempts.measured
-    kinds = len(attempts.key_types)
-    attempted = np.bincount(rows.block * np.int64(kinds) + rows.key_type)
-    seen = np.pad(attempted, (0, -len(attempted) % kinds)).reshape(-1, kinds) > 0
-    return _planned(run, attempts, seen) or _inferred(run, attempts, seen)
+    starts = _Starts(attempts)
+    return _planned(run, attempts, starts) or _inferred(run, attempts, starts)
 
 
-def _end_ns(run: Run, attempts: Attempts) -> int:
+class _Starts:
+    """When the attempts of each block started; a block's number is the place in the arrays."""
+
+    def __init__(self, attempts: Attempts) -> None:
+        found = attempts.frame(
+            """
+            SELECT block, key_type, min(start_ns) AS earliest, max(start_ns) AS latest,
+                min(start_ns) FILTER (attempt = 1) AS first, max(start_ns) FILTER (attempt = 1) AS last,
+                max(end_ns) AS ended
+            FROM attempts GROUP BY ALL
+            """
+        )
+        kinds = attempts.key_types
+        whole = found.drop(columns="key_type").astype("Int64").groupby("block")
+        by_block = whole.agg({"earliest": "min", "latest": "max", "first": "min", "last": "max"})
+        size = int(by_block.index.max()) + 1
+        self.seen = np.zeros((size, len(kinds)), bool)
+        self.seen[found["block"], [kinds.index(kind) for kind in found["key_type"]]] = True
+        self.earliest = np.full(size, np.iinfo(np.int64).max)
+        self.earliest[by_block.index] = by_block["earliest"]
+        # A retry is no start; where a file was lost, a later attempt must do.
+        self.first = by_block["first"].fillna(by_block["earliest"]).to_numpy(np.int64)
+        self.last = by_block["last"].fillna(by_block["latest"]).to_numpy(np.int64)
+        """Of the blocks that have attempts, in their order."""
+        self.last_of_all = int(found["last"].max()) if found["last"].notna().any() else 0
+        self.ended = int(found["ended"].max())
+
+
+def _end_ns(run: Run, starts: _Starts) -> int:
     """When measuring ended, as far as the run says; with the last attempt otherwise."""
-    end = run.measured_until_ns
-    if end is None:
-        end = int(attempts.measured.end_ns().max())
+    end = run.measured_until_ns if run.measured_until_ns is not None else starts.ended
     planned = run.planned_end_ns
     return end if planned is None else min(end, planned)
 
 
-def _planned(run: Run, attempts: Attempts, seen: NDArray[np.bool_]) -> Blocks | None:
+def _planned(run: Run, attempts: Attempts, starts: _Starts) -> Blocks | None:
     """The schedule's blocks; None where it is not known, or is not the one that the run kept."""
-    begin, keys = run.measured_from_ns, run.config.keys
+    begin, keys, seen = run.measured_from_ns, run.config.keys, starts.seen
     if begin is None or not run.config.block or not keys or not set(keys) <= set(attempts.key_types):
         return None
     length = max(1, round(run.config.block * 1e9))
-    end = _end_ns(run, attempts)
+    end = _end_ns(run, starts)
     if len(seen) > math.ceil((end - begin) / length):
         # Stopped early: a process may have gone on for a moment.
-        end = min(_last_start(attempts) + 1, begin + len(seen) * length)
+        end = min(starts.last_of_all + 1, begin + len(seen) * length)
     # What rounding leaves over is no block of its own.
     size = max(len(seen), math.ceil((end - begin) / length - _SLIVER))
     if begin + (size - 1) * length >= end or size > _MOST_BLOCKS:
@@ -107,46 +135,29 @@ def _planned(run: Run, attempts: Attempts, seen: NDArray[np.bool_]) -> Blocks | 
     order = [key_of_block(number, len(keys), run.config.seed) for number in range(size)]
     present = np.zeros((size, seen.shape[1]), bool)
     present[np.arange(size), codes[order]] = True
-    starts = begin + np.arange(size, dtype=np.int64) * length
-    earliest = np.full(size, np.iinfo(np.int64).max)
-    np.minimum.at(earliest, attempts.measured.block, attempts.measured.start_ns)
-    early = starts - earliest > max(_EARLY_SHARE * length, _EARLY_NS)
+    begins = begin + np.arange(size, dtype=np.int64) * length
+    early = begins[: len(seen)] - starts.earliest > max(_EARLY_SHARE * length, _EARLY_NS)
     if (seen & ~present[: len(seen)]).any() or early.any():
         return None
     numbers = np.arange(size, dtype=np.int64)
-    return Blocks(numbers, starts, np.append(starts[1:], end), present, numbers)
+    return Blocks(numbers, begins, np.append(begins[1:], end), present, numbers, attempts.key_types)
 
 
-def _last_start(attempts: Attempts) -> int:
-    """When the last transaction started; a retry is no start."""
-    rows = attempts.measured
-    return int(rows.start_ns.max(where=rows.attempt == 1, initial=0))
-
-
-def _inferred(run: Run, attempts: Attempts, seen: NDArray[np.bool_]) -> Blocks:
+def _inferred(run: Run, attempts: Attempts, starts: _Starts) -> Blocks:
     """Blocks of a record that does not say: from the first starts in each."""
-    rows = attempts.measured
+    seen, first, last = starts.seen, starts.first, starts.last
     numbers = np.flatnonzero(seen.any(axis=1)).astype(np.int64)
-    begins = rows.attempt == 1
-    # Where a file was lost, a later attempt must do.
-    begins |= (np.bincount(rows.block[begins], minlength=len(seen)) == 0)[rows.block]
-    first = np.full(len(seen), np.iinfo(np.int64).max)
-    last = np.full(len(seen), np.iinfo(np.int64).min)
-    np.minimum.at(first, rows.block[begins], rows.start_ns[begins])
-    np.maximum.at(last, rows.block[begins], rows.start_ns[begins])
-    first, last = first[numbers], last[numbers]
-
     begin = run.measured_from_ns if run.measured_from_ns is not None else int(first[0])
-    end = max(_end_ns(run, attempts), int(last[-1]) + 1)
+    end = max(_end_ns(run, starts), int(last[-1]) + 1)
 
-    starts = _evenly(run, numbers, len(np.flatnonzero(seen.any(axis=0))), begin, first, last)
-    if starts is None:
-        starts = first.copy()
-        starts[0] = min(begin, first[0])
-    ends = np.append(starts[1:], end)
+    begins = _evenly(run, numbers, len(np.flatnonzero(seen.any(axis=0))), begin, first, last)
+    if begins is None:
+        begins = first.copy()
+        begins[0] = min(begin, first[0])
+    ends = np.append(begins[1:], end)
     index = np.full(len(seen), -1)
     index[numbers] = np.arange(len(numbers))
-    return Blocks(numbers, starts, ends, seen[numbers], index)
+    return Blocks(numbers, begins, ends, seen[numbers], index, attempts.key_types)
 
 
 def _evenly(

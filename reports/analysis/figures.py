@@ -1,25 +1,28 @@
-"""The figures of a slice: overall, or of one key type, target or scenario.
+"""The figures of a slice: overall, or of one key type, target or operation.
 
-Everything countable is counted once, in cells of (key type, target, scenario); a slice adds up its
+Everything countable is counted once, in cells of (key type, target, operation); a slice adds up its
 cells. Only percentiles need the times themselves.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from loadtest.record.attempt import CONFLICTS, OUTCOME_CODE, OUTCOMES, Outcome
-from reports.analysis.percentiles import Distribution, describe
-from reports.analysis.reading.load import COUNTED_CODES, Attempts, Columns
-from reports.analysis.remote import Capacity, Remote, Said
+from loadtest.record.attempt import CONFLICTS, COUNTED, OUTCOMES, Outcome
+from reports.analysis.percentiles import Distribution, Sorted, describe
+from reports.analysis.ranks import Chosen, chosen_of
+from reports.analysis.reading.attempts import Attempts
+from reports.analysis.remote import Capacity, Remote
 from reports.analysis.shares import share_interval
 
+CELL = ("key_type", "target", "operation")
+"""The columns that make a cell."""
 _MAX_RETRIES = 1 << 16
-
-CONFLICT_CODES = np.array([outcome in CONFLICTS for outcome in OUTCOMES])
-"""By outcome code: whether it is a conflict."""
 _NOT_ERRORS = CONFLICTS | {Outcome.COMMITTED, Outcome.REFUSED}
+_PARTS = ("waiting", "statements", "commit", "backoff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,161 +102,141 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counts and sums by cell; axes are (key type, target, scenario, …)."""
+    """Counts and sums by cell; nanoseconds."""
 
-    outcomes: NDArray[np.int64]
-    """(K, T, S, outcome): attempts."""
-    final_outcomes: NDArray[np.int64]
-    """(K, T, S, outcome): transactions by how their last attempt ended."""
-    retries: NDArray[np.int64]
-    """(K, T, S, retries): transactions that count, by their number of retries."""
-    sums_ms: dict[str, NDArray[np.float64]]
-    """(K, T, S) each: milliseconds summed over attempts; of the windows over those that committed or
-    conflicted, else over those of transactions that count, which alone have a latency."""
-    reached_commit: NDArray[np.int64]
-    """(K, T, S): attempts that sent COMMIT, and committed or conflicted."""
-    unfinished: NDArray[np.int64]
-    """(K, T, S): transactions without a last attempt."""
+    attempts: pd.DataFrame
+    """By cell, outcome, whether it was the last one, and number of the attempt: `attempts`, `reached`
+    (sent COMMIT, and committed or conflicted) and what the windows of these sum to (`window_low`,
+    `window_high`)."""
+    times: pd.DataFrame
+    """By cell: what each part of the latency sums to, of the transactions that count, which alone have
+    one, and `unfinished`, the transactions without a last attempt."""
 
 
-def tally(attempts: Attempts, cells: NDArray[np.int32], latency_ns: NDArray[np.int64]) -> Tally:
-    """Count everything, column by column; `latency_ns` is that of `Columns.latency_ns`."""
-    rows = attempts.measured
-    shape = (len(attempts.key_types), len(attempts.targets), len(attempts.scenarios))
-    size = int(np.prod(shape))
-    kinds = len(OUTCOMES)
-
-    # As `bincount` wants them, or it would convert them anew for each sum.
-    index = cells.astype(np.intp)
-
-    def by_cell(weights: NDArray[np.int64], where: NDArray[np.intp]) -> NDArray[np.float64]:
-        return (np.bincount(where, weights, size) / 1e6).reshape(shape)
-
-    combined = cells * np.int32(kinds) + rows.outcome
-    outcomes = np.bincount(combined, minlength=size * kinds).reshape(*shape, kinds)
-    final_outcomes = np.bincount(combined[rows.final], minlength=size * kinds).reshape(*shape, kinds)
-    del combined
-
-    counted = rows.counted()
-    counted_cells = index[counted]
-    retries = np.minimum(rows.attempt[counted] - 1, _MAX_RETRIES)
-    width = int(retries.max(initial=0)) + 1
-    histogram = np.bincount(counted_cells * width + retries, minlength=size * width)
-
-    first = rows.attempt == 1
-    left_out = _not_of(rows, counted)
-    cut_off = _not_of(rows, rows.final)
-
-    def of_counted(values: NDArray[np.int64]) -> NDArray[np.float64]:
-        return by_cell(values, index) - by_cell(values[left_out], index[left_out])
-
-    reached = (rows.window_high_ns > 0) & COUNTED_CODES[rows.outcome]
-
-    sums = {
-        "statements": of_counted(rows.statements_ns),
-        "commit": of_counted(rows.commit_ns),
-        "backoff": of_counted(rows.backoff_ns),
-        "window_low": by_cell(rows.window_low_ns * reached, index),
-        "window_high": by_cell(rows.window_high_ns * reached, index),
-        "waiting": of_counted((rows.start_ns - rows.intended_start_ns) * first),
-        "latency": by_cell(latency_ns, counted_cells),
-    }
-    return Tally(
-        outcomes=outcomes,
-        final_outcomes=final_outcomes,
-        retries=histogram.reshape(*shape, width),
-        sums_ms=sums,
-        reached_commit=np.bincount(cells[reached], minlength=size).reshape(shape),
-        unfinished=_unfinished(rows, cells, cut_off, size).reshape(shape),
-    )
+def tally(attempts: Attempts) -> Tally:
+    """Count everything."""
+    counts = attempts.frame(
+        f"""
+        SELECT key_type, target, operation, outcome, final,
+            least(attempt, {_MAX_RETRIES + 1}) AS attempt, count(*) AS attempts,
+            count(*) FILTER (decided AND window_high_ns > 0) AS reached,
+            sum(window_low_ns) FILTER (decided AND window_high_ns > 0) AS window_low,
+            sum(window_high_ns) FILTER (decided AND window_high_ns > 0) AS window_high,
+            sum(start_ns - intended_start_ns) FILTER (attempt = 1) AS waiting,
+            sum(statements_ns) AS statements, sum(commit_ns) AS "commit", sum(backoff_ns) AS backoff,
+            sum(latency_ns) FILTER (final) AS latency
+        FROM attempts GROUP BY ALL ORDER BY ALL
+        """
+    ).fillna(0)
+    sums = [*_PARTS, "latency"]
+    counted = counts["final"] & counts["outcome"].isin(COUNTED)
+    counts.loc[~counted, "latency"] = 0
+    times = counts.groupby(list(CELL), as_index=False)[sums].sum().assign(unfinished=0)
+    # That every attempt is of a transaction that counts is the usual case, and seen without a query.
+    if (counts["attempt"] * counts["attempts"])[counted].sum() != counts["attempts"].sum():
+        others = _not_counted(attempts)
+        others[list(_PARTS)] *= -1
+        times = pd.concat([times, others]).groupby(list(CELL), as_index=False).sum()
+    return Tally(counts.drop(columns=sums), times)
 
 
-def _not_of(rows: Columns, last: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Attempts of transactions that have none of these last ones: they ended in another way, were
-    stopped in the middle, or a file was lost.
+def _not_counted(attempts: Attempts) -> pd.DataFrame:
+    """The same sums of transactions that do not count: they ended in another way, were stopped in the
+    middle, or a file was lost.
     """
-    # That there are none is the usual case, and seen without sorting ten million numbers.
-    if int(rows.attempt[last].sum(dtype=np.int64)) == len(rows):
-        return np.empty(0, np.int64)
-    others = np.flatnonzero(~last)
-    numbers, which = np.unique(rows.transaction[others], return_inverse=True)
-    lost = ~np.isin(numbers, rows.transaction[last])
-    return others[lost[which]]
-
-
-def _unfinished(
-    rows: Columns, cells: NDArray[np.int32], cut_off: NDArray[np.int64], size: int
-) -> NDArray[np.int64]:
-    """How many transactions of each cell were cut off."""
-    _, one_each = np.unique(rows.transaction[cut_off], return_index=True)
-    return np.bincount(cells[cut_off[one_each]], minlength=size)
+    return attempts.frame(
+        """
+        WITH suspects AS (SELECT DISTINCT transaction FROM attempts WHERE NOT counted),
+        lost AS (
+            SELECT any_value(key_type) AS key_type, any_value(target) AS target,
+                any_value(operation) AS operation, bool_or(final) AS ended,
+                sum(start_ns - intended_start_ns) FILTER (attempt = 1) AS waiting,
+                sum(statements_ns) AS statements, sum(commit_ns) AS "commit", sum(backoff_ns) AS backoff
+            FROM attempts SEMI JOIN suspects USING (transaction)
+            GROUP BY transaction HAVING NOT bool_or(counted)
+        )
+        SELECT key_type, target, operation, sum(waiting) AS waiting, sum(statements) AS statements,
+            sum("commit") AS "commit", sum(backoff) AS backoff,
+            count(*) FILTER (NOT ended) AS unfinished
+        FROM lost GROUP BY ALL
+        """
+    ).fillna(0)
 
 
 def figures(
     counts: Tally,
-    said: Said,
-    chosen: tuple[slice | int, slice | int, slice | int],
-    latency_ns: NDArray[np.int64],
-    commit_ns: NDArray[np.int64],
+    chosen: Chosen,
+    latency_ns: Sorted,
+    commit_ns: Sorted,
     predicted: tuple[float, float] | None,
+    said: tuple[Remote | None, Capacity | None],
     duration_s: float,
 ) -> Figures:
     """The figures of the cells `chosen`, given their times in ascending order."""
-
-    def pick(array: NDArray[np.int64]) -> NDArray[np.int64]:
-        kept = array[chosen]
-        return kept.reshape(-1, kept.shape[-1]).sum(axis=0) if kept.ndim > 1 else kept
-
-    outcomes, ended, retries = (
-        pick(counts.outcomes),
-        pick(counts.final_outcomes),
-        pick(counts.retries),
-    )
-    attempts, transactions = int(outcomes.sum()), int(ended.sum())
-    conflicts = int(outcomes[CONFLICT_CODES].sum())
-    committed = int(ended[OUTCOME_CODE[Outcome.COMMITTED]])
-    decided = int(outcomes[COUNTED_CODES].sum())
-    counted = int(retries.sum())
-    retried = counted - int(retries[0])
-    used = np.flatnonzero(retries)
-    named = {str(outcome): int(n) for outcome, n in zip(OUTCOMES, outcomes, strict=True)}
-    sums = {name: float(np.sum(values[chosen])) for name, values in counts.sums_ms.items()}
+    mine = counts.attempts[chosen_of(counts.attempts, chosen)]
+    ended = mine[mine["final"]]
+    by_outcome, ended_by = _by_outcome(mine), _by_outcome(ended)
+    retries = _retries(ended[ended["outcome"].isin(COUNTED)])
+    attempts, transactions = sum(by_outcome.values()), sum(ended_by.values())
+    conflicts, decided = (sum(by_outcome[o] for o in some) for some in (CONFLICTS, COUNTED))
+    committed, counted = ended_by[Outcome.COMMITTED], int(retries.sum())
+    retried = counted - int(retries[:1].sum())
+    times = counts.times[chosen_of(counts.times, chosen)]
     return Figures(
         attempts=attempts,
         transactions=transactions,
-        unfinished=int(np.sum(counts.unfinished[chosen])),
+        unfinished=int(times["unfinished"].sum()),
         committed=committed,
-        refused=int(ended[OUTCOME_CODE[Outcome.REFUSED]]),
+        refused=ended_by[Outcome.REFUSED],
         conflicts=conflicts,
-        conflicts_by_outcome={o: n for o, n in named.items() if Outcome(o) in CONFLICTS and n},
-        errors_by_outcome={o: n for o, n in named.items() if Outcome(o) not in _NOT_ERRORS and n},
-        outcomes={o: n for o, n in named.items() if n},
+        conflicts_by_outcome=_named(by_outcome, CONFLICTS),
+        errors_by_outcome=_named(by_outcome, set(OUTCOMES) - _NOT_ERRORS),
+        outcomes=_named(by_outcome, OUTCOMES),
         conflict_rate=conflicts / decided if decided else None,
         retried=retried,
         retry_rate=retried / counted if counted else None,
         retries_mean=float(retries @ np.arange(len(retries))) / counted if counted else None,
-        retries_max=int(used[-1]) if len(used) else None,
-        retries_histogram=retries[: int(used[-1]) + 1] if len(used) else retries[:0],
-        give_ups=int(ended[CONFLICT_CODES].sum()),
+        retries_max=len(retries) - 1 if counted else None,
+        retries_histogram=retries,
+        give_ups=sum(ended_by[o] for o in CONFLICTS),
         throughput_tps=committed / duration_s if duration_s > 0 else None,
         latency=describe(latency_ns),
         commit=describe(commit_ns) if len(commit_ns) else None,
-        parts=_parts(sums, counted, shows_commit=bool(len(commit_ns))),
+        parts=_parts(times, counted, shows_commit=bool(len(commit_ns))),
         predicted_low=predicted[0] if predicted else None,
         predicted_high=predicted[1] if predicted else None,
-        remote=said.remote(chosen),
-        capacity=said.capacity(chosen, counts.final_outcomes[..., OUTCOME_CODE[Outcome.COMMITTED]]),
+        remote=said[0],
+        capacity=said[1],
         duration_s=duration_s,
     )
 
 
-def _parts(sums: dict[str, float], counted: int, *, shows_commit: bool) -> Parts | None:
+def _by_outcome(cells: pd.DataFrame) -> dict[Outcome, int]:
+    """Attempts by outcome, in the order of OUTCOMES."""
+    found = cells.groupby("outcome")["attempts"].sum()
+    return {outcome: int(found.get(str(outcome), 0)) for outcome in OUTCOMES}
+
+
+def _named(counts: dict[Outcome, int], chosen: Iterable[Outcome]) -> dict[str, int]:
+    """Those of the chosen outcomes that there are, in the order of OUTCOMES."""
+    kept = set(chosen)
+    return {str(outcome): n for outcome, n in counts.items() if outcome in kept and n}
+
+
+def _retries(counted: pd.DataFrame) -> NDArray[np.int64]:
+    """Transactions by their number of retries, up to the largest."""
+    weights = counted["attempts"].to_numpy(np.int64)
+    return np.bincount(counted["attempt"].to_numpy() - 1, weights).astype(np.int64)
+
+
+def _parts(times: pd.DataFrame, counted: int, *, shows_commit: bool) -> Parts | None:
     if not counted:
         return None
-    named = {part: sums[part] / counted for part in ("waiting", "statements", "commit", "backoff")}
+    means = times[[*_PARTS, "latency"]].sum() / 1e6 / counted
+    named = {part: float(means[part]) for part in _PARTS}
     # What no column accounts for: the client's own time between two attempts. Never less than
     # nothing, whatever rounding makes of it.
-    other = max(0.0, sums["latency"] / counted - sum(named.values()))
+    other = max(0.0, float(means["latency"]) - sum(named.values()))
     if not shows_commit:
         return Parts(named["waiting"], named["statements"], None, named["backoff"], other)
     return Parts(**named, other=other)

@@ -2,12 +2,22 @@
 
 import math
 from dataclasses import dataclass, field
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Protocol
 
 BEYOND = 10
 """A percentile needs this many samples beyond it; with fewer, chance decides its value."""
+
+
+class Sorted(Protocol):
+    """Values in ascending order: an array, or those that are known of `reports.analysis.ranks`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rank: int, /) -> float: ...
+
+    def mean(self) -> float:
+        """The mean of all values."""
+
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 
@@ -34,16 +44,15 @@ def enough(samples: int, quantile: float) -> bool:
     return samples * (1.0 - quantile) >= BEYOND - 1e-6
 
 
-def at(sorted_values: NDArray[np.int64], quantile: float) -> float:
+def at(values: Sorted, quantile: float) -> float:
     """The quantile of values in ascending order, between two of them by straight line."""
-    place = (len(sorted_values) - 1) * quantile
-    below = int(place)
-    above = min(below + 1, len(sorted_values) - 1)
-    low, high = float(sorted_values[below]), float(sorted_values[above])
+    place = (len(values) - 1) * quantile
+    below, above = _around(len(values), quantile)
+    low, high = float(values[below]), float(values[above])
     return low + (high - low) * (place - below)
 
 
-def standard_error(sorted_values: NDArray[np.int64], quantile: float) -> float:
+def standard_error(values: Sorted, quantile: float) -> float:
     """How far chance moves a quantile of independent values in ascending order, in their unit.
 
     Of n values, the number below the true quantile q has the standard deviation √(n·q·(1 − q)); what
@@ -51,24 +60,47 @@ def standard_error(sorted_values: NDArray[np.int64], quantile: float) -> float:
     Intervals for Medians and Other Position Measures", JASA 47, 1952, pp. 635–646). No distribution is
     assumed. Values that follow one another are seldom independent, so it is a lower end.
     """
-    reach = math.sqrt(quantile * (1 - quantile) / len(sorted_values))
-    low, high = max(0.0, quantile - reach), min(1.0, quantile + reach)
-    return (at(sorted_values, high) - at(sorted_values, low)) / 2
+    low, high = _reach(len(values), quantile)
+    return (at(values, high) - at(values, low)) / 2
 
 
-def describe(sorted_ns: NDArray[np.int64]) -> Distribution:
+def describe(values_ns: Sorted) -> Distribution:
     """Mean, percentiles and maximum of nanoseconds in ascending order, as milliseconds."""
-    samples = len(sorted_ns)
+    samples = len(values_ns)
     if not samples:
         return Distribution(0, None, None, None, None, None, None, None)
     marks = {
-        name: at(sorted_ns, quantile) / 1e6 if enough(samples, quantile) else None
+        name: at(values_ns, quantile) / 1e6 if enough(samples, quantile) else None
         for name, quantile in QUANTILES.items()
     }
-    mean = float(np.mean(sorted_ns, dtype=np.float64)) / 1e6
     errors = {
-        name: standard_error(sorted_ns, QUANTILES[name]) / 1e6
+        name: standard_error(values_ns, QUANTILES[name]) / 1e6
         for name, value in marks.items()
         if value is not None
     }
-    return Distribution(samples, mean, **marks, max=float(sorted_ns[-1]) / 1e6, errors=errors)
+    mean, most = float(values_ns.mean()) / 1e6, float(values_ns[samples - 1]) / 1e6
+    return Distribution(samples, mean, **marks, max=most, errors=errors)
+
+
+def ranks_of(samples: int, *quantiles: float) -> set[int]:
+    """The ranks of the values that `at` needs for these quantiles of so many samples."""
+    return {rank for quantile in quantiles for rank in _around(samples, quantile)}
+
+
+def ranks_described(samples: int) -> set[int]:
+    """The ranks of the values that `describe` needs of so many samples."""
+    shown = [quantile for quantile in QUANTILES.values() if enough(samples, quantile)]
+    reaches = [end for quantile in shown for end in _reach(samples, quantile)]
+    return ranks_of(samples, *shown, *reaches) | {samples - 1}
+
+
+def _around(samples: int, quantile: float) -> tuple[int, int]:
+    """The ranks between which a quantile lies."""
+    below = int((samples - 1) * quantile)
+    return below, min(below + 1, samples - 1)
+
+
+def _reach(samples: int, quantile: float) -> tuple[float, float]:
+    """The quantiles that lie one standard deviation of a count away."""
+    reach = math.sqrt(quantile * (1 - quantile) / samples)
+    return max(0.0, quantile - reach), min(1.0, quantile + reach)

@@ -3,19 +3,20 @@
 Most targets say nothing of the kind: their slices have no such figures, rather than zeros.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from loadtest.record.pricing import a_million, dynamodb_cost
 from loadtest.record.run import Run
+from reports.analysis import percentiles
 from reports.analysis.percentiles import Distribution, describe
-from reports.analysis.reading.load import Attempts
+from reports.analysis.ranks import Chosen, Ordered, Ranks, chosen_of
+from reports.analysis.reading.attempts import Attempts
 
-Chosen = tuple[slice | int, ...]
-"""Which (key type, target, scenario) cells a slice takes."""
+_UNITS = ("read_units", "write_units")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,99 +53,81 @@ class Capacity:
 
 
 class Said:
-    """Everything that was said, by cell; asked for slice by slice."""
+    """Everything that was said of these slices; their names are what it is asked by."""
 
-    def __init__(self, run: Run, attempts: Attempts, cells: NDArray[np.int32]) -> None:
+    def __init__(self, run: Run, attempts: Attempts, slices: Mapping[Any, Chosen]) -> None:
         local = {target.name for target in run.targets if target.is_stand_in}
-        self._billed = np.array([name not in local for name in attempts.targets])[:, None]
-        self._shape = (len(attempts.key_types), len(attempts.targets), len(attempts.scenarios))
-        said = attempts.measured.remote
-        size = int(np.prod(self._shape))
-        self._attempts = np.bincount(cells, minlength=size).reshape(self._shape)
-        self._times = _known(said.get("remote_ns"), cells)
-        self._retries = _known(said.get("remote_retries"), cells)
-        self._units = {
-            name: self._sums(values, cells)
-            for name in ("read_units", "write_units")
-            if (values := said.get(name)) is not None
-        }
+        self._slices = slices
+        self._times: Mapping[Any, Ordered] = {}
+        self._cells: pd.DataFrame | None = None
+        if not attempts.remote:
+            return
+        self._cells = _said_by_cell(attempts)
+        self._cells["billed"] = ~self._cells["target"].isin(local)
+        if "remote_ns" in attempts.remote:
+            ranks = Ranks(
+                attempts,
+                "attempts WHERE remote_ns IS NOT NULL",
+                "remote_ns",
+                ("key_type", "target", "operation"),
+            )
+            mine = {name: ranks.where(chosen) for name, chosen in slices.items()}
+            self._times = ranks.pick(mine, percentiles.ranks_described)
 
-    def remote(self, chosen: Chosen) -> Remote | None:
-        """What a function said of the attempts in these cells."""
-        wanted = self._wanted(chosen)
-        duration = None
-        if self._times is not None:
-            values, where = self._times
-            times = values[wanted[where]]
-            times.sort()
-            duration = describe(times) if len(times) else None
-        mean, rate, most = None, None, None
-        if self._retries is not None:
-            values, where = self._retries
-            retries = values[wanted[where]]
-            if len(retries):
-                mean, rate = float(retries.mean()), float(np.mean(retries > 0))
-                most = int(retries.max())
-        return None if duration is None and mean is None else Remote(duration, mean, rate, most)
+    def of(self, name: Any) -> tuple[Remote | None, Capacity | None]:
+        """What was said of the attempts in a slice."""
+        if self._cells is None:
+            return None, None
+        cells = self._cells[chosen_of(self._cells, self._slices[name])]
+        return self._remote(self._times.get(name), cells), _capacity(cells)
 
-    def capacity(self, chosen: Chosen, commits: NDArray[np.int64]) -> Capacity | None:
-        """The units charged for in these cells; `commits` has each cell's committed transactions."""
-        found: dict[str, float] = {}
-        billed: dict[str, float] = {}
-        charged = np.zeros(self._shape, bool)
-        most_said = 0
-        for name, (sums, counts) in self._units.items():
-            charged |= counts > 0
-            # What is said last of an attempt is what it wrote.
-            most_said = int(counts[chosen].sum()) or most_said
-            if counts[chosen].sum():
-                found[name] = float(sums[chosen].sum())
-                billed[name] = float((sums * self._billed)[chosen].sum())
-        if not found:
-            return None
-        committed = int((commits * charged)[chosen].sum())
-        read, write = found.get("read_units"), found.get("write_units")
-        paying = charged & self._billed
-        cost = None
-        if paying[chosen].any():
-            cost = dynamodb_cost(billed.get("read_units", 0.0), billed.get("write_units", 0.0))
-        return Capacity(
-            read_units=read,
-            write_units=write,
-            read_units_per_committed=_each(read, committed),
-            write_units_per_committed=_each(write, committed),
-            cost_usd=cost,
-            cost_usd_per_million=(
-                None if cost is None else a_million(cost, int((commits * paying)[chosen].sum()))
-            ),
-            unsaid=max(0, int((self._attempts * charged)[chosen].sum()) - most_said),
-        )
+    def _remote(self, times: Ordered | None, cells: pd.DataFrame) -> Remote | None:
+        duration = describe(times) if times else None
+        told = int(cells["retries_told"].sum())
+        if not told:
+            return Remote(duration, None, None, None) if duration else None
+        mean, rate = (float(cells[name].sum()) / told for name in ("retries", "retried"))
+        return Remote(duration, mean, rate, int(cells["retries_max"].max()))
 
-    def _wanted(self, chosen: Chosen) -> NDArray[np.bool_]:
-        member = np.zeros(self._shape, bool)
-        member[chosen] = True
-        return member.ravel()
 
-    def _sums(
-        self, values: NDArray[Any], cells: NDArray[np.int32]
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """(sum, how many) of each cell."""
-        known = ~np.isnan(values)
-        size = int(np.prod(self._shape))
-        sums = np.bincount(cells[known], values[known], size).astype(np.float64)
-        counts = np.bincount(cells[known], minlength=size)
-        return sums.reshape(self._shape), counts.reshape(self._shape)
+def _said_by_cell(attempts: Attempts) -> pd.DataFrame:
+    return attempts.frame(
+        """
+        SELECT key_type, target, operation, count(*) AS attempts,
+            count(*) FILTER (final AND committed) AS committed,
+            count(remote_retries) AS retries_told, sum(remote_retries) AS retries,
+            count(*) FILTER (remote_retries > 0) AS retried, max(remote_retries) AS retries_max,
+            count(read_units) AS read_units_told, sum(read_units) AS read_units,
+            count(write_units) AS write_units_told, sum(write_units) AS write_units
+        FROM attempts GROUP BY ALL
+        """
+    ).fillna(0)
+
+
+def _capacity(cells: pd.DataFrame) -> Capacity | None:
+    """The units charged for in these cells."""
+    told = {name: int(cells[f"{name}_told"].sum()) for name in _UNITS}
+    if not any(told.values()):
+        return None
+    charged = cells[(cells["read_units_told"] > 0) | (cells["write_units_told"] > 0)]
+    paying = charged[charged["billed"]]
+    committed = int(charged["committed"].sum())
+    read, write = (float(cells[name].sum()) if told[name] else None for name in _UNITS)
+    cost = None
+    if len(paying):
+        cost = dynamodb_cost(*(float(paying[name].sum()) for name in _UNITS))
+    # What is said last of an attempt is what it wrote.
+    most_told = told["write_units"] or told["read_units"]
+    return Capacity(
+        read_units=read,
+        write_units=write,
+        read_units_per_committed=_each(read, committed),
+        write_units_per_committed=_each(write, committed),
+        cost_usd=cost,
+        cost_usd_per_million=None if cost is None else a_million(cost, int(paying["committed"].sum())),
+        unsaid=max(0, int(charged["attempts"].sum()) - most_told),
+    )
 
 
 def _each(units: float | None, committed: int) -> float | None:
     return units / committed if units is not None and committed else None
-
-
-def _known(
-    values: NDArray[Any] | None, cells: NDArray[np.int32]
-) -> tuple[NDArray[Any], NDArray[np.int32]] | None:
-    """(values, cells) of the attempts of which something was said."""
-    if values is None:
-        return None
-    known = values >= 0
-    return values[known], cells[known]

@@ -1,6 +1,5 @@
 """A result folder as one model: every figure the report prints or draws."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,15 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.record.run import Run, read_run
+from reports.analysis import percentiles
 from reports.analysis.attribution import Opponents, find_opponents
 from reports.analysis.blocks import Blocks, find_blocks
 from reports.analysis.consistency import Consistency, find_consistency
-from reports.analysis.figures import Figures, Tally, figures, tally
+from reports.analysis.figures import CELL, Figures, Tally, figures, tally
 from reports.analysis.gaps import Gap, find_gaps
 from reports.analysis.hot_rows import Heat, heat
 from reports.analysis.omission import Omission, find_omissions
-from reports.analysis.reading.load import COUNTED_CODES, Attempts, load_attempts
-from reports.analysis.reading.parallel import beside
+from reports.analysis.ranks import Chosen, Ordered, Ranks, chosen_of
+from reports.analysis.reading.attempts import Attempts, open_attempts
 from reports.analysis.reading.record_files import Record
 from reports.analysis.reading.systems import Databases, find_databases
 from reports.analysis.remote import Said
@@ -100,48 +100,6 @@ class Model:
     """How many users committed anything in the measured time; None where nobody knows."""
 
 
-class _Times:
-    """Latency and COMMIT times of any slice, in ascending order.
-
-    Each cell is sorted once; a slice of several cells merges what is in order already.
-    """
-
-    def __init__(
-        self, attempts: Attempts, cells: NDArray[np.int32], latency_ns: NDArray[np.int64]
-    ) -> None:
-        rows = attempts.measured
-        self._shape = (len(attempts.key_types), len(attempts.targets), len(attempts.scenarios))
-        shown = (rows.commit_ns > 0) & COUNTED_CODES[rows.outcome]
-        self._latency = self._sorted(latency_ns, cells[rows.counted()])
-        self._commit = self._sorted(rows.commit_ns[shown], cells[shown])
-
-    def _sorted(self, values: NDArray[np.int64], cells: NDArray[np.int32]) -> list[NDArray[np.int64]]:
-        size = int(np.prod(self._shape))
-        used = np.bincount(cells, minlength=size)
-        found = [values[cells == cell] if used[cell] else values[:0] for cell in range(size)]
-        for one in found:
-            one.sort()
-        return found
-
-    def of(self, chosen: tuple[slice | int, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(latencies, COMMIT times) of the chosen cells, sorted; not to be written to."""
-        member = np.zeros(self._shape, bool)
-        member[chosen] = True
-        wanted = np.flatnonzero(member.ravel())
-        return _merged([self._latency[w] for w in wanted]), _merged([self._commit[w] for w in wanted])
-
-
-def _merged(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Sorted parts as one sorted array."""
-    parts = [part for part in parts if len(part)]
-    if len(parts) == 1:
-        return parts[0]
-    together = np.concatenate(parts) if parts else np.empty(0, np.int64)
-    # The stable sort finds the parts' order and merges them, in time that grows with their length.
-    together.sort(kind="stable")
-    return together
-
-
 def build_model(folder: Path) -> Model:
     """Read a result folder and compute everything.
 
@@ -149,214 +107,164 @@ def build_model(folder: Path) -> Model:
         InputError: if it is not a result folder, or a file in it is broken.
     """
     run = read_run(folder)
-    attempts = load_attempts(folder, run)
+    with open_attempts(folder, run) as attempts:
+        return _model(folder, run, attempts)
+
+
+def _model(folder: Path, run: Run, attempts: Attempts) -> Model:
     blocks = find_blocks(run, attempts)
-    rows = attempts.measured
-    end_ns = rows.end_ns()
-    latency_ns = rows.latency_ns()
-    order = _target_order(run, attempts)
     databases = find_databases(run, attempts.targets)
-    by_key = np.bincount(rows.key_type, minlength=len(attempts.key_types))
+    counts = tally(attempts)
+    seen = set(counts.attempts["key_type"])
     # A key type that had its blocks and started nothing in them is a result, too.
-    present = [int(k) for k in np.flatnonzero((by_key > 0) | blocks.present.any(axis=0))]
-    # Half of ten million attempts' figures are computed beside the other half.
-    with beside() as other:
-        asked = (attempts, blocks, order, end_ns, latency_ns, databases, run.config.seed)
-        regions_asked = other.submit(_regions, *asked) if len(order) > 1 else None
-        even = run.config.skew == "uniform"
-        hot = other.submit(heat, attempts, blocks, present, databases, run.size, even=even)
-        warmth = other.submit(find_warmth, attempts, blocks, latency_ns)
-        omissions = (
-            None if run.open_loop else other.submit(find_omissions, attempts, blocks, latency_ns)
-        )
-        cells = _cells(attempts)
-        counts = tally(attempts, cells, latency_ns)
-        alternating = len(present) > 1 and blocks.paired
-        series = {
-            attempts.key_types[k]: over_time(
-                attempts,
-                blocks,
-                end_ns,
-                latency_ns,
-                key_type=k,
-                alternating=alternating,
-                closed=not run.open_loop,
-            )
-            for k in present
-        }
-        comparisons = simultaneous(
-            compare_key_types(attempts, blocks, latency_ns, present, order, run.config.seed)
-        )
-        slices = _Slices(
-            blocks,
-            counts,
-            _Times(attempts, cells, latency_ns),
-            Said(run, attempts, cells),
-            Band(run, attempts, blocks, counts, databases),
-        )
-        gaps = find_gaps(run, attempts, blocks, end_ns)
-    del asked, end_ns
-    regions = regions_asked.result() if regions_asked is not None else None
-    first = rows.attempt == 1
-    wait_ns = rows.start_ns[first] - rows.intended_start_ns[first]
-    everything = slice(None)
-    key_types = {}
-    curves = {}
-    for k in present:
-        name = attempts.key_types[k]
-        key_types[name], curves[name] = slices.with_curve((k, everything, everything))
-    if len(present) == 1:
-        slices.whole_is(key_types[attempts.key_types[present[0]]])
-    targets = {}
-    if regions is None:
-        targets = {attempts.targets[t]: slices.whole() for t in order}
-    else:
-        for t in order:
-            name = attempts.targets[t]
-            targets[name], curve = slices.with_curve((everything, t, everything))
-            if curve is not None:
-                regions.curves[name] = curve
+    present = [k for k in attempts.key_types if k in seen or blocks.of(k).any()]
+    slices = _Slices(run, attempts, blocks, counts, databases, present)
+    several = len(attempts.targets) > 1
+    key_types = {name: slices.figures(key_type=name) for name in present}
+    targets = {name: slices.figures(target=name) for name in attempts.targets}
+    late, started = attempts.one(
+        f"SELECT count(*) FILTER (start_ns - intended_start_ns > {LATE_NS}), count(*) "
+        "FROM attempts WHERE attempt = 1"
+    )
+    alternating = len(present) > 1 and blocks.paired
     return Model(
         run=run,
-        overall=slices.whole(),
+        overall=slices.figures(),
         key_types=key_types,
         targets=targets,
-        scenarios=dict(slices.by_scenario(attempts.scenarios)),
+        scenarios={name: slices.figures(operation=name) for name in attempts.operations},
         by_target_and_key={
-            (name, attempts.key_types[k]): (
-                slices.figures((k, t, everything)) if len(present) > 1 else targets[name]
-            )
-            for t, name in ((t, attempts.targets[t]) for t in order)
-            for k in present
-            if regions is not None and counts.outcomes[k, t].any()
+            (target, key_type): slices.figures(target=target, key_type=key_type)
+            for target in attempts.targets
+            for key_type in present
+            if several and chosen_of(counts.attempts, {"target": target, "key_type": key_type}).any()
         },
-        comparisons=comparisons,
-        regions=regions,
-        gaps=gaps,
-        series=series,
-        warmup=warmup_over_time(attempts.warmup, blocks.from_ns),
+        comparisons=simultaneous(compare_key_types(attempts, blocks, present, run.config.seed)),
+        regions=_regions(run, attempts, blocks, databases, slices) if several else None,
+        gaps=find_gaps(run, attempts, blocks),
+        series=over_time(attempts, blocks, present, alternating=alternating, closed=not run.open_loop),
+        warmup=warmup_over_time(attempts, blocks.from_ns),
         warmup_s=_warmup_seconds(run, attempts, blocks),
-        curves={name: curve for name, curve in curves.items() if curve is not None},
-        heat=hot.result(),
+        curves=_curves(slices, "key_type", present),
+        heat=heat(attempts, blocks, databases, run.size, even=run.config.skew == "uniform"),
         sqlstates=attempts.sqlstates,
         measured_s=blocks.duration_s,
         blocks=len(blocks.numbers),
-        late_starts=int(np.count_nonzero(wait_ns > LATE_NS)),
-        started=len(wait_ns),
+        late_starts=late,
+        started=started,
         consistency=find_consistency(folder),
-        warmth=warmth.result(),
-        omissions=omissions.result() if omissions is not None else {},
+        warmth=find_warmth(attempts, blocks, slices.latencies),
+        omissions={} if run.open_loop else find_omissions(attempts, blocks, slices.latencies),
         record=attempts.record,
         committed_users=attempts.committed_users,
     )
 
 
-def _target_order(run: Run, attempts: Attempts) -> list[int]:
-    """Codes of the targets that have attempts, in the order in which they were asked for."""
-    used = np.flatnonzero(np.bincount(attempts.measured.target, minlength=len(attempts.targets)))
-    asked = {target.name: place for place, target in enumerate(run.targets)}
-
-    def place(code: int) -> tuple[int, str]:
-        name = attempts.targets[code]
-        return asked.get(name, len(asked)), name
-
-    return sorted(used.tolist(), key=place)
-
-
 def _regions(
-    attempts: Attempts,
-    blocks: Blocks,
-    order: list[int],
-    end_ns: NDArray[np.int64],
-    latency_ns: NDArray[np.int64],
-    databases: Databases,
-    seed: int,
+    run: Run, attempts: Attempts, blocks: Blocks, databases: Databases, slices: "_Slices"
 ) -> Regions:
-    """Everything about several targets but their figures and curves, which are slices like others."""
-    names = attempts.targets
+    """Everything about several targets but their figures, which are slices like others."""
+    names = list(attempts.targets)
     return Regions(
         databases=databases,
-        users={names[t]: attempts.users[names[t]] for t in order if names[t] in attempts.users},
-        comparisons=simultaneous(compare_targets(attempts, blocks, latency_ns, order, seed)),
-        series={
-            names[t]: series
-            for t, series in targets_over_time(attempts, blocks, end_ns, latency_ns, order).items()
-        },
-        curves={},
+        users={name: attempts.users[name] for name in names if name in attempts.users},
+        comparisons=simultaneous(compare_targets(attempts, blocks, run.config.seed)),
+        series=targets_over_time(attempts, blocks, names),
+        curves=_curves(slices, "target", names),
         opponents=find_opponents(attempts, databases),
-        codes={names[t]: t for t in order},
+        codes={name: place for place, name in enumerate(names)},
     )
 
 
-def _cells(attempts: Attempts) -> NDArray[np.int32]:
-    """Each attempt's cell: key type, target and scenario in one number."""
-    rows = attempts.measured
-    cells = rows.key_type.astype(np.int32)
-    cells *= len(attempts.targets)
-    cells += rows.target
-    cells *= len(attempts.scenarios)
-    cells += rows.scenario
-    return cells
-
-
 def _warmup_seconds(run: Run, attempts: Attempts, blocks: Blocks) -> float:
-    first = attempts.warmup.first_start_ns
+    first = attempts.warmup_from_ns
     begin = run.started_ns if run.measured_from_ns is not None and run.started_ns else first
     if begin is None or first is None:
         return 0.0
     return max(0.0, (blocks.from_ns - min(begin, first)) / 1e9)
 
 
+_Key = tuple[tuple[str, str], ...]
+"""A slice's columns with their values."""
+
+
 class _Slices:
-    """Makes the figures of any slice, each time-consuming one once."""
+    """Makes the figures of every slice that a report has: all of it, and by key type, target, both and
+    operation.
+    """
 
-    def __init__(self, blocks: Blocks, counts: Tally, times: _Times, said: Said, band: Band) -> None:
-        self._blocks, self._counts, self._times, self._said = blocks, counts, times, said
-        self._band = band
-        self._whole: Figures | None = None
-
-    def whole(self) -> Figures:
-        """The figures of the whole run, computed once."""
-        everything = slice(None)
-        self._whole = self._whole or self.figures((everything, everything, everything))
-        return self._whole
-
-    def whole_is(self, figures: Figures) -> None:
-        """The whole run is a slice that is known already."""
-        self._whole = figures
-
-    def figures(self, chosen: tuple[slice | int, slice | int, slice | int]) -> Figures:
-        """The figures of the chosen (key type, target, scenario) cells."""
-        return self.with_curve(chosen)[0]
-
-    def with_curve(
-        self, chosen: tuple[slice | int, slice | int, slice | int]
-    ) -> tuple[Figures, Curve | None]:
-        """The figures, and the latency distribution to draw."""
-        latency, commit = self._times.of(chosen)
-        key = chosen[0]
-        duration = self._blocks.duration_of(key) if isinstance(key, int) else self._blocks.duration_s
-        made = figures(
-            self._counts, self._said, chosen, latency, commit, self._band.of(chosen), duration
+    def __init__(
+        self,
+        run: Run,
+        attempts: Attempts,
+        blocks: Blocks,
+        counts: Tally,
+        databases: Databases,
+        key_types: list[str],
+    ) -> None:
+        self._blocks, self._counts = blocks, counts
+        asked: list[dict[str, str]] = [
+            {},
+            *({"key_type": name} for name in key_types),
+            *({"target": name} for name in attempts.targets),
+            *({"key_type": k, "target": t} for t in attempts.targets for k in key_types),
+            *({"operation": name} for name in attempts.operations),
+        ]
+        slices: dict[_Key, Chosen] = {_key(chosen): chosen for chosen in asked}
+        self.latencies = Ranks(attempts, "attempts WHERE counted", "latency_ns", CELL)
+        commits = Ranks(attempts, "attempts WHERE decided AND commit_ns > 0", "commit_ns", CELL)
+        self.latency, self._commit = (
+            ranks.pick({key: ranks.where(chosen) for key, chosen in slices.items()}, wanted)
+            for ranks, wanted in (
+                (self.latencies, _ranks_drawn),
+                (commits, percentiles.ranks_described),
+            )
         )
-        return made, _curve(latency)
+        self._said = Said(run, attempts, slices)
+        self._band = Band(run, attempts, blocks, counts, databases)
 
-    def by_scenario(self, names: tuple[str, ...]) -> Iterator[tuple[str, Figures]]:
-        """The figures of each scenario that has attempts."""
-        everything = slice(None)
-        present = [s for s in range(len(names)) if self._counts.outcomes[:, :, s].any()]
-        for s in present:
-            # The only one is the whole run; nothing is sorted twice for it.
-            only = len(present) == 1
-            yield names[s], self.whole() if only else self.figures((everything, everything, s))
+    def figures(self, **chosen: str) -> Figures:
+        """The figures of the slice with these names in these columns."""
+        key = _key(chosen)
+        key_type = chosen.get("key_type")
+        seconds = self._blocks.duration_of(key_type) if key_type else self._blocks.duration_s
+        return figures(
+            self._counts,
+            chosen,
+            self.latency[key],
+            self._commit[key],
+            self._band.of(chosen),
+            self._said.of(key),
+            seconds,
+        )
 
 
-def _curve(sorted_ns: NDArray[np.int64]) -> Curve | None:
-    """Quantiles evenly spaced in -log10(1 - q), up to the last with enough samples beyond."""
-    samples = len(sorted_ns)
+def _key(chosen: Chosen) -> _Key:
+    return tuple(sorted(chosen.items()))
+
+
+def _curves(slices: _Slices, column: str, names: list[str]) -> dict[str, Curve]:
+    """The latency distributions to draw."""
+    found = {name: _curve(slices.latency[_key({column: name})]) for name in names}
+    return {name: curve for name, curve in found.items() if curve is not None}
+
+
+def _ranks_drawn(samples: int) -> set[int]:
+    _, ranks = _curve_ranks(samples)
+    return percentiles.ranks_described(samples) | set(ranks.tolist())
+
+
+def _curve_ranks(samples: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """(quantiles, ranks): evenly spaced in -log10(1 - q), up to the last with enough samples beyond."""
     if samples < 20:
-        return None
+        return np.empty(0), np.empty(0, np.int64)
     nines = np.linspace(0, np.log10(samples / 10), CURVE_POINTS)
     quantiles = 1 - 10**-nines
-    places = np.round(quantiles * (samples - 1)).astype(np.int64)
-    return Curve(quantiles, sorted_ns[places] / 1e6)
+    return quantiles, np.round(quantiles * (samples - 1)).astype(np.int64)
+
+
+def _curve(values_ns: Ordered) -> Curve | None:
+    quantiles, ranks = _curve_ranks(len(values_ns))
+    if not len(ranks):
+        return None
+    return Curve(quantiles, np.array([values_ns[rank] for rank in ranks]) / 1e6)

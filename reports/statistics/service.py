@@ -11,18 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
-
-from loadtest.record import parquet
-from loadtest.record.attempt import CONFLICTS, Outcome
+from loadtest.record.attempt import Outcome
 from loadtest.record.pricing import DPU_PRICE, a_million, dsql_cost
 from loadtest.record.service import Cluster
 from loadtest.record.service import read_service as read_file
-from reports.analysis.percentiles import describe
+from reports.analysis import percentiles
+from reports.analysis.ranks import Ranks, chosen_of
+from reports.analysis.reading.attempts import Attempts, open_attempts
 from reports.statistics.model import Model
 
 COMMIT_LATENCY = "CommitLatency"
@@ -46,8 +41,6 @@ SUMS = {
 _HERE = "TotalTransactions"
 """What every minute with any work has: a minute without it has not arrived."""
 
-_COLUMNS = ("target", "outcome", "commit_sent_ns", "ended_ns")
-_CONFLICTS = pa.array([str(outcome) for outcome in CONFLICTS])
 _MINUTE_NS = 60_000_000_000
 
 
@@ -147,9 +140,9 @@ def read_service(folder: Path, model: Model, dpu_price: float | None = None) -> 
     first = run.measured_from_ns // _MINUTE_NS
     last = -(-run.measured_until_ns // _MINUTE_NS)
     inside = run.measured_until_ns // _MINUTE_NS - -(-run.measured_from_ns // _MINUTE_NS)
-    own = _OwnMinutes(
-        model.record.paths, {name for one in arrived for name in one.targets}, first, last
-    )
+    with open_attempts(folder, run, quiet=True) as attempts:
+        own = _OwnMinutes(attempts, first, last)
+        clusters = tuple(_counted(one, model, own, dpu_price) for one in arrived)
     return Service(
         begin=datetime.fromtimestamp(first * 60, UTC),
         end=datetime.fromtimestamp(last * 60, UTC),
@@ -158,7 +151,7 @@ def read_service(folder: Path, model: Model, dpu_price: float | None = None) -> 
         window_s=(run.measured_until_ns - run.measured_from_ns) / 1e9,
         fetched=file.fetched,
         dpu_price=dpu_price,
-        clusters=tuple(_counted(one, model, own, dpu_price) for one in arrived),
+        clusters=clusters,
         silent=tuple(one.cluster for one in file.clusters if _HERE not in one.metrics),
     )
 
@@ -202,43 +195,35 @@ def _counted(one: Cluster, model: Model, own: "_OwnMinutes", dpu_price: float) -
 class _OwnMinutes:
     """The tool's attempts by target and the minute in which they ended, warm-up included."""
 
-    def __init__(self, files: Iterable[Path], targets: set[str], first: int, last: int) -> None:
-        self._parts: dict[str, list[tuple[NDArray[Any], ...]]] = {name: [] for name in targets}
-        wanted = pa.array(sorted(targets))
-        for path in files:
-            # The model has been built by now: every file is whole and has the columns.
-            rows = pq.read_table(parquet.reading(path), columns=list(_COLUMNS))
-            rows = rows.filter(pc.is_in(rows["target"].cast(pa.string()), wanted))
-            end_ns = rows["ended_ns"].to_numpy()
-            commit_ns = pc.subtract(rows["ended_ns"], rows["commit_sent_ns"]).fill_null(0).to_numpy()
-            minutes = np.asarray(end_ns // _MINUTE_NS, np.int64)
-            near = (minutes >= first) & (minutes < last)
-            for name in targets:
-                mine = near & pc.equal(rows["target"].cast(pa.string()), name).to_numpy()
-                outcomes = rows["outcome"].cast(pa.string()).filter(pa.array(mine))
-                self._parts[name].append(
-                    (
-                        minutes[mine],
-                        pc.equal(outcomes, str(Outcome.COMMITTED)).to_numpy(),
-                        pc.is_in(outcomes, _CONFLICTS).to_numpy(),
-                        pc.equal(outcomes, str(Outcome.CONNECT_FAILED)).to_numpy(),
-                        commit_ns[mine],
-                    )
-                )
+    def __init__(self, attempts: Attempts, first: int, last: int) -> None:
+        source = (
+            f"(SELECT *, end_ns // {_MINUTE_NS} AS minute FROM recorded "
+            f"WHERE end_ns >= {first * _MINUTE_NS} AND end_ns < {last * _MINUTE_NS})"
+        )
+        self._counts = attempts.frame(
+            f"""
+            SELECT target, minute, count(*) FILTER (committed) AS committed,
+                count(*) FILTER (outcome <> '{Outcome.CONNECT_FAILED}') AS attempts,
+                count(*) FILTER (conflicted) AS conflicts
+            FROM {source} GROUP BY ALL
+            """
+        )
+        self._commits = Ranks(
+            attempts, f"{source} WHERE commit_ns > 0", "commit_ns", ("target", "minute")
+        )
 
     def of(self, targets: Iterable[str], minutes: Iterable[int]) -> Own:
         """What was counted of these targets in these minutes."""
-        wanted = np.array(sorted(minutes), np.int64)
-        attempts = committed = conflicts = 0
-        commits = [np.empty(0, np.int64)]
-        for name in targets:
-            for at, done, conflicted, unconnected, commit_ns in self._parts[name]:
-                here = np.isin(at, wanted)
-                attempts += int(np.count_nonzero(here & ~unconnected))
-                committed += int(np.count_nonzero(here & done))
-                conflicts += int(np.count_nonzero(here & conflicted))
-                commits.append(commit_ns[here & (commit_ns > 0)])
-        return Own(attempts, committed, conflicts, describe(np.sort(np.concatenate(commits))).p50)
+        chosen = {"target": list(targets), "minute": list(minutes)}
+        sums = self._counts[chosen_of(self._counts, chosen)].sum(numeric_only=True)
+        groups = {"": self._commits.where(chosen)}
+        commits = self._commits.pick(groups, percentiles.ranks_described)[""]
+        return Own(
+            int(sums["attempts"]),
+            int(sums["committed"]),
+            int(sums["conflicts"]),
+            percentiles.describe(commits).p50,
+        )
 
 
 def to_summary_part(service: Service | None) -> dict[str, Any]:

@@ -14,14 +14,16 @@ K. P. White, "An Effective Truncation Heuristic for Bias Reduction in Simulation
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from loadtest.record.attempt import OUTCOME_CODE, Outcome
+from reports.analysis import percentiles
 from reports.analysis.blocks import Blocks
-from reports.analysis.reading.load import Attempts
+from reports.analysis.ranks import Ranks
+from reports.analysis.reading.attempts import Attempts
 
 Floats = NDArray[np.float64]
 Measure = Literal["throughput", "latency"]
@@ -79,58 +81,65 @@ class Warmth:
     """Whether a beginning that matters can be excluded, of throughput and of latency."""
 
 
-def find_warmth(attempts: Attempts, blocks: Blocks, latency_ns: NDArray[np.int64]) -> dict[str, Warmth]:
-    """Judge each target's measured time by its name; `latency_ns` is that of
-    `Columns.latency_ns`.
+def find_warmth(attempts: Attempts, blocks: Blocks, ranks: Ranks) -> dict[str, Warmth]:
+    """Judge each target's measured time by its name; `ranks` are the latencies by target, at least, of
+    the transactions that count.
     """
-    rows = attempts.measured
-    counted = rows.counted()
-    target, key, outcome = rows.target[counted], rows.key_type[counted], rows.outcome[counted]
-    began_s = (rows.intended_start_ns[counted] - blocks.from_ns) / 1e9
-    committed = outcome == OUTCOME_CODE[Outcome.COMMITTED]
-    logs = np.log(np.maximum(latency_ns, 1))
-    present = np.flatnonzero(np.bincount(target, minlength=len(attempts.targets)))
+    length = blocks.duration_s
+    names = sorted(set(ranks.groups["target"]))
+    groups = {name: ranks.where({"target": name}) for name in names}
+    latencies = ranks.pick(groups, lambda samples: percentiles.ranks_of(samples, 0.5))
+    usual_s = {name: percentiles.at(values, 0.5) / 1e9 for name, values in latencies.items()}
+    cut = {name: pieces_of(length, len(values), usual_s[name]) for name, values in latencies.items()}
+    counts = _in_pieces(attempts, blocks, cut)
     found = {}
-    for code in present.tolist():
-        # All of ten million is not copied.
-        mine = target == code if len(present) > 1 else slice(None)
-        found[attempts.targets[code]] = _of_target(
-            blocks, began_s[mine], key[mine], committed[mine], logs[mine]
+    for name, values in latencies.items():
+        mine = counts[counts["target"] == name]
+        needed_s = FEWEST_PIECES * max(
+            shortest_piece(usual_s[name]), STARTS_A_PIECE * length / len(values)
         )
+        if cut[name] < FEWEST_PIECES or not mine["committed"].any():
+            found[name] = Warmth(told=False, beginnings=(), needed_s=needed_s)
+        else:
+            found[name] = _of_target(blocks, mine, cut[name], needed_s)
     return found
 
 
-def _of_target(
-    blocks: Blocks, began_s: Floats, key: NDArray[np.int8], committed: NDArray[np.bool_], logs: Floats
-) -> Warmth:
-    length = blocks.duration_s
-    latency_s = math.exp(float(np.median(logs))) / 1e9
-    needed_s = FEWEST_PIECES * max(shortest_piece(latency_s), STARTS_A_PIECE * length / len(began_s))
-    pieces = pieces_of(length, len(began_s), latency_s)
-    if pieces < FEWEST_PIECES or not committed.any():
-        return Warmth(told=False, beginnings=(), needed_s=needed_s)
-    place = np.clip((began_s / length * pieces).astype(np.int64), 0, pieces - 1)
+def _in_pieces(attempts: Attempts, blocks: Blocks, cut: dict[str, int]) -> pd.DataFrame:
+    """What started in each piece of the measured time, by target and key type: how many transactions
+    that count and that committed, and the sum of their latencies' logarithms.
+    """
+    pieces = pd.DataFrame({"target": list(cut), "pieces": [max(1, n) for n in cut.values()]})
+    share = f"(intended_start_ns - {blocks.from_ns}) / 1e9 / {blocks.duration_s}"
+    return attempts.frame(
+        f"""
+        SELECT target, key_type,
+            greatest(0, least(pieces - 1, trunc({share} * pieces)))::INTEGER AS piece,
+            count(*) AS counted, count(*) FILTER (committed) AS committed,
+            sum(ln(greatest(latency_ns, 1))) AS logs
+        FROM attempts JOIN pieces USING (target) WHERE counted GROUP BY ALL
+        """,
+        pieces=pieces,
+    )
+
+
+def _of_target(blocks: Blocks, counts: pd.DataFrame, pieces: int, needed_s: float) -> Warmth:
     speed = np.zeros(pieces)
     shift = np.zeros(pieces)
     own = _own_seconds(blocks, pieces)
-    kinds = own.shape[1]
-    cells = place * kinds + key
-
-    def by_cell(weights: NDArray[Any] | None = None) -> Floats:
-        """(pieces, key types): how many, or the sum of their weights."""
-        sums = np.bincount(cells, weights, pieces * kinds).reshape(pieces, kinds)
-        return np.asarray(sums, np.float64)
-
-    all_counts, all_starts, all_sums = by_cell(), by_cell(committed), by_cell(logs)
-    for code in range(kinds):
-        seconds, starts, counts, sums = (a[:, code] for a in (own, all_starts, all_counts, all_sums))
+    finished = np.zeros(pieces)
+    for code, key_type in enumerate(blocks.key_types):
+        mine = counts[counts["key_type"] == key_type].set_index("piece")
+        table = mine[["committed", "counted", "logs"]].reindex(range(pieces), fill_value=0)
+        starts, started, sums = (table[name].to_numpy(float) for name in table)
+        seconds = own[:, code]
+        finished += started
         later = _later_half(seconds)
         rate = starts[later].sum() / seconds[later].sum() if seconds[later].sum() else 0.0
         speed += starts / rate if rate else 0.0
-        if counts[later].sum():
-            shift += sums - counts * (sums[later].sum() / counts[later].sum())
-    finished = all_counts.sum(axis=1)
-    piece_s = length / pieces
+        if started[later].sum():
+            shift += sums - started * (sums[later].sum() / started[later].sum())
+    piece_s = blocks.duration_s / pieces
     tests: list[tuple[Measure, Floats]] = [("throughput", speed / piece_s - 1)]
     if finished.all():
         tests.append(("latency", shift / finished))

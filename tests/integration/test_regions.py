@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
-from reports.analysis.reading.load import load_attempts
+from reports.analysis.reading.attempts import open_attempts
 from tests.commands import (
     RunResult,
     check_conserved,
@@ -95,7 +95,8 @@ def test_what_is_documented_is_what_is_recorded(two_regions: RunResult) -> None:
     """Both endpoints are one server, and neither says anything of its own."""
     places = {target["place"] for target in two_regions.run["targets"]}
     assert len(places) == 1
-    assert load_attempts(two_regions.folder).measured.remote == {}
+    with open_attempts(two_regions.folder) as attempts:
+        assert attempts.remote == ()
     assert not {"remote", "capacity"} & set(two_regions.summary["overall"])
 
 

@@ -13,8 +13,8 @@ import pytest
 from loadtest.errors import InputError
 from loadtest.prediction.forecast import UNKNOWN_PLACEMENT, forecast
 from loadtest.prediction.simulation import SimulateConfig, simulate
-from reports.statistics.prediction.basis import basis_of, rate_in_pieces
-from tests.agreement import outcome_of
+from reports.statistics.prediction.basis import basis_of
+from tests.agreement import outcome_of, rate_of
 from tests.run_folders import FakeRun, write_fake_run
 
 STATEMENT_MS, COMMIT_MS = 2.0, 10.0
@@ -99,10 +99,10 @@ def test_the_interval_is_from_pieces_of_the_time() -> None:
     """Twenty pieces of 0.4 s; conflicts that come in bursts say less than as many apart."""
     rng = np.random.default_rng(3)
     start_ns = np.sort(rng.integers(0, 8_000_000_000, 20_000))
-    apart = rate_in_pieces(start_ns, rng.random(20_000) < 0.1)
+    apart = rate_of(start_ns, rng.random(20_000) < 0.1)
     assert apart.high - apart.low == pytest.approx(4 * math.sqrt(0.09 / 20_000), rel=0.5)
     in_bursts = (start_ns // 400_000_000) % 2 == 0
-    bursts = rate_in_pieces(start_ns, (rng.random(20_000) < 0.2) & in_bursts)
+    bursts = rate_of(start_ns, (rng.random(20_000) < 0.2) & in_bursts)
     assert bursts.best == pytest.approx(apart.best, rel=0.1)
     assert bursts.high - bursts.low > 5 * (apart.high - apart.low)
 
@@ -113,7 +113,7 @@ def test_the_interval_holds_the_truth() -> None:
     held = 0
     for _ in range(400):
         start_ns = rng.integers(0, 10_000_000_000, 2_000)
-        found = rate_in_pieces(start_ns, rng.random(2_000) < 0.2)
+        found = rate_of(start_ns, rng.random(2_000) < 0.2)
         held += found.low <= 0.2 <= found.high
     assert held >= 370
 
@@ -189,7 +189,7 @@ def test_an_open_loop_forecasts_itself(rate: float, tmp_path: Path) -> None:
 @pytest.mark.parametrize("rate", [0, 1])
 def test_none_of_a_few_is_not_never(rate: int) -> None:
     start_ns = np.arange(50) * 10**8
-    found = rate_in_pieces(start_ns, np.full(50, bool(rate)))
+    found = rate_of(start_ns, np.full(50, bool(rate)))
     assert found.best == rate
     assert 0.05 < found.high - found.low < 0.15
     assert found.low == 0 or found.high == 1

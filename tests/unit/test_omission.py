@@ -1,12 +1,39 @@
 """What a closed loop leaves out: what arrivals would have met, against arrivals themselves."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from reports.analysis.omission import omission
+from reports.analysis.omission import Omission, omissions
+from reports.analysis.ranks import Ranks
+from reports.analysis.reading.attempts import open_attempts
 from tests.examples import at_most
+from tests.run_folders import BEGIN_NS, table_of, write_attempts
+
+Floats = NDArray[np.float64]
+S = 1_000_000_000
+
+
+def omission(began: Floats, took: Floats, length_s: float) -> Omission:
+    """Of transactions that started at these seconds and took so long."""
+    start_ns, ns = BEGIN_NS + np.round(began * S).astype(np.int64), np.round(took * S).astype(np.int64)
+    plain = table_of([{}] * len(began))
+    for name, values in {
+        "intended_start_ns": start_ns, "begin_sent_ns": start_ns, "ended_ns": start_ns + ns,
+    }.items():  # fmt: skip
+        plain = plain.set_column(plain.schema.get_field_index(name), name, pa.array(values))
+    with tempfile.TemporaryDirectory() as folder:
+        write_attempts(Path(folder), plain)
+        with open_attempts(Path(folder)) as attempts:
+            latencies = Ranks(attempts, "attempts WHERE counted", "latency_ns", ("target",))
+            ((_, found),) = omissions(attempts, BEGIN_NS, length_s, latencies).values()
+    return found
 
 
 def latency_at(begin: float, service: float, stalls: list[tuple[float, float]]) -> float:
@@ -101,7 +128,7 @@ def test_at_the_end_the_one_that_would_have_ended_next_counts_as_long_as_was_mea
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.floats(0, 0.1))
 @example(seed=1892, users=2, think=0.0859375)
-@at_most(60)
+@at_most(25)
 def test_stalls_are_those_of_the_sorted_record(seed: int, users: int, think: float) -> None:
     """Against the definition: every end, and the one before it."""
     rng = np.random.default_rng(seed)
@@ -113,5 +140,6 @@ def test_stalls_are_those_of_the_sorted_record(seed: int, users: int, think: flo
     wanted = ends - np.maximum(np.append(0.0, ends[:-1]), began[order])
     wanted = wanted[wanted > 2 * np.median(took)]
     found = omission(began, took, 5.0)
-    assert found.share == pytest.approx(min(1.0, wanted.sum() / 5), abs=1e-9)
-    assert found.longest_s == pytest.approx(wanted.max(initial=0.0), abs=1e-9)
+    # A record has whole nanoseconds.
+    assert found.share == pytest.approx(min(1.0, wanted.sum() / 5), abs=1e-7)
+    assert found.longest_s == pytest.approx(wanted.max(initial=0.0), abs=1e-8)

@@ -9,6 +9,7 @@ import pytest
 from scipy.special import ndtri
 
 from reports import summarise
+from reports.analysis.ranks import Ordered
 from reports.statistics.paired import blocks
 from tests.run_folders import FakeRun, write_fake_run
 
@@ -127,7 +128,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(number_of_pairs: in
                     committed,
                     ones,
                     ones[:, None],
-                    np.ones(1, np.int64),
+                    Ordered(1, 1.0, {0: 1}),
                 )
             )
         drawn = blocks._bootstrap(sides[0], sides[1], edges, trial)["throughput_tps"]

@@ -1,19 +1,24 @@
 """Who failed whom: against a plain double loop, and against histories whose truth is known."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.record.attempt import CONFLICTS, OUTCOME_CODE, Outcome
+from loadtest.record.attempt import CONFLICTS, Outcome
 from reports import summarise
 from reports.analysis import attribution
-from reports.analysis.reading.load import Columns, load_attempts
+from reports.analysis.attribution import Opponents, find_opponents, winners
+from reports.analysis.reading.attempts import open_attempts
+from reports.analysis.reading.systems import Databases
+from tests.examples import at_most
 from tests.occ_history import simulate
-from tests.run_folders import hand_made
+from tests.run_folders import BEGIN_NS, hand_made
 
 NOBODY, SEVERAL = -1, -2
 
@@ -32,25 +37,6 @@ attempts_of_a_run = st.lists(
     min_size=1,
     max_size=30,
 )
-
-
-def columns(rows: list[dict[str, Any]], shift: int = 0) -> Columns:
-    """These attempts as columns; what the matrix does not read is left at zero."""
-    zeros = np.zeros(len(rows), np.int64)
-
-    def of(name: str, kind: Any) -> np.ndarray[Any, Any]:
-        return np.array([row[name] for row in rows], kind)
-
-    return Columns(
-        transaction=zeros, attempt=zeros.astype(np.int32), final=zeros.astype(bool),
-        block=zeros.astype(np.int32), intended_start_ns=zeros, start_ns=of("start_ns", np.int64),
-        statements_ns=of("statements_ns", np.int64), commit_ns=of("commit_ns", np.int64),
-        window_low_ns=zeros, window_high_ns=zeros, backoff_ns=zeros, target=of("target", np.int8),
-        scenario=zeros.astype(np.int8), key_type=of("key_type", np.int8),
-        outcome=np.array([OUTCOME_CODE[row["outcome"]] for row in rows], np.int8),
-        touched=np.array([len(row["rows"]) for row in rows], np.int16),
-        accounts=np.array([a + shift for row in rows for a in row["rows"]], np.int64), remote={},
-    )  # fmt: skip
 
 
 def by_hand(rows: list[dict[str, Any]], system: list[int]) -> list[int]:
@@ -77,42 +63,84 @@ def by_hand(rows: list[dict[str, Any]], system: list[int]) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("small", [False, True], ids=["in one", "some after the other"])
-@pytest.mark.parametrize("shift", [0, 10**12], ids=["small numbers", "huge numbers"])
+def table_of_targets(names: Sequence[str], system: dict[str, int]) -> pd.DataFrame:
+    """What `winners` knows of targets that are named by one letter each."""
+    return pd.DataFrame(
+        {
+            "name": list(names), "asked": True, "database": [system[name] for name in names],
+            "place": [sorted(system).index(name) for name in names],
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("room", [1 << 62, 64], ids=["in one", "some after the other"])
+@at_most(40)
 @given(rows=attempts_of_a_run, system=st.sampled_from([(0, 0, 0), (0, 1, 0), (0, 1, 2)]))
 def test_winners_are_those_of_a_double_loop(
-    rows: list[dict[str, Any]], system: tuple[int, ...], shift: int, small: bool
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[dict[str, Any]],
+    system: tuple[int, ...],
+    room: int,
 ) -> None:
-    made = columns(rows, shift)
-    failed = np.flatnonzero(made.outcome == OUTCOME_CODE[Outcome.CONFLICT_DATA])
-    committed = made.outcome == OUTCOME_CODE[Outcome.COMMITTED]
-    with pytest.MonkeyPatch.context() as patch:
-        if small:
-            for limit, value in (("_ROOM", 64), ("_AT_ONCE", 3), ("_LAST_BITS", 1)):
-                patch.setattr(attribution, limit, value)
-        found = attribution.winners(made, failed, committed, np.array(system), 2)
-    assert found.tolist() == by_hand(rows, list(system))
+    written = [
+        {
+            **row, "target": "abc"[row["target"]], "key_type": ("int", "uuid")[row["key_type"]],
+            "start_ns": BEGIN_NS + row["start_ns"],
+        }
+        for row in rows
+    ]  # fmt: skip
+    folder = hand_made(tmp_path_factory.mktemp("run"), written)
+    with pytest.MonkeyPatch.context() as patch, open_attempts(folder) as attempts:
+        patch.setattr(attribution, "_ROOM", room)
+        targets = table_of_targets(attempts.targets, dict(zip("abc", system, strict=True)))
+        found = winners(attempts, targets, 0, 1 << 62).sort_values("transaction")
+    assert found["winner"].tolist() == by_hand(rows, list(system))
 
 
 @pytest.mark.parametrize("accounts", [200, 5000])
 def test_a_known_winner_is_the_true_one(tmp_path: Path, accounts: int) -> None:
     """And in a whole record every loser has a winner."""
     history = simulate({"east": 12, "west": 35}, users=24, accounts=accounts, seconds=8)
-    folder = hand_made(tmp_path, history.rows)
-    rows = load_attempts(folder).measured
-    targets = load_attempts(folder).targets
-    failed = np.flatnonzero(rows.outcome == OUTCOME_CODE[Outcome.CONFLICT_DATA])
-    committed = rows.outcome == OUTCOME_CODE[Outcome.COMMITTED]
-    found = attribution.winners(rows, failed, committed, np.zeros(2, np.int64), 3)
-    assert len(found) > 20
+    with open_attempts(hand_made(tmp_path, history.rows)) as attempts:
+        names = attempts.targets
+        targets = table_of_targets(names, dict.fromkeys(names, 0))
+        found = winners(attempts, targets, 0, 1 << 62).sort_values(["transaction", "attempt"])
+    failed = [i for i, row in enumerate(history.rows) if row["outcome"] == Outcome.CONFLICT_DATA]
+    failed.sort(
+        key=lambda i: (history.rows[i].get("transaction", i), history.rows[i].get("attempt", 1))
+    )
+    assert len(found) == len(failed) > 20
     truths = [history.failed_by[place] for place in failed]
-    for winner, truth in zip(found.tolist(), truths, strict=True):
+    for winner, truth in zip(found["winner"].tolist(), truths, strict=True):
         assert truth
         assert winner != NOBODY
         if winner != SEVERAL:
-            assert truth == {targets[winner]}
-    known = float(np.mean(found >= 0))
+            assert truth == {names[winner]}
+    known = float(np.mean(found["winner"] >= 0))
     assert known > (0.9 if accounts == 5000 else 0.5), "less contention, fewer that fit"
+
+
+def test_in_pieces_and_in_a_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stretches of time one after the other find what all at once does; of many some are looked at."""
+    history = simulate({"east": 12, "west": 35}, users=24, accounts=500, seconds=8)
+    folder = hand_made(tmp_path, history.rows)
+
+    def matrix() -> Opponents:
+        with open_attempts(folder) as attempts:
+            found = find_opponents(attempts, Databases((0, 0), (True, True)))
+        assert found is not None
+        return found
+
+    whole = matrix()
+    monkeypatch.setattr(attribution, "_AT_ONCE", len(history.rows) // 7)
+    pieces = matrix()
+    assert pieces.sampled == whole.sampled == 1
+    for name in ("counts", "unknown", "ambiguous"):
+        np.testing.assert_array_equal(getattr(pieces, name), getattr(whole, name))
+    monkeypatch.setattr(attribution, "_MOST", len(history.rows) // 3)
+    sample = matrix()
+    assert 0.1 < sample.sampled < 0.6
+    assert 0 < sample.counts.sum() < whole.counts.sum()
 
 
 def test_the_matrix_counts_every_conflict_once(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from reports import summarise, write_report
-from reports.analysis.reading.load import load_attempts
+from reports.analysis.reading.attempts import open_attempts
 from reports.text.rounding import number
 from tests.run_folders import (
     FakeRun,
@@ -30,8 +30,9 @@ def one_second(folder: Path, *tables: pa.Table) -> Path:
     return folder
 
 
-def test_what_nobody_said_takes_no_memory(tmp_path: Path) -> None:
-    assert load_attempts(one_second(tmp_path, table_of([{}, {}]))).measured.remote == {}
+def test_nothing_is_read_of_what_was_not_answered(tmp_path: Path) -> None:
+    with open_attempts(one_second(tmp_path, table_of([{}, {}]))) as attempts:
+        assert attempts.remote == ()
 
 
 def test_files_in_which_it_is_said_and_not_go_together(tmp_path: Path) -> None:
@@ -44,9 +45,10 @@ def test_files_in_which_it_is_said_and_not_go_together(tmp_path: Path) -> None:
         ("b", [said, table_of([{}])]),
     ):
         folder = one_second(tmp_path / name, *tables)
-        rows = load_attempts(folder).measured
-        assert set(rows.remote) == {"remote_ns", "remote_retries"}
-        assert sorted(rows.remote["remote_ns"].tolist()) == [-1, -1, 5 * MS]
+        with open_attempts(folder) as attempts:
+            assert attempts.remote == ("remote_ns", "remote_retries")
+            told = attempts.frame("SELECT remote_ns FROM attempts")["remote_ns"]
+            assert (len(told), told.dropna().tolist()) == (3, [5 * MS])
         remote = summarise(folder)["overall"]["remote"]
         assert remote["duration_ms"]["samples"] == 1
         assert remote["duration_ms"]["mean"] == pytest.approx(5)

@@ -39,25 +39,6 @@ def test_nothing_is_lost_in_the_bins(tmp_path: Path, shape: dict[str, Any]) -> N
         assert series.middle_s[-1] < model.measured_s
 
 
-@pytest.mark.parametrize("shape", [{"keys": ("int",)}, {"block_s": 1.0}, {"block_s": 0.05}], ids=str)
-def test_some_attempts_at_a_time_fill_the_same_bins(
-    tmp_path: Path, shape: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    few = {**SMALL, "tps": 60.0, "duration_s": 20.0, "targets": ("east", "west")}
-    folder = write_fake_run(tmp_path, FakeRun(**{**few, **shape}))
-    whole = build_model(folder)
-    monkeypatch.setattr("reports.analysis.series._AT_ONCE", 7)
-    parts = build_model(folder)
-    assert whole.regions is not None
-    assert parts.regions is not None
-    both = ((whole.series, parts.series), (whole.regions.series, parts.regions.series))
-    for one, other in both:
-        assert one.keys() == other.keys()
-        for name in one:
-            for field in ("throughput_tps", "conflict_rate", "latency_ms"):
-                np.testing.assert_array_equal(getattr(one[name], field), getattr(other[name], field))
-
-
 def test_one_key_type_is_one_line(tmp_path: Path) -> None:
     series = model_of(tmp_path, keys=("int",), duration_s=30.0).series["int"]
     assert not series.joined[0]

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from loadtest.record.attempt import OUTCOME_CODE, Outcome
+from loadtest.record.attempt import Outcome
 from loadtest.record.run import Run
 from reports.analysis import percentiles
 from reports.analysis.blocks import Blocks, find_blocks
-from reports.analysis.figures import CONFLICT_CODES
-from reports.analysis.reading.load import COUNTED_CODES, Attempts, load_attempts
+from reports.analysis.ranks import Ordered, Ranks, chosen_of
+from reports.analysis.reading.attempts import Attempts, open_attempts
 from reports.statistics.comparison.metrics import METRICS, Metric
 
 _PIECE_S = 0.1
@@ -97,21 +98,18 @@ def read_pieces(folder: Path, run: Run, *, whole: bool = False) -> dict[SliceNam
     Raises:
         InputError: if a file of the run is missing or broken.
     """
-    attempts = load_attempts(folder, run)
-    blocks = find_blocks(run, attempts)
-    rows = attempts.measured
-    used = np.bincount(rows.target, minlength=len(attempts.targets))
-    found = {}
-    for key, key_type in enumerate(attempts.key_types):
-        if not blocks.present[:, key].any():
-            continue
-        cut = _Cut(attempts, blocks, key)
-        for target in np.flatnonzero(used):
-            mine = (rows.key_type == key) & (rows.target == target)
-            name = SliceName(key_type, attempts.targets[target])
-            found[name] = _count(attempts, mine, cut)
-    if whole and len(rows):
-        found[WHOLE] = _count(attempts, np.ones(len(rows), bool), _Cut(attempts, blocks, None))
+    with open_attempts(folder, run) as attempts:
+        blocks = find_blocks(run, attempts)
+        ran = [key for key in attempts.key_types if blocks.of(key).any()]
+        cuts = {key: _Cut(blocks, key) for key in ran}
+        found = _count(
+            attempts,
+            {SliceName(key, target): cuts[key] for key in ran for target in attempts.targets},
+            pd.concat([cut.table(key_type=key) for key, cut in cuts.items()]),
+        )
+        if whole:
+            cut = _Cut(blocks, None)
+            found |= _count(attempts, {WHOLE: cut}, cut.table())
     return found
 
 
@@ -120,111 +118,150 @@ class _Cut:
     others in it.
     """
 
-    def __init__(self, attempts: Attempts, blocks: Blocks, key: int | None) -> None:
-        mine = np.flatnonzero(blocks.present.any(axis=1) if key is None else blocks.present[:, key])
-        lengths = blocks.seconds[mine]
+    def __init__(self, blocks: Blocks, key_type: str | None) -> None:
+        own = blocks.present.any(axis=1) if key_type is None else blocks.of(key_type)
+        lengths = blocks.seconds[own]
         per_block = np.maximum(1, np.floor(lengths / _PIECE_S + _ROUNDING)).astype(np.int64)
-        first = np.cumsum(per_block) - per_block
-        place = np.full(len(blocks.numbers), 0)
-        place[mine] = np.arange(len(mine))
-        self._rows = attempts.measured
-        block = blocks.index[self._rows.block]
-        self._block = place[block]
-        self._starts_ns = blocks.starts_ns[mine]
-        self._per_block, self._first = per_block, first
-        self._piece_ns = lengths / per_block * 1e9
         # A long run has longer pieces: neighbours are taken together until there are few enough.
-        count = int(per_block.sum())
-        self.size = min(count, _MOST_PIECES)
-        self._coarse = np.arange(count) * self.size // max(count, 1)
-        self.seconds = np.bincount(
-            self._coarse, np.repeat(lengths / per_block, per_block), self.size
-        ).astype(np.float64)
+        self._count = int(per_block.sum())
+        self.size = min(self._count, _MOST_PIECES)
+        self._blocks = pd.DataFrame(
+            {
+                "block": blocks.numbers[own],
+                "begin_ns": blocks.starts_ns[own],
+                "per_block": per_block,
+                "before": np.cumsum(per_block) - per_block,
+                "piece_ns": lengths / per_block * 1e9,
+            }
+        )
+        coarse = np.arange(self._count) * self.size // max(self._count, 1)
+        self.seconds = np.bincount(coarse, np.repeat(lengths / per_block, per_block), self.size).astype(
+            np.float64
+        )
 
-    def of_starts(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
-        """The piece of each of these attempts: where its transaction should have started."""
-        block = self._block[rows]
-        since = self._rows.intended_start_ns[rows] - self._starts_ns[block]
-        inside = (since / self._piece_ns[block]).astype(np.int64)
-        piece = self._first[block] + np.clip(inside, 0, self._per_block[block] - 1)
-        return np.asarray(self._coarse[piece], np.int64)
-
-    def spread(self, rows: NDArray[np.intp], latency_ns: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(P,) these transactions, each shared out evenly over the pieces that it lasted in.
-
-        Counted whole where they start, users in step with one another would make neighbouring pieces
-        differ by a whole round of theirs, which says nothing of the run's throughput. What a
-        transaction lasts beyond its block is put at the block's begin, where those of the block before
-        are not counted: so every block has the transactions that are its own.
-        """
-        block = self._block[rows]
-        since = self._rows.intended_start_ns[rows] - self._starts_ns[block]
-        counts = self._per_block[block]
-        found = np.zeros(self.size)
-        for part in range(_PARTS):
-            at = (since + latency_ns * ((part + 0.5) / _PARTS)) / self._piece_ns[block]
-            inside = np.maximum(at, 0).astype(np.int64) % counts
-            found += np.bincount(self._coarse[self._first[block] + inside], minlength=self.size)
-        return found / _PARTS
+    def table(self, **columns: str) -> pd.DataFrame:
+        """What `_placed` needs of each block."""
+        return self._blocks.assign(pieces=self._count, size=self.size, **columns)
 
 
-def _count(attempts: Attempts, mine: NDArray[np.bool_], cut: _Cut) -> Pieces:
-    rows, size = attempts.measured, cut.size
-    tries = np.flatnonzero(mine)
-    tried, fate = cut.of_starts(tries), rows.outcome[tries]
-    final, decided, conflicted = rows.final[tries], COUNTED_CODES[fate], CONFLICT_CODES[fate]
-    counted, refused = final & decided, fate == OUTCOME_CODE[Outcome.REFUSED]
-    further = rows.attempt[tries] - 1
-    latency_ns = (rows.end_ns() - rows.intended_start_ns)[tries[counted]]
-    committed = ~conflicted[counted]
-
-    def sums(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-        return np.bincount(tried[chosen], minlength=size).astype(float)
-
-    shown = decided & (rows.commit_ns[tries] > 0)
-    latency, latency_ms = _histogram(tried[counted], latency_ns, size)
-    commit_ns = rows.commit_ns[tries[shown]]
-    commit, commit_ms = _histogram(tried[shown], commit_ns, size)
-    pieces = Pieces(
-        attempts=np.bincount(tried, minlength=size).astype(float),
-        decided=sums(decided),
-        conflicts=sums(conflicted),
-        errors=sums(~decided & ~refused),
-        ended=sums(final),
-        counted=sums(counted),
-        failed=sums(final & ~decided & ~refused),
-        lost=sums(final & ~decided),
-        retried=sums(counted & (further > 0)),
-        retries=np.bincount(tried[counted], further[counted], size).astype(float),
-        given_up=sums(final & conflicted),
-        committed=cut.spread(tries[counted][committed], latency_ns[committed]),
-        seconds=cut.seconds,
-        latency=latency,
-        commit=commit,
-        middles_ms={"latency": latency_ms, "commit": commit_ms},
-        figures={},
+def _placed(by: str, inside: str, attempts: str = "attempts") -> str:
+    """The attempts with the piece in which they lie, `inside` their block at this of its own pieces."""
+    return (
+        "(SELECT a.*, cuts.* EXCLUDE (block), intended_start_ns - begin_ns AS since, "
+        f"(before + ({inside})::BIGINT) * size // pieces AS piece "
+        f"FROM {attempts} a JOIN cuts USING ({by}))"
     )
-    times = np.sort(latency_ns)
-    pieces.figures.update({metric.key: _figure(pieces, times, metric) for metric in METRICS})
-    return pieces
 
 
-def _histogram(
-    where: NDArray[np.int64], times_ns: NDArray[np.int64], size: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(P, B) how many of these times are in each bin, and the bins' middles in milliseconds."""
-    bins = (np.log(np.maximum(times_ns, 1)) / _STEP).astype(np.int64)
-    lowest = int(bins.min()) if len(bins) else 0
-    width = int(bins.max()) - lowest + 1 if len(bins) else 1
-    found = np.bincount(where * width + (bins - lowest), minlength=size * width)
-    middles_ms = np.exp((lowest + np.arange(width) + 0.5) * _STEP) / 1e6
-    return found.reshape(size, width).astype(float), middles_ms
+def _count(
+    attempts: Attempts, cuts: dict[SliceName, _Cut], table: pd.DataFrame
+) -> dict[SliceName, Pieces]:
+    """Count what each slice has in its pieces, of which `table` has the blocks."""
+    several = "key_type" in table
+    columns = ("key_type", "target") if several else ()
+    listed = "".join(f"{column}, " for column in columns)
+    by = "block, key_type" if several else "block"
+    # An attempt is in the piece where its transaction should have started.
+    source = _placed(by, "greatest(0, least(per_block - 1, trunc(since / piece_ns)))")
+    counts = attempts.frame(
+        f"""
+        SELECT {listed} piece, count(*) AS attempts, count(*) FILTER (decided) AS decided,
+            count(*) FILTER (conflicted) AS conflicts,
+            count(*) FILTER (NOT decided AND outcome <> '{Outcome.REFUSED}') AS errors,
+            count(*) FILTER (final) AS ended, count(*) FILTER (counted) AS counted,
+            count(*) FILTER (final AND NOT decided AND outcome <> '{Outcome.REFUSED}') AS failed,
+            count(*) FILTER (final AND NOT decided) AS lost,
+            count(*) FILTER (counted AND attempt > 1) AS retried,
+            sum(attempt - 1) FILTER (counted) AS retries,
+            count(*) FILTER (final AND conflicted) AS given_up
+        FROM {source} GROUP BY ALL
+        """,
+        cuts=table,
+    ).fillna(0)
+    committed = _committed(attempts, listed, by, table)
+    latency, commit = (
+        Ranks(
+            attempts,
+            f"{source} WHERE {which}",
+            column,
+            (*columns, "piece"),
+            bin_of=f'trunc(ln(greatest("value", 1)) / {_STEP!r})',
+            cuts=table,
+        )
+        for column, which in (("latency_ns", "counted"), ("commit_ns", "decided AND commit_ns > 0"))
+    )
+    chosen = {name: {column: getattr(name, column) for column in columns} for name in cuts}
+    ordered = latency.pick(
+        {name: latency.where(slice_) for name, slice_ in chosen.items()}, _ranks_told
+    )
+    found = {}
+    for name, cut in cuts.items():
+        mine, spread = (
+            rows[chosen_of(rows, chosen[name])].set_index("piece").drop(columns=list(columns))
+            for rows in (counts, committed)
+        )
+        table_of = mine.reindex(range(cut.size), fill_value=0).astype(float)
+        times, middles_ms = _histograms(latency, commit, chosen[name], cut.size)
+        pieces = Pieces(
+            **{str(column): table_of[column].to_numpy() for column in table_of},
+            **times,
+            committed=spread["committed"].reindex(range(cut.size), fill_value=0).to_numpy(float),
+            seconds=cut.seconds,
+            middles_ms=middles_ms,
+            figures={},
+        )
+        pieces.figures.update(
+            {metric.key: _figure(pieces, ordered[name], metric) for metric in METRICS}
+        )
+        found[name] = pieces
+    return found
 
 
-def _figure(pieces: Pieces, sorted_ns: NDArray[np.int64], metric: Metric) -> float | None:
+def _committed(attempts: Attempts, listed: str, by: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Committed transactions by slice and piece, each shared out evenly over the pieces that it lasted
+    in.
+
+    Counted whole where they start, users in step with one another would make neighbouring pieces
+    differ by a whole round of theirs, which says nothing of the run's throughput. What a
+    transaction lasts beyond its block is put at the block's begin, where those of the block before
+    are not counted: so every block has the transactions that are its own.
+    """
+    at = f"(since + latency_ns * ((part + 0.5) / {_PARTS})) / piece_ns"
+    parts = f"(SELECT *, unnest(range({_PARTS})) AS part FROM attempts WHERE final AND committed)"
+    source = _placed(by, f"greatest(0, trunc({at}))::BIGINT % per_block", parts)
+    return attempts.frame(
+        f"""
+        SELECT {listed} piece, count(*) / {_PARTS} AS committed
+        FROM {source} GROUP BY ALL
+        """,
+        cuts=table,
+    )
+
+
+def _histograms(
+    latency: Ranks, commit: Ranks, chosen: dict[str, str], size: int
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
+    """(how many times are in each piece and bin, the bins' middles in milliseconds) of both."""
+    counts, middles = {}, {}
+    for name, ranks in (("latency", latency), ("commit", commit)):
+        rows = ranks.table()
+        rows = rows[chosen_of(rows, chosen)]
+        lowest, highest = (int(rows["bin"].min()), int(rows["bin"].max())) if len(rows) else (0, 0)
+        counts[name] = np.zeros((size, highest - lowest + 1))
+        counts[name][rows["piece"], rows["bin"] - lowest] = rows["samples"]
+        middles[name] = np.exp((np.arange(lowest, highest + 1) + 0.5) * _STEP) / 1e6
+    return counts, middles
+
+
+def _ranks_told(samples: int) -> set[int]:
+    quantiles = [metric.quantile for metric in METRICS if metric.quantile is not None]
+    return percentiles.ranks_of(samples, *quantiles)
+
+
+def _figure(pieces: Pieces, values_ns: Ordered, metric: Metric) -> float | None:
     """The whole slice's figure, by the rules of the report."""
     if metric.quantile is None:
         return pieces.share(metric)
-    if not percentiles.enough(len(sorted_ns), metric.quantile):
+    if not percentiles.enough(len(values_ns), metric.quantile):
         return None
-    return percentiles.at(sorted_ns, metric.quantile) / 1e6
+    return percentiles.at(values_ns, metric.quantile) / 1e6

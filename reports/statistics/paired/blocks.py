@@ -8,15 +8,17 @@ again: attempts within a block are not independent.
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from loadtest.record.attempt import OUTCOME_CODE, Outcome
+from loadtest.record.attempt import Outcome
 from reports.analysis import percentiles
 from reports.analysis.blocks import Blocks
-from reports.analysis.figures import CONFLICT_CODES
-from reports.analysis.reading.load import COUNTED_CODES, Attempts
+from reports.analysis.ranks import Ordered, Ranks
+from reports.analysis.reading.attempts import Attempts
 from reports.analysis.shares import FELT
 from reports.text.rounding import about
 
@@ -129,19 +131,14 @@ class _Side:
     committed: NDArray[np.float64]
     seconds: NDArray[np.float64]
     latency: NDArray[np.float64]
-    sorted_ns: NDArray[np.int64]
+    ordered_ns: Ordered
     ended: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     """Transactions, however they ended; those that did not commit by the words of `Apart`."""
     lost: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def compare_key_types(
-    attempts: Attempts,
-    blocks: Blocks,
-    latency_ns: NDArray[np.int64],
-    present: list[int],
-    targets: list[int],
-    seed: int,
+    attempts: Attempts, blocks: Blocks, key_types: list[str], seed: int
 ) -> list[Comparison]:
     """Every key type against the first, on each target by itself; empty unless several ran in blocks
     of their own.
@@ -152,87 +149,82 @@ def compare_key_types(
     Args:
         attempts: the run's attempts.
         blocks: its blocks.
-        latency_ns: that of `Columns.latency_ns`.
-        present: codes of the key types that ran, in the order of the report.
-        targets: codes of the targets, likewise.
+        key_types: those that ran, in the order of the report.
         seed: of the bootstrap's random numbers, so that a report can be made again.
     """
-    if len(present) < 2 or not blocks.paired:
+    if len(key_types) < 2 or not blocks.paired:
         return []
-    kinds = blocks.present[:, present].argmax(axis=1)
-    groups = blocks.numbers // len(present)
-    where = blocks.index[attempts.measured.block].astype(np.int32)
-    pair_s = float(np.median(blocks.seconds)) * len(present)
+    groups = blocks.numbers // len(key_types)
+    block_of = {
+        key_type: {int(groups[place]): int(place) for place in np.flatnonzero(blocks.of(key_type))}
+        for key_type in key_types
+    }
+    base = key_types[0]
+    both = {other: sorted(block_of[base].keys() & block_of[other].keys()) for other in key_types[1:]}
+    pair_s = float(np.median(blocks.seconds)) * len(key_types)
+    units = pd.DataFrame({"block": blocks.numbers, "unit": np.arange(len(blocks.numbers))})
     found = []
-    for target in targets:
-        several = len(targets) > 1
-        mine = attempts.measured.target == target if several else None
-        table = _Table(attempts, where, blocks.seconds, latency_ns, mine)
-        for place in range(1, len(present)):
-            base_of = {g: b for b, g in enumerate(groups) if kinds[b] == 0}
-            other_of = {g: b for b, g in enumerate(groups) if kinds[b] == place}
-            both = sorted(base_of.keys() & other_of.keys())
-            base = table.side([base_of[g] for g in both])
-            other = table.side([other_of[g] for g in both])
-            names = attempts.key_types[present[0]], attempts.key_types[present[place]]
-            ratios, apart = _ratios(names, base, other, seed), tuple(_apart(base[0], other[0]))
-            on = attempts.targets[target] if several else None
-            found.append(Comparison(*names, len(both), ratios, pair_s, True, on, apart))
+    for target in attempts.targets:
+        sides = {
+            (name, other): (target, [block_of[name][group] for group in both[other]])
+            for other in both
+            for name in (base, other)
+        }
+        table = _Table(attempts, "attempts JOIN units USING (block)", blocks.seconds, sides, units)
+        on = target if len(attempts.targets) > 1 else None
+        for other, pairs in both.items():
+            a, b = table.side((base, other)), table.side((other, other))
+            ratios, apart = _ratios((base, other), a, b, table.edges, seed), tuple(_apart(a, b))
+            found.append(Comparison(base, other, len(pairs), ratios, pair_s, True, on, apart))
     return found
 
 
-def compare_targets(
-    attempts: Attempts, blocks: Blocks, latency_ns: NDArray[np.int64], present: list[int], seed: int
-) -> list[Comparison]:
-    """Every target against the first, over the whole time: targets are measured at the same time.
-
-    The arguments are those of `compare_key_types`, with codes of targets in `present`.
-    """
-    if len(present) < 2:
+def compare_targets(attempts: Attempts, blocks: Blocks, seed: int) -> list[Comparison]:
+    """Every target against the first, over the whole time: targets are measured at the same time."""
+    targets = attempts.targets
+    if len(targets) < 2:
         return []
-    many = len(attempts.targets)
     alone = int(blocks.present.any(axis=0).sum()) == 1
-    where, lengths = _pieces(attempts, blocks) if alone else _joined(attempts, blocks)
-    pairs = len(lengths)
+    if alone:
+        source, lengths, units = _pieces(blocks)
+    else:
+        source, lengths, units = _joined(blocks)
+    every = list(range(len(lengths)))
     pair_s = _PIECE_S if alone else float(np.median(lengths))
-    where *= np.int32(many)
-    where += attempts.measured.target
-    table = _Table(attempts, where, np.repeat(lengths, many), latency_ns)
-
-    def side(target: int) -> tuple[_Side, NDArray[np.float64]]:
-        return table.side([pair * many + target for pair in range(pairs)])
-
-    base, found = side(present[0]), []
-    for target in present[1:]:
-        names = attempts.targets[present[0]], attempts.targets[target]
-        other = side(target)
+    table = _Table(attempts, source, lengths, {target: (target, every) for target in targets}, units)
+    base, found = table.side(targets[0]), []
+    for target in targets[1:]:
+        names, other = (targets[0], target), table.side(target)
         users = [attempts.users.get(name) for name in names]
-        ratios = _by_users(_ratios(names, base, other, seed), users)
-        apart = tuple(_apart(base[0], other[0]))
-        found.append(Comparison(*names, pairs, ratios, pair_s, not alone, apart=apart))
+        ratios = _by_users(_ratios(names, base, other, table.edges, seed), users)
+        apart = tuple(_apart(base, other))
+        found.append(Comparison(*names, len(every), ratios, pair_s, not alone, apart=apart))
     return found
 
 
-def _pieces(attempts: Attempts, blocks: Blocks) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """(each attempt's piece, the pieces' seconds): the measured time in equal pieces.
+_Units = tuple[str, NDArray[np.float64], pd.DataFrame]
+"""(attempts with their unit, each unit's seconds, the table `units` that the first is made with)."""
 
-    An attempt is in the piece in which its transaction should have started.
+
+def _pieces(blocks: Blocks) -> _Units:
+    """The measured time in equal pieces; an attempt is in the one in which its transaction should have
+    started.
     """
     wanted = max(_PIECES, len(blocks.numbers))
     pieces = max(1, min(wanted, int(blocks.duration_s / _PIECE_S + _ROUNDING), _MOST_PAIRS))
-    since = attempts.measured.intended_start_ns - blocks.from_ns
-    since *= pieces
-    since //= max(1, blocks.until_ns - blocks.from_ns)
-    where = np.clip(since, 0, pieces - 1).astype(np.int32)
-    return where, np.full(pieces, blocks.duration_s / pieces)
+    length_ns = max(1, blocks.until_ns - blocks.from_ns)
+    unit = f"((intended_start_ns - {blocks.from_ns})::HUGEINT * {pieces}) // {length_ns}"
+    source = f"(SELECT *, greatest(0, least({pieces - 1}, {unit}))::INTEGER AS unit FROM attempts)"
+    return source, np.full(pieces, blocks.duration_s / pieces), pd.DataFrame({"unit": range(pieces)})
 
 
-def _joined(attempts: Attempts, blocks: Blocks) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """The same of blocks, or of neighbouring ones taken together where they are too many."""
+def _joined(blocks: Blocks) -> _Units:
+    """The blocks, or neighbouring ones taken together where they are too many."""
     size = len(blocks.numbers)
-    pair_of = np.arange(size) * min(size, _MOST_PAIRS) // size
-    where = pair_of[blocks.index[attempts.measured.block]].astype(np.int32)
-    return where, np.bincount(pair_of, blocks.seconds).astype(np.float64)
+    unit = np.arange(size) * min(size, _MOST_PAIRS) // size
+    units = pd.DataFrame({"block": blocks.numbers, "unit": unit})
+    seconds = np.bincount(unit, blocks.seconds).astype(np.float64)
+    return "attempts JOIN units USING (block)", seconds, units
 
 
 def _by_users(ratios: tuple[Ratio, ...], users: list[int | None]) -> tuple[Ratio, ...]:
@@ -249,78 +241,99 @@ def _without(ratio: Ratio, why: str) -> Ratio:
     return replace(ratio, ratio=None, low=None, high=None, verdict=f"{NOT_COMPARABLE}: {why}")
 
 
-class _Table:
-    """Counts and latency histograms by unit: a block, or one target's part of it.
+_LOST = {"failed": "failed", "were refused": "refused", "gave up": "gave_up"}
+"""The words of `Apart` → the column that is counted."""
 
-    `where` is the unit of each attempt, `seconds` has each unit's length; only attempts that are
-    `mine` count.
+
+class _Table:
+    """Counts and latency histograms by unit: a block or several, on a target.
+
+    `source` are the attempts with their `unit`, made with the table `units`; `seconds` has each unit's
+    length; `sides` are, by name, a target and its units.
     """
 
     def __init__(
         self,
         attempts: Attempts,
-        where: NDArray[np.int32],
+        source: str,
         seconds: NDArray[np.float64],
-        latency_ns: NDArray[np.int64],
-        mine: NDArray[np.bool_] | None = None,
+        sides: Mapping[Any, tuple[str, list[int]]],
+        units: pd.DataFrame,
     ) -> None:
-        size = len(seconds)
-        outcome, final = attempts.measured.outcome, attempts.measured.final
-        counted = attempts.measured.counted()
-        if mine is not None:
-            latency_ns = latency_ns[mine[counted]]
-            where, outcome = where[mine], outcome[mine]
-            final, counted = final[mine], counted[mine]
-
-        def sums(chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
-            return np.bincount(where[chosen], minlength=size)
-
-        conflicted = CONFLICT_CODES[outcome]
-        refused = outcome == OUTCOME_CODE[Outcome.REFUSED]
-        self._decided, self._conflicts = sums(COUNTED_CODES[outcome]), sums(conflicted)
-        self._committed, self._ended = sums(counted & ~conflicted), sums(final)
-        self._lost = {
-            "failed": sums(final & ~counted & ~refused),
-            "were refused": sums(final & refused),
-            "gave up": sums(final & conflicted),
+        self._seconds, self._sides = seconds, sides
+        tables = {
+            "units": units,
+            "compared": pd.DataFrame({"target": sorted({target for target, _ in sides.values()})}),
         }
-        self._seconds = seconds
-        self._ended_in = where[counted]
-        self._latency_ns = latency_ns
-        low = math.log(max(1, int(latency_ns.min(initial=1 << 62))))
-        high = math.log(max(2, int(latency_ns.max(initial=2))))
-        self.bins = min(_MAX_BINS, max(1, math.ceil((high - low) / _STEP)) + 1)
-        self.edges = np.exp(np.linspace(low, max(high, low + _STEP), self.bins + 1))
-        place = np.log(np.maximum(latency_ns, 1))
-        place -= low
-        place *= self.bins / (math.log(self.edges[-1]) - low)
-        column = np.clip(place.astype(np.int32), 0, self.bins - 1)
-        self._histogram = np.bincount(
-            self._ended_in.astype(np.int64) * self.bins + column, minlength=size * self.bins
-        ).reshape(size, self.bins)
+        source = f"(SELECT * FROM {source} SEMI JOIN compared USING (target))"
+        self._counts = attempts.frame(
+            f"""
+            SELECT target, unit, count(*) FILTER (decided) AS decided,
+                count(*) FILTER (conflicted) AS conflicts,
+                count(*) FILTER (final AND committed) AS committed, count(*) FILTER (final) AS ended,
+                count(*) FILTER (final AND NOT decided AND outcome <> '{Outcome.REFUSED}') AS failed,
+                count(*) FILTER (final AND outcome = '{Outcome.REFUSED}') AS refused,
+                count(*) FILTER (final AND conflicted) AS gave_up,
+                min(latency_ns) FILTER (counted) AS least, max(latency_ns) FILTER (counted) AS most
+            FROM {source} GROUP BY ALL
+            """,
+            **tables,
+        )
+        # Bins of equal logarithmic width from the least to the largest latency.
+        least, most = self._counts["least"].min(), self._counts["most"].max()
+        low, high = (0.0 if np.isnan(end) else math.log(max(1, end)) for end in (least, most))
+        high = max(high, math.log(2))
+        self._bins = min(_MAX_BINS, max(1, math.ceil((high - low) / _STEP)) + 1)
+        self.edges = np.exp(np.linspace(low, max(high, low + _STEP), self._bins + 1))
+        """The histograms' bins lie between these."""
+        per_bin = self._bins / (math.log(self.edges[-1]) - low)
+        bin_of = f'trunc((ln(greatest("value", 1)) - {low!r}) * {per_bin!r})'
+        ranks = Ranks(
+            attempts,
+            f"{source} WHERE counted",
+            "latency_ns",
+            ("target", "unit"),
+            bin_of=f"greatest(0, least({self._bins - 1}, {bin_of}))",
+            **tables,
+        )
+        self._latency = ranks.table()
+        groups = {
+            name: ranks.where({"target": target, "unit": chosen})
+            for name, (target, chosen) in sides.items()
+        }
+        self._ordered = ranks.pick(groups, _ranks_compared)
 
-    def side(self, chosen: list[int]) -> tuple[_Side, NDArray[np.float64]]:
-        member = np.zeros(len(self._seconds), bool)
-        member[chosen] = True
+    def side(self, name: Any) -> _Side:
+        """The units of a side, in their order."""
+        target, chosen = self._sides[name]
+        counts = self._counts[self._counts["target"] == target].set_index("unit")
+        counts = counts.drop(columns="target").reindex(chosen, fill_value=0)
+        latency = self._latency[self._latency["target"] == target]
+        histogram = np.zeros((len(self._seconds), self._bins))
+        histogram[latency["unit"], latency["bin"]] = latency["samples"]
         return _Side(
-            self._decided[chosen].astype(float),
-            self._conflicts[chosen].astype(float),
-            self._committed[chosen].astype(float),
-            self._seconds[chosen],
-            self._histogram[chosen].astype(float),
-            np.sort(self._latency_ns[member[self._ended_in]]),
-            self._ended[chosen].astype(float),
-            {what: counts[chosen].astype(float) for what, counts in self._lost.items()},
-        ), self.edges
+            decided=counts["decided"].to_numpy(float),
+            conflicts=counts["conflicts"].to_numpy(float),
+            committed=counts["committed"].to_numpy(float),
+            seconds=self._seconds[chosen],
+            latency=histogram[chosen],
+            ordered_ns=self._ordered[name],
+            ended=counts["ended"].to_numpy(float),
+            lost={what: counts[column].to_numpy(float) for what, column in _LOST.items()},
+        )
+
+
+def _ranks_compared(samples: int) -> set[int]:
+    return percentiles.ranks_of(samples, *_PERCENTILES.values())
 
 
 def _ratios(
     names: tuple[str, str],
-    base: tuple[_Side, NDArray[np.float64]],
-    other: tuple[_Side, NDArray[np.float64]],
+    a: _Side,
+    b: _Side,
+    edges: NDArray[np.float64],
     seed: int,
 ) -> tuple[Ratio, ...]:
-    (a, edges), (b, _) = base, other
     pairs = len(a.seconds)
     drawn: dict[str, NDArray[np.float64]] = {}
     if pairs >= MIN_PAIRS:
@@ -331,8 +344,8 @@ def _ratios(
     }
     for metric, quantile in _PERCENTILES.items():
         values[metric] = [
-            percentiles.at(s.sorted_ns, quantile) / 1e6
-            if percentiles.enough(len(s.sorted_ns), quantile)
+            percentiles.at(s.ordered_ns, quantile) / 1e6
+            if percentiles.enough(len(s.ordered_ns), quantile)
             else None
             for s in (a, b)
         ]

@@ -1,16 +1,19 @@
 """The predicted band of the conflict rate, from the formula in docs/methodology.md."""
 
+import math
+
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from loadtest.errors import InputError
 from loadtest.prediction.formula import conflict_probability, conflict_rate_of_attempts
-from loadtest.record.attempt import OUTCOME_CODE, Outcome
+from loadtest.record.attempt import COUNTED, Outcome
 from loadtest.record.run import Run
 from loadtest.workload.access import AccessLaw, parse_access
 from reports.analysis.blocks import Blocks
-from reports.analysis.figures import Tally
-from reports.analysis.reading.load import COUNTED_CODES, Attempts
+from reports.analysis.figures import CELL, Tally
+from reports.analysis.ranks import Chosen, chosen_of
+from reports.analysis.reading.attempts import Attempts
 from reports.analysis.reading.systems import Databases
 
 
@@ -24,75 +27,80 @@ class Band:
     def __init__(
         self, run: Run, attempts: Attempts, blocks: Blocks, counts: Tally, databases: Databases
     ) -> None:
-        overlap = [overlap_of(run, name) for name in attempts.scenarios]
-        most_attempts = 1 if run.config.retry == "none" else run.config.max_attempts
-        commits = counts.final_outcomes[..., OUTCOME_CODE[Outcome.COMMITTED]]
-        system = np.array(databases.numbers)
-        settled = np.array([databases.settled(t) for t in range(len(system))])
-        shape = counts.reached_commit.shape
-        self._weights = counts.outcomes[..., COUNTED_CODES].sum(axis=-1)
-        self._reached = counts.reached_commit > 0
-        self._hidden = (commits > 0) & ~self._reached
-        self._system = np.broadcast_to(system[:, None], shape)
-        self._bounds = {bound: np.full(shape, np.nan) for bound in ("low", "high")}
-        delays = {target.name: target.decides_after_s for target in run.targets}
-        for cell in zip(*np.nonzero(counts.reached_commit), strict=True):
-            key, target, scenario = cell
-            overlapping = overlap[scenario]
-            seconds = blocks.duration_of(key)
-            if overlapping is None or seconds <= 0 or not settled[target]:
-                continue
-            # Whichever endpoint of the same database committed, it can fail an attempt.
-            same = system == system[target]
-            rate = _others(run, attempts, same) * float(commits[key, same, scenario].sum()) / seconds
-            low_s, high_s = (
-                float(counts.sums_ms[f"window_{bound}"][cell] / counts.reached_commit[cell] / 1e3)
-                for bound in ("low", "high")
+        self._run, self._attempts, self._databases = run, attempts, databases
+        self._cells = _by_cell(counts)
+        number = dict(zip(attempts.targets, databases.numbers, strict=True))
+        self._cells["database"] = self._cells["target"].map(number)
+        bounds = [self._bounds(cell, blocks) for _, cell in self._cells.iterrows()]
+        self._cells[["low", "high"]] = np.array(bounds).reshape(-1, 2)
+
+    def _bounds(self, cell: pd.Series, blocks: Blocks) -> tuple[float, float]:
+        """(low, high) of a cell; NaN where it cannot be predicted."""
+        overlapping = overlap_of(self._run, cell["operation"])
+        seconds = blocks.duration_of(cell["key_type"])
+        settled = self._databases.settled(self._attempts.targets.index(cell["target"]))
+        if not cell["reached"] or overlapping is None or seconds <= 0 or not settled:
+            return math.nan, math.nan
+        # Whichever endpoint of the same database committed, it can fail an attempt.
+        same = {name: cell[name] for name in ("key_type", "operation", "database")}
+        commits = float(self._cells["committed"][chosen_of(self._cells, same)].sum())
+        rate = self._others(cell["database"]) * commits / seconds
+        low_s, high_s = (
+            float(cell[f"window_{bound}"] / cell["reached"] / 1e9) for bound in ("low", "high")
+        )
+        delays = {target.name: target.decides_after_s for target in self._run.targets}
+        low_s = min(low_s + delays.get(cell["target"], 0.0), high_s)
+        if not isinstance(overlapping, AccessLaw):
+            low, high = (
+                conflict_probability(rate, window_s, overlapping) for window_s in (low_s, high_s)
             )
-            low_s = min(low_s + delays.get(attempts.targets[target], 0.0), high_s)
-            for bound, window_s in (("low", low_s), ("high", high_s)):
-                values = self._bounds[bound]
-                if isinstance(overlapping, AccessLaw):
-                    # Commits at random moments make the fewest conflicts that are possible, commits
-                    # evenly spaced the most; where access is uniform the two hardly differ.
-                    values[cell] = conflict_rate_of_attempts(
-                        overlapping,
-                        rate,
-                        window_s,
-                        max_attempts=most_attempts,
-                        evenly=bound == "high",
-                    )
-                else:
-                    values[cell] = conflict_probability(rate, window_s, overlapping)
+            return low, high
+        most_attempts = 1 if self._run.config.retry == "none" else self._run.config.max_attempts
+        # Commits at random moments make the fewest conflicts that are possible, commits
+        # evenly spaced the most; where access is uniform the two hardly differ.
+        low, high = (
+            conflict_rate_of_attempts(
+                overlapping, rate, window_s, max_attempts=most_attempts, evenly=evenly
+            )
+            for window_s, evenly in ((low_s, False), (high_s, True))
+        )
+        return low, high
 
-    def of(self, chosen: tuple[slice | int, slice | int, slice | int]) -> tuple[float, float] | None:
+    def _others(self, database: int) -> float:
+        """The share of commits that other users make: none waits for, or can fail, its own."""
+        users, names = self._run.config.users, self._attempts.targets
+        same = [name for name, n in zip(names, self._databases.numbers, strict=True) if n == database]
+        if len(same) < len(names):
+            users = sum(self._attempts.users.get(name, 0) for name in same)
+        return (users - 1) / users if users else 1.0
+
+    def of(self, chosen: Chosen) -> tuple[float, float] | None:
         """(low, high) of the chosen cells, None where one of them cannot be predicted."""
+        cells = self._cells[chosen_of(self._cells, chosen)]
         # A target that commits without showing when has no window, and no prediction.
-        if np.any(self._hidden[chosen]):
+        if ((cells["committed"] > 0) & (cells["reached"] == 0)).any():
             return None
-        attempted = self._weights[chosen] > 0
-        if len(np.unique(self._system[chosen][attempted])) > 1:
+        if cells["database"][cells["decided"] > 0].nunique() > 1:
             return None
-        weights = np.ravel(self._weights[chosen])
         # A cell whose attempts never came as far as COMMIT has no window to predict from.
-        used = np.ravel(self._reached[chosen])
-        low = _mean(np.ravel(self._bounds["low"][chosen])[used], weights[used])
-        high = _mean(np.ravel(self._bounds["high"][chosen])[used], weights[used])
-        return None if low is None or high is None else (low, high)
+        used = cells[cells["reached"] > 0]
+        if not len(used) or used[["low", "high"]].isna().any(axis=None):
+            return None
+        low, high = (
+            float(np.average(used[bound], weights=used["decided"])) for bound in ("low", "high")
+        )
+        return low, high
 
 
-def _others(run: Run, attempts: Attempts, same: NDArray[np.bool_]) -> float:
-    """The share of commits that other users make: none waits for, or can fail, its own."""
-    users = run.config.users
-    if not same.all():
-        users = sum(attempts.users.get(attempts.targets[t], 0) for t in np.flatnonzero(same))
-    return (users - 1) / users if users else 1.0
-
-
-def _mean(values: NDArray[np.float64], weights: NDArray[np.int64]) -> float | None:
-    if not len(values) or np.isnan(values).any():
-        return None
-    return float(np.average(values, weights=weights))
+def _by_cell(counts: Tally) -> pd.DataFrame:
+    """What the formula needs of each cell."""
+    rows = counts.attempts
+    rows = rows.assign(
+        decided=rows["attempts"].where(rows["outcome"].isin(COUNTED), 0),
+        committed=rows["attempts"].where(rows["final"] & (rows["outcome"] == Outcome.COMMITTED), 0),
+    )
+    columns = ["decided", "committed", "reached", "window_low", "window_high"]
+    return rows.groupby(list(CELL), as_index=False)[columns].sum()
 
 
 def overlap_of(run: Run, scenario: str) -> AccessLaw | float | None:

@@ -6,13 +6,13 @@ rate gives away.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pandas as pd
 from numpy.typing import NDArray
 
 from loadtest.errors import InputError
@@ -25,14 +25,13 @@ from loadtest.prediction.forecast import (
     explained_range,
     placement_from,
 )
-from loadtest.record import parquet
-from loadtest.record.attempt import OUTCOME_CODE, Outcome
 from loadtest.record.run import Run, read_run
 from loadtest.workload.access import parse_access
 from loadtest.workload.retry import RetryPolicy
-from reports.analysis.blocks import Blocks, find_blocks
-from reports.analysis.figures import CONFLICT_CODES
-from reports.analysis.reading.load import COUNTED_CODES, Attempts, Columns, load_attempts
+from reports.analysis import percentiles
+from reports.analysis.blocks import find_blocks
+from reports.analysis.ranks import Ranks
+from reports.analysis.reading.attempts import Attempts, open_attempts
 from reports.analysis.reading.systems import find_databases
 
 FEW_CONFLICTS = 30
@@ -134,8 +133,13 @@ def basis_of(folder: Path, like: Mapping[str, KeyBasis] | None = None) -> Basis:
             databases, or a target that does not show its COMMIT.
     """
     run = read_run(folder)
-    attempts = load_attempts(folder, run)
-    _check(folder, run, attempts)
+    with open_attempts(folder, run) as attempts:
+        return _basis(folder, run, attempts, like or {})
+
+
+def _basis(folder: Path, run: Run, attempts: Attempts, like: Mapping[str, KeyBasis]) -> Basis:
+    decided = _decided(attempts)
+    _check(folder, run, attempts, decided)
     blocks = find_blocks(run, attempts)
     users = run.config.users or sum(attempts.users.values())
     if not users or run.size is None:
@@ -154,16 +158,18 @@ def basis_of(folder: Path, like: Mapping[str, KeyBasis] | None = None) -> Basis:
             _number(run.settings.get("retry_cap_ms"), 1000.0) / 1000,
             run.config.max_attempts,
         ),
-        between_s=_between_s(attempts.record.paths, think_s) if run.config.rate is None else 0.0,
+        between_s=_between_s(attempts, think_s) if run.config.rate is None else 0.0,
         key_types={},
         notes=_notes(run),
         target_delays_ms={target.name: target.commit_delay_ms or 0.0 for target in run.targets},
         decides_after_s={target.name: target.decides_after_s for target in run.targets},
     )
-    for key, name in enumerate(attempts.key_types):
+    for name in attempts.key_types:
+        mine = decided[decided["key_type"] == name]
         # One of which nothing came to COMMIT shows no window.
-        if (attempts.measured.window_high_ns[_decided(attempts, key)] > 0).any():
-            basis.key_types[name] = _key_basis(basis, attempts, blocks, key, (like or {}).get(name))
+        if mine["reached"].any():
+            seconds = blocks.duration_of(name)
+            basis.key_types[name] = _key_basis(basis, attempts, mine, name, seconds, like.get(name))
     if not basis.key_types:
         raise InputError(
             f"nothing committed and nothing conflicted in {folder}: it says nothing to go by"
@@ -171,9 +177,25 @@ def basis_of(folder: Path, like: Mapping[str, KeyBasis] | None = None) -> Basis:
     return basis
 
 
-def _check(folder: Path, run: Run, attempts: Attempts) -> None:
+def _decided(attempts: Attempts) -> pd.DataFrame:
+    """The attempts that committed or conflicted, by key type and target; what else failed says nothing
+    of how long an attempt takes, nor how often it conflicts.
+    """
+    return attempts.frame(
+        """
+        SELECT key_type, target, count(*) AS attempts, count(*) FILTER (conflicted) AS conflicts,
+            count(*) FILTER (final AND committed) AS committed,
+            count(*) FILTER (window_high_ns > 0) AS reached,
+            count(*) FILTER (attempt = 1) AS transactions, avg(end_ns - start_ns) / 1e9 AS lasted,
+            min(start_ns) AS first, max(start_ns) AS last
+        FROM attempts WHERE decided GROUP BY ALL ORDER BY ALL
+        """
+    )
+
+
+def _check(folder: Path, run: Run, attempts: Attempts, decided: pd.DataFrame) -> None:
     """Whether the model can say anything about this run."""
-    other = [name for name in attempts.scenarios if name != "transfer"]
+    other = [name for name in attempts.operations if name != "transfer"]
     if other:
         raise InputError(
             f"{folder} ran the scenario {quoted(other[0])}; a forecast knows only how transfers access "
@@ -184,10 +206,8 @@ def _check(folder: Path, run: Run, attempts: Attempts) -> None:
             f"the targets of {folder} ({', '.join(map(quoted, attempts.targets))}) are not known to be "
             "one database; forecast from a run on one of them"
         )
-    rows = attempts.measured
-    for place, name in enumerate(attempts.targets):
-        mine = (rows.target == place) & COUNTED_CODES[rows.outcome]
-        if mine.any() and not (rows.window_high_ns[mine] > 0).any():
+    for name, reached in decided.groupby("target")["reached"].sum().items():
+        if not reached:
             raise InputError(
                 f"target {quoted(name)} of {folder} does not show its COMMIT, so its windows are not "
                 "known"
@@ -215,35 +235,35 @@ def _number(value: object, default: float) -> float:
 
 
 def _key_basis(
-    basis: Basis, attempts: Attempts, blocks: Blocks, key: int, elsewhere: KeyBasis | None
+    basis: Basis,
+    attempts: Attempts,
+    decided: pd.DataFrame,
+    key_type: str,
+    seconds: float,
+    elsewhere: KeyBasis | None,
 ) -> KeyBasis:
-    mine = _decided(attempts, key)
-    regions = _regions(basis, attempts, key, UNKNOWN_PLACEMENT.best)
-    rows = attempts.measured
-    conflicted = CONFLICT_CODES[rows.outcome[mine]]
-    measured = rate_in_pieces(rows.start_ns[mine], conflicted)
-    committed = int((rows.final & mine & (rows.outcome == OUTCOME_CODE[Outcome.COMMITTED])).sum())
-    seconds = blocks.duration_of(key)
+    regions = _regions(basis, attempts, decided, UNKNOWN_PLACEMENT.best)
+    measured = rate_in_pieces(*_in_pieces(attempts, decided, key_type))
     known = KeyBasis(
         regions=regions,
-        attempts=int(mine.sum()),
-        conflicts=int(conflicted.sum()),
-        throughput_tps=committed / seconds if seconds > 0 else 0.0,
+        attempts=int(decided["attempts"].sum()),
+        conflicts=int(decided["conflicts"].sum()),
+        throughput_tps=int(decided["committed"].sum()) / seconds if seconds > 0 else 0.0,
         conflict_rate=measured,
         placement=UNKNOWN_PLACEMENT,
         explained=True,
     )
-    basis.key_types[attempts.key_types[key]] = known
-    own = basis.workload(attempts.key_types[key])
+    basis.key_types[key_type] = known
+    own = basis.workload(key_type)
     low, high = explained_range(own)
     placement = UNKNOWN_PLACEMENT
     if known.conflicts >= FEW_CONFLICTS:
-        regions = _regions(basis, attempts, key, placement_from(own, measured).best)
+        regions = _regions(basis, attempts, decided, placement_from(own, measured).best)
         # Once more with the spread that windows have there, so that the run's own rate comes out.
         placement = placement_from(replace(own, regions=regions), measured)
     elif elsewhere is not None:
         placement = elsewhere.placement
-        regions = _regions(basis, attempts, key, placement.best)
+        regions = _regions(basis, attempts, decided, placement.best)
     return replace(
         known,
         regions=regions,
@@ -252,103 +272,128 @@ def _key_basis(
     )
 
 
-def _decided(attempts: Attempts, key: int) -> NDArray[np.bool_]:
-    """The attempts of this key type that committed or conflicted; what else failed says nothing of how
-    long an attempt takes, nor how often it conflicts.
+def _regions(
+    basis: Basis, attempts: Attempts, decided: pd.DataFrame, placement: float
+) -> tuple[Region, ...]:
+    """The targets on which attempts of a key type came to COMMIT; the spread is that of windows placed
+    so.
     """
-    rows = attempts.measured
-    return np.asarray((rows.key_type == key) & COUNTED_CODES[rows.outcome], np.bool_)
+    rows = {row.target: row for row in decided.itertuples() if row.reached}
+    return tuple(_region(basis, attempts, rows[t], placement) for t in attempts.targets if t in rows)
 
 
-def _regions(basis: Basis, attempts: Attempts, key: int, placement: float) -> tuple[Region, ...]:
-    """The targets on which attempts of this key type came to COMMIT."""
-    mine = _decided(attempts, key)
-    found = []
-    for target in range(len(attempts.targets)):
-        chosen = mine & (attempts.measured.target == target)
-        if (attempts.measured.window_high_ns[chosen] > 0).any():
-            found.append(_region(basis, attempts, chosen, target, placement))
-    return tuple(found)
-
-
-def _region(
-    basis: Basis,
-    attempts: Attempts,
-    chosen: NDArray[np.bool_],
-    target: int,
-    placement: float,
-) -> Region:
-    """What these attempts of one target took; the spread is that of windows placed so."""
-    rows = attempts.measured
-    reached = chosen & (rows.window_high_ns > 0)
-    high = rows.window_high_ns[reached] / 1e9
-    after_s = basis.decides_after_s.get(attempts.targets[target], 0.0)
-    low = np.minimum(rows.window_low_ns[reached] / 1e9 + after_s, high)
-    lasted = (rows.statements_ns[chosen] + rows.commit_ns[chosen]) / 1e9
-    name = attempts.targets[target]
-    users = attempts.users.get(name, basis.users)
-    transactions = max(1, int((rows.attempt[chosen] == 1).sum()))
+def _region(basis: Basis, attempts: Attempts, row: Any, placement: float) -> Region:
+    """What the attempts of one target took."""
+    after_ns = basis.decides_after_s.get(row.target, 0.0) * 1e9
+    low = f"least(window_low_ns + {after_ns!r}, window_high_ns)"
+    there = pd.DataFrame({"key_type": [row.key_type], "target": [row.target]})
+    source = "attempts JOIN there USING (key_type, target) WHERE decided AND window_high_ns > 0"
+    low_ns, high_ns = attempts.one(
+        f"SELECT avg({low}), avg(window_high_ns) FROM {source}",
+        there=there,
+    )
+    mean, spread = _trimmed(
+        attempts, f"{low} + {placement!r} * (window_high_ns - {low})", source, there
+    )
+    users = attempts.users.get(row.target, basis.users)
     return Region(
-        name=name,
-        window_low_s=float(low.mean()),
-        window_high_s=float(high.mean()),
-        attempt_s=float(lasted.mean()),
-        window_spread=_spread(low + placement * (high - low)),
-        share=float(users if basis.rate is None else transactions),
+        name=row.target,
+        window_low_s=low_ns / 1e9,
+        window_high_s=high_ns / 1e9,
+        attempt_s=row.lasted,
+        window_spread=spread / mean if mean > 0 else 0.0,
+        share=float(users if basis.rate is None else max(1, row.transactions)),
         between_s=basis.between_s,
-        start_spread_s=_start_spread_s(rows, reached, placement) if basis.rate is not None else None,
+        start_spread_s=(
+            None if basis.rate is None else _start_spread_s(attempts, source, there, placement)
+        ),
     )
 
 
-def _start_spread_s(rows: Columns, reached: NDArray[np.bool_], placement: float) -> float | None:
+def _start_spread_s(
+    attempts: Attempts, source: str, there: pd.DataFrame, placement: float
+) -> float | None:
     """Standard deviation of the time from a scheduled start to the snapshot, of first attempts.
 
     What passes before the first statement is the attempt without its longest window. Of the first
     statement itself, which is the longest window without the shortest and without COMMIT, as much
     lies before the snapshot as `placement` leaves out of the window.
     """
-    first = reached & (rows.attempt == 1)
-    if not first.any():
+    first = f"{source} AND attempt = 1"
+    if not attempts.one(f"SELECT count(*) FROM {first}", there=there)[0]:
         return None
-    low, high = rows.window_low_ns[first], rows.window_high_ns[first]
-    before = rows.statements_ns[first] + rows.commit_ns[first] - high
-    late = rows.start_ns[first] - rows.intended_start_ns[first]
-    statement = np.maximum(0, high - low - rows.commit_ns[first])
-    took = (before + late + (1 - placement) * statement) / 1e9
-    return float(np.minimum(took, np.quantile(took, _LONGEST)).std())
+    statement = "greatest(0, window_high_ns - window_low_ns - commit_ns)"
+    before = "end_ns - intended_start_ns - window_high_ns"
+    return _trimmed(attempts, f"{before} + {1 - placement!r} * {statement}", first, there)[1] / 1e9
 
 
-def _between_s(files: Sequence[Path], think_s: float) -> float:
+def _trimmed(
+    attempts: Attempts, nanoseconds: str, source: str, there: pd.DataFrame
+) -> tuple[float, float]:
+    """(mean, standard deviation) of what an expression gives, without what stalls did."""
+    # In whole thousandths, for ranks are of whole numbers.
+    ranks = Ranks(attempts, source, f"round(({nanoseconds}) * 1000)::BIGINT", there=there)
+    wanted = ranks.pick({"": ranks.where({})}, lambda n: percentiles.ranks_of(n, _LONGEST))[""]
+    most = percentiles.at(wanted, _LONGEST) / 1000
+    found: tuple[float, float] = attempts.one(
+        f"SELECT avg(x), stddev_pop(x) "
+        f"FROM (SELECT least({nanoseconds}, {most!r})::DOUBLE AS x FROM {source})",
+        there=there,
+    )
+    return found
+
+
+def _between_s(attempts: Attempts, think_s: float) -> float:
     """From the end of a user's transaction to its next one, without the pause that was asked for.
 
     The record has no such column: it is what lies between two rows of one user.
     """
-    columns = ["user", "begin_sent_ns", "ended_ns", "attempt"]
-    read, rows = [], 0
-    for file in files:
-        read.append(pq.read_table(parquet.reading(file), columns=columns))
-        rows += len(read[-1])
-        if rows > _ENOUGH_ROWS:
-            break
-    table = pa.concat_tables(read)
-    user, start, end, attempt = (table[name].to_numpy() for name in columns)
-    order = np.lexsort((start, user))
-    ended = end[order]
-    next_one = (user[order][1:] == user[order][:-1]) & (attempt[order][1:] == 1)
-    gaps = (start[order][1:] - ended[:-1])[next_one] / 1e9 - think_s
-    if not len(gaps):
+    if not attempts.users:
         return 0.0
+    count, first, last = attempts.one("SELECT count(*), min(start_ns), max(start_ns) FROM recorded")
+    until = first + int((last - first) * min(1.0, _ENOUGH_ROWS / count))
+    mean_s: float | None = attempts.one(
+        f"""
+        WITH following AS (
+            SELECT attempt,
+                start_ns - lag(end_ns) OVER (PARTITION BY "user" ORDER BY start_ns) AS gap
+            FROM recorded WHERE start_ns <= {until}
+        ),
+        pauses AS (SELECT gap / 1e9 - {think_s!r} AS pause FROM following
+            WHERE attempt = 1 AND gap IS NOT NULL)
+        SELECT avg(least(pause, (SELECT quantile_cont(pause, {_LONGEST}) FROM pauses))) FROM pauses
+        """
+    )[0]
     # A pause of another cause, a new connection for one, is not what every transaction waits.
-    return max(0.0, float(np.minimum(gaps, np.quantile(gaps, _LONGEST)).mean()))
+    return max(0.0, mean_s or 0.0)
 
 
-def _spread(windows: NDArray[np.float64]) -> float:
-    """Standard deviation over mean, without what stalls did."""
-    kept = np.minimum(windows, np.quantile(windows, _LONGEST))
-    return float(kept.std() / kept.mean()) if kept.mean() > 0 else 0.0
+def _in_pieces(
+    attempts: Attempts, decided: pd.DataFrame, key_type: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(attempts, conflicts) in each of equal pieces of the time in which a key type's attempts
+    started.
+    """
+    begin, end = int(decided["first"].min()), int(decided["last"].max()) + 1
+    pieces = pieces_between(begin, end)
+    counts = attempts.frame(
+        f"""
+        SELECT trunc((start_ns - {begin})::DOUBLE / {end - begin} * {pieces})::INTEGER AS piece,
+            count(*) AS attempts, count(*) FILTER (conflicted) AS conflicts
+        FROM attempts JOIN kind USING (key_type) WHERE decided GROUP BY ALL
+        """,
+        kind=pd.DataFrame({"key_type": [key_type]}),
+    ).set_index("piece")
+    counts = counts.reindex(range(pieces), fill_value=0).astype(float)
+    return counts["attempts"].to_numpy(), counts["conflicts"].to_numpy()
 
 
-def rate_in_pieces(start_ns: NDArray[np.int64], conflicted: NDArray[np.bool_]) -> Interval:
+def pieces_between(begin_ns: int, end_ns: int) -> int:
+    """How many pieces the time between is cut into."""
+    return min(max(int((end_ns - begin_ns) / 1e9 / _PIECE_S), _PIECES[0]), _PIECES[1])
+
+
+def rate_in_pieces(counts: NDArray[np.float64], conflicts: NDArray[np.float64]) -> Interval:
     """The conflict rate with its 95 % interval, from the spread of pieces of the measured time.
 
     Attempts near one another share their luck, pieces hardly do: the ratio of two sums over pieces
@@ -357,12 +402,8 @@ def rate_in_pieces(start_ns: NDArray[np.int64], conflicted: NDArray[np.bool_]) -
     """
     from scipy.special import stdtrit
 
-    total, rate = len(start_ns), float(conflicted.mean())
-    begin, end = int(start_ns.min()), int(start_ns.max()) + 1
-    pieces = min(max(int((end - begin) / 1e9 / _PIECE_S), _PIECES[0]), _PIECES[1])
-    piece = ((start_ns - begin) / (end - begin) * pieces).astype(np.int64)
-    counts = np.bincount(piece, minlength=pieces)[:pieces]
-    conflicts = np.bincount(piece, conflicted, pieces)[:pieces]
+    pieces, total = len(counts), float(counts.sum())
+    rate = float(conflicts.sum()) / total
     rest = conflicts - rate * counts
     variance = float((rest**2).sum()) / ((pieces - 1) * pieces * (total / pieces) ** 2)
     independent = rate * (1 - rate) / total
