@@ -182,7 +182,7 @@ class Gating:
         if not mine:
             return
         try:
-            summary = base.beside(_coming(config)).summary
+            summary = base.matching(_coming(config)).summary
         except InputError as error:
             raise InputError(f"--fail-on {quoted(mine[0].text)}: {error}") from None
         for condition, place, why in missing_in_base(mine, summary, keys, targets, config.duration):
@@ -218,10 +218,10 @@ class Gating:
         notes: tuple[str, ...] = ()
         if self.base is not None:
             try:
-                found = self.base.beside(run)
+                found = self.base.matching(run)
                 base = found.summary
                 base_folder = found.path if found.path.is_dir() else found.path.parent
-                notes = tuple(found.noted(run))
+                notes = tuple(found.notes(run))
             except InputError as error:
                 no_base = str(error)
                 notes = (f"Not compared with a base: {no_base}.",)
@@ -323,7 +323,7 @@ def _in_terminal(judged: "Sequence[Judged]") -> str:
         [
             "held" if gate.held else "MISSED", gate.condition.text,
             f"{one.subject.name} {gate.where}" if len(judged) > 1 else gate.where,
-            gate.value_said, gate.why or f"limit {gate.limit_said}",
+            gate.value_text, gate.why or f"limit {gate.limit_text}",
         ]
         for one in judged
         for gate in one.gates

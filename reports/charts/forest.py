@@ -14,11 +14,10 @@ from reports.statistics.comparison import changes
 from reports.statistics.comparison.comparison import RunComparison
 from reports.statistics.comparison.effect import Effect, Verdict
 from reports.statistics.comparison.metrics import JUDGED
-from reports.text.rounding import THIN, shortened
+from reports.text.rounding import THIN, listed, plural, shortened
 
 _WIDTH, _ROW, _GROUP_GAP = 900, 24, 0.55
 _MOST_ROWS = 60
-_MOST_SENTENCES = 4
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _MARKS = {Verdict.WORSE: "worse", Verdict.BETTER: "better", Verdict.DIFFERS: "different"}
 _FARTHEST = math.log(4)
@@ -69,7 +68,7 @@ def _draw(comparison: RunComparison, effects: Sequence[Effect], name: str, title
         axes.set_xlim(-reach, reach)
         axes.set_yticks([])
         _ticks(axes, shares, reach)
-        return finish(figure, name, title, _reading(comparison, drawn, len(effects)), _data(drawn))
+        return finish(figure, name, title, _reading(drawn, len(effects)), _data(drawn))
 
 
 def _chosen(effects: Sequence[Effect]) -> list[Effect]:
@@ -225,25 +224,17 @@ def _sign(value: float) -> str:
     return text if text == "0" else ("+" if value > 0 else "−") + text
 
 
-def _reading(comparison: RunComparison, drawn: Sequence[Effect], of: int) -> str:
-    """What the chart shows, and how sure; what is worse comes first."""
-    differ = sorted((e for e in drawn if e.differs), key=lambda e: e.verdict is not Verdict.WORSE)
-    said = [
-        f"{e.metric.name.capitalize()} of {changes.slice_name(comparison, e.slice)} is {e.verdict}: "
-        f"{changes.change(e)} ({changes.interval(e)})."
-        for e in differ[:_MOST_SENTENCES]
-    ]
-    rest = len(drawn) - len(differ)
-    unsaid = [e.verdict for e in differ[_MOST_SENTENCES:]]
-    more = [f"{n} more {'is' if n == 1 else 'are'} {v}" for v in _MARKS if (n := unsaid.count(v))]
-    if more:
-        said.append(f"{' and '.join(more)}.")
-    if rest:
-        where = "Of the others, no" if said else "No"
-        said.append(f"{where} difference is shown: their intervals hold zero.")
+def _reading(drawn: Sequence[Effect], of: int) -> str:
+    """How many figures became worse, better, or neither."""
+    verdicts = [e.verdict for e in drawn if e.differs]
+    counts = [f"{n} {'is' if n == 1 else 'are'} {v}" for v in _MARKS if (n := verdicts.count(v))]
+    text = f"Of {plural(len(drawn), 'figure')} {listed(counts)}." if counts else ""
+    if len(verdicts) < len(drawn):
+        which = "Of the others, no" if counts else "No"
+        text += f" {which} difference is shown: their intervals hold zero."
     if of > len(drawn):
-        said.append(f"The {len(drawn)} of {of} figures that are farthest from no change are drawn.")
-    return " ".join(said)
+        text += f" The {len(drawn)} of {of} figures that are farthest from no change are drawn."
+    return text.strip()
 
 
 def _data(drawn: Sequence[Effect]) -> ChartData:

@@ -132,6 +132,7 @@ def _draw(
     )
     if count > 1:
         place_legend(figure, axes, where, handles)
+    reading += " An interval that includes 1 shows no difference."
     return finish(figure, name, title, reading, _data(comparisons))
 
 

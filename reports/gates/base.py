@@ -33,28 +33,28 @@ class BaseRun:
     @cached_property
     def summary(self) -> Summary:
         """Its figures; raises InputError where they cannot be had, or its invariant is broken."""
-        found = read_summary(self.path)
-        if "decided" not in (found.get("overall") or {}):
-            found = self._anew()
-        if (found.get("invariant") or {}).get("holds") is False:
+        summary = read_summary(self.path)
+        if "decided" not in (summary.get("overall") or {}):
+            summary = self._anew()
+        if (summary.get("invariant") or {}).get("holds") is False:
             raise InputError(
                 f"the invariant of {self.path} does not hold, so that none of its figures is worth "
                 "anything; measure it again, or name another base"
             )
-        return found
+        return summary
 
     def _anew(self) -> Summary:
         """Its figures, in place of those of an earlier version, whose rates were counted otherwise."""
         if self.run is not None:
-            found = summarise(self.path if self.path.is_dir() else self.path.parent)
-            if found["overall"]["attempts"]:
-                return found
+            summary = summarise(self.path if self.path.is_dir() else self.path.parent)
+            if summary["overall"]["attempts"]:
+                return summary
         raise InputError(
             f"the summary of {self.path} was written by an earlier version, which counted rates "
             "otherwise, and its record is not there; measure it again, or name another base"
         )
 
-    def noted(self, run: Run) -> Iterator[str]:
+    def notes(self, run: Run) -> Iterator[str]:
         """What a reader should know of holding this run against it, as sentences."""
         if self.summary.get("interrupted"):
             yield "The base was interrupted: its figures are of what was measured until then."
@@ -82,7 +82,7 @@ class Base:
         _ = one.summary  # What cannot be read is said now, not after the load.
         return cls((one,))
 
-    def beside(self, run: Run) -> BaseRun:
+    def matching(self, run: Run) -> BaseRun:
         """The run of the base that this one is held against.
 
         Raises:
@@ -105,11 +105,11 @@ class Base:
 
     @cached_property
     def _by_workload(self) -> dict[tuple[str, ...], list[BaseRun]]:
-        found: dict[tuple[str, ...], list[BaseRun]] = {}
+        runs: dict[tuple[str, ...], list[BaseRun]] = {}
         for one in self.runs:
             if one.run is not None:
-                found.setdefault(_workload(one.run), []).append(one)
-        return found
+                runs.setdefault(_workload(one.run), []).append(one)
+        return runs
 
     @cached_property
     def _targets(self) -> set[str]:
@@ -140,12 +140,12 @@ def unlike(base: Run, run: Run) -> list[Difference]:
 
 def noted(base: Run, run: Run) -> Iterator[str]:
     """What else is different between a run and its base, as sentences; nothing if nothing is."""
-    found = [d for d in circumstances(base, run) if not d.setting.name.startswith("version of ")]
-    if found:
-        more = f" and {len(found) - _MOST_NOTED} more" if len(found) > _MOST_NOTED else ""
-        yield f"The base was measured under other circumstances: {listed(found[:_MOST_NOTED])}{more}."
+    others = [d for d in circumstances(base, run) if not d.setting.name.startswith("version of ")]
+    if others:
+        more = f" and {len(others) - _MOST_NOTED} more" if len(others) > _MOST_NOTED else ""
+        yield f"The base was measured under other circumstances: {listed(others[:_MOST_NOTED])}{more}."
 
 
-def listed(found: Sequence[Difference]) -> str:
+def listed(differences: Sequence[Difference]) -> str:
     """`users 8 and 16, skew uniform and zipf:1.1`: the base's value, then the run's."""
-    return ", ".join(map(str, found))
+    return ", ".join(map(str, differences))

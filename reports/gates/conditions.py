@@ -76,19 +76,19 @@ class Figure:
     counted: bool = False
     """Whether it is a count, which grows with the time that is measured."""
 
-    def value(self, found: Slice) -> float | None:
+    def value(self, figures: Slice) -> float | None:
         """The slice's figure; None where it is not known, or not a finite number."""
-        value = found.get(self.part)
+        value = figures.get(self.part)
         if isinstance(value, Mapping):
             # Errors are counted by outcome; everything else in parts is a distribution.
             value = sum(value.values()) if self.part == "errors_by_outcome" else value.get(self.of)
         if not isinstance(value, int | float) or isinstance(value, bool) or not -_HUGE < value < _HUGE:
             return None
         if self.name in _SHARES_OF:
-            whole = found.get(self.of)
+            whole = figures.get(self.of)
             if self.of == "counted" and whole is None:
                 # Summaries of before do not say it; where nothing failed it is the same.
-                whole = found.get("transactions")
+                whole = figures.get("transactions")
             return value / whole if isinstance(whole, int) and whole > 0 else None
         return float(value)
 
@@ -186,11 +186,11 @@ def parse_condition(text: str) -> Condition:
 
 
 def _parse(text: str) -> Condition:
-    found = _CONDITION.fullmatch(" ".join(text.translate(_AS_TYPED).split()))
-    if found is None:
+    match = _CONDITION.fullmatch(" ".join(text.translate(_AS_TYPED).split()))
+    if match is None:
         raise ValueError(_SHAPE)
-    figure = _figure(found["figure"])
-    limit = _limit(found["limit"], figure)
+    figure = _figure(match["figure"])
+    limit = _limit(match["limit"], figure)
     if limit.from_base and figure.name.endswith("max"):
         raise ValueError(
             f"{figure.name} is the largest of all, which chance decides: it has no interval to be held "
@@ -199,10 +199,10 @@ def _parse(text: str) -> Condition:
     return Condition(
         text=" ".join(text.split()),
         figure=figure,
-        above=found["comparison"].startswith(">"),
-        inclusive=found["comparison"].endswith("="),
+        above=match["comparison"].startswith(">"),
+        inclusive=match["comparison"].endswith("="),
         limit=limit,
-        **_slice(found["slice"]),
+        **_slice(match["slice"]),
     )
 
 
@@ -227,22 +227,22 @@ def _slice(name: str | None) -> dict[str, Any]:
 
 
 def _limit(text: str, figure: Figure) -> Limit:
-    found = _LIMIT.fullmatch(text)
-    if found is None or (found["base"] and found["number"] and not found["sign"]):
+    match = _LIMIT.fullmatch(text)
+    if match is None or (match["base"] and match["number"] and not match["sign"]):
         raise ValueError(f"{quoted(text)} is no limit; {_SHAPE}")
-    if not found["number"]:
+    if not match["number"]:
         return Limit(from_base=True)
-    unit, number = found["unit"], float(found["number"])
+    unit, number = match["unit"], float(match["number"])
     # What underflows to 0 is not what was typed either.
-    if found["number"].strip("0.") and not _SMALLEST <= number <= _LARGEST:
+    if match["number"].strip("0.") and not _SMALLEST <= number <= _LARGEST:
         raise ValueError(f"no figure is as {'large' if number > 1 else 'small'} as that")
-    if not found["sign"]:
+    if not match["sign"]:
         amount = number * _unit(unit, figure, text)
         if figure.kind is Kind.SHARE and amount > 1:
             meant = f"; did you mean {text}%?" if not unit and number <= 100 else ""
             raise ValueError(f"a share is at most 100%{meant}")
         return Limit(from_base=False, amount=amount)
-    if found["sign"] == "-":
+    if match["sign"] == "-":
         number = -number
     if unit == "%":
         if number < -100:

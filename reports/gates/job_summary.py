@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from reports.documents.run.summary_file import Summary
 from reports.gates.conditions import FIGURES, Kind, Slice
-from reports.gates.judge import Gate, Judged, Subject, Unmeasured, shown
+from reports.gates.judge import Gate, Judged, Subject, Unmeasured
+from reports.gates.values import shown
 from reports.text.rounding import MINUS, THIN, plural
 
 _MOST_ROWS = 100
@@ -45,16 +46,16 @@ def to_markdown(
     """
     passed = all(one.passed for one in judged) and not any(one.failed for one in unmeasured)
     if answer is None and len(judged) == 1:
-        said = judged[0].subject.summary.get("answer") or {}
-        answer = f"{said.get('headline', '')}\n{said.get('lede', '')}"
+        own = judged[0].subject.summary.get("answer") or {}
+        answer = f"{own.get('headline', '')}\n{own.get('lede', '')}"
     # What was missed is read first.
     judged = sorted(judged, key=lambda one: one.passed)
     if answer is not None:
         headline, _, lede = answer.partition("\n")
-        found = [_answer(headline, lede, passed=passed)]
+        answers = [_answer(headline, lede, passed=passed)]
     else:
-        found = _cut([_answer_of_one(one) for one in judged])
-    parts = [*found, unmeasured_markdown(unmeasured), _figures(judged), gates_markdown(judged)]
+        answers = _cut([_answer_of_one(one) for one in judged])
+    parts = [*answers, unmeasured_markdown(unmeasured), _figures(judged), gates_markdown(judged)]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -126,17 +127,17 @@ def _answer_of_one(judged: Judged) -> str:
 
 def _figures(judged: Sequence[Judged]) -> str:
     several = len(judged) > 1
-    slices = [found for one in judged for _, found in _finest(one.subject.summary)]
-    columns = (*_COLUMNS, _FAILED) if any(found.get("failed") for found in slices) else _COLUMNS
+    slices = [figures for one in judged for _, figures in _finest(one.subject.summary)]
+    columns = (*_COLUMNS, _FAILED) if any(figures.get("failed") for figures in slices) else _COLUMNS
     head = [*(["run"] if several else []), "", *(column.head for column in columns)]
     rows = [
         [
             *([_plain(one.subject.name)] if several else []),
             _plain(name),
-            *_cells(found, beside, columns),
+            *_cells(figures, base, columns),
         ]
         for one in judged
-        for name, found, beside in _slices(one.subject)
+        for name, figures, base in _slices(one.subject)
     ]
     if not rows:
         return ""
@@ -150,26 +151,26 @@ def _figures(judged: Sequence[Judged]) -> str:
 
 
 def _slices(subject: Subject) -> Iterator[tuple[str, Slice, Slice | None]]:
-    """Each finest slice of a run with its name, and the base's beside it."""
-    beside = dict(_finest(subject.base)) if subject.base is not None else {}
-    for name, found in _finest(subject.summary):
-        yield name, found, beside.get(name)
+    """Each finest slice of a run with its name, and the base's."""
+    base = dict(_finest(subject.base)) if subject.base is not None else {}
+    for name, figures in _finest(subject.summary):
+        yield name, figures, base.get(name)
 
 
 def _finest(summary: Summary) -> Iterator[tuple[str, Slice]]:
     nested = summary.get("targets_by_key_type") or {}
     if nested:
         for target, keys in nested.items():
-            for key, found in keys.items():
-                yield f"{target}, {key}", found
+            for key, figures in keys.items():
+                yield f"{target}, {key}", figures
     else:
         yield from (summary.get("key_types") or {}).items()
 
 
-def _cells(found: Slice, base: Slice | None, columns: Sequence[_Column]) -> Iterator[str]:
+def _cells(figures: Slice, base: Slice | None, columns: Sequence[_Column]) -> Iterator[str]:
     for column in columns:
         figure = FIGURES[column.figure]
-        value = figure.value(found)
+        value = figure.value(figures)
         text = "too few" if value is None else shown(figure.kind, value)
         before = figure.value(base) if base is not None else None
         if value is not None and before is not None:
@@ -191,10 +192,10 @@ def _against(kind: Kind, value: float, base: float) -> str:
 
 def _gate_row(judged: Judged, gate: Gate, *, several: bool) -> list[str]:
     where = f"{_plain(judged.subject.name)}, {_plain(gate.where)}" if several else _plain(gate.where)
-    limit = gate.why or gate.limit_said
+    limit = gate.why or gate.limit_text
     return [
         "✅ held" if gate.held else "❌ **missed**", _code(gate.condition.text), where,
-        gate.value_said, _plain(limit),
+        gate.value_text, _plain(limit),
     ]  # fmt: skip
 
 
@@ -211,7 +212,7 @@ def _wrong(judged: Judged, *, several: bool) -> Iterator[str]:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int]) -> list[str]:
-    rule = ["--:" if place in numbers else ":--" for place in range(len(head))]
+    rule = ["--:" if column in numbers else ":--" for column in range(len(head))]
     return [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
 
 

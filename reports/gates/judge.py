@@ -4,22 +4,21 @@ Every condition is evaluated on every slice it is of, and a value that is not kn
 check that could not be made is not a check that was passed.
 """
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reports.analysis.percentiles import BEYOND, QUANTILES
 from reports.documents.run.summary_file import Summary, bad_verdicts
-from reports.gates.conditions import OVERALL, Condition, Figure, Kind, Limit, Slice
-from reports.text.rounding import MINUS, THIN, count, seconds
+from reports.gates.conditions import OVERALL, Condition, Figure, Slice
+from reports.gates.values import apart, change, shown
+from reports.text.rounding import count, seconds
 
 if TYPE_CHECKING:
     from reports.statistics.relative import Beside
 
 
-_MOST_DIGITS = 9
 _SAME_TIME = 0.1
 """Measured times that differ by less, as a share of the longer one, count as equal."""
 
@@ -67,26 +66,26 @@ class Gate:
     @property
     def name(self) -> str:
         """The condition and, where its text does not name all of it, the slice."""
-        said = self.condition.text.startswith(f"{self.where}.")
-        return self.condition.text if said else f"{self.condition.text} ({self.where})"
+        text = self.condition.text
+        return text if text.startswith(f"{self.where}.") else f"{text} ({self.where})"
 
     @property
-    def value_said(self) -> str:
+    def value_text(self) -> str:
         """The value with its unit, with as many digits as it takes to see that it is not the limit."""
         if self.value is None:
             return "not known"
-        return _apart(self.condition.figure.kind, self.value, self.limit, self._size)
+        return apart(self.condition.figure.kind, self.value, self.limit, self._size)
 
     @property
-    def limit_said(self) -> str:
+    def limit_text(self) -> str:
         """The limit with its unit; where it came from the base, how."""
         kind, limit = self.condition.figure.kind, self.condition.limit
         if self.limit is None:
             return ""
-        text = _apart(kind, self.limit, self.value, self._size, given=True)
+        text = apart(kind, self.limit, self.value, self._size, given=True)
         if not limit.from_base or self.base is None:
             return text
-        text = f"{text} (base {shown(kind, self.base, like=self._size)}{_change(kind, limit)})"
+        text = f"{text} (base {shown(kind, self.base, like=self._size)}{change(kind, limit)})"
         return f"{text}, {self._within_chance}" if self._within_chance else text
 
     @property
@@ -105,12 +104,12 @@ class Gate:
         return min((abs(one) for one in (self.value, self.limit, self.base) if one), default=None)
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         """Value and limit as one sentence's worth: `p99 is 61.2 ms, above the limit of 50 ms`."""
         figure = self.condition.figure.name
         if self.why:
             return f"{figure}: {self.why}"
-        return f"{figure} is {self.value_said}, {self._side()} {self.limit_said}"
+        return f"{figure} is {self.value_text}, {self._side()} {self.limit_text}"
 
     def _side(self) -> str:
         if self.value == self.limit:
@@ -150,7 +149,7 @@ class Judged:
         return (self.subject.summary.get("invariant") or {}).get("holds") is False
 
     @property
-    def invariant_said(self) -> str:
+    def invariant_text(self) -> str:
         """What the report says of the invariant."""
         for verdict in self.subject.summary.get("verdicts") or ():
             if verdict["about"] == "invariant":
@@ -181,114 +180,97 @@ def judge(conditions: Sequence[Condition], subject: Subject, *, strict: bool = F
     A condition of a target that the run was not to measure is none of it: of a sweep over targets other
     points have that one.
     """
-    gates = []
-    beside = None
+    gates, records = [], None
     if subject.base is not None and any(condition.limit.from_base for condition in conditions):
         # Only then, for it takes more than gates without a base need.
         from reports.statistics.relative import Beside
 
-        beside = Beside(subject.folder, subject.base_folder, subject.allowance)
+        records = Beside(subject.folder, subject.base_folder, subject.allowance)
     for condition in conditions:
         if condition.target is not None and subject.targets and condition.target not in subject.targets:
             continue
-        places = _places(condition, subject)
-        gates += [_evaluate(condition, subject, place, beside) for place in places]
-        if not places:
-            where = ".".join(filter(None, (condition.target, condition.key_type))) or OVERALL
-            gates.append(Gate(condition, where, None, None, None, False, "nothing was measured"))
+        slices = _slices(condition, subject)
+        gates += [_evaluate(condition, subject, where, records) for where in slices]
+        if not slices:
+            name = ".".join(filter(None, (condition.target, condition.key_type))) or OVERALL
+            gates.append(Gate(condition, name, None, None, None, False, "nothing was measured"))
     return Judged(subject, gates, strict)
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Where:
     """A slice by its name, and the way to it in a summary and in a record."""
 
     name: str
-    find: Callable[[Summary], Slice | None]
-    where: tuple[str | None, str | None] = (None, None)
-    """Key type and target."""
+    key_type: str | None = None
+    target: str | None = None
+
+    def find(self, summary: Summary) -> Slice | None:
+        """The slice's figures; None where nothing was measured of it."""
+        if self.key_type is None:
+            return summary.get("overall")
+        targets = summary.get("targets") or {}
+        if self.target is None or list(targets) == [self.target]:
+            # With one target nothing is split by it: its key types are the run's.
+            return (summary.get("key_types") or {}).get(self.key_type)
+        split = (summary.get("targets_by_key_type") or {}).get(self.target) or {}
+        return split.get(self.key_type)
 
 
-def _places(condition: Condition, subject: Subject) -> list[_Place]:
+def _slices(condition: Condition, subject: Subject) -> list[_Where]:
     """The slices that a condition is of: a part that it does not name stands for each there is."""
     if condition.overall:
-        return [_Place(OVERALL, lambda summary: summary.get("overall"))]
-    keys = _names(subject.keys, subject.summary.get("key_types"), condition.key_type)
-    targets = _names(subject.targets, subject.summary.get("targets"), condition.target)
-    several = len(set(subject.targets) | set(subject.summary.get("targets") or {})) > 1
-    if not several and condition.target is None:
-        return [_Place(key, _of_key_type(key), (key, None)) for key in keys]
-    return [
-        _Place(f"{target}.{key}", _of_target(target, key), (key, target))
-        for target in targets
-        for key in keys
-    ]
+        return [_Where(OVERALL)]
+    summary = subject.summary
+    keys = dict.fromkeys([*subject.keys, *(summary.get("key_types") or {})])
+    targets = dict.fromkeys([*subject.targets, *(summary.get("targets") or {})])
+    chosen_keys = [condition.key_type] if condition.key_type else list(keys)
+    if len(targets) <= 1 and condition.target is None:
+        return [_Where(key, key) for key in chosen_keys]
+    chosen_targets = [condition.target] if condition.target else list(targets)
+    return [_Where(f"{t}.{key}", key, t) for t in chosen_targets for key in chosen_keys]
 
 
-def _names(asked: Sequence[str], measured: Mapping[str, Any] | None, chosen: str | None) -> list[str]:
-    if chosen is not None:
-        return [chosen]
-    return list(dict.fromkeys([*asked, *(measured or {})]))
-
-
-def _of_key_type(key: str) -> Callable[[Summary], Slice | None]:
-    return lambda summary: (summary.get("key_types") or {}).get(key)
-
-
-def _of_target(target: str, key: str) -> Callable[[Summary], Slice | None]:
-    def find(summary: Summary) -> Slice | None:
-        targets = summary.get("targets") or {}
-        if list(targets) == [target]:
-            # With one target nothing is split by it: its key types are the run's.
-            return _of_key_type(key)(summary)
-        found: Slice | None = (summary.get("targets_by_key_type") or {}).get(target, {}).get(key)
-        return found
-
-    return find
-
-
-def _evaluate(condition: Condition, subject: Subject, place: _Place, records: "Beside | None") -> Gate:
-    figure = condition.figure
-    found = place.find(subject.summary)
-    value = figure.value(found) if found is not None else None
-    base, beside = None, None
-    if condition.limit.from_base and subject.base is not None:
-        beside = place.find(subject.base)
-        base = figure.value(beside) if beside is not None else None
+def _evaluate(condition: Condition, subject: Subject, where: _Where, records: "Beside | None") -> Gate:
+    figure, from_base = condition.figure, condition.limit.from_base and subject.base is not None
+    mine = where.find(subject.summary)
+    other = where.find(subject.base) if from_base and subject.base is not None else None
+    value, base = (figure.value(one) if one is not None else None for one in (mine, other))
     limit = condition.limit.of(base)
-    why = _why_unknown(figure, found) if value is None else ""
+    why = _why_unknown(figure, mine) if value is None else ""
     if not why and limit is None:
-        why = _why_no_base(condition, subject, place)
-    if not why and condition.limit.from_base and subject.base is not None:
-        measured_s = subject.summary.get("measured_s")
-        why = _why_not_comparable(figure, measured_s, subject.base.get("measured_s"))
+        why = _why_no_base(condition, subject, where)
+    if not why and from_base and subject.base is not None:
+        why = _why_not_comparable(
+            figure, subject.summary.get("measured_s"), subject.base.get("measured_s")
+        )
         limit = None if why else limit
-    held = value is not None and limit is not None and not condition.missed_by(value, limit)
-    reach = None
-    if value is not None and limit is not None and records and found is not None and beside:
+    if value is None or limit is None:
+        return Gate(condition, where.name, value, limit, base, False, why)
+    held, reach = not condition.missed_by(value, limit), None
+    if records and mine is not None and other:
         times = 1 + condition.limit.amount if condition.limit.relative else 1.0
-        sure = records.reach(figure.name, value, place.where, found, beside, times)
+        sure = records.reach(figure.name, value, (where.key_type, where.target), mine, other, times)
         if sure is None:
-            return Gate(condition, place.name, value, limit, base, False, _TOO_LITTLE)
+            return Gate(condition, where.name, value, limit, base, False, _TOO_LITTLE)
         reach = sure.low, sure.high
         near, far = reach if condition.above else reach[::-1]
-        if not condition.missed_by(near, limit) and condition.missed_by(far, limit) and sure.wide:
+        # What chance may show is no miss, unless an interval is so wide that it shows nothing.
+        by_chance = not condition.missed_by(near, limit)
+        held = held or by_chance
+        if sure.wide and by_chance and condition.missed_by(far, limit):
             low, high = (shown(figure.kind, end) for end in reach)
-            why = f"{_TOO_LITTLE}: by chance it may be {low} to {high}"
-            return Gate(condition, place.name, value, limit, base, False, why)
-        # What chance may show is no miss.
-        held = held or not condition.missed_by(near, limit)
-    return Gate(condition, place.name, value, limit, base, held, why, reach)
+            held, reach, why = False, None, f"{_TOO_LITTLE}: by chance it may be {low} to {high}"
+    return Gate(condition, where.name, value, limit, base, held, why, reach)
 
 
 _TOO_LITTLE = "too little data to tell it from the base, measure longer"
 
 
-def _why_no_base(condition: Condition, subject: Subject, place: _Place) -> str:
+def _why_no_base(condition: Condition, subject: Subject, where: _Where) -> str:
     if subject.base is None:
         return subject.no_base or "there is no base"
-    found = place.find(subject.base)
-    return f"the base does not have it: {_why_unknown(condition.figure, found)}"
+    return f"the base does not have it: {_why_unknown(condition.figure, where.find(subject.base))}"
 
 
 def _why_not_comparable(figure: Figure, measured_s: float | None, base_s: float | None) -> str:
@@ -319,80 +301,22 @@ def missing_in_base(
     for condition in conditions:
         if not condition.limit.from_base:
             continue
-        for place in _places(condition, coming):
-            found = place.find(base)
-            if found is None or condition.figure.value(found) is None:
-                yield condition, place.name, _why_unknown(condition.figure, found)
+        for where in _slices(condition, coming):
+            figures = where.find(base)
+            if figures is None or condition.figure.value(figures) is None:
+                yield condition, where.name, _why_unknown(condition.figure, figures)
             elif why := _why_not_comparable(condition.figure, measured_s, base.get("measured_s")):
-                yield condition, place.name, why
+                yield condition, where.name, why
 
 
-def _why_unknown(figure: Figure, found: Slice | None) -> str:
-    if found is None:
+def _why_unknown(figure: Figure, figures: Slice | None) -> str:
+    if figures is None:
         return "nothing was measured"
-    if figure.part not in found:
+    if figure.part not in figures:
         return "this target does not show it"
-    if figure.of in QUANTILES and isinstance(found[figure.part], Mapping):
-        samples = int(found[figure.part].get("samples") or 0)
+    if figure.of in QUANTILES and isinstance(figures[figure.part], Mapping):
+        samples = int(figures[figure.part].get("samples") or 0)
         needed = round(BEYOND / (1 - QUANTILES[figure.of]))
         if samples < needed:
             return f"too few samples, {count(samples)} where {figure.of} needs {count(needed)}"
     return "nothing was counted"
-
-
-def _scaled(kind: Kind, value: float, like: float | None = None) -> tuple[float, str]:
-    if kind is Kind.TIME:
-        size = abs(value if like is None else like)
-        return (value / 1000, f"{THIN}s") if size >= 10_000 else (value, f"{THIN}ms")
-    if kind is Kind.SHARE:
-        return value * 100, f"{THIN}%"
-    return value, "/s" if kind is Kind.SPEED else ""
-
-
-def shown(
-    kind: Kind, value: float, digits: int = 3, *, given: bool = False, like: float | None = None
-) -> str:
-    """A value with its unit and so many significant digits; whole digits are never rounded away.
-
-    `given` says that it was typed and not measured: zeros at its end then mean nothing. The unit is
-    that of `like`, a value that it stands beside.
-    """
-    scaled, unit = _scaled(kind, value, like)
-    size = abs(scaled)
-    decimals = 0
-    if size and not (kind is Kind.NUMBER and size == int(size)):
-        # Rounding may bring a digit: 9.996 is 10.0, not 10.00.
-        rounded = round(size, digits - 1 - math.floor(math.log10(size)))
-        decimals = max(0, digits - 1 - math.floor(math.log10(rounded)))
-    text = f"{size:,.{decimals}f}"
-    if given and "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return f"{MINUS if scaled < 0 else ''}{text}{unit}"
-
-
-def _apart(
-    kind: Kind, value: float, other: float | None, like: float | None, *, given: bool = False
-) -> str:
-    """A value with the fewest digits, from three on, that tell it from the other one."""
-    digits = 3
-    while (
-        other not in (None, value)
-        and digits < _MOST_DIGITS
-        and shown(kind, value, digits, given=True, like=like)
-        == shown(kind, other, digits, given=True, like=like)
-    ):
-        digits += 1
-    return shown(kind, value, digits, given=given, like=like)
-
-
-def _change(kind: Kind, limit: Limit) -> str:
-    """How a limit differs from the base, as in ` + 10 %`; nothing where it does not."""
-    if limit.amount == 0:
-        return ""
-    sign = MINUS if limit.amount < 0 else "+"
-    amount = abs(limit.amount)
-    if limit.relative:
-        return f" {sign} {shown(Kind.SHARE, amount, given=True)}"
-    if kind is Kind.SHARE:
-        return f" {sign} {shown(Kind.NUMBER, amount * 100, given=True)} points"
-    return f" {sign} {shown(kind, amount, given=True)}"

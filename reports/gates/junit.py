@@ -37,9 +37,9 @@ def _suite(root: Element, judged: Judged) -> None:
             suite, "testcase", {"classname": name, "name": _clean(gate.name), "time": "0"}
         )
         if gate.held:
-            SubElement(case, "system-out").text = _clean(gate.said)
+            SubElement(case, "system-out").text = _clean(gate.text)
         else:
-            _failure(case, "gate", gate.said)
+            _failure(case, "gate", gate.text)
     _invariant(suite, judged)
     for verdict in judged.bad if judged.strict or judged.mostly_failed else ():
         if verdict["about"] != "invariant" or not judged.broken:
@@ -78,14 +78,14 @@ def _invariant(suite: Element, judged: Judged) -> None:
     )
     holds = (judged.subject.summary.get("invariant") or {}).get("holds")
     if judged.broken:
-        _failure(case, "invariant", judged.invariant_said)
+        _failure(case, "invariant", judged.invariant_text)
     elif holds is None:
         SubElement(case, "skipped", {"message": "could not be checked"})
 
 
-def _failure(case: Element, kind: str, said: str) -> None:
+def _failure(case: Element, kind: str, text: str) -> None:
     """Why a test case failed: some systems show the attribute, some the text."""
-    SubElement(case, "failure", {"type": kind, "message": _clean(said)}).text = _clean(said)
+    SubElement(case, "failure", {"type": kind, "message": _clean(text)}).text = _clean(text)
 
 
 def _clean(text: str) -> str:

@@ -74,20 +74,14 @@ def throughput(f: Figures) -> str:
     return Figure(number, f.throughput_tps, f.throughput_tps / math.sqrt(f.committed))
 
 
-def _effect_error(ratio: Ratio) -> float | None:
-    if ratio.low is None or ratio.high is None:
-        return None
-    return (ratio.high - ratio.low) / 2 / Z95
-
-
 def change(ratio: Ratio) -> str:
-    """How far a ratio is from 1, as a percentage to the digits that its interval leaves."""
-    return about(abs((ratio.ratio or 1.0) - 1), _effect_error(ratio))
+    """How far a ratio is from 1, as a percentage to the digits that its error leaves."""
+    return about(abs((ratio.ratio or 1.0) - 1), ratio.error)
 
 
 def times(ratio: Ratio) -> str:
-    """A ratio to the digits that its interval leaves."""
-    return number(ratio.ratio or 1.0, _effect_error(ratio))
+    """A ratio to the digits that its error leaves."""
+    return number(ratio.ratio or 1.0, ratio.error)
 
 
 def conflict_rate(f: Figures) -> str:

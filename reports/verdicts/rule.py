@@ -20,14 +20,14 @@ class Rule(Generic[Subject]):
         **lines: tuple[State, str],
     ) -> None:
         """`lines` are state and text by the case's name."""
-        self._about, self._when, self._lines = about, when, lines
+        self._about, self._when, self.lines = about, when, lines
 
     def verdicts(self, subject: Subject) -> list[Verdict]:
         """A verdict for each case that holds."""
         return [
             Verdict(self._about.format(**words), state, text.format(**words))
             for case, words in self._when(subject)
-            for state, text in (self._lines[case],)
+            for state, text in (self.lines[case],)
         ]
 
 

@@ -152,7 +152,7 @@ SWEEP: tuple[Rule[Study], ...] = (
          limit=bad("At {at} the load generator was the limit, not the database ({points}); they "
                    "are drawn hollow, and a knee there is the generator's."),
          free=good("The load generator was at no point the limit.")),
-    Rule("rate", lambda s: sweep.at_points(s, [point for point, f in s.reported if not f.rate_kept]),
+    Rule("rate", sweep.rate,
          then=note("At {at} the rate was not kept ({points}): more was asked for than could be "
                    "started, and the true latencies are worse than those shown.")),
     Rule("loop", lambda s: where(s.axis.name == "users" and s.sweep.config.get("rate") is None),

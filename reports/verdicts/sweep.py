@@ -35,31 +35,32 @@ def points(study: Study) -> Iterator[Case]:
         yield "whole", {"planned": planned, "how": how}
 
 
-def at_points(study: Study, chosen: Sequence[tuple[Point, float]] | Sequence[Point]) -> list[Case]:
-    """These points, with the largest of their shares where they have any."""
-    pairs = [one if isinstance(one, tuple) else (one, 0.0) for one in chosen]
-    named = _named(study, [point for point, _ in pairs])
-    most = max((share for _, share in pairs), default=0.0)
-    return where(pairs, at=plural(len(pairs), "point"), points=named, most=about(most))
+def at_points(study: Study, chosen: Sequence[tuple[Point, float]], case: str = "then") -> list[Case]:
+    """These points, with the largest of their shares."""
+    most = about(max((share for _, share in chosen), default=0.0))
+    named = _named(study, [point for point, _ in chosen])
+    return where(chosen, case, at=plural(len(chosen), "point"), points=named, most=most)
 
 
 def invariant(study: Study) -> list[Case]:
     """Whether the invariant held wherever it was checked."""
     if study.simulated:
         return where(True, "simulated")
-    broken = [point for point, figures in study.reported if figures.invariant_holds is False]
-    if broken:
-        return where(True, "broken", at=plural(len(broken), "point"), points=_named(study, broken))
-    return where(all(figures.invariant_holds for figures in study.figures.values()), "holds")
+    broken = [(point, 0.0) for point, f in study.reported if f.invariant_holds is False]
+    holds = all(figures.invariant_holds for figures in study.figures.values())
+    return at_points(study, broken, "broken") or where(holds, "holds")
 
 
 def generator(study: Study) -> list[Case]:
     """Whether the load generator was the limit anywhere."""
-    limited = [point for point, figures in study.reported if figures.generator_was_limit]
-    if limited:
-        return where(True, "limit", at=plural(len(limited), "point"), points=_named(study, limited))
+    limited = [(point, 0.0) for point, f in study.reported if f.generator_was_limit]
     free = all(figures.generator_was_limit is False for figures in study.figures.values())
-    return where(free and not study.simulated, "free")
+    return at_points(study, limited, "limit") or where(free and not study.simulated, "free")
+
+
+def rate(study: Study) -> list[Case]:
+    """Points at which an open loop did not keep its rate."""
+    return at_points(study, [(point, 0.0) for point, f in study.reported if not f.rate_kept])
 
 
 def band(study: Study) -> list[Case]:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 from reports.gates.conditions import Kind
-from reports.gates.judge import shown
+from reports.gates.values import shown
 from tests.commands import (
     Done,
     RunResult,

@@ -19,8 +19,9 @@ from reports.documents.run.summary_file import read_summary
 from reports.gates.base import Base
 from reports.gates.conditions import FIGURES, Kind, parse_condition
 from reports.gates.job_summary import gates_markdown, to_markdown
-from reports.gates.judge import Gate, Judged, Subject, Unmeasured, judge, shown
+from reports.gates.judge import Gate, Judged, Subject, Unmeasured, judge
 from reports.gates.junit import to_junit
+from reports.gates.values import shown
 from tests.run_folders import FakeRun, write_fake_run
 
 _MARKS = ("mean", "p50", "p90", "p95", "p99", "p999", "max")
@@ -115,7 +116,7 @@ def test_a_value_that_is_not_known_misses_whichever_way(comparison: str) -> None
     gate = only(f"p99 {comparison} 50ms", summary_of({"int": few}))
     assert not gate.held
     assert gate.why == "too few samples, 340 where p99 needs 1,000"
-    assert gate.said == "p99: too few samples, 340 where p99 needs 1,000"
+    assert gate.text == "p99: too few samples, 340 where p99 needs 1,000"
     without = slice_of()
     del without["commit_ms"]
     gate = only(f"commit_p99 {comparison} 50ms", summary_of({"int": without}))
@@ -130,7 +131,7 @@ def test_every_figure_is_found_in_a_real_summary(tmp_path: Path, figure: str) ->
     summary = _real_summary(tmp_path)
     unit = {Kind.TIME: "ms", Kind.SHARE: "%", Kind.SPEED: "/s", Kind.NUMBER: ""}[FIGURES[figure].kind]
     for gate in judged(f"{figure} < 0{unit}", summary).gates:
-        assert gate.held, gate.said
+        assert gate.held, gate.text
         assert gate.value is not None
 
 
@@ -150,7 +151,7 @@ def test_against_a_base() -> None:
     assert gate.limit == pytest.approx(44)
     assert (gate.held, gate.base) == (False, 40)
     assert (
-        gate.limit_said
+        gate.limit_text
         == "44\N{NO-BREAK SPACE}ms (base 40.0\N{NO-BREAK SPACE}ms + 10\N{NO-BREAK SPACE}%)"
     )
     assert gate.why == "too little data to tell it from the base, measure longer"
@@ -189,11 +190,11 @@ def with_conflicts(conflicts: int, of: int, **more: Any) -> dict[str, Any]:
 )
 def test_what_chance_may_show_is_no_miss(base: int, new: int, condition: str, held: bool) -> None:
     gate = only(condition, with_conflicts(new, 5000), with_conflicts(base, 5000))
-    assert gate.held is held, gate.said
+    assert gate.held is held, gate.text
     assert not gate.why
     assert gate.reach is not None
     if held and gate.value is not None and gate.limit is not None and gate.value > gate.limit:
-        assert "no more than chance may show" in gate.limit_said
+        assert "no more than chance may show" in gate.limit_text
 
 
 @pytest.mark.parametrize("figure", ["max", "commit_max", "retries_max"])
@@ -216,8 +217,8 @@ def test_a_base_decides_by_both_records(tmp_path: Path) -> None:
     for base in (like, like / "summary.json", other, other / "summary.json"):
         gating = Gating.read(fail_on=conditions, base=base)
         for gate in judge(gating.conditions, gating.subject(new)).gates:
-            assert not gate.why, gate.said
-            assert gate.held is (base in (like, like / "summary.json")), f"{base}: {gate.said}"
+            assert not gate.why, gate.text
+            assert gate.held is (base in (like, like / "summary.json")), f"{base}: {gate.text}"
 
 
 def test_too_short_for_an_interval_is_said_and_missed(tmp_path: Path) -> None:
@@ -253,11 +254,11 @@ def test_a_broken_invariant_fails_without_any_condition() -> None:
 def test_values_are_told_from_their_limits() -> None:
     gate = only("p99 > 50ms", summary_of({"int": slice_of(p99=50.004)}))
     assert not gate.held
-    assert gate.value_said == "50.004\N{NO-BREAK SPACE}ms"
-    assert gate.said == "p99 is 50.004\N{NO-BREAK SPACE}ms, above the limit of 50\N{NO-BREAK SPACE}ms"
+    assert gate.value_text == "50.004\N{NO-BREAK SPACE}ms"
+    assert gate.text == "p99 is 50.004\N{NO-BREAK SPACE}ms, above the limit of 50\N{NO-BREAK SPACE}ms"
     gate = only("p99 >= 50ms", summary_of({"int": slice_of(p99=50.0)}))
     assert not gate.held
-    assert gate.said == "p99 is 50.0\N{NO-BREAK SPACE}ms, which is the limit of 50\N{NO-BREAK SPACE}ms"
+    assert gate.text == "p99 is 50.0\N{NO-BREAK SPACE}ms, which is the limit of 50\N{NO-BREAK SPACE}ms"
 
 
 @given(st.sampled_from(list(Kind)), st.floats(1e-6, 1e12), st.integers(3, 9))
@@ -496,7 +497,7 @@ def base_of(folder: Path, fake: FakeRun) -> Path:
 def test_a_base_must_be_of_the_same_workload(tmp_path: Path) -> None:
     same = base_of(tmp_path / "same", FakeRun(duration_s=4, keys=("int",), seed=1))
     run = read_run(base_of(tmp_path / "run", FakeRun(duration_s=6, keys=("int",), seed=2)))
-    assert Base.read(same).beside(run).path == same
+    assert Base.read(same).matching(run).path == same
     for name, fake in {
         "users 33 and 32": FakeRun(duration_s=4, keys=("int",), users=33),
         "accounts 999 and 1,000": FakeRun(duration_s=4, keys=("int",), accounts=999),
@@ -505,11 +506,11 @@ def test_a_base_must_be_of_the_same_workload(tmp_path: Path) -> None:
     }.items():
         other = base_of(tmp_path / name.replace(" ", "-"), fake)
         with pytest.raises(InputError, match=f"of another workload: {name}"):
-            Base.read(other).beside(run)
+            Base.read(other).matching(run)
         alone = tmp_path / f"{name} alone" / "summary.json"
         alone.parent.mkdir()
         alone.write_bytes((other / "summary.json").read_bytes())
-        assert Base.read(alone).beside(run).path == alone, "nobody can know of a summary alone"
+        assert Base.read(alone).matching(run).path == alone, "nobody can know of a summary alone"
 
 
 def test_of_a_sweep_the_point_of_the_same_workload_is_the_base(tmp_path: Path) -> None:
@@ -531,7 +532,7 @@ def test_of_a_sweep_the_point_of_the_same_workload_is_the_base(tmp_path: Path) -
     def chosen(users: int, seed: int) -> str:
         folder = tmp_path / f"new-{users}-{seed}"
         write_fake_run(folder, FakeRun(duration_s=4, keys=("int",), users=users, seed=seed))
-        return base.beside(read_run(folder)).path.name
+        return base.matching(read_run(folder)).path.name
 
     assert [chosen(8, 1), chosen(8, 2), chosen(32, 1), chosen(32, 2)] == ["1", "2", "3", "4"]
     assert chosen(32, 9) == "3"
@@ -686,21 +687,21 @@ def test_the_same_workload_in_other_words(tmp_path: Path) -> None:
     same = write_fake_run(
         tmp_path / "run", FakeRun(duration_s=4, keys=("uuid", "int"), skew="zipf:1.1", seed=2)
     )
-    assert Base.read(base).beside(read_run(same)).path == base
+    assert Base.read(base).matching(read_run(same)).path == base
 
 
 def test_value_limit_and_base_are_said_in_one_unit() -> None:
     gate = only("p99 > 9s", summary_of({"int": slice_of(p99=12_345)}))
-    assert (gate.value_said, gate.limit_said) == (
+    assert (gate.value_text, gate.limit_text) == (
         "12,345\N{NO-BREAK SPACE}ms", "9,000\N{NO-BREAK SPACE}ms",
     )  # fmt: skip
     gate = only("p99 > 20s", summary_of({"int": slice_of(p99=12_345)}))
-    assert (gate.value_said, gate.limit_said) == (
+    assert (gate.value_text, gate.limit_text) == (
         "12.3\N{NO-BREAK SPACE}s", "20\N{NO-BREAK SPACE}s",
     )  # fmt: skip
     base = summary_of({"int": slice_of(p99=9_990)})
     gate = only("p99 > base + 10%", summary_of({"int": slice_of(p99=12_345)}), base)
-    assert "ms (base 9,990\N{NO-BREAK SPACE}ms + 10" in gate.limit_said
+    assert "ms (base 9,990\N{NO-BREAK SPACE}ms + 10" in gate.limit_text
 
 
 def test_one_file_for_both_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

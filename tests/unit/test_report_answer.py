@@ -11,6 +11,7 @@ import pytest
 
 from loadtest.workload.blocks import key_of_block
 from reports import answer_of, summarise, write_report
+from reports.analysis.shares import Z95
 from reports.documents.run.answer import one_in
 from reports.statistics.certainty import share_error
 from reports.statistics.paired.blocks import (
@@ -165,7 +166,7 @@ def test_one_target_has_comparisons_without_a_name(tmp_path: Path) -> None:
 def ratio(metric: str, value: float | None, verdict: str, width: float | None = 0.01) -> Ratio:
     low = None if value is None or width is None else value - width
     high = None if value is None or width is None else value + width
-    return Ratio(metric, 1.0, value, value, low, high, verdict)
+    return Ratio(metric, 1.0, value, value, low, high, verdict, width and width / Z95)
 
 
 def compared(pairs: int, *ratios: Ratio, in_blocks: bool = True) -> str:

@@ -127,15 +127,15 @@ def reading_of(model: Model, found: Comparison) -> str:
 def test_the_reading_of_a_comparison_says_how_sure_it_is(model: Model) -> None:
     text = reading_of(model, comparison())
     assert text == (
-        "uuid against int: conflict rate 1.00 times that of int (0.98–1.03), throughput 1.00 times "
-        "(0.98–1.03), latency p50 1.00 times (0.98–1.03) and latency p99 1.00 times (0.98–1.03); the "
-        "intervals include 1, so no difference is shown."
+        "uuid as a multiple of int: conflict rate 1.00 (0.98–1.03), throughput 1.00 (0.98–1.03), "
+        "latency p50 1.00 (0.98–1.03) and latency p99 1.00 (0.98–1.03). An interval that "
+        "includes 1 shows no difference."
     )
     text = reading_of(model, comparison(throughput_tps=(0.9, 0.95), latency_p99_ms=(None, None)))
     assert text == (
-        "uuid against int: throughput 0.92 times that of int (0.90–0.95). Conflict rate 1.00 times "
-        "(0.98–1.03) and latency p50 1.00 times (0.98–1.03); the intervals include 1, so no difference "
-        "is shown. Latency p99: not comparable."
+        "uuid as a multiple of int: conflict rate 1.00 (0.98–1.03), throughput 0.92 (0.90–0.95) and "
+        "latency p50 1.00 (0.98–1.03). Latency p99: not comparable. An interval that includes 1 shows "
+        "no difference."
     )
 
 

@@ -2,7 +2,7 @@
 whether like is compared with like.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from reports.documents.document import Note
 from reports.documents.overview.answer import LUCK, SIMULATED
@@ -17,11 +17,11 @@ _MOST_NAMED = 4
 
 def notes_of(collection: Collection, rows: Sequence[Row]) -> list[Note]:
     """What is bad comes first."""
-    found = [*_warnings(collection), *_unlike(collection)]
+    notes = [*_warnings(collection), *_unlike(collection)]
     if missing := left_out(rows):
-        found.append(Note("note", f"Latency distribution, and throughput over time: {missing}"))
+        notes.append(Note("note", f"Latency distribution, and throughput over time: {missing}"))
     simulated = all(run.run.simulated for run in collection.runs)
-    return [*found, Note("note", SIMULATED if simulated else LUCK)]
+    return [*notes, Note("note", SIMULATED if simulated else LUCK)]
 
 
 def _warnings(collection: Collection) -> list[Note]:
@@ -31,19 +31,16 @@ def _warnings(collection: Collection) -> list[Note]:
         for verdict in run.verdicts:
             if verdict.state == "bad":
                 by_subject.setdefault(_subject(verdict), []).append((name, verdict.text))
-    total = len(collection.runs)
-    found = []
-    for told in by_subject.values():
-        runs = list(dict.fromkeys(name for name, _ in told))
+    notes = []
+    for warnings in by_subject.values():
+        runs = list(dict.fromkeys(name for name, _ in warnings))
         if len(runs) == 1:
-            found += [Note("bad", f"{name}: {text}") for name, text in told]
+            notes += [Note("bad", f"{name}: {text}") for name, text in warnings]
         else:
-            first, text = told[0]
-            shared = f"{len(runs)} of {total} runs have this warning: {_named(runs)}."
-            found.append(Note("bad", f"{shared} {first}: {text}"))
-    if not found:
-        found.append(Note("good", "None of the runs' own reports has a warning."))
-    return found
+            first, text = warnings[0]
+            shared = f"{len(runs)} of {len(collection.runs)} runs have this warning: {_named(runs)}."
+            notes.append(Note("bad", f"{shared} {first}: {text}"))
+    return notes or [Note("good", "None of the runs' own reports has a warning.")]
 
 
 _SIDES = ("Above the band", "Below the band")
@@ -63,24 +60,21 @@ def _named(names: Sequence[str]) -> str:
     return f"{'; '.join(names[:_MOST_NAMED])}; and {len(names) - _MOST_NAMED} more"
 
 
-def _unlike(collection: Collection) -> list[Note]:
+def _unlike(collection: Collection) -> Iterator[Note]:
     """Whatever differs that nobody asked to differ."""
-    found = []
     simulated = {run.run.simulated for run in collection.runs}
     if len(simulated) > 1:
         text = "Some runs were simulated and some measured; only the measured ones saw a database."
-        found.append(Note("note", text))
+        yield Note("note", text)
     differing = [name for name in collection.found_differing if name != "simulated"]
     if differing and len(simulated) == 1:
         asked = "targets" in collection.differing
         why = "With the targets, this differs" if asked else "This differs, and nobody asked for it"
-        text = f"{why}: {', '.join(differing)}. The table of what differs has the values."
-        found.append(Note("note", text))
+        yield Note("note", f"{why}: {', '.join(differing)}. The table of what differs has the values.")
     lengths = [run.measured_s for run in collection.runs]
     if max(lengths) > 2 * min(lengths):
         text = (
             f"The runs measured for {seconds(min(lengths))} to {seconds(max(lengths))}: longer ones "
             "show percentiles farther out, and their figures are surer."
         )
-        found.append(Note("note", text))
-    return found
+        yield Note("note", text)

@@ -197,7 +197,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
     metrics = {}
     for name in METRICS:
         values = dataclasses.asdict(comparison.of(name))
-        del values["metric"]
+        del values["metric"], values["error"]
         metrics[name] = values
     return {
         "base": comparison.base,

@@ -43,7 +43,7 @@ class Collection:
 
 def collect(runs: Sequence[OneRun]) -> Collection:
     """Name the runs and put them in order."""
-    given, found = [r.given for r in runs], [r.found for r in runs]
+    given, facts = [r.given for r in runs], [r.found for r in runs]
     differing = _differing(given)
     naming = tuple(name for name in differing if name not in _NEVER_NAMING)
     labels = [str(r.raw.get("label") or "") for r in runs]
@@ -69,8 +69,8 @@ def collect(runs: Sequence[OneRun]) -> Collection:
         naming=naming,
         differing=(*naming, *(name for name in differing if name not in naming)),
         alike=_alike(given, differing),
-        found_differing=(met := _differing(found)),
-        found_alike=_alike(found, met),
+        found_differing=(met := _differing(facts)),
+        found_alike=_alike(facts, met),
     )
 
 
@@ -88,10 +88,10 @@ def _short_enough(runs: Sequence[OneRun], naming: Sequence[str]) -> bool:
 
 
 def _from_options(run: OneRun, naming: Sequence[str]) -> str:
-    return ", ".join(_said(name, run.given.get(name, "—")) for name in naming)
+    return ", ".join(_text(name, run.given.get(name, "—")) for name in naming)
 
 
-def _said(name: str, value: str) -> str:
+def _text(name: str, value: str) -> str:
     """`8 users`, `zipf:1.1`: the option's name only where the value does not say it."""
     value = " and ".join(value.splitlines())
     if name in _COUNTED:
@@ -119,8 +119,8 @@ def _rank(run: OneRun, name: str) -> tuple[tuple[int, float, str], ...]:
 def _numbered(names: Sequence[str]) -> list[str]:
     """Names that occur more than once get a number: `8 users #2`."""
     seen: dict[str, int] = {}
-    found = []
+    numbered = []
     for name in names:
         seen[name] = seen.get(name, 0) + 1
-        found.append(f"{name} #{seen[name]}" if names.count(name) > 1 else name)
-    return found
+        numbered.append(f"{name} #{seen[name]}" if names.count(name) > 1 else name)
+    return numbered

@@ -50,7 +50,9 @@ _Z = 1.959964
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """One metric of `other` over the same of `base`, with its 95 % interval."""
+    """One metric of `other` over the same of `base`, with its interval: for 95 % by itself, or with all
+    that are judged with it, see `simultaneous`.
+    """
 
     metric: str
     base: float | None
@@ -59,6 +61,8 @@ class Ratio:
     low: float | None
     high: float | None
     verdict: str
+    error: float | None = None
+    """The ratio's standard error."""
 
     @property
     def differs(self) -> bool:

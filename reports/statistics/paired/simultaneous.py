@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from reports.analysis.shares import Z95
 from reports.statistics.paired.blocks import NO_DIFFERENCE, Comparison, Ratio
 
 
@@ -29,4 +30,7 @@ def _widened(c: Comparison, one: Ratio, tests: int) -> Ratio:
     wider = float(stdtrit(freedom, 1 - 0.025 / tests) / stdtrit(freedom, 0.975))
     low, high = (one.ratio * (end / one.ratio) ** wider for end in (one.low, one.high))
     verdict = f"{c.other} is {'higher' if one.ratio > 1 else 'lower'}"
-    return replace(one, low=low, high=high, verdict=NO_DIFFERENCE if low <= 1 <= high else verdict)
+    error = (one.high - one.low) / 2 / Z95
+    return replace(
+        one, low=low, high=high, error=error, verdict=NO_DIFFERENCE if low <= 1 <= high else verdict
+    )
