@@ -142,17 +142,19 @@ def legend(figure: Figure, axes: Axes, handles: Sequence[Any] | None = None) -> 
     if not handles:
         return
     height = figure.get_figheight() * 72
+    where: dict[str, Any] = {"loc": "center right", "bbox_to_anchor": (1.0, 1 - 14 / height)}
+    _draw_legend(figure, handles, ncols=len(handles), borderaxespad=0.2, **where)
+
+
+def _draw_legend(figure: Figure, handles: Sequence[Any], **where: Any) -> None:
     made = figure.legend(
         handles=list(handles),
-        loc="center right",
-        bbox_to_anchor=(1.0, 1 - 14 / height),
-        ncols=len(handles),
         frameon=False,
         fontsize=SMALL_SIZE,
         handlelength=1.9,
         handletextpad=0.5,
         columnspacing=1.3,
-        borderaxespad=0.2,
+        **where,
     )
     for text in made.get_texts():
         text.set_color(INK.light)
@@ -187,21 +189,15 @@ def place_legend(figure: Figure, axes: Axes, where: Legend, handles: Sequence[An
         return
     # matplotlib fills column by column; the names are to be read row by row.
     by_row = [h for column in range(where.columns) for h in list(handles)[column :: where.columns]]
-    made = figure.legend(
-        handles=by_row,
+    _draw_legend(
+        figure,
+        by_row,
         loc="upper left",
         bbox_to_anchor=(0.0, 1.0),
         ncols=where.columns,
-        frameon=False,
-        fontsize=SMALL_SIZE,
-        handlelength=1.9,
-        handletextpad=0.5,
-        columnspacing=1.3,
         borderaxespad=0.1,
         labelspacing=0.3,
     )
-    for text in made.get_texts():
-        text.set_color(INK.light)
 
 
 def time_axis(axes: Axes, model: Model, *, warmup: bool = True) -> float:
