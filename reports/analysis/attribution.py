@@ -137,7 +137,7 @@ def winners(attempts: Attempts, targets: pd.DataFrame, since: int, until: int) -
         CREATE OR REPLACE TEMP TABLE losers AS
         SELECT row_number() OVER () - 1 AS loser, transaction, attempt, place, database, key_type,
             "rows", start_ns, end_ns
-        FROM attempts JOIN targets ON target = name
+        FROM whole JOIN targets ON target = name
         WHERE conflicted AND outcome <> '{Outcome.CONFLICT_SCHEMA}' AND asked
             AND start_ns >= {since} AND start_ns < {until}
         """,

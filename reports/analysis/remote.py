@@ -67,7 +67,7 @@ class Said:
         if "remote_ns" in attempts.remote:
             ranks = Ranks(
                 attempts,
-                "attempts WHERE remote_ns IS NOT NULL",
+                "whole WHERE remote_ns IS NOT NULL",
                 "remote_ns",
                 ("key_type", "target", "operation"),
             )
@@ -99,7 +99,7 @@ def _said_by_cell(attempts: Attempts) -> pd.DataFrame:
             count(*) FILTER (remote_retries > 0) AS retried, max(remote_retries) AS retries_max,
             count(read_units) AS read_units_told, sum(read_units) AS read_units,
             count(write_units) AS write_units_told, sum(write_units) AS write_units
-        FROM attempts GROUP BY ALL
+        FROM whole GROUP BY ALL
         """
     ).fillna(0)
 

@@ -140,7 +140,7 @@ def read_service(folder: Path, model: Model, dpu_price: float | None = None) -> 
     first = run.measured_from_ns // _MINUTE_NS
     last = -(-run.measured_until_ns // _MINUTE_NS)
     inside = run.measured_until_ns // _MINUTE_NS - -(-run.measured_from_ns // _MINUTE_NS)
-    with open_attempts(folder, run, quiet=True) as attempts:
+    with open_attempts(folder, run, quiet=True, keep=False) as attempts:
         own = _OwnMinutes(attempts, first, last)
         clusters = tuple(_counted(one, model, own, dpu_price) for one in arrived)
     return Service(

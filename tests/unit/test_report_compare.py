@@ -11,6 +11,7 @@ from scipy.special import ndtri
 from reports import summarise
 from reports.analysis.ranks import Ordered
 from reports.statistics.paired import blocks
+from reports.statistics.paired.sides import Side
 from tests.run_folders import FakeRun, write_fake_run
 
 
@@ -122,7 +123,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(number_of_pairs: in
             committed = rng.normal(1000, 80, number_of_pairs)
             ones = np.ones(number_of_pairs)
             sides.append(
-                blocks._Side(
+                Side(
                     committed,
                     0.05 * committed,
                     committed,

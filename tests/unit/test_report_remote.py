@@ -47,7 +47,7 @@ def test_files_in_which_it_is_said_and_not_go_together(tmp_path: Path) -> None:
         folder = one_second(tmp_path / name, *tables)
         with open_attempts(folder) as attempts:
             assert attempts.remote == ("remote_ns", "remote_retries")
-            told = attempts.frame("SELECT remote_ns FROM attempts")["remote_ns"]
+            told = attempts.frame("SELECT remote_ns FROM whole")["remote_ns"]
             assert (len(told), told.dropna().tolist()) == (3, [5 * MS])
         remote = summarise(folder)["overall"]["remote"]
         assert remote["duration_ms"]["samples"] == 1

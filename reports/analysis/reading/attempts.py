@@ -37,7 +37,9 @@ class Attempts:
     Opened by `open_attempts`, and closed after use.
     """
 
-    def __init__(self, folder: Path, record: Record, files: Sequence[File], run: Run | None) -> None:
+    def __init__(
+        self, folder: Path, record: Record, files: Sequence[File], run: Run | None, *, keep: bool
+    ) -> None:
         self.folder, self.record, self._files = folder, record, files
         self._place = tempfile.TemporaryDirectory(prefix="occbench-", ignore_cleanup_errors=True)
         self.connection = duckdb.connect(
@@ -62,6 +64,9 @@ class Attempts:
         self.remote = tuple(name for name in views.REMOTE if any(name not in f.empty for f in files))
         """The columns in which the other side said anything of any attempt."""
         self.targets, self.operations, self.key_types = self._names(run)
+        if keep:
+            for statement in views.keep(sum(file.rows for file in files), self._place.name):
+                self.execute(statement)
 
     def __enter__(self) -> "Attempts":
         return self
@@ -135,7 +140,7 @@ class Attempts:
     def sqlstates(self) -> dict[tuple[str, str], int]:
         """Attempts by (outcome, SQLSTATE), where there was a SQLSTATE."""
         found = self.frame(
-            "SELECT outcome, sqlstate, count(*) AS attempts FROM attempts "
+            "SELECT outcome, sqlstate, count(*) AS attempts FROM whole "
             "WHERE sqlstate IS NOT NULL GROUP BY ALL ORDER BY ALL"
         )
         return {(str(o), str(s)): int(n) for o, s, n in found.itertuples(index=False)}
@@ -219,7 +224,9 @@ def _place(names: Sequence[str], name: str) -> int:
     return names.index(name) if name in names else len(names)
 
 
-def open_attempts(folder: Path, run: Run | None = None, *, quiet: bool = False) -> Attempts:
+def open_attempts(
+    folder: Path, run: Run | None = None, *, quiet: bool = False, keep: bool = True
+) -> Attempts:
     """Check a result folder's files of attempts and open them.
 
     Args:
@@ -228,6 +235,7 @@ def open_attempts(folder: Path, run: Run | None = None, *, quiet: bool = False) 
             after the planned end are run-out, in no figure at all; attempts outside every block that
             started after the begin of measuring are no warm-up.
         quiet: whether not to say on stderr what is left out or missing.
+        keep: whether to copy what most queries ask, for many of them; of little use for a few.
 
     Raises:
         InputError: naming the file that is broken, or saying that nothing was measured.
@@ -244,7 +252,7 @@ def open_attempts(folder: Path, run: Run | None = None, *, quiet: bool = False) 
     nothing = f"{folder} holds no measured attempts: "
     if not kept:
         raise nothing_measured(nothing, run)
-    attempts = Attempts(folder, record, kept, run)
+    attempts = Attempts(folder, record, kept, run, keep=keep)
     try:
         _check_unknown(attempts, kept)
         _check_order(attempts)

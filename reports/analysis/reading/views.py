@@ -2,7 +2,8 @@
 
 `attempts` has a row for each measured attempt, `accesses` one for each row that such an attempt read
 for the check or wrote, `transactions` the last attempt of each, `warmup` the attempts of the warm-up;
-`recorded` is all that the files hold.
+`recorded` is all that the files hold,
+`whole` the measured attempts with every column, which `attempts` need not have.
 """
 
 from collections.abc import Iterable
@@ -48,17 +49,48 @@ def create(
             {measured} AS measured
         FROM read_parquet([{listed}], union_by_name = {"false" if alike else "true"})
         """,
-        "CREATE VIEW attempts AS SELECT * EXCLUDE measured FROM recorded WHERE measured",
+        "CREATE VIEW whole AS SELECT * EXCLUDE measured FROM recorded WHERE measured",
+        "CREATE VIEW attempts AS FROM whole",
         f"CREATE VIEW warmup AS SELECT * EXCLUDE measured FROM recorded WHERE {warm}",
         """
         CREATE VIEW accesses AS
         SELECT touched."table" AS "table", touched."row" AS "row", * EXCLUDE (touched)
-        FROM (SELECT unnest("rows") AS touched, * EXCLUDE "rows" FROM attempts)
+        FROM (SELECT unnest("rows") AS touched, * EXCLUDE "rows" FROM whole)
         """,
         """
         CREATE VIEW transactions AS
         SELECT transaction, attempt - 1 AS retries, * EXCLUDE (transaction, attempt, final)
         FROM attempts WHERE final
+        """,
+    ]
+
+
+_FEW = 500_000
+"""So many attempts are kept in memory, more in a file."""
+
+
+def keep(attempts: int, folder: str) -> list[str]:
+    """The statements that copy what most queries ask out of the Parquet files: DuckDB's own tables are
+    read several times faster, and the whole of it many times. What is large and asked once stays there.
+
+    Args:
+        attempts: how many there are.
+        folder: where a file may be made.
+    """
+    place = "memory" if attempts <= _FEW else "kept"
+    return [
+        *([f"ATTACH '{folder}/kept.duckdb' AS kept"] if place == "kept" else []),
+        f"""
+        CREATE TABLE {place}.measured AS
+        SELECT * EXCLUDE ("rows", {", ".join(MOMENTS)}, sqlstate, {", ".join(REMOTE)},
+            latency_ns, decided, counted)
+        FROM whole
+        """,
+        f"""
+        CREATE OR REPLACE VIEW attempts AS
+        SELECT *, end_ns - intended_start_ns AS latency_ns, committed OR conflicted AS decided,
+            final AND decided AS counted
+        FROM {place}.measured
         """,
     ]
 

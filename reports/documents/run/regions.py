@@ -113,7 +113,9 @@ def _reading(regions: Regions, names: tuple[str, ...]) -> str:
     assert met is not None  # noqa: S101 - there is a matrix
     known, several, nobody = int(met.counts.sum()), int(met.ambiguous.sum()), int(met.unknown.sum())
     total = known + several + nobody
-    text = f"Of {count(total)} conflicts, {count(known)} ({percent(known / total)}) have a known winner"
+    looked = f" in {percent(met.sampled)} of the time, evenly spread," if met.sampled < 1 else ","
+    text = f"Of {count(total)} conflicts{looked} {count(known)} "
+    text += f"({percent(known / total)}) have a known winner"
     left = []
     if several:
         left.append(f"{count(several)} fit commits of more than one target")

@@ -151,6 +151,7 @@ def _regions(model: Model) -> dict[str, Any]:
             "known": int(met.counts.sum()),
             "unknown": int(met.unknown.sum()),
             "ambiguous": int(met.ambiguous.sum()),
+            **({"sampled": met.sampled} if met.sampled < 1 else {}),
             "pairs": [
                 {
                     "failed": names[i],

@@ -6,20 +6,18 @@ again: attempts within a block are not independent.
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from loadtest.record.attempt import Outcome
 from reports.analysis import percentiles
 from reports.analysis.blocks import Blocks
-from reports.analysis.ranks import Ordered, Ranks
 from reports.analysis.reading.attempts import Attempts
 from reports.analysis.shares import FELT
+from reports.statistics.paired.sides import PERCENTILES, Side, Table
 from reports.text.rounding import about
 
 _MOST_PAIRS = 200
@@ -38,13 +36,10 @@ NOT_COMPARABLE = "not comparable"
 """May be followed by the reason."""
 
 _RATIOS = ("conflict_rate", "throughput_tps")
-_PERCENTILES = {"latency_p50_ms": 0.5, "latency_p99_ms": 0.99}
-METRICS = (*_RATIOS, *_PERCENTILES)
+METRICS = (*_RATIOS, *PERCENTILES)
 _APART_LEVEL = 0.002
 """The chance that shares of like sides are said to differ: each of three, of every comparison."""
 
-_STEP = math.log(1.004)
-_MAX_BINS = 4000
 # Student's t, 97.5 %, for 1 to 10 degrees of freedom; beyond, an expansion is good to 0.002.
 _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 _Z = 1.959964
@@ -122,21 +117,6 @@ class Comparison:
         return next(r for r in self.ratios if r.metric == metric)
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """One side of each pair: sums (P,), of attempts `decided`, and latency histograms (P, bins)."""
-
-    decided: NDArray[np.float64]
-    conflicts: NDArray[np.float64]
-    committed: NDArray[np.float64]
-    seconds: NDArray[np.float64]
-    latency: NDArray[np.float64]
-    ordered_ns: Ordered
-    ended: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    """Transactions, however they ended; those that did not commit by the words of `Apart`."""
-    lost: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-
-
 def compare_key_types(
     attempts: Attempts, blocks: Blocks, key_types: list[str], seed: int
 ) -> list[Comparison]:
@@ -170,7 +150,7 @@ def compare_key_types(
             for other in both
             for name in (base, other)
         }
-        table = _Table(attempts, "attempts JOIN units USING (block)", blocks.seconds, sides, units)
+        table = Table(attempts, "attempts JOIN units USING (block)", blocks.seconds, sides, units)
         on = target if len(attempts.targets) > 1 else None
         for other, pairs in both.items():
             a, b = table.side((base, other)), table.side((other, other))
@@ -191,7 +171,7 @@ def compare_targets(attempts: Attempts, blocks: Blocks, seed: int) -> list[Compa
         source, lengths, units = _joined(blocks)
     every = list(range(len(lengths)))
     pair_s = _PIECE_S if alone else float(np.median(lengths))
-    table = _Table(attempts, source, lengths, {target: (target, every) for target in targets}, units)
+    table = Table(attempts, source, lengths, {target: (target, every) for target in targets}, units)
     base, found = table.side(targets[0]), []
     for target in targets[1:]:
         names, other = (targets[0], target), table.side(target)
@@ -241,96 +221,10 @@ def _without(ratio: Ratio, why: str) -> Ratio:
     return replace(ratio, ratio=None, low=None, high=None, verdict=f"{NOT_COMPARABLE}: {why}")
 
 
-_LOST = {"failed": "failed", "were refused": "refused", "gave up": "gave_up"}
-"""The words of `Apart` → the column that is counted."""
-
-
-class _Table:
-    """Counts and latency histograms by unit: a block or several, on a target.
-
-    `source` are the attempts with their `unit`, made with the table `units`; `seconds` has each unit's
-    length; `sides` are, by name, a target and its units.
-    """
-
-    def __init__(
-        self,
-        attempts: Attempts,
-        source: str,
-        seconds: NDArray[np.float64],
-        sides: Mapping[Any, tuple[str, list[int]]],
-        units: pd.DataFrame,
-    ) -> None:
-        self._seconds, self._sides = seconds, sides
-        tables = {
-            "units": units,
-            "compared": pd.DataFrame({"target": sorted({target for target, _ in sides.values()})}),
-        }
-        source = f"(SELECT * FROM {source} SEMI JOIN compared USING (target))"
-        self._counts = attempts.frame(
-            f"""
-            SELECT target, unit, count(*) FILTER (decided) AS decided,
-                count(*) FILTER (conflicted) AS conflicts,
-                count(*) FILTER (final AND committed) AS committed, count(*) FILTER (final) AS ended,
-                count(*) FILTER (final AND NOT decided AND outcome <> '{Outcome.REFUSED}') AS failed,
-                count(*) FILTER (final AND outcome = '{Outcome.REFUSED}') AS refused,
-                count(*) FILTER (final AND conflicted) AS gave_up,
-                min(latency_ns) FILTER (counted) AS least, max(latency_ns) FILTER (counted) AS most
-            FROM {source} GROUP BY ALL
-            """,
-            **tables,
-        )
-        # Bins of equal logarithmic width from the least to the largest latency.
-        least, most = self._counts["least"].min(), self._counts["most"].max()
-        low, high = (0.0 if np.isnan(end) else math.log(max(1, end)) for end in (least, most))
-        high = max(high, math.log(2))
-        self._bins = min(_MAX_BINS, max(1, math.ceil((high - low) / _STEP)) + 1)
-        self.edges = np.exp(np.linspace(low, max(high, low + _STEP), self._bins + 1))
-        """The histograms' bins lie between these."""
-        per_bin = self._bins / (math.log(self.edges[-1]) - low)
-        bin_of = f'trunc((ln(greatest("value", 1)) - {low!r}) * {per_bin!r})'
-        ranks = Ranks(
-            attempts,
-            f"{source} WHERE counted",
-            "latency_ns",
-            ("target", "unit"),
-            bin_of=f"greatest(0, least({self._bins - 1}, {bin_of}))",
-            **tables,
-        )
-        self._latency = ranks.table()
-        groups = {
-            name: ranks.where({"target": target, "unit": chosen})
-            for name, (target, chosen) in sides.items()
-        }
-        self._ordered = ranks.pick(groups, _ranks_compared)
-
-    def side(self, name: Any) -> _Side:
-        """The units of a side, in their order."""
-        target, chosen = self._sides[name]
-        counts = self._counts[self._counts["target"] == target].set_index("unit")
-        counts = counts.drop(columns="target").reindex(chosen, fill_value=0)
-        latency = self._latency[self._latency["target"] == target]
-        histogram = np.zeros((len(self._seconds), self._bins))
-        histogram[latency["unit"], latency["bin"]] = latency["samples"]
-        return _Side(
-            decided=counts["decided"].to_numpy(float),
-            conflicts=counts["conflicts"].to_numpy(float),
-            committed=counts["committed"].to_numpy(float),
-            seconds=self._seconds[chosen],
-            latency=histogram[chosen],
-            ordered_ns=self._ordered[name],
-            ended=counts["ended"].to_numpy(float),
-            lost={what: counts[column].to_numpy(float) for what, column in _LOST.items()},
-        )
-
-
-def _ranks_compared(samples: int) -> set[int]:
-    return percentiles.ranks_of(samples, *_PERCENTILES.values())
-
-
 def _ratios(
     names: tuple[str, str],
-    a: _Side,
-    b: _Side,
+    a: Side,
+    b: Side,
     edges: NDArray[np.float64],
     seed: int,
 ) -> tuple[Ratio, ...]:
@@ -342,7 +236,7 @@ def _ratios(
         "conflict_rate": [_divide(s.conflicts.sum(), s.decided.sum()) for s in (a, b)],
         "throughput_tps": [_divide(s.committed.sum(), s.seconds.sum()) for s in (a, b)],
     }
-    for metric, quantile in _PERCENTILES.items():
+    for metric, quantile in PERCENTILES.items():
         values[metric] = [
             percentiles.at(s.ordered_ns, quantile) / 1e6
             if percentiles.enough(len(s.ordered_ns), quantile)
@@ -357,7 +251,7 @@ def _ratios(
     return tuple(_without(r, unlike[0].said) for r in found) if unlike else found
 
 
-def _apart(a: _Side, b: _Side) -> Iterator[Apart]:
+def _apart(a: Side, b: Side) -> Iterator[Apart]:
     """The shares of transactions in which the sides differ: by FELT, or by more than chance shows."""
     for what in b.lost:
         found = Apart(what, *(_divide(s.lost[what].sum(), s.ended.sum()) or 0.0 for s in (a, b)))
@@ -365,7 +259,7 @@ def _apart(a: _Side, b: _Side) -> Iterator[Apart]:
             yield found
 
 
-def _is_shown(a: _Side, b: _Side, found: Apart) -> bool:
+def _is_shown(a: Side, b: Side, found: Apart) -> bool:
     """Whether the difference of two shares is more than that of pairs shows by chance.
 
     Both are ratios of sums over pairs; their difference has the variance of its residuals' sum (W. G.
@@ -414,7 +308,7 @@ def _ratio(
 
 
 def _bootstrap(
-    a: _Side, b: _Side, edges: NDArray[np.float64], seed: int
+    a: Side, b: Side, edges: NDArray[np.float64], seed: int
 ) -> dict[str, NDArray[np.float64]]:
     """Each metric's ratio in many redrawn sets of pairs."""
     pairs = len(a.seconds)
@@ -430,12 +324,12 @@ def _bootstrap(
             / (weights @ b.seconds)
             / ((weights @ a.committed) / (weights @ a.seconds)),
         }
-        for metric in _PERCENTILES:
+        for metric in PERCENTILES:
             found[metric] = np.empty(draws)
         for start in range(0, draws, 500):
             part = weights[start : start + 500]
             above, below = (_quantiles(part @ side.latency, edges) for side in (b, a))
-            for metric, column in zip(_PERCENTILES, (above / below).T, strict=True):
+            for metric, column in zip(PERCENTILES, (above / below).T, strict=True):
                 found[metric][start : start + 500] = column
     return found
 
@@ -443,8 +337,8 @@ def _bootstrap(
 def _quantiles(histograms: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
     """(draws, bins) counts → (draws, quantiles) values, by straight line within a bin."""
     running = np.cumsum(histograms, axis=1)
-    found = np.empty((len(histograms), len(_PERCENTILES)))
-    for place, quantile in enumerate(_PERCENTILES.values()):
+    found = np.empty((len(histograms), len(PERCENTILES)))
+    for place, quantile in enumerate(PERCENTILES.values()):
         wanted = running[:, -1] * quantile
         column = np.minimum((running < wanted[:, None]).sum(axis=1), histograms.shape[1] - 1)
         row = np.arange(len(histograms))

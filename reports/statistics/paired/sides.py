@@ -1,0 +1,121 @@
+"""One side of every pair that is compared: counts and latency histograms, by block or piece of time."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from loadtest.record.attempt import Outcome
+from reports.analysis import percentiles
+from reports.analysis.ranks import Ordered, Ranks
+from reports.analysis.reading.attempts import Attempts
+
+PERCENTILES = {"latency_p50_ms": 0.5, "latency_p99_ms": 0.99}
+"""The percentiles that are compared."""
+_STEP = math.log(1.004)
+_MAX_BINS = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of each pair: sums (P,), of attempts `decided`, and latency histograms (P, bins)."""
+
+    decided: NDArray[np.float64]
+    conflicts: NDArray[np.float64]
+    committed: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+    latency: NDArray[np.float64]
+    ordered_ns: Ordered
+    ended: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    """Transactions, however they ended; those that did not commit by the words of `Apart`."""
+    lost: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+
+_LOST = {"failed": "failed", "were refused": "refused", "gave up": "gave_up"}
+"""The words of `Apart` → the column that is counted."""
+
+
+class Table:
+    """Counts and latency histograms by unit: a block or several, on a target.
+
+    `source` are the attempts with their `unit`, made with the table `units`; `seconds` has each unit's
+    length; `sides` are, by name, a target and its units.
+    """
+
+    def __init__(
+        self,
+        attempts: Attempts,
+        source: str,
+        seconds: NDArray[np.float64],
+        sides: Mapping[Any, tuple[str, list[int]]],
+        units: pd.DataFrame,
+    ) -> None:
+        self._seconds, self._sides = seconds, sides
+        tables = {
+            "units": units,
+            "compared": pd.DataFrame({"target": sorted({target for target, _ in sides.values()})}),
+        }
+        source = f"(SELECT * FROM {source} SEMI JOIN compared USING (target))"
+        self._counts = attempts.frame(
+            f"""
+            SELECT target, unit, count(*) FILTER (decided) AS decided,
+                count(*) FILTER (conflicted) AS conflicts,
+                count(*) FILTER (final AND committed) AS committed, count(*) FILTER (final) AS ended,
+                count(*) FILTER (final AND NOT decided AND outcome <> '{Outcome.REFUSED}') AS failed,
+                count(*) FILTER (final AND outcome = '{Outcome.REFUSED}') AS refused,
+                count(*) FILTER (final AND conflicted) AS gave_up,
+                min(latency_ns) FILTER (counted) AS least, max(latency_ns) FILTER (counted) AS most
+            FROM {source} GROUP BY ALL
+            """,
+            **tables,
+        )
+        # Bins of equal logarithmic width from the least to the largest latency.
+        least, most = self._counts["least"].min(), self._counts["most"].max()
+        low, high = (0.0 if np.isnan(end) else math.log(max(1, end)) for end in (least, most))
+        high = max(high, math.log(2))
+        self._bins = min(_MAX_BINS, max(1, math.ceil((high - low) / _STEP)) + 1)
+        self.edges = np.exp(np.linspace(low, max(high, low + _STEP), self._bins + 1))
+        """The histograms' bins lie between these."""
+        per_bin = self._bins / (math.log(self.edges[-1]) - low)
+        bin_of = f'trunc((ln(greatest("value", 1)) - {low!r}) * {per_bin!r})'
+        ranks = Ranks(
+            attempts,
+            f"{source} WHERE counted",
+            "latency_ns",
+            ("target", "unit"),
+            bin_of=f"greatest(0, least({self._bins - 1}, {bin_of}))",
+            **tables,
+        )
+        self._latency = ranks.table()
+        groups = {
+            name: ranks.where({"target": target, "unit": chosen})
+            for name, (target, chosen) in sides.items()
+        }
+        self._ordered = ranks.pick(groups, _ranks_compared)
+
+    def side(self, name: Any) -> Side:
+        """The units of a side, in their order."""
+        target, chosen = self._sides[name]
+        counts = self._counts[self._counts["target"] == target].set_index("unit")
+        counts = counts.drop(columns="target").reindex(chosen, fill_value=0)
+        latency = self._latency[self._latency["target"] == target]
+        histogram = np.zeros((len(self._seconds), self._bins))
+        histogram[latency["unit"], latency["bin"]] = latency["samples"]
+        return Side(
+            decided=counts["decided"].to_numpy(float),
+            conflicts=counts["conflicts"].to_numpy(float),
+            committed=counts["committed"].to_numpy(float),
+            seconds=self._seconds[chosen],
+            latency=histogram[chosen],
+            ordered_ns=self._ordered[name],
+            ended=counts["ended"].to_numpy(float),
+            lost={what: counts[column].to_numpy(float) for what, column in _LOST.items()},
+        )
+
+
+def _ranks_compared(samples: int) -> set[int]:
+    return percentiles.ranks_of(samples, *PERCENTILES.values())
