@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
@@ -33,6 +34,24 @@ SEEDED = 10_000
 settings.register_profile("full", deadline=None, derandomize=True)
 settings.register_profile("fast", settings.get_profile("full"), max_examples=10)
 settings.load_profile("full")
+
+
+ENGINE = Path(__file__).parents[1] / "loadtest/simulation/engine.py"
+_SIMULATE = """
+import sys
+from loadtest.simulation import SimulateConfig, simulate
+simulate(SimulateConfig.read(accounts=10, users=1, duration="1s", warmup="0s", out=sys.argv[1]))
+"""
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Have the simulation compiled once, before each of several processes does it for itself."""
+    if not getattr(session.config.option, "numprocesses", None):
+        return
+    compiled = [path.stat().st_mtime for path in ENGINE.parent.glob("__pycache__/engine.*.nbi")]
+    if not compiled or max(compiled) < ENGINE.stat().st_mtime:
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([sys.executable, "-c", _SIMULATE, folder], cwd=ENGINE.parents[2], check=True)
 
 
 @pytest.hookimpl(wrapper=True)

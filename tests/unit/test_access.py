@@ -5,13 +5,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from loadtest.access import AccessLaw, parse_access
 from loadtest.errors import InputError
 from loadtest.skew import parse_skew
+from tests.examples import at_most
 
 SKEWS = [
     "uniform", "zipf:0.3", "zipf:0.8", "zipf:1.0", "zipf:1.1", "zipf:2.5", "zipf:5",
@@ -200,7 +201,7 @@ def test_uniform_is_four_over_n(accounts: int) -> None:
     assert parse_access("uniform", accounts).sum_q_squared() == pytest.approx(4 / accounts)
 
 
-@settings(max_examples=30)
+@at_most(30)
 @given(st.integers(3, 2000))
 def test_a_zipf_of_nearly_nothing_is_uniform(accounts: int) -> None:
     law, flat = parse_access("zipf:1e-9", accounts), parse_access("uniform", accounts)

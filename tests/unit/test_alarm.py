@@ -3,6 +3,7 @@
 from time import monotonic_ns
 
 import gevent
+import pytest
 
 from loadtest.alarm import Alarm
 
@@ -26,6 +27,7 @@ def test_a_moment_that_is_past_is_no_sleep() -> None:
     alarm.close()
 
 
+@pytest.mark.timed
 def test_others_run_meanwhile_and_each_wakes_in_its_turn() -> None:
     woken: list[int] = []
     start = monotonic_ns() + 5_000_000

@@ -100,12 +100,18 @@ def said(error: BaseException) -> str:
         (" ", "is blank"),
     ],
 )
-@pytest.mark.parametrize(
-    "variable", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
-)
 def test_what_is_stray_about_a_key_is_said_and_the_key_is_not(
-    variable: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch
+    value: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    check_said("AWS_SECRET_ACCESS_KEY", value, words, monkeypatch)
+
+
+@pytest.mark.parametrize("variable", ["AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"])
+def test_it_is_said_of_each_part_of_a_key(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_said(variable, f"{SECRET}\n", "ends in a line break", monkeypatch)
+
+
+def check_said(variable: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fine = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
     for name, text in {**fine, variable: value}.items():
         monkeypatch.setenv(name, text)

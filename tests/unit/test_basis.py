@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,18 @@ def made(out: Path, **options: Any) -> Path:
     return simulate(SimulateConfig.read(**(settings | options)))
 
 
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run as it is without other options; to be read only."""
+    return made(tmp_path_factory.mktemp("usual"))
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One whose COMMIT decides as it is answered."""
+    return made(tmp_path_factory.mktemp("answered"), duration=60, decided_at=1)
+
+
 def test_times_and_settings_are_those_of_the_run(tmp_path: Path) -> None:
     folder = made(tmp_path, think_time="7ms", retry="fixed", retry_base_ms=3, max_attempts=6)
     basis = basis_of(folder)
@@ -46,9 +59,9 @@ def test_times_and_settings_are_those_of_the_run(tmp_path: Path) -> None:
     assert known.throughput_tps == pytest.approx(outcome.committed_tps, rel=1e-3)
 
 
-def test_the_conflicts_say_where_commit_decides(tmp_path: Path) -> None:
+def test_the_conflicts_say_where_commit_decides(answered: Path) -> None:
     """As it is answered: (13 − 2) / (14 − 2) = 0.92 of the way from shortest to longest window."""
-    known = basis_of(made(tmp_path, duration=60, decided_at=1)).key_types["int"]
+    known = basis_of(answered).key_types["int"]
     assert known.explained
     assert known.placement.low < 11 / 12 < known.placement.high
     assert known.placement.high - known.placement.low < 0.2
@@ -59,9 +72,12 @@ def test_the_conflicts_say_where_commit_decides(tmp_path: Path) -> None:
     assert 0.9 * told < region.window_spread < told
 
 
-def test_what_the_embedded_database_sleeps_first_is_in_every_window(tmp_path: Path) -> None:
+def test_what_the_embedded_database_sleeps_first_is_in_every_window(
+    answered: Path, tmp_path: Path
+) -> None:
     """The same record, said to be of a target with a delay of 6 of COMMIT's 10 ms."""
-    folder = made(tmp_path, duration=60, decided_at=1)
+    folder = tmp_path / "run"
+    shutil.copytree(answered, folder)
     without = basis_of(folder).key_types["int"]
     run = json.loads((folder / "run.json").read_text())
     run["targets"][0] |= {"family": "embedded", "commit_delay_ms": 6.0}
@@ -113,14 +129,16 @@ def test_the_interval_holds_the_truth() -> None:
     ],
     ids=str,
 )
-def test_another_setting_comes_out_as_forecast(changed: dict[str, Any], tmp_path: Path) -> None:
+def test_another_setting_comes_out_as_forecast(
+    changed: dict[str, Any], usual: Path, tmp_path: Path
+) -> None:
     """From one run at 32 users to runs that were not forecast from."""
-    basis = basis_of(made(tmp_path / "basis"))
+    basis = basis_of(usual)
     words = {name: value for name, value in changed.items() if name != "think_time"}
     if "think_time" in changed:
         words["think_s"] = 0.05
     told = forecast(basis.workload("int", **words))
-    found = outcome_of(made(tmp_path / "there", **changed))
+    found = outcome_of(made(tmp_path, **changed))
     rate = told.conflict_rate
     assert rate.low < found.conflict_rate.best < rate.high
     assert rate.best == pytest.approx(found.conflict_rate.best, rel=0.1)
@@ -177,9 +195,10 @@ def test_none_of_a_few_is_not_never(rate: int) -> None:
     assert found.low == 0 or found.high == 1
 
 
-def test_a_rate_that_nothing_explains_is_told(tmp_path: Path) -> None:
+def test_a_rate_that_nothing_explains_is_told(usual: Path, tmp_path: Path) -> None:
     """The run says 1,000,000 accounts, but its conflicts are those of 1,000."""
-    folder = made(tmp_path)
+    folder = tmp_path / "run"
+    shutil.copytree(usual, folder)
     path = folder / "run.json"
     path.write_text(path.read_text().replace('"accounts": 1000,', '"accounts": 1000000,'))
     basis = basis_of(folder)

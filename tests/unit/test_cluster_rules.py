@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.clusters import (
@@ -140,7 +140,6 @@ def test_two_targets_may_be_one_cluster() -> None:
     assert clusters_of({}) == []
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**62), st.integers(1, 10**13))
 def test_the_minutes_cover_the_measured_time_and_no_more(begin_ns: int, length_ns: int) -> None:
     until_ns = begin_ns + length_ns

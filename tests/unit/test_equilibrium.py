@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loadtest.access import parse_access
 from loadtest.equilibrium import Equilibrium, Load, Place, settle
 from loadtest.popularity import popularity_of
+from tests.examples import at_most
 
 NO_WAIT = np.zeros(1)
 SKEWS = st.sampled_from(["uniform", "zipf:0.8", "zipf:1.1", "hotspot:0.9/0.1"])
@@ -65,7 +66,7 @@ def test_one_pair_of_accounts_with_exponential_windows() -> None:
     assert rate_of(found) == pytest.approx(1 - 1 / (rate * apart), rel=0.01)
 
 
-@settings(max_examples=40, deadline=None)
+@at_most(40)
 @given(
     SKEWS, st.integers(2, 100_000), st.floats(1e-4, 0.1), st.floats(0, 1), st.integers(2, 500),
     st.sampled_from([1, 2, 10, 0]),
@@ -86,7 +87,7 @@ def test_shares_are_shares_and_time_adds_up(
         assert busy == pytest.approx(users, rel=1e-4)
 
 
-@settings(max_examples=25, deadline=None)
+@at_most(25)
 @given(SKEWS, st.integers(200, 100_000), st.floats(1e-4, 0.02), st.integers(2, 200))
 def test_more_pressure_means_more_conflicts(
     skew: str, accounts: int, window_s: float, users: int

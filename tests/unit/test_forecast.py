@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.access import parse_access
@@ -24,6 +24,7 @@ from loadtest.predicting import with_delays
 from loadtest.retry import POLICIES, RetryPolicy
 from loadtest.simulation import SimulateConfig, simulate
 from tests.agreement import Case, Outcome, agree, grid, outcome_of, simulated, workload_of
+from tests.examples import at_most
 
 # Measured on Aurora DSQL: accounts, calls a second, mean time of a call, attempts allowed, and the
 # conflicts or retries that were counted for one call.
@@ -289,7 +290,7 @@ def test_added_latency_agrees_with_the_simulation(tmp_path: Path) -> None:
     assert told.added_p50_ms.best == 0
 
 
-@settings(max_examples=25, deadline=None)
+@at_most(25)
 @given(
     st.sampled_from(["uniform", "zipf:1.1", "hotspot:0.9/0.1"]), st.integers(50, 1_000_000),
     st.floats(0, 0.05), st.floats(0, 0.05), st.integers(1, 300), st.sampled_from(list(POLICIES)),

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reports.omission import omission
+from tests.examples import at_most
 
 
 def latency_at(begin: float, service: float, stalls: list[tuple[float, float]]) -> float:
@@ -100,7 +101,7 @@ def test_at_the_end_the_one_that_would_have_ended_next_counts_as_long_as_was_mea
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.floats(0, 0.1))
 @example(seed=1892, users=2, think=0.0859375)
-@settings(max_examples=60, deadline=None)
+@at_most(60)
 def test_stalls_are_those_of_the_sorted_record(seed: int, users: int, think: float) -> None:
     """Against the definition: every end, and the one before it."""
     rng = np.random.default_rng(seed)

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.access import parse_access
 from loadtest.popularity import popularity_of
 from loadtest.prediction import predict
+from tests.examples import at_most
 
 SKEWS = st.one_of(
     st.just("uniform"),
@@ -16,7 +17,7 @@ SKEWS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@at_most(60)
 @given(SKEWS, st.integers(2, 30_000))
 def test_classes_keep_what_the_model_needs(skew: str, accounts: int) -> None:
     law = parse_access(skew, accounts)

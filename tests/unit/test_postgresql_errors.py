@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from loadtest.attempt import Outcome
@@ -23,6 +23,7 @@ from loadtest.targets.postgresql_errors import (
     refused_sqlstate,
 )
 from loadtest.user import _without_session
+from tests.examples import at_most
 
 AT = 'connection failed: connection to server at "db.example" (192.0.2.1), port 5432 failed: '
 
@@ -227,7 +228,7 @@ PASSWORDS = st.text(st.sampled_from("QZ7%@:/?#&=+;' \"\\$"), min_size=3, max_siz
 
 
 @example(password="qZ%40Zq", place=0)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@at_most(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(password=PASSWORDS, place=st.integers(0, 4))
 def test_no_password_is_in_any_line(password: str, place: int, closed_port: int) -> None:
     written = quote(password, safe="")

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest import prediction
@@ -17,6 +17,7 @@ from loadtest.prediction import (
     explain,
     predict,
 )
+from tests.examples import at_most
 
 RATES = st.floats(0, 1e5)
 WINDOWS = st.floats(0, 10)
@@ -81,7 +82,7 @@ def test_the_ends() -> None:
     assert conflict_probability(1e-9, 1e-9, 1e-3) == pytest.approx(1e-21)
 
 
-@settings(max_examples=50, deadline=None)
+@at_most(50)
 @given(st.integers(100, 100_000), st.floats(0.01, 2), st.sampled_from([0, 1, 3, 10]))
 def test_where_access_is_uniform_the_retries_change_nothing(
     accounts: int, conflicts: float, most: int

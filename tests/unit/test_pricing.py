@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from loadtest.pricing import DPU_PRICE, a_million, dsql_cost, dynamodb_cost
@@ -21,19 +21,16 @@ def test_a_million_dpu_cost_the_price() -> None:
     assert dsql_cost(250_000, 10.0) == 2.5
 
 
-@settings(deadline=None)
 @given(amounts, amounts, prices)
 def test_the_parts_cost_what_the_whole_costs(one: float, other: float, price: float) -> None:
     assert close(dsql_cost(one, price) + dsql_cost(other, price), dsql_cost(one + other, price))
 
 
-@settings(deadline=None)
 @given(amounts, prices, st.floats(0, 1e3))
 def test_the_cost_follows_the_price(dpu: float, price: float, factor: float) -> None:
     assert close(dsql_cost(dpu, price * factor), dsql_cost(dpu, price) * factor)
 
 
-@settings(deadline=None)
 @given(st.floats(0, 1e6), st.integers(1, 10**12))
 def test_a_million_of_a_million_cost_what_they_cost(cost: float, committed: int) -> None:
     each = a_million(cost, committed)
@@ -41,7 +38,6 @@ def test_a_million_of_a_million_cost_what_they_cost(cost: float, committed: int)
     assert close(each * committed / 1_000_000, cost)
 
 
-@settings(deadline=None)
 @given(st.floats(1e-9, 1e6), st.integers(1, 10**9), st.integers(1, 10**9))
 def test_more_committed_for_the_same_money_is_cheaper(cost: float, some: int, more: int) -> None:
     assume(some < more)
@@ -62,7 +58,6 @@ def test_dynamodb_on_demand() -> None:
     assert close(dynamodb_cost(2, 4), (2 * 0.125 + 4 * 0.625) / 1_000_000)
 
 
-@settings(deadline=None)
 @given(amounts, amounts, prices, prices)
 def test_reading_and_writing_are_charged_apart(
     reads: float, writes: float, read_price: float, write_price: float

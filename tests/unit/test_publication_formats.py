@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -31,6 +31,7 @@ from reports.model import build_model
 from reports.publication import Note, Publication, Section
 from reports.run_publication import publication_of
 from reports.table import Cell, Table, of_texts
+from tests.examples import at_most
 from tests.run_folders import FakeRun, write_fake_run
 
 SMALL: dict[str, Any] = {"tps": 300.0, "duration_s": 12.0, "block_s": 1.0, "warmup_s": 1.0}
@@ -109,7 +110,7 @@ def test_a_key_type_has_its_colour_in_every_format(tmp_path: Path) -> None:
 def test_drawing_a_chart_elsewhere_leaves_it_as_it_was(
     publication: Publication, tmp_path: Path
 ) -> None:
-    charts = publication.every_chart[::3]
+    charts = publication.every_chart[::5]
     before = [to_svg(chart.figure, "x", "x") for chart in charts]
     write(Publication("t", ("k",), "h", "l", charts=charts), ("pdf", "png"), tmp_path)
     assert [to_svg(chart.figure, "x", "x") for chart in charts] == before
@@ -172,7 +173,7 @@ def test_a_chart_on_paper_is_scaled_to_its_last_line(publication: Publication, t
     figure, axes = canvas()
     axes.plot(range(5), range(5), color=style.INT.sentinel)
     figure.text(0.5, 0.5, "the last word", color=style.INK.sentinel)
-    for chart in (*publication.every_chart[::3], finish(figure, "last", "Last", "It is so.")):
+    for chart in (*publication.every_chart[::5], finish(figure, "last", "Last", "It is so.")):
         write(Publication("t", (), "", "", charts=(chart,)), ("pdf",), tmp_path)
         page = max(streams(tmp_path / "report.pdf"), key=lambda text: text.count(" cm"))
         words = re.sub(r"\((?:\\.|[^\\)])*\)", "()", page).split()
@@ -256,7 +257,7 @@ names = st.text(
 )
 
 
-@settings(max_examples=4, deadline=None)
+@at_most(4)
 @given(
     columns=st.lists(names, min_size=1, max_size=14),
     heads=st.lists(names, min_size=1, max_size=40),

@@ -72,7 +72,7 @@ def none_if_absent(value: float) -> float | None:
     return None if value < 0 or math.isnan(value) else value
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(ATTEMPT, min_size=1, max_size=30), min_size=1, max_size=3), st.integers(0, 99))
 def test_what_is_recorded_comes_back(
     tmp_path_factory: pytest.TempPathFactory, chunks: list[list[dict[str, Any]]], worker: int

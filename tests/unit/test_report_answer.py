@@ -259,6 +259,7 @@ def test_what_could_not_be_compared_is_not_called_alike() -> None:
     assert compared(10, alike, users) == "b compared with a: no difference shown in median latency."
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_throughput_of_different_numbers_of_users_is_not_compared(tmp_path: Path) -> None:
     fake = FakeRun(**SMALL, targets=("east", "west"), weights={"west": 3}, users=16)
     folder = write_fake_run(tmp_path, fake)
@@ -272,6 +273,7 @@ def test_throughput_of_different_numbers_of_users_is_not_compared(tmp_path: Path
     assert "not comparable: 4 and 12 users" in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_ratios_are_never_given_as_a_percentage_of_more(tmp_path: Path) -> None:
     """A ratio beside its interval, or nobody can tell what the ends are of."""
     fake = FakeRun(**SMALL, targets=("east", "west"), commit_ms={"west": 20.0})
@@ -281,6 +283,7 @@ def test_ratios_are_never_given_as_a_percentage_of_more(tmp_path: Path) -> None:
     assert "% higher" not in caption
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_terminal_has_two_lines_and_every_bad_verdict(tmp_path: Path) -> None:
     folder = write_fake_run(tmp_path, FakeRun(**SMALL))
     write_report(folder)
@@ -289,6 +292,7 @@ def test_the_terminal_has_two_lines_and_every_bad_verdict(tmp_path: Path) -> Non
     assert answer_of(folder).splitlines()[2:] == bad
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_terminal_says_what_is_broken_and_what_the_probes_found(tmp_path: Path) -> None:
     broken = {
         "target": "embedded", "key_type": "int", "what": "money conserved", "expected": "100.00",

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from loadtest.consistency import FILE, PROBE_SCHEMA
@@ -27,6 +27,7 @@ from reports.consistency import find_consistency
 from reports.gates import read_summary
 from reports.run_file import read_run
 from reports.sweep.folder import read_sweep
+from tests.examples import at_most
 from tests.run_folders import FakeRun, hand_made, run_json, table_of, write_attempts, write_fake_run
 
 _MEMORY = 2 << 30
@@ -221,7 +222,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_fake_run(tmp_path_factory.mktemp("damage"), _WHOLE)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@at_most(25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.sampled_from(list(_places(run_json(_WHOLE)))), value=_ANYTHING)
 def test_any_value_in_a_run_file(whole: Path, place: tuple[Any, ...], value: Any) -> None:
     """A report, or one line."""
@@ -236,7 +237,7 @@ def test_any_value_in_a_run_file(whole: Path, place: tuple[Any, ...], value: Any
             read(whole)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@at_most(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1), byte=st.integers(0, 255), keep=st.sampled_from([1.0, 1.0, 0.99, 0.5]))
 def test_any_byte_in_a_file_of_attempts(whole: Path, place: float, byte: int, keep: float) -> None:
     """Most of them in its footer, which says what all others are."""

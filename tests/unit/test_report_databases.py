@@ -12,6 +12,8 @@ from reports import summarise, write_report
 from reports.model import build_model
 from tests.run_folders import BEGIN_NS, FakeRun, hand_made, write_fake_run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SMALL: dict[str, Any] = {
     "keys": ("int",), "tps": 600.0, "duration_s": 12.0, "block_s": 1.0, "warmup_s": 0.0,
     "targets": ("east", "west"),

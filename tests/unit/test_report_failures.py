@@ -17,7 +17,7 @@ from reports.junit import to_junit
 from reports.sweep import answer_of_sweep, nothing_bad, write_sweep_report
 from reports.sweep.study import read_study
 from reports.together import publish_together
-from tests.commands import command, environment, occbench
+from tests.commands import command, environment, in_process
 from tests.run_folders import BEGIN_NS, FakeRun, hand_made, write_fake_run
 from tests.sweep_folders import FakeSweep, write_fake_sweep
 
@@ -162,15 +162,16 @@ def test_most_failed_is_no_success(failing: Path) -> None:
     assert "Most transactions failed" in answer_of(failing)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_strict_makes_bad_verdicts_the_status(tmp_path: Path) -> None:
     folder = write_fake_run(tmp_path / "run", FakeRun(keys=("int",), duration_s=4.0))
     content = json.loads((folder / "run.json").read_text())
     content["config"]["processes"] = 2
     (folder / "run.json").write_text(json.dumps(content))
-    plain = occbench("report", folder, cwd=tmp_path)
+    plain = in_process("report", folder, cwd=tmp_path)
     assert plain.returncode == 0
     assert "1 of 2 load processes did not report" in plain.stdout
-    assert occbench("report", "--strict", folder, cwd=tmp_path).returncode == 1
+    assert in_process("report", "--strict", folder, cwd=tmp_path).returncode == 1
     subject = Subject("a run", json.loads((folder / "summary.json").read_text()))
     assert judge([], subject).passed
     strict = judge([], subject, strict=True)
@@ -198,6 +199,7 @@ def test_compare_writes_its_files_though_nobody_reads_what_it_prints(
     shutil.rmtree(other)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_sweep_names_the_points_at_which_transactions_failed(tmp_path: Path) -> None:
     folder = write_fake_sweep(tmp_path / "sweep", FakeSweep(keys=("int",)))
     point = max(read_study(folder).reported, key=lambda one: one[0].values["users"])[0]
@@ -215,6 +217,7 @@ def test_a_sweep_names_the_points_at_which_transactions_failed(tmp_path: Path) -
     assert failed == [256]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_runs_together_say_first_what_failed(tmp_path: Path) -> None:
     runs = [
         write_fake_run(
@@ -227,6 +230,7 @@ def test_runs_together_say_first_what_failed(tmp_path: Path) -> None:
     assert "% of transactions failed. " in headline
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_refused_transactions_of_a_sweep_are_a_note(tmp_path: Path) -> None:
     """As in a run's own report: its law is of all points, and `--strict` does not ask for it."""
     folder = write_fake_sweep(tmp_path / "sweep", FakeSweep(keys=("int",)))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.schedule import key_of_block
@@ -28,7 +28,6 @@ moments = st.lists(st.integers(0, 100), max_size=40).map(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(moments)
 def test_a_gap_is_long_and_holds_no_commit(committed: Any) -> None:
     found = silent(committed, 0, 10 * S, 0)

@@ -139,6 +139,7 @@ def test_a_simulated_run_says_so_and_nothing_of_what_was_not_there(simulated: Pa
     assert line["text"].startswith("Simulated: no database was there")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_its_page_has_no_word_about_the_tool_or_the_disk(simulated: Path) -> None:
     page = write_report(simulated).read_text(encoding="utf-8")
     assert "Simulated: no database was there" in page

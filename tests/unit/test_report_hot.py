@@ -5,7 +5,7 @@ from itertools import compress
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import hot
@@ -14,7 +14,6 @@ HUGE = 10**12
 
 
 @pytest.mark.parametrize("shift", [0, hot._DENSE, HUGE, -5], ids=["small", "large", "huge", "minus"])
-@settings(deadline=None)
 @given(accesses=st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=60))
 def test_accesses_are_counted_whatever_the_numbers(
     accesses: list[tuple[int, bool]], shift: int
@@ -28,7 +27,6 @@ def test_accesses_are_counted_whatever_the_numbers(
         assert found == Counter(counted)
 
 
-@settings(deadline=None)
 @given(counts=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=40))
 def test_the_hottest_have_most_conflicts_and_then_most_accesses(counts: list[tuple[int, int]]) -> None:
     more, conflicts = (np.array([c[i] for c in counts], np.int64) for i in (0, 1))

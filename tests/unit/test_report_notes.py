@@ -56,6 +56,7 @@ def test_a_stand_in_is_named(tmp_path: Path) -> None:
     assert not about(items(tmp_path / "real", rows, here=REAL), "stand-in")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_nobody_pays_for_a_stand_in(tmp_path: Path) -> None:
     rows = [{"target": "here", "write_units": 4.0, "read_units": 1.0, **NO_COMMIT}]
     rows += [{"target": "here", "outcome": "conflict_data", "sqlstate": "40001", **NO_COMMIT}]
@@ -79,6 +80,7 @@ def test_the_cost_of_a_slice_is_that_of_the_targets_that_are_paid_for(tmp_path: 
 
 
 @pytest.mark.parametrize(("unsaid", "words"), [(0, ">$2.50"), (1, ">at least $2.50")])
+@pytest.mark.usefixtures("undrawn")
 def test_a_cost_of_which_a_part_is_not_known(tmp_path: Path, unsaid: int, words: str) -> None:
     rows = [{"target": "there", "write_units": 4.0, **NO_COMMIT}]
     failed = {"outcome": "conflict_data", "sqlstate": "40001"}
@@ -164,6 +166,7 @@ def test_above_a_wide_band_is_still_above_it(tmp_path: Path) -> None:
 # Order
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_is_bad_comes_first(tmp_path: Path) -> None:
     fake = FakeRun(**SMALL, systems={"embedded": {"durable": False}})
     folder = write_fake_run(tmp_path, fake)
@@ -194,6 +197,7 @@ def service_json(folder: Path, *, complete: bool, arrived: bool = True) -> None:
 
 
 @pytest.mark.parametrize("arrived", ["whole", "part", "nothing", "never asked"])
+@pytest.mark.usefixtures("undrawn")
 def test_figures_that_are_still_to_come_are_said_to_be(tmp_path: Path, arrived: str) -> None:
     facts = {"url": f"dsql://{HOST}", "family": "dsql", "endpoint": HOST, "region": "us-east-1"}
     folder = write_fake_run(tmp_path, FakeRun(**SMALL, targets=("east",), systems={"east": facts}))
@@ -261,6 +265,7 @@ def test_the_price_of_a_dpu_is_a_setting_where_there_are_dpu(tmp_path: Path) -> 
     assert dict(settings(build_model(tmp_path)))["dpu price"] == "8 USD a million DPU"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_targets_stand_one_a_line_under_their_names(tmp_path: Path) -> None:
     urls = {
         "east": "embedded?commit_delay_ms=12",

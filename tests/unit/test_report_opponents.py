@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.attempt import CONFLICTS, OUTCOME_CODE, Outcome
@@ -78,7 +78,6 @@ def by_hand(rows: list[dict[str, Any]], system: list[int]) -> list[int]:
 
 @pytest.mark.parametrize("small", [False, True], ids=["in one", "some after the other"])
 @pytest.mark.parametrize("shift", [0, 10**12], ids=["small numbers", "huge numbers"])
-@settings(max_examples=150, deadline=None)
 @given(rows=attempts_of_a_run, system=st.sampled_from([(0, 0, 0), (0, 1, 0), (0, 1, 2)]))
 def test_winners_are_those_of_a_double_loop(
     rows: list[dict[str, Any]], system: tuple[int, ...], shift: int, small: bool

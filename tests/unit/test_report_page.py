@@ -2,7 +2,6 @@
 
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -12,38 +11,15 @@ from reports import style, summarise, write_report
 from reports.model import build_model
 from reports.verdicts import verdicts
 from tests.page_colours import check_colours
+from tests.pages import Page
 from tests.run_folders import FakeRun, hand_made, run_json, write_fake_run, write_run_json
 
 SMALL: dict[str, Any] = {"tps": 300.0, "duration_s": 12.0, "block_s": 1.0, "warmup_s": 1.0}
+ONE_KEY: dict[str, Any] = {**SMALL, "keys": ("int",)}
 CHARTS = (
     "throughput", "conflicts", "latency", "distribution", "retries", "parts", "outcomes",
     "accounts",
 )  # fmt: skip
-
-
-class Page(HTMLParser):
-    """Collects what the tests ask about."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = text
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def named(self, tag: str) -> list[dict[str, str | None]]:
-        return [attrs for name, attrs in self.tags if name == tag]
-
-    @property
-    def ids(self) -> list[str]:
-        return [str(attrs["id"]) for _, attrs in self.tags if "id" in attrs]
 
 
 def page_of(folder: Path) -> Page:
@@ -51,9 +27,13 @@ def page_of(folder: Path) -> Page:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
-    folder = tmp_path_factory.mktemp("run")
-    return page_of(write_fake_run(folder, FakeRun(**SMALL, skew="zipf:0.9")))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_fake_run(tmp_path_factory.mktemp("run"), FakeRun(**SMALL, skew="zipf:0.9"))
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> Page:
+    return page_of(folder)
 
 
 def test_every_section_is_there_in_order(page: Page) -> None:
@@ -104,19 +84,15 @@ def test_the_page_is_small(page: Page) -> None:
     assert len(page.text.encode()) < 1_500_000
 
 
-def test_summary_beside_the_page_says_the_same(tmp_path: Path) -> None:
-    write_fake_run(tmp_path, FakeRun(**SMALL))
-    path = write_report(tmp_path)
-    assert path == tmp_path / "report.html"
-    stored = json.loads((tmp_path / "summary.json").read_text())
-    assert stored == json.loads(json.dumps(summarise(tmp_path)))
-    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")], "no temporary file stays"
+def test_summary_beside_the_page_says_the_same(folder: Path, page: Page) -> None:
+    assert (folder / "report.html").read_text(encoding="utf-8") == page.text
+    stored = json.loads((folder / "summary.json").read_text())
+    assert stored == json.loads(json.dumps(summarise(folder)))
+    assert not [p for p in folder.iterdir() if p.name.startswith(".")], "no temporary file stays"
 
 
-def test_making_it_again_makes_the_same(tmp_path: Path) -> None:
-    write_fake_run(tmp_path, FakeRun(**SMALL))
-    first = write_report(tmp_path).read_bytes()
-    assert write_report(tmp_path).read_bytes() == first
+def test_making_it_again_makes_the_same(folder: Path, page: Page) -> None:
+    assert write_report(folder).read_text(encoding="utf-8") == page.text
 
 
 @pytest.mark.parametrize(
@@ -147,6 +123,7 @@ def test_every_kind_of_run_has_a_page(tmp_path: Path, changes: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("outcome", ["committed", "conflict_data", "connect_failed"])
+@pytest.mark.usefixtures("undrawn")
 def test_a_single_attempt_is_a_run(tmp_path: Path, outcome: str) -> None:
     page = page_of(hand_made(tmp_path, [{"outcome": outcome}]))
     assert "too few" in page.text
@@ -160,7 +137,7 @@ def said(folder: Path, about: str) -> tuple[str, str]:
 
 def changed(folder: Path, **changes: Any) -> Path:
     """A made-up run, with these parts of its `run.json` replaced."""
-    fake = FakeRun(**SMALL)
+    fake = FakeRun(**ONE_KEY)
     write_fake_run(folder, fake)
     write_run_json(folder, run_json(fake, **changes))
     return folder
@@ -209,14 +186,14 @@ def test_verdict_on_an_interrupted_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("late", "state"), [(1, "good"), (300, "bad")])
 def test_verdict_on_an_open_loop(tmp_path: Path, late: int, state: str) -> None:
-    fake = FakeRun(**SMALL, rate=300.0)
+    fake = FakeRun(**ONE_KEY, rate=300.0)
     write_fake_run(tmp_path, fake)
     write_run_json(tmp_path, run_json(fake, pacing={"rate": 300.0, "late": late, "scheduled": 3600}))
     assert said(tmp_path, "loop")[0] == state
 
 
 def test_an_open_loop_that_could_not_start_everything_did_not_keep_its_rate(tmp_path: Path) -> None:
-    fake = FakeRun(**SMALL, rate=300.0)
+    fake = FakeRun(**ONE_KEY, rate=300.0)
     write_fake_run(tmp_path, fake)
     generator = {"worker": 0, "scheduled": 4000, "started": 3600}
     write_run_json(tmp_path, run_json(fake, generators=[generator], pacing={"scheduled": 4000}))
@@ -240,7 +217,7 @@ def test_late_and_never_started_count_together(
     tmp_path: Path, scheduled: int, started: int, late: int, state: str
 ) -> None:
     """By what the generators scheduled in the measured time, not by the whole run's number."""
-    fake = FakeRun(**SMALL, rate=300.0)
+    fake = FakeRun(**ONE_KEY, rate=300.0)
     write_fake_run(tmp_path, fake)
     halves = [
         {"worker": w, "scheduled": scheduled // 2, "started": started // 2 + w * (started % 2)}
@@ -255,7 +232,7 @@ def test_late_and_never_started_count_together(
 
 
 def test_verdict_on_processes_that_did_not_report(tmp_path: Path) -> None:
-    config = run_json(FakeRun(**SMALL))["config"] | {"processes": 4}
+    config = run_json(FakeRun(**ONE_KEY))["config"] | {"processes": 4}
     generators = [{"worker": 0}, {"worker": 3}]
     state, text = said(changed(tmp_path, config=config, generators=generators), "processes")
     assert state == "bad"
@@ -283,31 +260,33 @@ def test_no_verdict_where_nothing_is_missing(tmp_path: Path, lost: int | None) -
     [(2000.0, 0.036, "good"), (2000.0, 0.2, "bad"), (2000.0, 0.0, "bad"), (10.0, 0.0, "good")],
 )
 def test_verdict_on_the_prediction(tmp_path: Path, tps: float, conflict: float, state: str) -> None:
-    write_fake_run(tmp_path, FakeRun(**{**SMALL, "tps": tps, "conflict": conflict}))
+    write_fake_run(tmp_path, FakeRun(**{**ONE_KEY, "tps": tps, "conflict": conflict}))
     assert said(tmp_path, "prediction")[0] == state
 
 
 def test_skewed_access_is_held_against_its_own_band(tmp_path: Path) -> None:
-    fake = FakeRun(**{**SMALL, "tps": 2000.0, "conflict": 0.0, "skew": "zipf:0.5"})
+    fake = FakeRun(**{**ONE_KEY, "tps": 2000.0, "conflict": 0.0, "skew": "zipf:0.5"})
     write_fake_run(tmp_path, fake)
     assert said(tmp_path, "prediction")[0] == "bad"
 
 
 def test_row_locks_are_no_test_of_the_formula(tmp_path: Path) -> None:
-    even = FakeRun(**{**SMALL, "tps": 2000.0, "conflict": 0.0})
+    even = FakeRun(**{**ONE_KEY, "tps": 2000.0, "conflict": 0.0})
     write_fake_run(tmp_path, even)
     write_run_json(tmp_path, run_json(even, targets=[{"name": "pg", "regime": "locking"}]))
     assert said(tmp_path, "prediction")[0] == "note"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_passwords_stay_out_of_the_page(tmp_path: Path) -> None:
-    config = run_json(FakeRun(**SMALL))["config"] | {
+    config = run_json(FakeRun(**ONE_KEY))["config"] | {
         "target": ["east=postgresql://me:swordfish@host/db", "x?password=swordfish&y=1"]
     }
     page = page_of(changed(tmp_path, config=config))
     assert "swordfish" not in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_names_from_outside_are_text(tmp_path: Path) -> None:
     page = page_of(changed(tmp_path, label="<script>alert(1)</script>"))
     assert not page.named("script")

@@ -92,6 +92,7 @@ def test_a_name_from_outside_cannot_leave_its_link(tmp_path: Path) -> None:
     assert evil in {row["target"] for row in tables(text)["target-throughput.csv"]}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_simulation_says_so_wherever_it_is_shown(tmp_path: Path) -> None:
     fake = FakeRun(**{**SMALL, "duration_s": 4.0}, keys=("int",), run={"simulated": True})
     found = contents(build_model(write_fake_run(tmp_path, fake)))
@@ -99,6 +100,7 @@ def test_a_simulation_says_so_wherever_it_is_shown(tmp_path: Path) -> None:
     assert "transfer, simulated" in render(found)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_chart_says_what_it_shows(model: Model) -> None:
     for chart in draw_all(model):
         assert 20 < len(chart.reading) < 420, chart.name

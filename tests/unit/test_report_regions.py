@@ -266,6 +266,7 @@ def _brightness(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_with_one_target_nothing_is_said_twice(tmp_path: Path) -> None:
     page = write_report(write_fake_run(tmp_path, FakeRun(**SMALL))).read_text()
     assert 'id="targets"' not in page

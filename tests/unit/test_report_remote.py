@@ -172,6 +172,7 @@ def test_what_cannot_be_measured_is_absent(tmp_path: Path) -> None:
     assert summary["overall"]["commit_ms"]["samples"] == 1
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_page_of_a_target_that_shows_little(tmp_path: Path) -> None:
     fake = FakeRun(**SMALL, targets=("fn",), functions=("fn",))
     page = write_report(write_fake_run(tmp_path, fake)).read_text()
@@ -190,6 +191,7 @@ def test_the_page_of_a_target_that_shows_little(tmp_path: Path) -> None:
     assert "COMMIT" not in page.split('<figure id="parts"', 1)[1].split("</figure>", 1)[0]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_different_systems_side_by_side(tmp_path: Path) -> None:
     fake = FakeRun(
         **SMALL,

@@ -43,9 +43,8 @@ def test_nothing_is_lost_in_the_bins(tmp_path: Path, shape: dict[str, Any]) -> N
 def test_some_attempts_at_a_time_fill_the_same_bins(
     tmp_path: Path, shape: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = write_fake_run(
-        tmp_path, FakeRun(**{**SMALL, "duration_s": 20.0, "targets": ("east", "west"), **shape})
-    )
+    few = {**SMALL, "tps": 60.0, "duration_s": 20.0, "targets": ("east", "west")}
+    folder = write_fake_run(tmp_path, FakeRun(**{**few, **shape}))
     whole = build_model(folder)
     monkeypatch.setattr("reports.series._AT_ONCE", 7)
     parts = build_model(folder)

@@ -16,8 +16,8 @@ from reports.publication import Publication
 from reports.together import publish_together, write_together
 from reports.together.courses import _with_gaps
 from tests.page_colours import check_colours
+from tests.pages import Page
 from tests.run_folders import FakeRun, write_fake_run
-from tests.unit.test_report_page import Page
 
 SMALL: dict[str, Any] = {"tps": 250.0, "duration_s": 4.0, "block_s": 0.5, "warmup_s": 0.0}
 
@@ -25,14 +25,20 @@ Make = Callable[..., Path]
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Make:
-    """Writes a small run; options in `config` and facts of the run may be given besides."""
+def make(tmp_path: Path, undrawn: None) -> Make:
+    """Writes a small run; options in `config` and facts of the run may be given besides. What is made
+    of it is not drawn.
+    """
+    return maker(tmp_path)
+
+
+def maker(where: Path) -> Make:
     made = 0
 
     def run(name: str = "", config: dict[str, Any] | None = None, **fake: Any) -> Path:
         nonlocal made
         made += 1
-        folder = tmp_path / (name or f"20260101-1200{made:02}-transfer-int-uuid")
+        folder = where / (name or f"20260101-1200{made:02}-transfer-int-uuid")
         write_fake_run(folder, FakeRun(**{**SMALL, "seed": made, **fake}))
         path = folder / "run.json"
         facts = json.loads(path.read_text())
@@ -323,8 +329,9 @@ def test_every_chart_gives_its_figures(thirty: tuple[Path, Page], make: Make) ->
         assert all(len(row) == len(chart.data.columns) for row in chart.data.rows)
 
 
-def test_a_name_may_hold_anything(make: Make, tmp_path: Path) -> None:
+def test_a_name_may_hold_anything(tmp_path: Path) -> None:
     """What looks like mathematics to the drawing, or like a tag to the page, stays a name."""
+    make = maker(tmp_path)
     folders = [make(name="a $x_1$ <b>", seed=1), make(name="b & $y^2$", seed=1)]
     page = write_together(folders, tmp_path / "all.html").read_text()
     assert "a $x_1$ &lt;b&gt;" in page

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.keyspace import ComputedKeys, KeyType
@@ -17,7 +17,6 @@ layouts = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(layouts, st.sampled_from(KeyType), st.integers(0, 2**63 - 1))
 def test_batches_hold_every_account_once(layout: Layout, key_type: KeyType, seed: int) -> None:
     keys = ComputedKeys(key_type, seed)
@@ -33,7 +32,6 @@ def test_batches_hold_every_account_once(layout: Layout, key_type: KeyType, seed
     assert all(layout.start <= number < layout.stop for number in numbers)
 
 
-@settings(deadline=None)
 @given(layouts, st.integers(0, 1_000), st.integers(1, 1_000))
 def test_an_extension_numbers_no_batch_twice(layout: Layout, more: int, batch: int) -> None:
     extension = Layout(layout.stop, layout.stop + more + 1, batch, batch)
@@ -49,7 +47,6 @@ def test_a_block_is_in_the_databases_key_order(key_type: KeyType) -> None:
     assert keys == sorted(keys)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 50), st.integers(1, 12))
 def test_runs_are_neighbours_and_even(count: int, parts: int) -> None:
     batches = Block(0, count, 1).batches(ComputedKeys(KeyType.INT, 1)) if count else []

@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.keyspace import KeyType
@@ -45,7 +45,6 @@ def test_numeric_is_what_the_server_sends(value: int, expected: str) -> None:
     assert numeric_binary(value) == bytes.fromhex(expected)
 
 
-@settings(deadline=None)
 @given(st.integers(-(10**18), 10**18))
 def test_numeric_keeps_its_value_in_the_fewest_digits(value: int) -> None:
     binary = numeric_binary(value)

@@ -4,7 +4,7 @@ import uuid
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.keyspace import KeyType
@@ -26,14 +26,12 @@ def bigints(values: list[int]) -> np.ndarray[tuple[int], np.dtype[np.void]]:
     return np.array(values, ">i8").view("V8")
 
 
-@settings(deadline=None)
 @given(st.lists(INT64, min_size=1, max_size=50))
 def test_integers_are_written_as_python_writes_them(values: list[int]) -> None:
     lines = text.joined(text.lines(text.integers(bigints(values)), b"\n"))
     assert lines == b"".join(b"%d\n" % value for value in values)
 
 
-@settings(deadline=None)
 @given(st.lists(st.uuids(), min_size=1, max_size=50))
 def test_uuids_are_written_as_python_writes_them(values: list[uuid.UUID]) -> None:
     binary = np.array([value.bytes for value in values], "V16")
@@ -41,13 +39,11 @@ def test_uuids_are_written_as_python_writes_them(values: list[uuid.UUID]) -> Non
     assert lines == b"".join(b"%s\n" % str(value).encode() for value in values)
 
 
-@settings(deadline=None)
 @given(st.integers(-(10**40), 10**40))
 def test_numeric_is_read_back(value: int) -> None:
     assert numeric_value(numeric_binary(value)) == value
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

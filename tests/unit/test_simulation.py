@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.attempt import ATTEMPT_SCHEMA
@@ -225,7 +225,6 @@ def test_waits_are_those_of_the_policy(retry: str) -> None:
     assert (rows.final == ((rows.outcome == COMMITTED) | (rows.attempt == 6))).all()
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from([name for name in POLICIES if name != "none"]),
     st.integers(1, 200), st.floats(0, 600), st.floats(0, 600), st.floats(0, 600),

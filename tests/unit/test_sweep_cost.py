@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.sweep.cost import HURTS, Onset, OnsetState, contention_cost, find_onset
@@ -16,7 +16,6 @@ def at(rate: float, **times: float) -> float | None:
     return contention_cost(conflict_rate=rate, **(parts | times))
 
 
-@settings(deadline=None)
 @given(
     attempt=st.floats(0.1, 1000),
     retries=st.floats(0, 50),
@@ -47,7 +46,6 @@ def test_a_clients_own_time_dilutes_it_and_nothing_spent_says_nothing() -> None:
     assert at(0.0, statements_ms=0.0, commit_ms=0.0) is None
 
 
-@settings(deadline=None)
 @given(st.floats(1.2, 60.0))
 def test_the_crossing_of_a_curve_straight_in_the_logarithm_is_exact(where: float) -> None:
     costs = [[HURTS + 0.03 * math.log(n / where)] for n in USERS]

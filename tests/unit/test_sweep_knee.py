@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.sweep.knee import LEAST_LOADS, TOLERANCES, KneeState, find_knee
@@ -15,7 +15,6 @@ def closed_loop(loads: tuple[float, ...], most: float) -> list[list[float]]:
     return [[min(n, most) ** 2 / n] for n in loads]
 
 
-@settings(deadline=None)
 @given(most=st.floats(2.5, 60))
 def test_of_a_closed_loop_that_saturates_it_is_where_it_does(most: float) -> None:
     knee = find_knee(LOADS, closed_loop(LOADS, most))
@@ -25,7 +24,6 @@ def test_of_a_closed_loop_that_saturates_it_is_where_it_does(most: float) -> Non
     assert knee.low < most < knee.high
 
 
-@settings(deadline=None)
 @given(mu=st.floats(6, 220))
 def test_of_a_queue_it_is_at_half_its_capacity(mu: float) -> None:
     # M/M/1: the mean time is 1/(μ − λ), so power is λ (μ − λ), greatest at μ/2.
@@ -54,7 +52,6 @@ def test_what_is_saturated_from_the_start_has_it_below() -> None:
     assert (knee.state, knee.at, knee.low, knee.high) == (KneeState.BELOW, None, None, 2)
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0.96, 1.04), min_size=len(LOADS), max_size=len(LOADS)))
 def test_noise_on_a_level_power_is_no_knee(luck: list[float]) -> None:
     assert find_knee(LOADS, [[one] for one in luck]).state is KneeState.FLAT

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
@@ -19,7 +19,6 @@ def measured(law: Law, loads: tuple[float, ...], repeats: int, noise: float, see
     return fit_law(users.tolist(), tps.tolist(), seed)
 
 
-@settings(deadline=None)
 @given(lam=st.floats(0.1, 1e6), sigma=st.floats(0, 0.9), kappa=st.floats(0, 0.05))
 def test_without_noise_the_parameters_come_out(lam: float, sigma: float, kappa: float) -> None:
     law = Law(lam, sigma, kappa)
@@ -31,7 +30,6 @@ def test_without_noise_the_parameters_come_out(lam: float, sigma: float, kappa: 
     assert fit.misfit < 1e-6
 
 
-@settings(deadline=None)
 @given(tps=st.lists(st.floats(10, 1000), min_size=len(LOADS), max_size=len(LOADS)))
 def test_no_non_negative_parameters_are_nearer(tps: list[float]) -> None:
     # A fit is refused where it is poor; its parameters are found before that.

@@ -81,13 +81,17 @@ worker.wait()
 """
 
 
-@pytest.mark.parametrize(("code", "status"), [(OBEDIENT, -signal.SIGINT), (STUBBORN, -signal.SIGKILL)])
-def test_a_run_that_does_not_end_is_ended(code: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("code", "grace_s", "status"),
+    [(OBEDIENT, 25, -signal.SIGINT), (STUBBORN, 0.3, -signal.SIGKILL)],
+    ids=["obedient", "stubborn"],
+)
+def test_a_run_that_does_not_end_is_ended(code: str, grace_s: float, status: int) -> None:
     words = [sys.executable, "-c", code]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True) as child:
         assert child.stdout is not None
         child.stdout.readline()
-        with ended_after(0.1, child, grace_s=0.3) as hung:
+        with ended_after(0.1, child, grace_s=grace_s) as hung:
             assert child.wait(30) == status
     assert hung.is_set()
 

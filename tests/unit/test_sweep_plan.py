@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 import typer.main
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from loadtest.commands import run as run_command
@@ -23,6 +23,7 @@ from loadtest.sweep.axes import AXES, SweepOptions
 from loadtest.sweep.check import most_demanding
 from loadtest.sweep.plan import MOST_POINTS, POINTS_FOLDER, SWEEP_FILE, Sweep, begin, resume
 from reports.sweep.folder import is_sweep, read_sweep
+from tests.examples import at_most
 
 NOW = datetime(2026, 1, 1, 12, 0, 0)
 SECRET = "hunter2"
@@ -388,10 +389,7 @@ def grids(draw: st.DrawFn) -> dict[str, str]:
     return {name: ",".join(values) for name, values in chosen.items()}
 
 
-@settings(
-    max_examples=40, deadline=None, derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)  # fmt: skip
+@at_most(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(grids(), st.integers(1, 3), st.integers(0, 2**63 - 4))
 def test_any_grid_survives_its_file_and_its_command_line(
     tmp_path: Path, grid: dict[str, str], repeats: int, seed: int

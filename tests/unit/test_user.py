@@ -143,6 +143,7 @@ def test_a_user_that_is_stopped_in_its_rollback_leaves_the_attempt_behind() -> N
     assert opened[0].closed
 
 
+@pytest.mark.timed
 def test_no_session_is_used_beyond_its_age() -> None:
     """Neither after a long pause: by then the target would have closed it."""
     ages: list[float] = []

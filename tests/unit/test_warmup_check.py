@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import summarise
@@ -141,7 +141,6 @@ def test_a_swing_is_not_called_warm() -> None:
 
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=8, max_size=60))
-@settings(deadline=None)
 def test_mser_is_the_least_standard_error(values: list[float]) -> None:
     """Against the definition, term by term."""
     array = np.array(values, float)
