@@ -13,7 +13,7 @@ def test_a_headless_run(seeded: str, tmp_path: Path) -> None:
     """
     out = tmp_path / "results"
     done = locust(
-        "--headless", "--users", 8, "--spawn-rate", 8, "--run-time", "3s", "--json",
+        "--headless", "--users", 8, "--spawn-rate", 8, "--run-time", "4s", "--json",
         f"--occ-target={seeded}", "--occ-warmup=500ms", "--occ-accounts=50", f"--occ-out={out}",
         "--occ-block=500ms", "--occ-rate=100000",
         cwd=tmp_path,
@@ -53,7 +53,7 @@ def test_a_bad_option_ends_it_in_one_line(seeded: str, tmp_path: Path) -> None:
 def test_strict_makes_a_bad_verdict_the_status(seeded: str, tmp_path: Path) -> None:
     """Two users cannot keep this rate; without errors Locust itself would end with 0."""
     words = (
-        "--headless", "--users", 2, "--spawn-rate", 2, "--run-time", "1s", f"--occ-target={seeded}",
+        "--headless", "--users", 2, "--spawn-rate", 2, "--run-time", "3s", f"--occ-target={seeded}",
         "--occ-warmup=0", "--occ-accounts=1000", "--occ-keys=int", "--occ-rate=100000",
         f"--occ-out={tmp_path / 'results'}", "--exit-code-on-error", 0, "--occ-strict",
     )  # fmt: skip

@@ -105,7 +105,7 @@ def test_plain_locust_with_two_processes(seeded: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [
             sys.executable, "-m", "locust", "-f", str(REPOSITORY / "locustfile.py"), "--headless",
-            "--users", "6", "--spawn-rate", "6", "--run-time", "3s", "--processes", "2",
+            "--users", "6", "--spawn-rate", "6", "--run-time", "5s", "--processes", "2",
             f"--occ-target=a={seeded} b={seeded}", "--occ-warmup=500ms", "--occ-accounts=500",
             "--occ-consistency=100ms", f"--occ-out={out}",
         ],
@@ -200,7 +200,7 @@ def test_two_regions_of_a_dsql_cluster(tmp_path: Path) -> None:
         left = rows_behind(rig)
     (result,) = results_in(out)
     found = check_probes(result, 0.1)
-    assert len(found) >= 10
+    assert len(found) >= 4
     assert not any(one.failed or one.stale_ns is not None for one in found)
     assert result.summary["consistency"]["stale"] == 0
     assert not [text for text in said if isinstance(classify(text), Refusal)]

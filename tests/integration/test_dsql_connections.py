@@ -136,12 +136,13 @@ def test_sessions_that_the_server_ends(database: Database, tmp_path: Path, abrup
 # Rate
 
 
+@pytest.mark.timed
 @pytest.mark.slow
 def test_a_thousand_users(database: Database, tmp_path: Path) -> None:
     """DSQL's own limits: the gate turns nobody away, for nobody comes too fast."""
     with dsql_gate(database) as rig:
         result, done = run(
-            rig, tmp_path, rig.target, *("--users", 1000, "--duration", "1s", "--warmup", "1s")
+            rig, tmp_path, rig.target, *("--users", 1000, "--duration", "1s", "--warmup", "4s")
         )
         check_rate(rig.gate, 100, 1000)
         connections = rig.gate.connections()

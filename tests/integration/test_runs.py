@@ -158,7 +158,7 @@ def test_as_many_conflict_as_must_and_every_commit_is_recorded(
 @pytest.fixture(scope="module")
 def in_two_processes(seeded: str, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     return run(
-        "--target", seeded, "--users", 8, "--accounts", 500, "--duration", "2s", "--warmup", "300ms",
+        "--target", seeded, "--users", 8, "--accounts", 500, "--duration", "4s", "--warmup", "300ms",
         "--block", "500ms", "--skew", "zipf:0.8", "--seed", 77, "--processes", 2,
         out=tmp_path_factory.mktemp("two") / "results",
     )  # fmt: skip
@@ -196,7 +196,7 @@ def test_the_same_seed_is_the_same_work(
     """Whatever the timing, the number of processes, and the targets."""
     other = run(
         "--target", f"{seeded}&commit_delay_ms=7", "--users", 8, "--accounts", 500,
-        "--duration", "1500ms", "--warmup", "100ms", "--block", "300ms",
+        "--duration", "3s", "--warmup", "100ms", "--block", "300ms",
         "--skew", "zipf:0.8", "--seed", 77,
         out=tmp_path / "results",
     )  # fmt: skip
@@ -224,16 +224,17 @@ def test_an_open_loop_keeps_its_rate(seeded: str, tmp_path: Path) -> None:
     )  # fmt: skip
     check_record(result)
     intended = sorted(row["intended_start_ns"] for row in result.rows if row["attempt"] == 1)
-    gaps = np.diff(intended)
-    assert gaps.min() >= 5_000_000 - 2
-    assert gaps.max() <= 5_000_000 + 2
+    gaps = np.diff(intended) / 5_000_000
+    # Where no user is free, one is left out, and those after it keep their times.
+    assert np.abs(gaps - gaps.round()).max() < 1e-6
+    assert gaps.min() > 0.5
     begin, end = result.run["measured_from_ns"], result.run["measured_until_ns"]
     inside = sum(begin <= moment < end for moment in intended)
-    assert inside == pytest.approx(200 * (end - begin) / 1e9, abs=3)
     pacing = result.summary["pacing"]
-    assert pacing["scheduled"] == pytest.approx(inside, abs=3)
+    assert pacing["scheduled"] == pytest.approx(200 * (end - begin) / 1e9, abs=3)
     # All that a free user was there for, but what was still going on at the end.
     started = pacing["scheduled"] - pacing["never_started"]
+    assert inside == pytest.approx(started, abs=3)
     assert result.summary["overall"]["transactions"] == pytest.approx(started, abs=16 + 3)
     assert result.run["pacing"]["rate"] == 200
     # Of one target there is nothing to hold side by side.
@@ -349,7 +350,8 @@ def test_a_run_outlives_a_restart_of_the_database(own_server: EmbeddedServer, tm
     assert done.returncode == 0, done.stderr
     out = tmp_path / "results"
     with running(
-        "--target", f"{target}&commit_delay_ms=60", "--users", 16, "--keys", "uuid", "--duration", "5s",
+        *("--target", f"{target}&commit_delay_ms=100", "--users", 16, "--keys", "uuid"),
+        "--duration", "6s",
         "--warmup", "0",
         out=out,
     ) as process:  # fmt: skip
