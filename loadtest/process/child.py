@@ -16,7 +16,7 @@ _START = (
 )
 """What runs in it first. A checkout that is not installed is found where this module lies."""
 _READ_WORDS = "import json; sys.argv += json.load(sys.stdin); "
-_OCCBENCH = "from loadtest.cli import main; main()"
+_OCCBENCH = "from loadtest.cli.main import main; main()"
 _LOCUST = "from loadtest.locust.program import main; main()"
 _LOOK_S = 0.25
 _AGAIN_S = 1.25

@@ -27,7 +27,8 @@ def simulated_sweep(
 ) -> Path:
     """A sweep whose points were simulated; from so many users on, statements take ten times as long."""
     points: list[dict[str, Any]] = []
-    for size, users in product(accounts, USERS):
+    sizes = tuple(accounts)
+    for size, users in product(sizes, USERS):
         slow = {"statement_ms": 10.0} if users >= slower_from else {}
         config = SimulateConfig.read(
             users=users, accounts=size, keys="int", duration="8s", warmup="1s",
@@ -42,11 +43,14 @@ def simulated_sweep(
                 "exit_status": 0,
             }
         )  # fmt: skip
+    axes = {"users": USERS, **({"accounts": sizes} if len(sizes) > 1 else {})}
+    for point in points:
+        point["values"] = {name: point["values"][name] for name in axes}
     sweep = {
         "label": "simulated", "config": {"scenario": "transfer", "seed": 1}, "repeats": 1,
         "axes": [
-            {"name": "users", "values": USERS, "labels": [str(n) for n in USERS]},
-            {"name": "accounts", "values": list(accounts), "labels": [str(n) for n in accounts]},
+            {"name": name, "values": list(values), "labels": list(map(str, values))}
+            for name, values in axes.items()
         ],
         "points": points, "started_ns": 1,
     }  # fmt: skip
