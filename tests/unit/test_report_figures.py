@@ -90,7 +90,7 @@ def test_parts_of_the_time_add_up_to_the_latency(story: dict[str, Any]) -> None:
     assert sum(parts.values()) == pytest.approx(story["latency_ms"]["mean"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_parts_add_up_whatever_was_cut_off(data: st.DataObject, tmp_path_factory: Any) -> None:
     """Attempts of transactions that never ended have no latency to be a part of."""
@@ -266,7 +266,7 @@ rows_of_a_run = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(rows_of_a_run, st.integers(1, 4), st.randoms())
 def test_rates_are_shares_and_the_order_of_files_does_not_matter(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], files: int, random: Any
