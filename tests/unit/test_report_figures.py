@@ -91,7 +91,7 @@ def test_parts_of_the_time_add_up_to_the_latency(story: dict[str, Any]) -> None:
     assert sum(parts.values()) == pytest.approx(story["latency_ms"]["mean"])
 
 
-@at_most(40)
+@at_most(12)
 @given(data=st.data())
 def test_parts_add_up_whatever_was_cut_off(data: st.DataObject, tmp_path_factory: Any) -> None:
     """Attempts of transactions that never ended have no latency to be a part of."""
@@ -267,7 +267,7 @@ rows_of_a_run = st.lists(
 )
 
 
-@at_most(60)
+@at_most(15)
 @given(rows_of_a_run, st.integers(1, 4), st.randoms())
 def test_rates_are_shares_and_the_order_of_files_does_not_matter(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], files: int, random: Any

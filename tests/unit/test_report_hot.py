@@ -16,7 +16,7 @@ from tests.run_folders import hand_made
 
 
 @pytest.mark.parametrize("shift", [0, 10**12], ids=["small", "huge"])
-@at_most(25)
+@at_most(12)
 @given(
     accesses=st.lists(
         st.tuples(st.lists(st.integers(0, 25), max_size=3), st.booleans()), min_size=1, max_size=60

@@ -74,7 +74,7 @@ def table_of_targets(names: Sequence[str], system: dict[str, int]) -> pd.DataFra
 
 
 @pytest.mark.parametrize("room", [1 << 62, 64], ids=["in one", "some after the other"])
-@at_most(40)
+@at_most(20)
 @given(rows=attempts_of_a_run, system=st.sampled_from([(0, 0, 0), (0, 1, 0), (0, 1, 2)]))
 def test_winners_are_those_of_a_double_loop(
     tmp_path_factory: pytest.TempPathFactory,
