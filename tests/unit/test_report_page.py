@@ -259,9 +259,7 @@ def test_verdict_on_processes_that_did_not_report(tmp_path: Path) -> None:
     generators = [{"worker": 0}, {"worker": 3}]
     state, text = said(changed(tmp_path, config=config, generators=generators), "processes")
     assert state == "bad"
-    assert text == (
-        "2 of 4 load processes did not report: they died, and what they measured last is missing."
-    )
+    assert text == "2 of 4 load processes did not report: what was measured there last is missing."
 
 
 def test_verdict_on_attempts_that_could_not_be_written(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from reports.text.rounding import between
 
 _NONE = 0.01
 """End of the axis where nothing conflicted and nothing was predicted to."""
-_PLACES = {
+_SIDES = {
     "below": "below the",
     "inside": "within the",
     "edge": "at the edge of the",
@@ -95,7 +95,7 @@ def _reading(model: Model) -> str:
         side = side_of_band(f)
         if side is not None and f.predicted_low is not None and f.predicted_high is not None:
             band = between(f.predicted_low, f.predicted_high)
-            text += f", {_PLACES[side]} {band} that the formula predicts"
+            text += f", {_SIDES[side]} {band} that the formula predicts"
         return text
 
     return of_each(model.key_types, say)

@@ -101,8 +101,8 @@ def _reading(model: Model) -> str:
     def say(_: str, f: Figures) -> str:
         if f.predicted_low is None or f.predicted_high is None:
             return conflict_rate(f)
-        return f"{conflict_rate(f)} ({between(f.predicted_low, f.predicted_high)} predicted)"
+        return f"{conflict_rate(f)} ({between(f.predicted_low, f.predicted_high)})"
 
     predicted = any(f.predicted_low is not None for f in model.targets.values())
-    how = " The formula predicts from each target's own window." if predicted else ""
-    return f"Attempts that conflicted. {of_each(model.targets, say)}{how}"
+    band = ", and what the formula predicts from each target's own window" if predicted else ""
+    return f"Attempts that conflicted{band}. {of_each(model.targets, say)}"

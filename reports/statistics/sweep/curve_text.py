@@ -66,7 +66,7 @@ def knees_text(study: Study, curves: Sequence[Curve]) -> str:
         return f"A knee is shown on {len(_with_knee(curves))} of {len(curves)} lines."
     names: dict[str, list[str]] = {}
     for curve in curves:
-        names.setdefault(knee_text(study, curve), []).append(curve_name(study, curve))
+        names.setdefault(_knee_text(study, curve), []).append(curve_name(study, curve))
     if len(names) == 1:
         return f"{capital(next(iter(names)))}."
     if _like(curves):
@@ -74,7 +74,7 @@ def knees_text(study: Study, curves: Sequence[Curve]) -> str:
     return f"{'; '.join(f'{listed(named)}: {text}' for text, named in names.items())}."
 
 
-def knee_text(study: Study, curve: Curve) -> str:
+def _knee_text(study: Study, curve: Curve) -> str:
     """What there is to say of a curve's knee, as a clause."""
     knee = curve.knee
     be = "seems to be" if curve.measured_once else "is"

@@ -146,17 +146,6 @@ def setting(axis: Axis, value: object) -> str:
     return f"{axis.name.replace('_', ' ')} {axis.label_of(value)}"
 
 
-def span(axis: Axis, first: Any, last: Any) -> str:
-    """All values of a numeric axis from one to another, as in `1,000 to 100,000 accounts`."""
-    if axis.name == "max_attempts" and last == 0:
-        return f"{first} or more attempts allowed"
-    if axis.name == "rate":
-        return f"rates of {first:,.10g} to {last:,.10g}/s"
-    if axis.name in _UNITS:
-        return f"{first:,.10g} to {setting(axis, last)}"
-    return f"{setting(axis, first)} to {axis.label_of(last)}"
-
-
 def position(axis: Axis, value: Any) -> float:
     """A value of a numeric axis as a number that orders it: no limit of attempts, 0, is infinite."""
     if value is None or (axis.name == "max_attempts" and value == 0):
@@ -312,5 +301,4 @@ __all__ = [
     "read_study",
     "refusing",
     "setting",
-    "span",
 ]
