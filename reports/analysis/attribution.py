@@ -151,8 +151,9 @@ def winners(attempts: Attempts, targets: pd.DataFrame, since: int, until: int) -
         """
         CREATE OR REPLACE TEMP TABLE lost AS
         SELECT loser, database, start_ns, end_ns,
-            dense_rank() OVER (ORDER BY database, key_type, "row") - 1 AS spot, key_type, "row"
-        FROM (SELECT * EXCLUDE "rows", unnest("rows") AS "row" FROM losers)
+            dense_rank() OVER (ORDER BY database, key_type, touched) - 1 AS spot, key_type,
+            touched."table" AS "table", touched."row" AS "row"
+        FROM (SELECT * EXCLUDE "rows", unnest("rows") AS touched FROM losers)
         """
     )
     lost = attempts.frame("SELECT loser, spot, database, start_ns, end_ns FROM lost")
@@ -161,10 +162,10 @@ def winners(attempts: Attempts, targets: pd.DataFrame, since: int, until: int) -
     first, last = int(lost["start_ns"].min()), int(lost["end_ns"].max())
     won = attempts.frame(
         f"""
-        WITH spots AS (SELECT DISTINCT database, key_type, "row", spot FROM lost)
+        WITH spots AS (SELECT DISTINCT database, key_type, "table", "row", spot FROM lost)
         SELECT place, database, spot, end_ns,
             CASE WHEN commit_ns > 0 THEN end_ns - commit_ns ELSE start_ns END AS began_ns
-        FROM accesses JOIN targets ON target = name JOIN spots USING (database, key_type, "row")
+        FROM accesses JOIN targets ON target = name JOIN spots USING (database, key_type, "table", "row")
         WHERE committed AND start_ns <= {last} AND end_ns >= {first}
         """,
         targets=targets,
