@@ -22,7 +22,7 @@ from reports.analysis.reading.nothing import why_nothing
 from reports.analysis.reading.record_files import Record, find_record
 from reports.analysis.reading.run_file import Run
 
-MEMORY_MB = 1000
+MEMORY_MB = 1200
 """What DuckDB may hold; what needs more goes to files in the system's temporary folder."""
 _MOST_THREADS = 8
 """Each thread holds memory of its own."""
