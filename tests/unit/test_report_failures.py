@@ -257,3 +257,10 @@ def test_refused_transactions_of_a_sweep_are_a_note(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fake", [FakeSweep(limited=(1,)), FakeSweep(failed={1: "gone"})])
 def test_what_only_the_sweep_says_is_bad_too(tmp_path: Path, fake: FakeSweep) -> None:
     assert not nothing_bad(write_fake_sweep(tmp_path / "sweep", fake))
+
+
+def test_two_targets_of_which_no_transaction_ended(tmp_path: Path) -> None:
+    """There is no latency to compare, and a report all the same."""
+    rows = [{"target": name, "final": False} for name in ("east", "west")]
+    (comparison,) = summarise(hand_made(tmp_path, rows))["target_comparisons"]
+    assert comparison["latency_p50_ms"]["ratio"] is None

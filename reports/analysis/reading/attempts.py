@@ -22,7 +22,7 @@ from reports.analysis.reading.checks import File
 from reports.analysis.reading.nothing import Last, nothing_measured
 from reports.analysis.reading.record_files import Record, find_record
 
-MEMORY_MB = 1000
+MEMORY_MB = 1200
 """What DuckDB may hold; what needs more goes to files in the system's temporary folder."""
 _MOST_THREADS = 8
 """Each thread holds memory of its own."""

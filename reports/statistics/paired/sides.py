@@ -74,8 +74,9 @@ class Table:
             **tables,
         )
         # Bins of equal logarithmic width from the least to the largest latency.
-        least, most = self._counts["least"].min(), self._counts["most"].max()
-        low, high = (0.0 if np.isnan(end) else math.log(max(1, end)) for end in (least, most))
+        timed = self._counts.dropna(subset=["least", "most"])
+        ends = (timed["least"].min(), timed["most"].max()) if len(timed) else (1, 1)
+        low, high = (math.log(max(1, end)) for end in ends)
         high = max(high, math.log(2))
         self._bins = min(_MAX_BINS, max(1, math.ceil((high - low) / _STEP)) + 1)
         self.edges = np.exp(np.linspace(low, max(high, low + _STEP), self._bins + 1))
