@@ -170,7 +170,7 @@ def test_verdict_on_an_unchecked_invariant(tmp_path: Path) -> None:
     ],
 )
 def test_verdict_on_the_tool(tmp_path: Path, generator: dict[str, Any], state: str) -> None:
-    assert said(changed(tmp_path, generators=[generator]), "generator")[0] == state
+    assert said(changed(tmp_path, generators=[{"worker": 0, **generator}]), "generator")[0] == state
 
 
 def test_verdict_on_durability(tmp_path: Path) -> None:
