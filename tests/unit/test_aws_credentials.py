@@ -194,7 +194,7 @@ def test_a_credential_process_that_hangs_is_ended(
 
 UNDER_GEVENT = """
 import locust, sys
-from loadtest.targets import aws, aws_credentials
+from loadtest.targets.aws import clients as aws, credentials as aws_credentials
 aws_credentials.PROCESS_S = 0.3
 try:
     aws.client("dynamodb", "us-east-1")

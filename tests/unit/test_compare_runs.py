@@ -302,9 +302,13 @@ def test_what_differs_beside_the_workload_is_said(runs: dict[str, Path], tmp_pat
     ("facts", "said"),
     [
         ({"interrupted": True}, "other was interrupted"),
-        ({"generators": [{"cpu_share": 0.97}]}, "the tool used 97"),
+        ({"generators": [{"worker": 0, "cpu_share": 0.97}]}, "the tool used 97"),
         (
-            {"generators": [{"cpu_share": 0.2, "loop_lag_ms": {"p50": 1, "p99": 40, "max": 90}}]},
+            {
+                "generators": [
+                    {"worker": 0, "cpu_share": 0.2, "loop_lag_ms": {"p50": 1, "p99": 40, "max": 90}}
+                ]
+            },
             "Something else was busy on the machine in NEW",
         ),
         (

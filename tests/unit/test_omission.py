@@ -25,7 +25,8 @@ def omission(began: Floats, took: Floats, length_s: float) -> Omission:
     start_ns, ns = BEGIN_NS + np.round(began * S).astype(np.int64), np.round(took * S).astype(np.int64)
     plain = table_of([{}] * len(began))
     for name, values in {
-        "intended_start_ns": start_ns, "begin_sent_ns": start_ns, "ended_ns": start_ns + ns,
+        "intended_start_ns": start_ns, "begin_sent_ns": start_ns, "begin_answered_ns": start_ns,
+        "first_answered_ns": start_ns, "commit_sent_ns": start_ns + ns, "ended_ns": start_ns + ns,
     }.items():  # fmt: skip
         plain = plain.set_column(plain.schema.get_field_index(name), name, pa.array(values))
     with tempfile.TemporaryDirectory() as folder:

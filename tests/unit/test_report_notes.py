@@ -154,7 +154,7 @@ def test_a_delay_that_passes_before_the_decision_is_in_the_shorter_window(tmp_pa
     assert bands[0]["low"] > 10 * bands[2]["low"]
     # The shortest window is never longer than the longest.
     longer = with_window(tmp_path / "longer", 0.2, 0, commit_delay_ms=80.0)
-    longest = with_window(tmp_path / "longest", 10.0, 0)
+    longest = with_window(tmp_path / "longest", 9.0, 0, commit_delay_ms=1.0)
     low, same = (
         summarise(folder)["overall"]["predicted_conflict_rate"]["low"] for folder in (longer, longest)
     )
