@@ -27,10 +27,8 @@ def packed(rows: Rows) -> NDArray[np.void]:
         made[place]["attempt"] = attempt
         made[place]["final"] = final
         made[place]["intended_start_ns"] = 5_000_000
-        made[place]["start_ns"] = 7_000_000  # 2 ms late, which count
-        spent = round(ms * 1e6) - 2_000_000
-        made[place]["statements_ns"] = spent // 3
-        made[place]["commit_ns"] = spent - spent // 3
+        made[place]["begin_sent_ns"] = 7_000_000  # 2 ms late, which count
+        made[place]["ended_ns"] = 5_000_000 + round(ms * 1e6)
     return made
 
 

@@ -25,7 +25,7 @@ def test_modules_of_the_current_folder_are_not_ours(tmp_path: Path, installed: b
         checkout = tmp_path / "checkout"
         for name in ("loadtest", "reports", "seed"):
             shutil.copytree(REPOSITORY / name, checkout / name)
-        (checkout / "loadtest" / "cli.py").write_text("def main(): print('of the checkout')")
+        (checkout / "loadtest" / "cli" / "main.py").write_text("def main(): print('of the checkout')")
         command[command.index(str(REPOSITORY))] = str(checkout)
     done = subprocess.run(
         command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=60
