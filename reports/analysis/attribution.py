@@ -165,7 +165,8 @@ def winners(attempts: Attempts, targets: pd.DataFrame, since: int, until: int) -
         WITH spots AS (SELECT DISTINCT database, key_type, "table", "row", spot FROM lost)
         SELECT place, database, spot, end_ns,
             CASE WHEN commit_ns > 0 THEN end_ns - commit_ns ELSE start_ns END AS began_ns
-        FROM accesses JOIN targets ON target = name JOIN spots USING (database, key_type, "table", "row")
+        FROM accesses JOIN targets ON target = name
+            JOIN spots USING (database, key_type, "table", "row")
         WHERE committed AND start_ns <= {last} AND end_ns >= {first}
         """,
         targets=targets,

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import psutil
@@ -40,7 +41,10 @@ def test_words_that_nobody_is_to_see_are_in_no_list_of_processes(tmp_path: Path)
     with subprocess.Popen(
         command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
-        listed = " ".join(psutil.Process(child.pid).cmdline())
+        # A process has no words for a moment after it has begun.
+        while not (words := psutil.Process(child.pid).cmdline()):
+            time.sleep(0.01)
+        listed = " ".join(words)
         said, _ = child.communicate(words_for_stdin("list", "retries"), timeout=60)
     assert "full-jitter" in said
     assert "loadtest.cli" in listed

@@ -119,8 +119,8 @@ def test_parts_add_up_whatever_was_cut_off(data: st.DataObject, tmp_path_factory
 
 
 def test_the_predicted_band_is_the_formula(story: dict[str, Any]) -> None:
-    # Two commits in one second, 32 users of whom 31 are others, 1,000 accounts, windows of 2 ms at least
-    # and, in the mean, of 5 ms at most (4, 5, 4, 4 and 8).
+    # Two commits in one second, 32 users of whom 31 are others, 1,000 accounts; windows of 2 ms at
+    # least, and of 5 ms at most in the mean (4, 5, 4, 4 and 8).
     rate = 2 * 31 / 32
     band = story["predicted_conflict_rate"]
     assert band["low"] == pytest.approx(conflict_probability(rate, 0.002, 4 / 1000))
