@@ -22,7 +22,7 @@ from tests.commands import check_conserved, results_in, start, wait_for
 from tests.rigs.browser import needed
 
 pytestmark = [needed, pytest.mark.slow]
-WAIT_S = 40
+WAIT_S = 120
 NAMES = ("transfer int", "transfer uuid")
 
 

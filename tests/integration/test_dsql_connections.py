@@ -188,6 +188,7 @@ def test_two_processes_share_the_budget(database: Database, tmp_path: Path) -> N
     assert {row["worker"] for row in result.rows} == {0, 1}
 
 
+@pytest.mark.timed
 def test_locust_s_own_timer_has_the_ramp_up_in_it(database: Database, tmp_path: Path) -> None:
     """Its run time is the whole test: what the limit takes of it is not measured, and that is said."""
     out = tmp_path / "results"

@@ -58,11 +58,12 @@ def test_an_index_that_an_interrupted_command_began_is_waited_for(
         wait_for_job(connection, job)
 
     monkeypatch.setattr(dsql_jobs, "wait_for_job", note)
-    # It is there, and valid as far as PostgreSQL knows, but its job is not done.
+    # It is there, and valid as far as PostgreSQL knows, but its job may not be done yet.
     assert load(target, plan(300)) == 0
     assert indexes(unseen) == BOTH
     jobs = unseen.execute("SELECT job_id FROM sys.jobs ORDER BY start_time").fetchall()
-    assert [job for (job,) in jobs][-2:] == waited
+    assert 1 <= len(waited) <= 2
+    assert [job for (job,) in jobs][-len(waited) :] == waited
     assert log.refused() == []
 
 

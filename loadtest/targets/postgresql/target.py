@@ -131,6 +131,10 @@ class PostgresTarget(SqlTarget):
             raise self.explain(error) from None
         return connection
 
+    def _connect_only(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """As `connect`, without asking for an answer: a pooler may keep one waiting for a session."""
+        return self.open_connection(self.admin_conninfo())
+
     def open_connection(self, conninfo: str) -> libpq.Connection:
         """How every connection of this family is opened; raises psycopg.Error."""
         return libpq.connect(conninfo)
@@ -161,7 +165,7 @@ class PostgresTarget(SqlTarget):
         self, statements: Sequence[Statement], attempt: Callable[[SqlSession], object]
     ) -> None:
         """Run one attempt that ends in ROLLBACK, where sessions can hold named statements."""
-        if self._may_be_pooled and not self._pooled and pooler.shares_names(self.connect):
+        if self._may_be_pooled and not self._pooled and pooler.shares_names(self._connect_only):
             raise InputError(
                 f"{self.called}: the pooler in front of it gives a session to other clients between "
                 "transactions and cannot hold named statements; add pooler=transaction to the URL, or "
