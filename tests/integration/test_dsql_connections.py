@@ -202,9 +202,10 @@ def test_locust_s_own_timer_has_the_ramp_up_in_it(database: Database, tmp_path: 
         assert done.returncode == 0, done.stderr
         assert "the ramp-up takes 2.0 s longer" in done.stderr
         (result,) = results_in(out)
-        assert result.run["config"]["duration"] == pytest.approx(3, abs=0.1)
+        # Two of the five seconds, and what starting the users takes on a slow machine.
+        assert 1.5 < result.run["config"]["duration"] <= 3.1
         assert result.run["interrupted"] is False
-        assert result.summary["measured_s"] == pytest.approx(3, abs=0.1)
+        assert 1.5 < result.summary["measured_s"] <= 3.1
         check_conserved(result)
         refused = locust(*words, "--run-time", "1s", cwd=tmp_path, **rig.environment)
     assert refused.returncode == 2
