@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast faults lint format bench transcripts gallery calibrate clean
+.PHONY: help demo test test-again test-fast faults lint format bench transcripts gallery calibrate clean
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ demo: $(VENV)/.run  ## Seed the embedded database, run transfers, write a report
 
 test: $(VENV)/.dev  ## Run all tests: side by side, then those that measure real time.
 	@$(BIN)/python -m tests.suite
+
+test-again: $(VENV)/.dev  ## Run the tests that failed last time once more, if they are few.
+	$(BIN)/python -m tests.again
 
 test-fast: $(VENV)/.dev  ## Run the unit tests with few generated examples (under a minute).
 	$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile fast -m "not timed and not long" tests/unit
