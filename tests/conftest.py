@@ -36,7 +36,7 @@ settings.register_profile("fast", settings.get_profile("full"), max_examples=10)
 settings.load_profile("full")
 
 
-ENGINE = Path(__file__).parents[1] / "loadtest/simulation/engine.py"
+ENGINE = Path(__file__).parents[1] / "loadtest/prediction/simulation/engine.py"
 _SIMULATE = """
 import sys
 from loadtest.prediction.simulation import SimulateConfig, simulate
@@ -51,7 +51,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     compiled = [path.stat().st_mtime for path in ENGINE.parent.glob("__pycache__/engine.*.nbi")]
     if not compiled or max(compiled) < ENGINE.stat().st_mtime:
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run([sys.executable, "-c", _SIMULATE, folder], cwd=ENGINE.parents[2], check=True)
+            subprocess.run([sys.executable, "-c", _SIMULATE, folder], cwd=Path(__file__).parents[1], check=True)
 
 
 @pytest.hookimpl(wrapper=True)
