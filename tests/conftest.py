@@ -51,7 +51,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     compiled = [path.stat().st_mtime for path in ENGINE.parent.glob("__pycache__/engine.*.nbi")]
     if not compiled or max(compiled) < ENGINE.stat().st_mtime:
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run([sys.executable, "-c", _SIMULATE, folder], cwd=Path(__file__).parents[1], check=True)
+            subprocess.run(
+                [sys.executable, "-c", _SIMULATE, folder], cwd=Path(__file__).parents[1], check=True
+            )
 
 
 @pytest.hookimpl(wrapper=True)

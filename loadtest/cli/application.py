@@ -34,7 +34,7 @@ _COMMANDS = {
         "Make, list and delete clusters of Aurora DSQL.",
     ),
 }
-"""Name → its module in `loadtest/commands`, and the first sentence of its own help."""
+"""Name → its module in `loadtest/cli/commands`, and the first sentence of its own help."""
 _UNBROKEN = "\b\n"
 """Before lines that the help shows as they are."""
 _LOOK: Any = {
