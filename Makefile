@@ -42,7 +42,7 @@ bench: $(VENV)/.dev  ## Compare with pgbench and \copy, side by side (about five
 transcripts: $(VENV)/.dev  ## Run the commands that docs/targets.md shows, and write down what they print.
 	$(BIN)/python -m tests.transcripts
 
-gallery: $(VENV)/.dev  ## Run the examples of docs/gallery.md and keep their pages (about fifteen minutes).
+gallery: $(VENV)/.dev  ## Run the examples of docs/gallery.md and keep their pictures (about fifteen minutes).
 	$(BIN)/python -m tests.gallery
 
 calibrate: $(VENV)/.dev  ## Count false alarms and missed slowdowns of `occbench compare` (about twenty-five minutes).

@@ -1,9 +1,10 @@
-"""Makes the gallery: runs the examples of docs/gallery.md, keeps their pages and pictures.
+"""Makes the gallery: runs the examples of docs/gallery.md and keeps a picture of each page.
 
 An example is a fenced `sh` block behind a line `<!-- page: NAME PATTERN HEIGHT -->`. Its commands run
 in one folder with those of the other examples, on an embedded database of their own. The page that
-they leave, the last file that fits PATTERN there, is kept as `docs/gallery/NAME.html`, with a picture
-of its uppermost HEIGHT pixels; the quotation behind the block becomes the page's headline.
+they leave, the last file that fits PATTERN there, is written to `docs/gallery/NAME.html`, which git
+ignores; a picture of its uppermost HEIGHT pixels is kept beside it. The page's headline becomes the
+quotation behind the block and is written into the picture, too, so that a test can hold both together.
 
 `make gallery` makes all of them, `python -m tests.gallery NAME…` those that are named. What the others
 seed is seeded all the same: examples share their tables.
@@ -20,7 +21,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
 PAGE = Path(__file__).parents[1] / "docs" / "gallery.md"
+TITLE = "Title"
+"""The picture's text that holds the headline."""
 _WIDTH = 1280
 _LINK_BESIDE = re.compile(r'<a\b[^>]*\bhref="(?!#|data:)[^"]*"[^>]*>(.*?)</a>', re.DOTALL)
 _BLOCK = re.compile(
@@ -52,17 +58,17 @@ def examples(page: str) -> Iterator[Example]:
 
 
 def make(example: Example, keep: Path, folder: Path, environment: dict[str, str]) -> str:
-    """Run the commands in `folder`, keep the page and its picture; returns the page's headline."""
+    """Run the commands in `folder`, write page and picture to `keep`, return the headline."""
     _do(example.name, example.commands, folder, environment)
     found = sorted(folder.glob(example.pattern))
     if not found:
         raise SystemExit(f"{example.name}: the commands left no {example.pattern}")
     keep.mkdir(exist_ok=True)
-    kept = keep / f"{example.name}.html"
-    # What the page has beside it is not kept: a link to it would lead nowhere.
+    page = keep / f"{example.name}.html"
+    # The page's neighbours stay behind: a link to them would lead nowhere.
     text = _LINK_BESIDE.sub(r"\1", found[-1].read_text(encoding="utf-8"))
-    kept.write_text(text, encoding="utf-8")
-    picture(kept, kept.with_suffix(".png"), example.height)
+    page.write_text(text, encoding="utf-8")
+    picture(page, page.with_suffix(".png"), example.height, headline(text))
     return headline(text)
 
 
@@ -81,8 +87,8 @@ def seeding(others: Iterable[Example]) -> Iterator[str]:
         yield from (line for line in one.commands.splitlines() if line.startswith("occbench seed"))
 
 
-def picture(page: Path, to: Path, height: int) -> None:
-    """The top of a page as a PNG, by a Chromium that shows nothing."""
+def picture(page: Path, to: Path, height: int, title: str) -> None:
+    """Write the top of a page as a PNG with this title, by a Chromium without a window."""
     with tempfile.TemporaryDirectory() as profile:
         subprocess.run(
             [
@@ -92,6 +98,16 @@ def picture(page: Path, to: Path, height: int) -> None:
             ],
             check=True, capture_output=True, timeout=120,
         )  # fmt: skip
+    with Image.open(to) as image:
+        text = PngInfo()
+        text.add_itxt(TITLE, title)
+        image.save(to, pnginfo=text, optimize=True)
+
+
+def title_of(picture: Path) -> str:
+    """Return the headline of the page that a picture shows."""
+    with Image.open(picture) as image:
+        return str(image.info.get(TITLE, ""))
 
 
 def _chromium() -> str:

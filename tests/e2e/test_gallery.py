@@ -1,12 +1,11 @@
-"""The gallery: its page can be made by its commands, and what is kept was made by them."""
+"""The gallery: its page can be made by its commands, and its pictures were."""
 
-import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.gallery import PAGE, Example, examples, headline, main, seeding
+from tests.gallery import PAGE, Example, examples, headline, main, seeding, title_of
 
 EXAMPLES = list(examples(PAGE.read_text(encoding="utf-8")))
 
@@ -16,20 +15,11 @@ def test_every_example_is_found() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_what_is_kept_belongs_to_the_page(example: Example) -> None:
-    name = example.name
+def test_the_picture_belongs_to_the_page(example: Example) -> None:
     text = PAGE.read_text(encoding="utf-8")
-    kept = PAGE.with_suffix("") / f"{name}.html"
-    page = kept.read_text(encoding="utf-8")
-    assert f"> {headline(page)}\n" in text
-    assert f"(gallery/{name}.png)](gallery/{name}.html)" in text
-    assert kept.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
-    assert len(page) < 10_000_000
-    for place in ("/tmp/", "/root", "/home/", "/work"):  # noqa: S108 - looked for
-        assert place not in page
-    assert "<script" not in page
-    # Nothing is loaded: links lead to places within the page, or carry their data with them.
-    assert all(link.startswith(("#", "data:")) for link in re.findall(r'(?:href|src)="([^"]*)"', page))
+    picture = PAGE.with_suffix("") / f"{example.name}.png"
+    assert text[example.start : example.stop] == f"> {title_of(picture)}\n"
+    assert f"(gallery/{example.name}.png)\n" in text[example.stop :]
 
 
 def test_one_example_by_itself_finds_what_the_others_seed() -> None:
@@ -53,4 +43,6 @@ def test_the_page_is_made_by_its_commands(tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert f"\n> {said}\n\nThe end.\n" in text
     assert "what it said before" not in text
-    assert kept.with_suffix(".png").stat().st_size > 10_000
+    picture = kept.with_suffix(".png")
+    assert picture.stat().st_size > 10_000
+    assert title_of(picture) == said
