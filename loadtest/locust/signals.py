@@ -7,7 +7,7 @@ import gevent
 
 from loadtest.locust.wiring import Wiring
 from loadtest.process.child import end_with
-from loadtest.process.interrupts import leave, let_go_of_readers_that_are_gone, signals, take
+from loadtest.process.interrupts import act_once, leave, replace_closed_outputs, signals
 
 _LOADED_BY = os.getpid()
 """The process that has read the locustfile; those that it forks for `--processes` are its workers."""
@@ -35,10 +35,10 @@ def end_in_order(wiring: Wiring) -> None:
             wiring.break_off()
 
     def on_hangup() -> None:
-        let_go_of_readers_that_are_gone()
+        replace_closed_outputs()
         os.kill(os.getpid(), signal.SIGTERM)
 
-    gevent.signal_handler(signal.SIGINT, take, on_ctrl_c)
+    gevent.signal_handler(signal.SIGINT, act_once, on_ctrl_c)
     if signal.SIGHUP in signals():
         gevent.signal_handler(signal.SIGHUP, on_hangup)
 

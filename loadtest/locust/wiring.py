@@ -44,6 +44,7 @@ from loadtest.engine.users.user import describe_failure, run_user
 from loadtest.errors import InputError, OccbenchError, TargetError, in_a_line
 from loadtest.errors.messages import without_secrets
 from loadtest.process import open_files
+from loadtest.process.child import parent_is_gone
 from loadtest.targets import StatementFailed
 from loadtest.workload.seeded import KeySource, ReadSeeded
 
@@ -124,7 +125,6 @@ class Wiring:
         `error` instead.
         """
         self.environment = environment
-        self._parent = os.getppid()
         self.engine: Engine | None = None
         self.run: Run | None = None
         self.error: OccbenchError | None = None
@@ -390,7 +390,7 @@ class Wiring:
         self._quitting = True
         runner = self.environment.runner
         if isinstance(runner, WorkerRunner):
-            if os.getppid() != self._parent:
+            if parent_is_gone():
                 self.environment.stop_timeout = _HURRIED_STOP_S
             # Its account is on its way before it tells its master that it is gone.
             runner.stop()

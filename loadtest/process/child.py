@@ -1,4 +1,4 @@
-"""How this program starts itself as another process, which ends with the one that started it."""
+"""This program started as another process, which ends with the one that started it."""
 
 import _thread
 import atexit
@@ -19,37 +19,30 @@ _READ_WORDS = "import json; sys.argv += json.load(sys.stdin); "
 _OCCBENCH = "from loadtest.cli.main import main; main()"
 _LOCUST = "from loadtest.locust.program import main; main()"
 _LOOK_S = 0.25
-_AGAIN_S = 1.25
-"""So long after it has lost its parent a process is asked once more, which means at once."""
+_SECOND_SIGTERM_S = 1.25
+"""When a process that has lost its parent is told to end again, which means at once."""
 _WORKER_GRACE_S = 1.5
 _COMMAND_GRACE_S = 15.0
-"""So long it may take to save what it has; by then it makes no load any more."""
+"""How long saving may take; no load is made any more by then."""
+_parent: int | None = None
 
 
 def occbench_command(*words: str) -> list[str]:
     """The command line of `occbench WORDS…`, by this very interpreter and this very package.
 
-    It ends with the process that asks for it. `python -m` would look into the current folder first, in
-    which a `seed.py` of somebody else's may lie; `-P` does not.
+    `python -m` would look into the current folder first, in which another `seed.py` may lie; `-P` does
+    not.
     """
     return _command(_OCCBENCH, _COMMAND_GRACE_S, *words)
 
 
-def command_without_words() -> list[str]:
-    """The same for words that nobody is to see in a list of processes: it reads them from its stdin.
-
-    Give it `words_for_stdin`.
-    """
-    return _command(_READ_WORDS + _OCCBENCH, _COMMAND_GRACE_S)
-
-
-def words_for_stdin(*words: str) -> str:
-    """What `command_without_words` reads."""
-    return json.dumps(words)
+def occbench_with_hidden_words(*words: str) -> tuple[list[str], str]:
+    """A command line that shows no words in a list of processes, and the stdin it reads them from."""
+    return _command(_READ_WORDS + _OCCBENCH, _COMMAND_GRACE_S), json.dumps(words)
 
 
 def locust_command(*words: str) -> list[str]:
-    """The same of Locust's own program, with no settings but these."""
+    """The command line of Locust's own program, with no settings but these words."""
     return _command(_LOCUST, _WORKER_GRACE_S, *words)
 
 
@@ -59,34 +52,40 @@ def _command(code: str, grace_s: float, *words: str) -> list[str]:
 
 
 def end_with(parent: int, grace_s: float = _WORKER_GRACE_S) -> None:
-    """From now on this process is asked to end once its parent is no more, and made to `grace_s` later.
+    """Ask this process to end once its parent is gone, and kill it `grace_s` later.
 
-    A process whose parent has ended belongs to another one at once, however that ended; one that had
-    lost it before it came here finds that, too. A thread of the system's looks for it: gevent's own
-    wait where something blocks.
+    A process whose parent has ended gets another one at once, so one that had lost it before is found,
+    too. The thread that looks is the system's: gevent's own wait where something blocks.
     """
+    global _parent
+    _parent = parent
     start = _original("start_new_thread", _thread.start_new_thread)
     lock = _original("allocate_lock", _thread.allocate_lock)
     over, seen = lock(), lock()
     over.acquire()
     seen.acquire()
-    start(_watch, (parent, grace_s, over, seen))
+    start(_watch, (grace_s, over, seen))
 
-    def let_go() -> None:
+    def stop_watching() -> None:
         """A thread that is at work while Python takes itself apart can make it abort."""
         over.release()
         seen.acquire(timeout=1)
 
-    atexit.register(let_go)
+    atexit.register(stop_watching)
 
 
-def _watch(parent: int, grace_s: float, over: Any, seen: Any) -> None:
-    again_s = min(_AGAIN_S, grace_s)
-    while os.getppid() == parent:
+def parent_is_gone() -> bool:
+    """Whether the process that this one is to end with has ended; False where there is none."""
+    return _parent is not None and os.getppid() != _parent
+
+
+def _watch(grace_s: float, over: Any, seen: Any) -> None:
+    second_s = min(_SECOND_SIGTERM_S, grace_s)
+    while not parent_is_gone():
         if over.acquire(timeout=_LOOK_S):
             seen.release()
             return
-    for signal_number, pause_s in ((SIGTERM, again_s), (SIGTERM, grace_s - again_s), (SIGKILL, 0.0)):
+    for signal_number, pause_s in ((SIGTERM, second_s), (SIGTERM, grace_s - second_s), (SIGKILL, 0.0)):
         os.kill(os.getpid(), signal_number)
         if over.acquire(timeout=pause_s):
             seen.release()

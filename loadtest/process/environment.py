@@ -1,4 +1,4 @@
-"""What the environment may not decide of a run: how Locust, gevent and psycopg work."""
+"""Settings of libraries that the environment must not decide for a run."""
 
 import os
 

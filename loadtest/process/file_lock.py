@@ -4,7 +4,7 @@ import fcntl
 
 
 def try_lock(file: int) -> bool:
-    """Lock it if nobody else has; says whether it is locked now."""
+    """Lock the file unless another process has; return whether it is locked now."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -15,10 +15,10 @@ from types import FrameType
 from loadtest.errors import INTERRUPTED
 
 _ONCE_S = 1.0
-"""Whoever asks again within so many seconds has asked once: fingers press several times, and a terminal
-tells every process of its group, of which the first passes it on to the others."""
+"""Signals within so many seconds count as one: fingers press several times, and a terminal tells every
+process of its group, of which the first passes it on to the others."""
 _last = -_ONCE_S
-"""When somebody asked last."""
+"""The moment of the last signal that counted."""
 
 
 def signals() -> list[signal.Signals]:
@@ -31,11 +31,11 @@ def signals() -> list[signal.Signals]:
 
 @contextmanager
 def asked_to_end(act: Callable[[], None]) -> Iterator[None]:
-    """Call `act`, in the main thread, each time that somebody asks for the end."""
+    """Call `act`, in the main thread, each time that a signal asks for the end."""
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         del number, frame
-        take(act)
+        act_once(act)
 
     before = {number: signal.signal(number, on_signal) for number in signals()}
     try:
@@ -45,20 +45,20 @@ def asked_to_end(act: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def take(act: Callable[[], None]) -> None:
-    """Somebody asks for the end: do it, unless he has asked just now."""
+def act_once(act: Callable[[], None]) -> None:
+    """Call `act` because a signal came, unless one has counted just now."""
     global _last
-    let_go_of_readers_that_are_gone()
+    replace_closed_outputs()
     now = monotonic()
     if now - _last >= _ONCE_S:
         _last = now
         act()
 
 
-def let_go_of_readers_that_are_gone() -> None:
-    """Whoever asked may have taken the terminal, or the other end of a pipe, with him.
+def replace_closed_outputs() -> None:
+    """Send what is still to be printed nowhere if its reader, or the terminal, is gone.
 
-    What is still to be said goes nowhere then; it must not keep the rest from being saved.
+    It must not keep the rest from being saved.
     """
     # gevent's own in its place hears nothing of an end that is closed.
     monkey = sys.modules.get("gevent.monkey")
@@ -72,7 +72,7 @@ def let_go_of_readers_that_are_gone() -> None:
 
 
 def leave(status: int = INTERRUPTED, said: str = "") -> None:
-    """End the process here and now, with a line; nothing of Python's has to come to an end first."""
+    """End the process at once, with a line on stderr; nothing of Python's has to come to an end."""
     for stream in (sys.stdout, sys.stderr):
         # A signal may have met it in the middle of a write.
         with suppress(OSError, ValueError, RuntimeError):
@@ -83,7 +83,7 @@ def leave(status: int = INTERRUPTED, said: str = "") -> None:
 
 
 class Interrupted:
-    """False until somebody asks for the end, which is then raised as KeyboardInterrupt."""
+    """False until a signal asks for the end, which is then raised as KeyboardInterrupt."""
 
     def __init__(self) -> None:
         self._is = False
@@ -93,7 +93,7 @@ class Interrupted:
 
     @contextmanager
     def raised(self) -> Iterator[None]:
-        """Raise it wherever the process is, and keep Python from printing where nobody can catch it.
+        """Raise it wherever the process is, and keep Python from printing where it cannot be caught.
 
         That is in a callback, in a destructor, in an import that makes another error of it.
         """

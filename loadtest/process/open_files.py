@@ -1,4 +1,4 @@
-"""How many files a process may have open: each user needs a connection and an alarm."""
+"""The limit of open files: each user needs a connection and a timer."""
 
 import resource
 from contextlib import suppress
@@ -8,12 +8,12 @@ from loadtest.errors import InputError
 
 _FILES_A_USER = 2
 _RESERVE = 24
-"""For what else is opened while a run goes on: its record, a session in place of an old one, names."""
+"""For what else a run opens: its record, a session in place of an old one, lookups of names."""
 _USUAL = 65_536
 
 
 def allow(users: int, processes: int = 1) -> None:
-    """Let this process, and those it starts, have files enough for a process's share of the users.
+    """Raise this process's limit, and that of those it starts, to what its share of the users needs.
 
     The soft limit is raised as far as the hard one allows. Raises InputError where that is too little.
     """

@@ -1,4 +1,4 @@
-"""Standard output and error that no terminal, disk or reader can make a command fail by.
+"""Standard output and error by which no terminal, disk or reader can make a command fail.
 
 `set_up` is called once, before anything is printed. Afterwards every character can be printed in every
 encoding, a stream that was closed goes nowhere, and what a full disk or a reader that has left does
@@ -44,7 +44,7 @@ def set_up() -> None:
 
 
 def why_lost() -> str | None:
-    """Why some of the standard output could not be written; None if all was, or nobody reads it."""
+    """Why some of the standard output could not be written; None if all was, or its reader has left."""
     sys.stdout.flush()
     file = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return file.why_lost if isinstance(file, _Tolerant) else None

@@ -4,7 +4,6 @@ A process for each point makes every point alike: none inherits the memory, the 
 compiled statements of the one before it.
 """
 
-import fcntl
 import json
 import os
 import signal
@@ -20,7 +19,8 @@ from loadtest.config.options import command_words
 from loadtest.config.run import RunConfig
 from loadtest.errors import InputError, OccbenchError
 from loadtest.errors.messages import one_line
-from loadtest.process.child import command_without_words, words_for_stdin
+from loadtest.process.child import occbench_with_hidden_words
+from loadtest.process.file_lock import try_lock
 from loadtest.process.interrupts import asked_to_end
 from loadtest.record.in_use import Noted
 from loadtest.record.sweep import POINTS_FOLDER, Point
@@ -111,14 +111,14 @@ def _run(
     """Do one run; returns its exit status, the last lines that it wrote to stderr, and whether it had
     to be ended after `limit_s` seconds.
     """
-    words = words_for_stdin("run", *command_words(config))
+    # A target's password is nothing for a list of processes.
+    command, words = occbench_with_hidden_words("run", *command_words(config))
     said: list[str] = []
     # A session of its own: Ctrl-C in the terminal is for us, and reaches the run once. It inherits the
     # lock, so that nobody goes on with the sweep beside a run that has lost its parent.
     with (
         subprocess.Popen(
-            # A target's password is nothing for a list of processes.
-            command_without_words(),
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -187,12 +187,8 @@ def alone(folder: Path) -> Iterator[int]:
     except OSError as error:
         raise InputError(f"{folder} is not a sweep's folder: {error.strerror}") from None
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"{folder} is being measured by another process; wait until it has ended"
-            ) from None
+        if not try_lock(lock):
+            raise InputError(f"{folder} is being measured by another process; wait until it has ended")
         yield lock
     finally:
         os.close(lock)

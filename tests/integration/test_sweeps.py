@@ -1,6 +1,5 @@
 """Whole sweeps against the embedded database: measured, interrupted, killed, failed, gone on with."""
 
-import fcntl
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ from xml.etree import ElementTree as Xml
 import psutil
 import pytest
 
+from loadtest.process.file_lock import try_lock
 from loadtest.record.sweep import Point, SweepFile, read_sweep
 from loadtest.sweep.measure import alone
 from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
@@ -67,12 +67,9 @@ def children_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
 def is_locked(folder: Path) -> bool:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not try_lock(descriptor)
     finally:
         os.close(descriptor)
-    return False
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loadtest.process.child import command_without_words, occbench_command, words_for_stdin
+from loadtest.process.child import occbench_command, occbench_with_hidden_words
 from tests.commands import REPOSITORY
 
 STRANGERS = ("seed", "loadtest", "reports", "typer")
@@ -37,7 +37,7 @@ def test_modules_of_the_current_folder_are_not_ours(tmp_path: Path, installed: b
 
 
 def test_words_that_nobody_is_to_see_are_in_no_list_of_processes(tmp_path: Path) -> None:
-    command = command_without_words()
+    command, words_for_stdin = occbench_with_hidden_words("list", "retries")
     with subprocess.Popen(
         command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
@@ -45,7 +45,7 @@ def test_words_that_nobody_is_to_see_are_in_no_list_of_processes(tmp_path: Path)
         while not (words := psutil.Process(child.pid).cmdline()):
             time.sleep(0.01)
         listed = " ".join(words)
-        said, _ = child.communicate(words_for_stdin("list", "retries"), timeout=60)
+        said, _ = child.communicate(words_for_stdin, timeout=60)
     assert "full-jitter" in said
     assert "loadtest.cli" in listed
     assert "retries" not in listed
