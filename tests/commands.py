@@ -1,24 +1,19 @@
-"""Runs `occbench` as a user does, in a process of its own or in this one, and reads what a run left."""
+"""Runs `occbench` as a user does, in a process of its own, and reads what a run left."""
 
-import io
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from loadtest.cli import main as cli
-from loadtest.process.interrupts import Interrupted
 from tests import known_secrets
 
 REPOSITORY = Path(__file__).parents[1]
@@ -65,26 +60,6 @@ def _run(words: list[str], cwd: Path, timeout: float, **more: str) -> Done:
 
 def occbench(*words: object, cwd: Path, **more: str) -> Done:
     return _run(command(*words), cwd, TIMEOUT, **more)
-
-
-def in_process(*words: object, cwd: Path, **more: str) -> Done:
-    """The same without a process, for what needs none of its own: status, output and errors are those
-    of `main`, but for signals, broken pipes and tracebacks.
-    """
-    typed = ["occbench", *map(str, words)]
-    # As a pipe would be: not a terminal, and without the symbols that no terminal is asked for.
-    outputs = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)]
-    with (
-        patch.dict(os.environ, environment(**more), clear=True),
-        patch.object(sys, "argv", typed),
-        chdir(cwd),
-        redirect_stdout(outputs[0]),
-        redirect_stderr(outputs[1]),
-    ):
-        status = cli._run(Interrupted())
-    out, err = (one.buffer.getvalue().decode() for one in outputs)
-    known_secrets.check(out + err, "what the command printed")
-    return Done(typed, status, out, err)
 
 
 def locust(*words: object, cwd: Path, **more: str) -> Done:

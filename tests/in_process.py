@@ -25,7 +25,8 @@ from tests.commands import Done, environment
 
 def occbench(*words: object, cwd: Path, **more: str) -> Done:
     """What `commands.occbench` would return; a run that would begin is an error of the test."""
-    said, complaints = io.StringIO(), io.StringIO()
+    # As a pipe would be: no terminal, and without the symbols that only a terminal is asked for.
+    outputs = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)]
     arguments = ["occbench", *map(str, words)]
     with ExitStack() as stack:
         for one in (
@@ -34,15 +35,16 @@ def occbench(*words: object, cwd: Path, **more: str) -> Done:
             patch.object(sys, "argv", arguments),
             patch.object(sys, "stdin", io.StringIO()),
             _no_load(),
-            redirect_stdout(said),
-            redirect_stderr(complaints),
+            redirect_stdout(outputs[0]),
+            redirect_stderr(outputs[1]),
             _no_clients_of_before(),
         ):
             stack.enter_context(one)
         interrupted = Interrupted()
         with interrupted.raised():
             status = cli._run(interrupted)
-    done = Done(arguments, status, said.getvalue(), complaints.getvalue())
+    stdout, stderr = (one.buffer.getvalue().decode() for one in outputs)
+    done = Done(arguments, status, stdout, stderr)
     known_secrets.check(done.stdout + done.stderr, "what the command printed")
     return done
 
@@ -75,7 +77,7 @@ def _no_load() -> Iterator[None]:
         raise AssertionError("nothing refuses this run")
 
     name = "loadtest.locust.headless"
-    assert name not in sys.modules
+    before = sys.modules.get(name)
     sys.modules[name] = ModuleType(name)
     sys.modules[name].run_headless = run_headless  # type: ignore[attr-defined]
     try:
@@ -83,3 +85,5 @@ def _no_load() -> Iterator[None]:
     finally:
         # Not `patch.dict`, which would also forget all that was imported meanwhile.
         del sys.modules[name]
+        if before is not None:
+            sys.modules[name] = before

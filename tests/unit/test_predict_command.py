@@ -10,11 +10,12 @@ from typer.testing import CliRunner
 from loadtest.cli.application import app
 from loadtest.prediction.simulation import SimulateConfig, simulate
 from loadtest.workload.retry import POLICIES
-from tests.commands import in_process, one_line
+from tests import in_process
+from tests.commands import one_line
 
 
 def told(tmp_path: Path, *words: object) -> list[dict[str, Any]]:
-    done = in_process("predict", *words, "--json", cwd=tmp_path)
+    done = in_process.occbench("predict", *words, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     forecasts = json.loads(done.stdout)["forecasts"]
     assert isinstance(forecasts, list)
@@ -33,7 +34,9 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_published_run_in_words(tmp_path: Path) -> None:
-    done = in_process("predict", "--accounts", 1000, "--rate", 909, "--latency-ms", 20.12, cwd=tmp_path)
+    done = in_process.occbench(
+        "predict", "--accounts", 1000, "--rate", 909, "--latency-ms", 20.12, cwd=tmp_path
+    )
     assert done.returncode == 0
     assert not done.stderr
     assert "7.06 %" in done.stdout
@@ -79,14 +82,14 @@ def test_from_a_run_with_its_settings_and_with_others(run_folder: Path, tmp_path
     assert distant["conflict_rate"]["best"] > near["conflict_rate"]["best"]
     ways = [region["window_high_s"] for region in far["workload"]["regions"]]
     assert ways[1] - ways[0] == pytest.approx(0.04)
-    done = in_process("predict", "--from", run_folder, "--users", 64, cwd=tmp_path)
+    done = in_process.occbench("predict", "--from", run_folder, "--users", 64, cwd=tmp_path)
     assert "int keys: measured" in done.stdout
     assert "full-jitter *" in done.stdout
     assert "64 users" in done.stdout
 
 
 def test_an_account_that_is_wanted_too_often(tmp_path: Path) -> None:
-    done = in_process(
+    done = in_process.occbench(
         "predict", "--accounts", 10, "--rate", 1000, "--latency-ms", 50, "--max-attempts", 0,
         "--retry", "none,immediate", cwd=tmp_path,
     )  # fmt: skip
@@ -101,7 +104,7 @@ def test_an_account_that_is_wanted_too_often(tmp_path: Path) -> None:
     assert unsteady["settled"] is False
     assert unsteady["conflict_rate"] is unsteady["added_p99_ms"] is None
     assert unsteady["regions"] == []
-    done = in_process(
+    done = in_process.occbench(
         "predict", "--accounts", 1000, "--rate", 5000, "--users", 10, "--latency-ms", 20,
         "--retry", "none", cwd=tmp_path,
     )  # fmt: skip
@@ -131,7 +134,7 @@ def test_an_account_that_is_wanted_too_often(tmp_path: Path) -> None:
 def test_wrong_questions_are_refused_in_one_line(
     words: list[object], said: str, tmp_path: Path
 ) -> None:
-    assert said in one_line(in_process("predict", *words, cwd=tmp_path), 2)
+    assert said in one_line(in_process.occbench("predict", *words, cwd=tmp_path), 2)
 
 
 def test_delays_that_do_not_fit_the_regions(tmp_path: Path) -> None:
@@ -140,7 +143,7 @@ def test_delays_that_do_not_fit_the_regions(tmp_path: Path) -> None:
         warmup=1, duration=3, out=tmp_path,
     )  # fmt: skip
     folder = simulate(config)
-    done = in_process("predict", "--from", folder, "--commit-delay-ms", "1,2", cwd=tmp_path)
+    done = in_process.occbench("predict", "--from", folder, "--commit-delay-ms", "1,2", cwd=tmp_path)
     assert "2 values for 3 Regions" in one_line(done, 2)
 
 

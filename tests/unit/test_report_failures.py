@@ -20,7 +20,8 @@ from reports.statistics.comparison.comparison import compare_runs
 from reports.statistics.comparison.effect import Verdict
 from reports.statistics.sweep.study import read_study
 from reports.write.report import nothing_bad
-from tests.commands import command, environment, in_process
+from tests import in_process
+from tests.commands import command, environment
 from tests.run_folders import BEGIN_NS, FakeRun, hand_made, write_fake_run
 from tests.sweep_folders import FakeSweep, write_fake_sweep
 
@@ -171,10 +172,10 @@ def test_strict_makes_bad_verdicts_the_status(tmp_path: Path) -> None:
     content = json.loads((folder / "run.json").read_text())
     content["config"]["processes"] = 2
     (folder / "run.json").write_text(json.dumps(content))
-    plain = in_process("report", folder, cwd=tmp_path)
+    plain = in_process.occbench("report", folder, cwd=tmp_path)
     assert plain.returncode == 0
     assert "1 of 2 load processes did not report" in plain.stdout
-    assert in_process("report", "--strict", folder, cwd=tmp_path).returncode == 1
+    assert in_process.occbench("report", "--strict", folder, cwd=tmp_path).returncode == 1
     subject = Subject("a run", json.loads((folder / "summary.json").read_text()))
     assert judge([], subject).passed
     strict = judge([], subject, strict=True)
