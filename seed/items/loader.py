@@ -15,7 +15,7 @@ import numpy as np
 
 from loadtest.errors import OccbenchError, TargetError
 from loadtest.targets.dynamodb import requests
-from loadtest.targets.dynamodb.patience import Patience
+from loadtest.targets.dynamodb.retrying import Patience
 from loadtest.targets.dynamodb.target import DynamoTarget
 from loadtest.workload.keyspace import KeySpace
 from loadtest.workload.scenario import Scenario

@@ -23,9 +23,9 @@ from botocore.config import Config  # noqa: E402
 from botocore.credentials import Credentials  # noqa: E402
 from gevent.server import StreamServer  # noqa: E402
 
-from loadtest.targets.aws.signed_http.endpoint import Endpoint  # noqa: E402
-from loadtest.targets.aws.signed_http.signing import Signer  # noqa: E402
-from loadtest.targets.aws.signed_http.wire import Wire  # noqa: E402
+from loadtest.targets.aws.connection import Wire  # noqa: E402
+from loadtest.targets.aws.endpoint import Endpoint  # noqa: E402
+from loadtest.targets.aws.signing import Signer  # noqa: E402
 from loadtest.targets.base.items import Change  # noqa: E402
 from loadtest.targets.dynamodb.session import DynamoSession  # noqa: E402
 

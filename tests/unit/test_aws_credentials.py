@@ -14,8 +14,8 @@ import pytest
 from loadtest.errors import OccbenchError
 from loadtest.targets import open_target, parse_target
 from loadtest.targets.aws import clients, credentials
-from loadtest.targets.aws.signed_http.endpoint import find_endpoint
-from loadtest.targets.aws.signed_http.signing import Operation
+from loadtest.targets.aws.endpoint import find_endpoint
+from loadtest.targets.aws.signing import Operation
 from tests.commands import environment
 
 SECRET = "hunter2"

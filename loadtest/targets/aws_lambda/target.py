@@ -18,9 +18,9 @@ from botocore.exceptions import ClientError
 
 from loadtest.errors import TargetError
 from loadtest.targets.aws import clients
-from loadtest.targets.aws.signed_http.endpoint import Endpoint, FoundOnce, find_endpoint
-from loadtest.targets.aws.signed_http.signing import Operation
-from loadtest.targets.aws.signed_http.wire import Answer, Lost, NotSent, Wire
+from loadtest.targets.aws.connection import Answer, Lost, NotSent, Wire
+from loadtest.targets.aws.endpoint import Endpoint, FoundOnce, find_endpoint
+from loadtest.targets.aws.signing import Operation
 from loadtest.targets.aws_lambda.address import LambdaAddress
 from loadtest.targets.aws_lambda.answers import (
     ENVELOPE,

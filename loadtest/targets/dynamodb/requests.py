@@ -7,7 +7,7 @@ number: nothing here needs escaping.
 from collections.abc import Sequence
 from typing import Any
 
-from loadtest.targets.aws.signed_http.signing import Operation
+from loadtest.targets.aws.signing import Operation
 from loadtest.targets.base.items import Change, Item
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from loadtest.targets.aws.signed_http.wire import Wire
+from loadtest.targets.aws.connection import Wire
 from loadtest.targets.dynamodb import requests
-from loadtest.targets.dynamodb.patience import Patience
+from loadtest.targets.dynamodb.retrying import Patience
 
 SEGMENTS = 8
 

@@ -7,11 +7,11 @@ from time import monotonic_ns
 from typing import Any
 
 from loadtest.targets.aws import clients
-from loadtest.targets.aws.signed_http.signing import Operation
-from loadtest.targets.aws.signed_http.wire import Lost, NotSent, Wire
+from loadtest.targets.aws.connection import Lost, NotSent, Wire
+from loadtest.targets.aws.signing import Operation
 from loadtest.targets.base.items import Change, Item, Refused
 from loadtest.targets.base.target import ABSENT, Remote, StatementFailed
-from loadtest.targets.dynamodb import reasons, requests
+from loadtest.targets.dynamodb import errors, requests
 
 
 class DynamoSession:
@@ -35,7 +35,7 @@ class DynamoSession:
             wire.connect()
         except NotSent as why:
             raise StatementFailed(
-                reasons.CANNOT_CONNECT, str(why), commit_sent=False, connected=False
+                errors.CANNOT_CONNECT, str(why), commit_sent=False, connected=False
             ) from None
 
     def begin(self) -> None:
@@ -57,16 +57,16 @@ class DynamoSession:
         self.first_answered_ns = self.first_answered_ns or self.ended_ns
         answer = self._understood(status, body)
         if status != 200:
-            raise self._failed(reasons.meaning_of(status, answer))
+            raise self._failed(errors.meaning_of(status, answer))
         units = requests.units_of(answer)
         self.remote = Remote(read_units=_plus(self.remote.read_units, units))
         if answer.get("UnprocessedKeys"):
-            raise self._failed(reasons.Meaning(reasons.THROTTLED, "some items were not read"))
+            raise self._failed(errors.Meaning(errors.THROTTLED, "some items were not read"))
         try:
             return requests.items_of(answer, name, keys)
         except (KeyError, ValueError):
             raise self._failed(
-                reasons.Meaning(reasons.WRONG_INPUT, "an item has no balance or no version")
+                errors.Meaning(errors.WRONG_INPUT, "an item has no balance or no version")
             ) from None
 
     def write(self, changes: Sequence[Change]) -> None:
@@ -93,7 +93,7 @@ class DynamoSession:
             units = requests.units_of(answer)
             self.remote = self.remote._replace(write_units=_plus(self.remote.write_units, units))
             return
-        meaning = reasons.meaning_of(status, answer, changes)
+        meaning = errors.meaning_of(status, answer, changes)
         if meaning.refused:
             raise Refused
         raise self._failed(meaning)
@@ -112,13 +112,13 @@ class DynamoSession:
         except NotSent as why:
             # Not even a part of it has left: nothing happened.
             self._nothing_left()
-            raise self._broken(reasons.CANNOT_CONNECT, str(why)) from None
+            raise self._broken(errors.CANNOT_CONNECT, str(why)) from None
         except Lost as why:
-            raise self._broken(reasons.LOST, str(why)) from None
+            raise self._broken(errors.LOST, str(why)) from None
         except clients.ERRORS as error:
             self._nothing_left()
             # As if there were no connection: who tries again at once would keep all others waiting.
-            raise self._broken(reasons.NOT_KNOWN, clients.explain(error)[0]) from None
+            raise self._broken(errors.NOT_KNOWN, clients.explain(error)[0]) from None
         self.ended_ns = monotonic_ns()
         return status, answered
 
@@ -134,10 +134,10 @@ class DynamoSession:
         except ValueError:
             answer = None
         if status == 200 and not isinstance(answer, dict):
-            raise self._broken(reasons.LOST, "the answer is not DynamoDB's")
+            raise self._broken(errors.LOST, "the answer is not DynamoDB's")
         return answer
 
-    def _failed(self, meaning: reasons.Meaning) -> StatementFailed:
+    def _failed(self, meaning: errors.Meaning) -> StatementFailed:
         self.ended_ns = monotonic_ns()
         return StatementFailed(
             meaning.sqlstate,

@@ -8,13 +8,13 @@ from botocore import exceptions as failures
 
 from loadtest.errors import TargetError
 from loadtest.targets.aws import clients
-from loadtest.targets.aws.signed_http.endpoint import Endpoint, FoundOnce, find_endpoint
-from loadtest.targets.aws.signed_http.wire import NotSent, Wire
+from loadtest.targets.aws.connection import NotSent, Wire
+from loadtest.targets.aws.endpoint import Endpoint, FoundOnce, find_endpoint
 from loadtest.targets.base.dialect import Statement
 from loadtest.targets.base.invariant import Invariant, Standing
 from loadtest.targets.base.items import Change, ItemSession
 from loadtest.targets.base.target import Language, StatementFailed, Target, TargetSpec
-from loadtest.targets.dynamodb import reasons
+from loadtest.targets.dynamodb import errors
 from loadtest.targets.dynamodb.address import read_address
 from loadtest.targets.dynamodb.scanning import Sums, sum_up
 from loadtest.targets.dynamodb.session import DynamoSession
@@ -112,7 +112,7 @@ class DynamoTarget(Target):
             wire = self.wire()
         except clients.ERRORS as error:
             raise StatementFailed(
-                reasons.NOT_KNOWN, clients.explain(error)[0], commit_sent=False, connected=False
+                errors.NOT_KNOWN, clients.explain(error)[0], commit_sent=False, connected=False
             ) from None
         return DynamoSession(wire, optimistic=self.address.optimistic, prefix=self.address.prefix)
 
@@ -154,7 +154,7 @@ class DynamoTarget(Target):
                 session.close()
         except StatementFailed as failure:
             # Somebody else may be at work on the same items: that is what the run is to measure.
-            if failure.sqlstate not in (reasons.CONFLICT, reasons.THROTTLED):
+            if failure.sqlstate not in (errors.CONFLICT, errors.THROTTLED):
                 self._raise_failed(failure)
 
     def _raise_failed(self, failure: StatementFailed) -> NoReturn:
@@ -186,14 +186,14 @@ class DynamoTarget(Target):
 
 
 _REMEDIES = {
-    reasons.NO_TABLE: "seed it first, and check the Region and prefix=",
-    reasons.NO_DATA: "seed the table again with --recreate",
-    reasons.NOT_ALLOWED: (
+    errors.NO_TABLE: "seed it first, and check the Region and prefix=",
+    errors.NO_DATA: "seed the table again with --recreate",
+    errors.NOT_ALLOWED: (
         "let the IAM policy of these credentials allow dynamodb:UpdateItem and dynamodb:BatchGetItem"
     ),
-    reasons.NOT_KNOWN: "check the AWS credentials",
-    reasons.CANNOT_CONNECT: "check the network, and endpoint_url= where there is one",
-    reasons.LOST: "check the network, and endpoint_url= where there is one",
+    errors.NOT_KNOWN: "check the AWS credentials",
+    errors.CANNOT_CONNECT: "check the network, and endpoint_url= where there is one",
+    errors.LOST: "check the network, and endpoint_url= where there is one",
 }
 
 # Versions count from 0.
@@ -215,5 +215,5 @@ class _Rehearsal:
         try:
             self._session.write(never)
         except StatementFailed as failure:
-            if failure.sqlstate != reasons.CONFLICT:
+            if failure.sqlstate != errors.CONFLICT:
                 raise

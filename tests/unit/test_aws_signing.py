@@ -16,8 +16,8 @@ from botocore.exceptions import CredentialRetrievalError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.targets.aws.signed_http.endpoint import host_header
-from loadtest.targets.aws.signed_http.signing import Operation, Signer
+from loadtest.targets.aws.endpoint import host_header
+from loadtest.targets.aws.signing import Operation, Signer
 from loadtest.targets.aws_lambda.target import _invoke
 from loadtest.targets.dynamodb import requests
 from tests.commands import wait_for

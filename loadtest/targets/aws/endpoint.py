@@ -15,7 +15,7 @@ from botocore.utils import get_environ_proxies
 
 from loadtest.errors import InputError
 from loadtest.targets.aws import clients
-from loadtest.targets.aws.signed_http.signing import Signer
+from loadtest.targets.aws.signing import Signer
 
 _USUAL_PORTS = {"http": 80, "https": 443}
 

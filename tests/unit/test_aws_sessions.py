@@ -10,9 +10,9 @@ from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ClientError
 
 from loadtest.targets import StatementFailed
-from loadtest.targets.aws.signed_http.endpoint import Endpoint
-from loadtest.targets.aws.signed_http.signing import Signer
-from loadtest.targets.aws.signed_http.wire import Wire
+from loadtest.targets.aws.connection import Wire
+from loadtest.targets.aws.endpoint import Endpoint
+from loadtest.targets.aws.signing import Signer
 from loadtest.targets.aws_lambda.target import LambdaSession, _Calling, _invoke
 from loadtest.targets.base.items import Change
 from loadtest.targets.dynamodb.session import DynamoSession

@@ -7,7 +7,7 @@ import pytest
 from loadtest.record.attempt import Outcome, outcome_of
 from loadtest.targets import dynamodb
 from loadtest.targets.base.items import Change
-from loadtest.targets.dynamodb.reasons import Meaning, meaning_of
+from loadtest.targets.dynamodb.errors import Meaning, meaning_of
 
 KEY = (1).to_bytes(8)
 ATOMIC = (Change("accounts_int", KEY, -7, at_least=7), Change("accounts_int", KEY, 7))
@@ -168,11 +168,11 @@ def test_a_cancellation_without_reasons() -> None:
 @pytest.mark.parametrize("code", ["TransactionConflict", "TransactionInProgressException"])
 def test_the_words_of_a_conflict_are_not_read(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """There are many, and nobody is told them."""
-    monkeypatch.setattr(dynamodb.reasons, "one_line", None)
+    monkeypatch.setattr(dynamodb.errors, "one_line", None)
     assert meaning_of(400, {"__type": NAMESPACE + code, "message": "words"}).sqlstate == "40001"
     why = [{"Code": code, "Message": "words"}]
     answer = {
-        "__type": NAMESPACE + dynamodb.reasons.CANCELED,
+        "__type": NAMESPACE + dynamodb.errors.CANCELED,
         "message": "words",
         "CancellationReasons": why,
     }

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from loadtest.targets.aws.signed_http.endpoint import Endpoint
-from loadtest.targets.aws.signed_http.signing import Operation
+from loadtest.targets.aws.endpoint import Endpoint
+from loadtest.targets.aws.signing import Operation
 
 CONNECT_TIMEOUT_S = 10.0
 _PIECE = 1 << 16

@@ -8,13 +8,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError, HTTPClientError
 
-from loadtest.targets.aws.signed_http.signing import Operation
-from loadtest.targets.aws.signed_http.wire import Lost, NotSent, Wire
-from loadtest.targets.dynamodb import reasons
+from loadtest.targets.aws.connection import Lost, NotSent, Wire
+from loadtest.targets.aws.signing import Operation
+from loadtest.targets.dynamodb import errors
 
 PATIENCE_S = 60.0
 _FIRST_S, _LONGEST_S = 0.05, 5.0
-_AGAIN = frozenset({reasons.CONFLICT, reasons.THROTTLED, reasons.INTERNAL, reasons.NOT_UNDERSTOOD})
+_AGAIN = frozenset({errors.CONFLICT, errors.THROTTLED, errors.INTERNAL, errors.NOT_UNDERSTOOD})
 
 
 class NotAnswered(HTTPClientError):  # type: ignore[misc]  # noqa: N818 - what happened
@@ -44,7 +44,7 @@ class Patience:
             if status == 200:
                 return answer
             error = ClientError(_error_of(status, answer), operation.name)
-            if reasons.meaning_of(status, answer).sqlstate not in _AGAIN:
+            if errors.meaning_of(status, answer).sqlstate not in _AGAIN:
                 raise error
             self._pause(error)
 
@@ -76,7 +76,7 @@ class Patience:
 
 
 def _error_of(status: int, answer: Any) -> dict[str, dict[str, str]]:
-    code, said = reasons.code_of(answer)
+    code, said = errors.code_of(answer)
     return {
         "Error": {
             "Code": code or f"HTTP status {status}",

@@ -1,25 +1,15 @@
-"""Lambda targets: what stands behind `--target`, and what answers mean."""
+"""Lambda targets: what answers mean, Lambda's own and the function's."""
 
-import importlib.util
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType
 from typing import Any
-from urllib.parse import quote
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.config.run import RunConfig
-from loadtest.errors import InputError
 from loadtest.record.attempt import Outcome, outcome_of
-from loadtest.targets import Dialect, StatementFailed, open_target, parse_target
+from loadtest.targets import StatementFailed, open_target, parse_target
 from loadtest.targets.aws_lambda import answers
-from loadtest.targets.aws_lambda.address import LambdaAddress
 from loadtest.targets.aws_lambda.answers import (
     answered_error,
     function_failed,
@@ -28,16 +18,8 @@ from loadtest.targets.aws_lambda.answers import (
 )
 from loadtest.targets.base.calls import INSUFFICIENT_FUNDS
 from loadtest.targets.base.target import ABSENT
-from loadtest.targets.registry import shown_target
-from loadtest.workload.builtin import find_scenario
-from loadtest.workload.keyspace import KeyType
-from tests.rigs.lambda_endpoint import EXAMPLE, PACKAGED, package
 
 SECRET = "hunter2"
-
-
-def address(text: str) -> LambdaAddress:
-    return LambdaAddress.of(parse_target(text))
 
 
 def outcome(failure: StatementFailed) -> Outcome:
@@ -47,125 +29,6 @@ def outcome(failure: StatementFailed) -> Outcome:
         commit_sent=failure.commit_sent,
         connected=failure.connected,
     )
-
-
-# What stands behind --target
-
-
-@pytest.mark.parametrize(
-    ("path", "function"),
-    [
-        ("transfer", "transfer"),
-        ("transfer:live", "transfer:live"),
-        ("transfer:$LATEST", "transfer:$LATEST"),
-        ("transfer%3A7", "transfer:7"),
-        (
-            "arn:aws:lambda:us-east-1:123456789012:function:transfer:live",
-            "arn:aws:lambda:us-east-1:123456789012:function:transfer:live",
-        ),
-        ("123456789012:function:transfer", "123456789012:function:transfer"),
-    ],
-)
-def test_functions(path: str, function: str) -> None:
-    found = address(f"lambda://us-east-1/{path}?accounts=10")
-    assert (found.region, found.function, found.retry) == ("us-east-1", function, "function")
-    assert found.declared is not None
-    assert (found.declared.accounts, found.declared.key_seed, found.declared.balance) == (10, 1, None)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("lambda://us-east-1?accounts=10", "a Region and a function's name are needed"),
-        ("lambda:///transfer?accounts=10", "a Region and a function's name are needed"),
-        ("lambda://us-east-1/a/b?accounts=10", "a Region and a function's name are needed"),
-        ("lambda://us-east-1/f", "say what is behind the function"),
-        ("lambda://us-east-1/f?database=embedded&accounts=10", "say what is behind the function"),
-        ("lambda://us-east-1/f?accounts=1", "accounts=1 is not a whole number from 2 on"),
-        ("lambda://us-east-1/f?accounts=many", "accounts=many is not"),
-        ("lambda://us-east-1/f?accounts=99999999999999999999999", "is not a whole number"),
-        ("lambda://us-east-1/f?accounts=10&key_seed=-1", "key_seed=-1 is not"),
-        ("lambda://us-east-1/f?database=embedded&balance=5", "go with accounts= only"),
-        ("lambda://us-east-1/f?accounts=10&retry=never", "neither function nor caller"),
-        ("lambda://us-east-1/f?accounts=10&qualifier=x", "no option 'qualifier'"),
-        ("lambda://us-east-1/f?database=mysql%3A%2F%2Fh", "in database=: .*no known family"),
-        ("lambda://us-east-1/f?database=lambda%3A%2F%2Fr%2Fg", "database= names a function"),
-    ],
-)
-def test_what_cannot_be(text: str, words: str) -> None:
-    with pytest.raises(InputError, match=words) as caught:
-        address(text)
-    assert "\n" not in str(caught.value)
-
-
-def test_the_database_behind_it() -> None:
-    target = open_target(
-        parse_target("eu=lambda://us-east-1/f?database=embedded%3Fdata%3D%2Fsrv%2Fa&retry=caller")
-    )
-    database = target.database  # type: ignore[attr-defined]
-    assert database.spec.url == "embedded?data=/srv/a"
-    assert database.called == "target eu's database (embedded?data=/srv/a)"
-    assert target.place() == "us-east-1/f"
-
-
-PASSWORDS = st.text(
-    st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="*"), min_size=4, max_size=12
-).map(lambda text: f"*{text}*")
-
-
-@example("*%40%2540*", 1)
-@example("*a&b=c*", 1)
-@example("*a:b@c*", 2)
-@given(PASSWORDS, st.integers(1, 3))
-def test_no_password_of_the_database_is_shown(password: str, times: int) -> None:
-    inner = f"postgresql://me:{quote(password, safe='')}@db.example/x?connect_timeout=5"
-    other = f"postgresql://me@db.example/x?password={quote(password, safe='')}"
-    for database in (inner, other):
-        value = database
-        for _ in range(times):
-            value = quote(value, safe="")
-        text = f"lambda://us-east-1/f?profile=p&database={value}&retry=caller"
-        spec = parse_target(text)
-        said = [spec.shown, repr(spec), shown_target(f"nobody=takes {text}")]
-        try:
-            assert address(text).database is not None
-            assert times == 1
-            target = open_target(spec)
-            said.append(target.called)
-            said.append(target.database.called)  # type: ignore[attr-defined]
-        except InputError as error:
-            assert times > 1
-            said.append(str(error))
-        for words in said:
-            shown = words.replace("***", "")
-            for encoded in _encodings(password):
-                assert encoded not in shown
-        assert spec.shown.startswith("lambda://us-east-1/f?profile=p&database=")
-        assert spec.shown.endswith("&retry=caller")
-
-
-def _encodings(password: str) -> Iterator[str]:
-    for _ in range(5):
-        yield password
-        password = quote(password, safe="")
-
-
-SAFE = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=30)
-
-
-@given(SAFE)
-def test_what_is_no_secret_stays_as_it_is(text: str) -> None:
-    """A folder of the database behind the function, whatever it is called."""
-    folder = f"/srv/{quote(text, safe='')}"
-    spec = parse_target(f"lambda://us-east-1/f?database={quote(f'embedded?data={folder}', safe='')}")
-    found = LambdaAddress.of(spec).database
-    assert found is not None
-    assert found.options["data"] == f"/srv/{text}"
-    if "password" not in text.lower() and ":" not in text and "token" not in text.lower():
-        assert spec.shown == spec.url
-
-
-# What answers mean
 
 
 @pytest.mark.parametrize(
@@ -388,111 +251,3 @@ def test_whatever_lambda_answers_is_read(body: bytes) -> None:
     for status in (400, 429, 500):
         assert service_failed(status, "", body).message
     assert function_failed(body).sqlstate == "38000"
-
-
-# The example
-
-
-@pytest.fixture(scope="module")
-def example_module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("example_handler", EXAMPLE / "handler.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["example_handler"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.parametrize("key_type", list(KeyType))
-def test_the_example_sends_the_statements_of_the_scenario(
-    example_module: ModuleType, key_type: KeyType
-) -> None:
-    scenario = find_scenario("transfer")
-    table = scenario.table(key_type).name
-    wanted = [statement.sql for statement in scenario.statements(Dialect(), [key_type])]
-    assert wanted == [s.format(table=table) for s in (example_module.DEBIT, example_module.CREDIT)]
-    assert Dialect.begin == example_module.BEGIN
-    assert example_module.INSUFFICIENT_FUNDS == INSUFFICIENT_FUNDS
-
-
-def test_the_example_has_the_defaults_of_a_run(example_module: ModuleType) -> None:
-    config = RunConfig.read()
-    policy = example_module._policy({})
-    assert policy == config.retry_policy()
-    assert example_module._policy({"max_attempts": 1}).max_attempts == 1
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        {},
-        {"payer_id": 1, "payee_id": 2},
-        {"payer_id": 1, "payee_id": "no key", "amount": 1},
-        {"payer_id": 1, "payee_id": "6f1c1f4e-0000-4000-8000-000000000000", "amount": 1},
-        {"payer_id": 1, "payee_id": 2, "amount": -1},
-        {"payer_id": 1, "payee_id": 2, "amount": "NaN"},
-        {"payer_id": 1, "payee_id": 2, "amount": "much"},
-        {"payer_id": True, "payee_id": 2, "amount": 1},
-        {"payer_id": None, "payee_id": 2, "amount": 1},
-    ],
-)
-def test_the_example_says_what_is_wrong_with_a_payload(
-    example_module: ModuleType, event: dict[str, Any]
-) -> None:
-    answer = example_module.handler(event)
-    assert answer["errorCode"] == "22023"
-    assert answer["retries"] == 0
-
-
-def test_the_example_shows_no_password(
-    example_module: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for text in (
-        f"postgresql://u:{SECRET}%zz@h/db",
-        f"host=h {SECRET}",
-        f"host=/nowhere user=u password={SECRET}",
-        "",
-    ):
-        monkeypatch.setenv("OCC_DATABASE", text)
-        answer = example_module.handler({"payer_id": 1, "payee_id": 2, "amount": 1})
-        assert answer["errorCode"] in ("22023", "08001")
-        assert SECRET not in json.dumps(answer)
-
-
-@pytest.mark.parametrize(
-    ("text", "user", "action"),
-    [
-        ("abc123.dsql.eu-west-2.on.aws", "admin", "DbConnectAdmin"),
-        ("dsql://abc123.dsql.eu-west-2.on.aws?user=teller", "teller", "DbConnect&"),
-    ],
-)
-def test_the_example_signs_for_aurora_dsql(
-    example_module: ModuleType, monkeypatch: pytest.MonkeyPatch, text: str, user: str, action: str
-) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    conninfo = example_module.conninfo(text)
-    assert f"user={user}" in conninfo
-    assert f"Action={action}" in conninfo
-    assert "eu-west-2%2Fdsql%2Faws4_request" in conninfo
-    assert "sslmode=verify-full" in conninfo
-    assert example_module.conninfo("host=h dbname=x") == "host=h dbname=x"
-
-
-def test_the_package_of_the_example_is_small(tmp_path: Path) -> None:
-    """What its README has one copy is all it needs, and brings nothing heavy along."""
-    readme = (EXAMPLE / "README.md").read_text()
-    for name in PACKAGED:
-        assert f"loadtest/{name} " in readme
-    package(tmp_path)
-    code = (
-        f"import sys; sys.path[0] = {str(tmp_path)!r}; import handler, loadtest.workload.retry; "
-        "print(loadtest.workload.retry.__file__, *sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
-    )
-    file, *modules = done.stdout.split()
-    assert Path(file).is_relative_to(tmp_path)
-    assert not {"numpy", "pyarrow", "pydantic", "gevent", "locust", "boto3"} & set(modules)

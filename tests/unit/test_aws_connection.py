@@ -12,9 +12,9 @@ import pytest
 from botocore.credentials import Credentials
 from gevent import socket as cooperative
 
-from loadtest.targets.aws.signed_http.endpoint import Endpoint
-from loadtest.targets.aws.signed_http.signing import Operation, Signer
-from loadtest.targets.aws.signed_http.wire import Answer, Lost, NotSent, Wire
+from loadtest.targets.aws.connection import Answer, Lost, NotSent, Wire
+from loadtest.targets.aws.endpoint import Endpoint
+from loadtest.targets.aws.signing import Operation, Signer
 from tests.rigs.certificates import Authority
 
 BODY = b'{"a":1}'
@@ -273,7 +273,7 @@ def test_one_who_stops_waiting_leaves_no_answer_to_the_next() -> None:
 
     with server(serve) as port, pytest.MonkeyPatch.context() as patched:
         # What the patch of gevent does to the whole of a process that runs load.
-        patched.setattr("loadtest.targets.aws.signed_http.wire.socket", cooperative)
+        patched.setattr("loadtest.targets.aws.connection.socket", cooperative)
         opened = wire(port)
         user = gevent.spawn(ask, opened)
         while not waiting.is_set():

@@ -14,8 +14,8 @@ from botocore.exceptions import NoCredentialsError
 
 from loadtest.errors import InputError
 from loadtest.targets.aws import clients
-from loadtest.targets.aws.signed_http.endpoint import Endpoint, FoundOnce, find_endpoint, host_header
-from loadtest.targets.aws.signed_http.signing import Operation
+from loadtest.targets.aws.endpoint import Endpoint, FoundOnce, find_endpoint, host_header
+from loadtest.targets.aws.signing import Operation
 from tests.rigs.certificates import Authority
 
 ANY = Operation("Any")

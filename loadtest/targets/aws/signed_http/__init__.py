@@ -1,7 +1,0 @@
-"""Signed requests to an AWS service, over one connection that each user keeps.
-
-boto3 spends many times as long on a call, in all of which no other user of the process moves
-(`python -m tests.bench.dynamodb` measures both), repeats calls, and does not say whether a request
-had left when it failed. `endpoint.py` finds what boto3 would find: address, credentials, authorities
-to trust. `signing.py` makes the head of a request, `wire.py` is the connection.
-"""
