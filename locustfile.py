@@ -12,14 +12,15 @@ from loadtest.errors import TargetError
 from loadtest.locust import page
 from loadtest.locust.reporting import report_in_process, target_failed
 from loadtest.locust.signals import end_in_order
-from loadtest.locust.wiring import OccUser, Wiring
+from loadtest.locust.user import OccUser
+from loadtest.locust.workers import wire
 from seed import contents, key_source
 
 __all__ = ["OccUser"]
 
 
 def _wire(environment: Environment, **_: Any) -> None:
-    wiring = Wiring(environment, contents, key_source, lambda folder: _report(environment, folder))
+    wiring = wire(environment, contents, key_source, lambda folder: _report(environment, folder))
     end_in_order(wiring)
     wiring.check_at_once()
     page.install(wiring)

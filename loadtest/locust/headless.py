@@ -28,7 +28,9 @@ from loadtest.config.options import to_locust
 from loadtest.process.child import locust_command
 from loadtest.engine.preflight import Plan
 from loadtest.workload.seeded import KeySource, ReadSeeded
-from loadtest.locust.wiring import OccUser, Wiring
+from loadtest.locust.user import OccUser
+from loadtest.locust.wiring import Wiring
+from loadtest.locust.workers import wire
 
 _WORKERS_WAIT_S = 60.0
 _SPAWNED_S = 2.0
@@ -68,9 +70,9 @@ def run_headless(
         runner = environment.create_master_runner("127.0.0.1", 0)
     else:
         runner = environment.create_local_runner()
-    wiring = Wiring(environment, read_seeded, source_of, folders.append, say_errors=False)
+    wiring = wire(environment, read_seeded, source_of, folders.append, say_errors=False)
     try:
-        plan = wiring.prepare(config)
+        plan = wiring.preparation.prepare(config)
         if last_check is not None:
             last_check(plan)
         with _workers(runner, config.processes) as workers, _end_asked(wiring) as asked:
@@ -90,7 +92,7 @@ def run_headless(
             while wiring.run is not None:
                 gevent.sleep(0.05)
     finally:
-        wiring.abandon()
+        wiring.preparation.abandon()
         runner.quit()
     if wiring.error is not None:
         raise wiring.error

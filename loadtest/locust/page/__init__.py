@@ -1,14 +1,10 @@
 """What occbench adds to Locust's page: a form that is checked, and a tab about contention."""
 
-from typing import TYPE_CHECKING
-
 from loadtest.locust.page import form, tab
-
-if TYPE_CHECKING:
-    from loadtest.locust.wiring import Wiring
+from loadtest.locust.wiring import Wiring
 
 
-def install(wiring: "Wiring") -> None:
+def install(wiring: Wiring) -> None:
     """Add to the environment's page, where it has one."""
     web_ui = wiring.environment.web_ui
     if web_ui is not None and web_ui.app is not None:

@@ -2,7 +2,6 @@
 
 from argparse import Namespace
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from flask import Response, jsonify, request
 from locust.runners import STATE_RUNNING, STATE_SPAWNING
@@ -12,16 +11,13 @@ from locust.web import WebUI
 from loadtest.config.options import LOCUST_PREFIX
 from loadtest.errors import OccbenchError
 from loadtest.errors.messages import without_secrets
-from loadtest.locust.wiring import FIXED_USERS
+from loadtest.locust.wiring import FIXED_USERS, Wiring
 from loadtest.targets.registry import shown_target
-
-if TYPE_CHECKING:
-    from loadtest.locust.wiring import Wiring
 
 _TARGET = LOCUST_PREFIX + "target"
 
 
-def install(wiring: "Wiring", web_ui: WebUI) -> None:
+def install(wiring: Wiring, web_ui: WebUI) -> None:
     """Check what is submitted to this page."""
     environment = wiring.environment
     secrets = _hide_secrets(web_ui)
@@ -47,7 +43,7 @@ def install(wiring: "Wiring", web_ui: WebUI) -> None:
             options.num_users = int(request.form.get("user_count", options.num_users or 1))
             run_time = request.form.get("run_time")
             options.run_time = parse_timespan(run_time) if run_time else None
-            wiring.prepare_from_locust(options)
+            wiring.preparation.prepare_from_locust(options)
         except BaseException as error:
             wiring.is_starting = False
             if not isinstance(error, OccbenchError | ValueError):

@@ -1,15 +1,13 @@
 """The tab "Contention": what Locust's own statistics cannot say, by key type, while a test runs."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import Response, request
 from locust.web import WebUI
 
 from loadtest.engine.live import Tally
-
-if TYPE_CHECKING:
-    from loadtest.locust.wiring import Wiring
+from loadtest.locust.wiring import Wiring
 
 _KEY = "contention"
 _COLUMNS = {
@@ -26,7 +24,7 @@ _COLUMNS = {
 }
 
 
-def install(wiring: "Wiring", web_ui: WebUI) -> None:
+def install(wiring: Wiring, web_ui: WebUI) -> None:
     """Add the tab; Locust's page asks for its rows along with its own statistics."""
     web_ui.template_args["extended_tabs"] = [{"title": "Contention", "key": _KEY}]
     web_ui.template_args["extended_tables"] = [
