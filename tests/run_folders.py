@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from loadtest.config.assignment import deal
+from loadtest.config.assignment import assign
 from loadtest.record import attempt as record
 from loadtest.record.attempt import (
     ATTEMPT_SCHEMA,
@@ -353,7 +353,7 @@ def _said(fake: FakeRun, rows: Rows, target: NDArray[np.int8], rng: np.random.Ge
 
 
 def _targets_of_users(fake: FakeRun) -> NDArray[np.int8]:
-    return np.array(deal(fake.users, [fake.weights.get(t, 1) for t in fake.targets]), np.int8)
+    return np.array(assign(fake.users, [fake.weights.get(t, 1) for t in fake.targets]), np.int8)
 
 
 def _table(fake: FakeRun, rows: Rows, key: str, rng: np.random.Generator) -> pa.Table:

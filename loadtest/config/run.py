@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 
-from loadtest.config.assignment import deal
+from loadtest.config.assignment import assign
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
 from loadtest.record.pricing import DPU_PRICE
@@ -325,7 +325,7 @@ class RunConfig(Options):
             )
         if self.users < len(self.target):
             raise ValueError(f"--users {self.users} is fewer than the {len(self.target)} targets")
-        used = set(self.dealt())
+        used = set(self.assignment())
         for place, spec in enumerate(self.specs()):
             if place not in used:
                 raise ValueError(
@@ -340,9 +340,9 @@ class RunConfig(Options):
         """The targets, taken apart."""
         return [parse_target(text, _text(self.sslrootcert)) for text in self.target]
 
-    def dealt(self) -> list[int]:
+    def assignment(self) -> list[int]:
         """Which target each user works on, by its place in `target`."""
-        return deal(self.users, [spec.weight for spec in self.specs()])
+        return assign(self.users, [spec.weight for spec in self.specs()])
 
     def retry_policy(self) -> RetryPolicy:
         """The policy that `retry`, its times and `max_attempts` describe."""

@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic_ns, process_time
@@ -12,19 +12,19 @@ import gevent
 import numpy as np
 from gevent import get_hub
 
-from loadtest.config.assignment import hand_out, share_of
+from loadtest.config.assignment import budget_share, users_of_process
 from loadtest.engine.clock import Clock
 from loadtest.engine.live import Tally
 from loadtest.engine.preflight import Plan, statements_for
 from loadtest.engine.probes.prober import Prober
 from loadtest.engine.recorder import Chunk, Recorder
 from loadtest.engine.users.pacing import ClosedLoop, ConnectionBudget, OpenLoop, Pacing
-from loadtest.engine.users.stream import Stream
 from loadtest.errors import OccbenchError
 from loadtest.process import open_files
 from loadtest.record.probes import write_probes
 from loadtest.targets import StatementFailed
 from loadtest.workload.blocks import Schedule
+from loadtest.workload.builtin import Work
 
 Request = Callable[[int, float, StatementFailed | None, int], None]
 """(place of the key type, latency in ms, failure, attempts): a transaction is done."""
@@ -69,8 +69,8 @@ class Engine:
             statements_for(self.scenario, target, config.keys) for target in self.targets
         ]
         self.operations = [self.scenario.operation(target.language) for target in self.targets]
-        self._dealt = config.dealt()
-        self._own = hand_out(self._dealt, worker, workers)
+        self._assignment = config.assignment()
+        self._own = users_of_process(self._assignment, worker, workers)
         open_files.allow(len(self._own))
         self.budgets = self._budgets()
         """For each target, when this process may open its next connection to it."""
@@ -126,11 +126,11 @@ class Engine:
         # the same targets, and with numbers that no other process has.
         again, place = divmod(self._users, len(self._own))
         self._users += 1
-        return self._own[place] + again * len(self._dealt) * self._workers
+        return self._own[place] + again * len(self._assignment) * self._workers
 
-    def place_of(self, user: int) -> int:
-        """The place of the target that this user works on."""
-        return self._dealt[user % len(self._dealt)]
+    def target_of(self, user: int) -> int:
+        """Return the index of the target that this user works on."""
+        return self._assignment[user % len(self._assignment)]
 
     def _budgets(self) -> list[ConnectionBudget | None]:
         """One budget for each server, of which this process has a share by its users."""
@@ -139,7 +139,7 @@ class Engine:
             limits = target.limits
             if server not in made and limits.connections_per_s is not None:
                 here = {n for n, place in enumerate(self.plan.places) if place == server}
-                share = share_of(self._dealt, here, self.worker, self._workers)
+                share = budget_share(self._assignment, here, self.worker, self._workers)
                 budget = ConnectionBudget(
                     limits.connections_per_s * share, limits.connection_burst * share
                 )
@@ -148,10 +148,9 @@ class Engine:
                 made[server] = _USED[server] = budget
         return [made.get(server) for server in self.plan.places]
 
-    def stream(self, key: int, user: int) -> Stream:
-        """The work of this user for the key type at this place."""
-        law, keys, draw = self._law, self._keys[key], self.scenario.draw
-        return Stream(lambda rng, size: draw(rng, law, keys, size), self.config.seed, user)
+    def stream(self, key: int, user: int) -> Iterator[Work]:
+        """Return the endless work of this user for the key type of this index."""
+        return self.scenario.stream(self._law, self._keys[key], self.config.seed, user)
 
     def measure(self, moment_ns: int, duration_s: float | None) -> None:
         """Measuring starts at this moment, nanoseconds since 1970 by the run's clock, for so long."""

@@ -225,7 +225,7 @@ def _held_back(config: RunConfig, targets: Sequence[Target], places: Sequence[st
 
 
 def _users_by_place(config: RunConfig, places: Sequence[str]) -> Counter[str]:
-    return Counter(places[index] for index in config.dealt())
+    return Counter(places[index] for index in config.assignment())
 
 
 def _probes_by_place(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from loadtest.errors import InputError
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from loadtest.workload.access import AccessLaw
     from loadtest.workload.keyspace import KeySpace
+
+_DRAWN_AT_ONCE = 256
 
 
 class Work(NamedTuple):
@@ -61,6 +63,18 @@ class Scenario(ABC):
     @abstractmethod
     def draw(self, rng: np.random.Generator, law: AccessLaw, keys: KeySpace, size: int) -> list[Work]:
         """The next `size` transactions of one user; the same generator state gives the same work."""
+
+    def stream(self, law: AccessLaw, keys: KeySpace, seed: int, user: int) -> Iterator[Work]:
+        """One user's endless work for one key type, a function of (seed, user).
+
+        The key type is not part of the seed: every key type meets the same accounts in the same order,
+        so that a comparison is not blurred by luck of the draw.
+        """
+        import numpy as np
+
+        rng = np.random.default_rng([seed, user])
+        while True:
+            yield from self.draw(rng, law, keys, _DRAWN_AT_ONCE)
 
     @abstractmethod
     def run(self, session: SqlSession, key_type: KeyType, work: Work) -> bool:

@@ -85,8 +85,8 @@ def opened(target: SqlTarget) -> SqlSession:
     return target.open_session(STATEMENTS)
 
 
-class Straight:
-    """A door that always opens, for an endpoint without a run."""
+class DirectSource:
+    """A session source without a budget, for an endpoint without a run."""
 
     until_ns = float("inf")
 
@@ -99,6 +99,6 @@ class Straight:
         return self.session
 
 
-def endpoint(name: str, target: SqlTarget) -> tuple[Endpoint, Straight]:
-    door = Straight(target)
-    return Endpoint(name, door), door  # type: ignore[arg-type]
+def endpoint(name: str, target: SqlTarget) -> tuple[Endpoint, DirectSource]:
+    source = DirectSource(target)
+    return Endpoint(name, source), source  # type: ignore[arg-type]

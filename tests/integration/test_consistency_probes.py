@@ -136,11 +136,11 @@ def test_a_read_from_an_old_snapshot_is_stale(seeded: str, regime: str) -> None:
     target = sql_target(seeded.replace("embedded", f"embedded://{regime}", 1))
     row = prepare([target, target])
     writer, _ = endpoint("writer", target)
-    reader, door = endpoint("reader", target)
+    reader, source = endpoint("reader", target)
     try:
         for value in range(1, 4):
             assert probe(writer, reader, row, value, lambda: True).stale_ns is None
-        session = door.session
+        session = source.session
         assert session is not None
         session.begin()
         assert session.fetch(READ.name, (packed(row),)) == b"3"
@@ -162,10 +162,10 @@ def test_a_stale_probe_ends_with_the_run(seeded: str) -> None:
     target = sql_target(seeded)
     row = prepare([target, target])
     writer, _ = endpoint("writer", target)
-    reader, door = endpoint("reader", target)
+    reader, source = endpoint("reader", target)
     try:
         reader.open()
-        session = door.session
+        session = source.session
         assert session is not None
         session.begin()
         session.fetch(READ.name, (packed(row),))

@@ -73,7 +73,7 @@ def test_probes_come_at_their_rate_and_none_is_stale(
     assert rows_left(seeded) == 0, "nothing is left behind"
 
 
-def test_users_are_dealt_by_weight_in_every_process(weighted: tuple[RunResult, str]) -> None:
+def test_users_are_assigned_by_weight_in_every_process(weighted: tuple[RunResult, str]) -> None:
     result, _ = weighted
     assert len(result.run["generators"]) == 2
     users: dict[tuple[int, str], set[int]] = defaultdict(set)

@@ -2,15 +2,14 @@
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 from time import monotonic_ns
 
-import numpy as np
 import pytest
 
-from loadtest.engine.users.stream import Stream
 from loadtest.errors import InputError, TargetError
 from loadtest.record.attempt import Outcome, outcome_of
 from loadtest.targets import SqlTarget, Statement, StatementFailed
@@ -234,17 +233,13 @@ def test_a_restart_costs_what_was_in_flight_and_nothing_twice(tmp_path: Path) ->
 def changes(result: RunResult, outcome: str) -> Counter[tuple[int, int]]:
     """What the attempts with this outcome were to change, from nothing but the run's options."""
     law, keys = parse_access("uniform", ACCOUNTS), ComputedKeys(KeyType.INT, 1)
-    draw = find_scenario("transfer").draw
-
-    def drawn(rng: np.random.Generator, size: int) -> list[Work]:
-        return draw(rng, law, keys, size)
-
-    streams: dict[int, Stream] = {}
+    scenario = find_scenario("transfer")
+    streams: dict[int, Iterator[Work]] = {}
     found: Counter[tuple[int, int]] = Counter()
     for _, attempts in groupby(result.rows, key=lambda row: row["transaction"]):
         rows = list(attempts)
         user = rows[0]["user"]
-        work = streams.setdefault(user, Stream(drawn, 1, user)).next()
+        work = next(streams.setdefault(user, scenario.stream(law, keys, 1, user)))
         assert rows[0]["numbers"] == work.rows
         amount, payer, payee = work.parameters
         for row in rows:

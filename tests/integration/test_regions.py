@@ -36,7 +36,7 @@ def two_regions(seeded: str, tmp_path_factory: pytest.TempPathFactory) -> RunRes
     )  # fmt: skip
 
 
-def test_users_are_dealt_out_by_weight(two_regions: RunResult) -> None:
+def test_users_are_assigned_by_weight(two_regions: RunResult) -> None:
     users = {(row["target"], row["user"]) for row in two_regions.rows}
     assert Counter(target for target, _ in users) == {"east": 24, "west": 8}
     page = (two_regions.folder / "report.html").read_text()

@@ -18,7 +18,6 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from loadtest.engine.users.stream import Stream
 from loadtest.record.probes import FILE
 from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
 from loadtest.workload.access import parse_access
@@ -57,15 +56,10 @@ def balances(target: str, key_type: KeyType) -> dict[int, int]:
 
 def work_of(
     accounts: int, key_type: KeyType, user: int, skew: str = "uniform", seed: int = SEED
-) -> Stream:
+) -> Iterator[Work]:
     """What the user is to do, from nothing but the run's options."""
     law, keys = parse_access(skew, accounts), ComputedKeys(key_type, SEED)
-    draw = find_scenario("transfer").draw
-
-    def drawn(rng: np.random.Generator, size: int) -> list[Work]:
-        return draw(rng, law, keys, size)
-
-    return Stream(drawn, seed, user)
+    return find_scenario("transfer").stream(law, keys, seed, user)
 
 
 def transactions(result: RunResult) -> dict[tuple[int, str], list[list[dict[str, Any]]]]:
@@ -141,7 +135,7 @@ def test_as_many_conflict_as_must_and_every_commit_is_recorded(
     for (user, _), done in transactions(result).items():
         stream = work_of(accounts, KeyType.UUID, user)
         for attempts in done:
-            work = stream.next()
+            work = next(stream)
             assert attempts[0]["numbers"] == work.rows
             if attempts[-1]["outcome"] == "committed":
                 committed += 1

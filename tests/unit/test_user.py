@@ -1,7 +1,7 @@
 """One user's loop where something goes wrong that no server takes part in."""
 
 from collections.abc import Callable, Sequence
-from itertools import count
+from itertools import count, repeat
 from time import monotonic
 from types import SimpleNamespace
 from typing import Any, cast
@@ -55,13 +55,13 @@ def engine(
 
     work = Work((1, 2), (b"1", bytes(8), bytes(8)))
     made = SimpleNamespace(
-        place_of=lambda number: 0,
+        target_of=lambda number: 0,
         operations=[operation],
         targets=[SimpleNamespace(open_session=open_session, limits=Limits(session_age_s=age_s))],
         statements=[[]],
         budgets=[None],
         config=SimpleNamespace(keys=(KeyType.INT,), seed=1),
-        stream=lambda key, number: SimpleNamespace(next=lambda: work),
+        stream=lambda key, number: repeat(work),
         schedule=Schedule(1, 1.0, 1),
         pacing=ClosedLoop(),
         retry=RetryPolicy("immediate", 0, 0, 3),

@@ -16,8 +16,8 @@ from gevent.event import Event
 
 from loadtest.engine.probes.table import STATEMENTS, commit_value, endpoints_of, read_value
 from loadtest.engine.users.pacing import ConnectionBudget
-from loadtest.engine.users.session_source import Door, Stopped, sleep_until
-from loadtest.engine.users.timer import Alarm
+from loadtest.engine.users.session_source import SessionSource, Stopped
+from loadtest.engine.users.timer import Timer
 from loadtest.record.probes import PATIENCE_NS, Probe, is_stale, ordered_pairs
 from loadtest.targets import SqlSession, StatementFailed, Target
 
@@ -29,17 +29,17 @@ _READ_AGAIN_S = 0.005
 class Endpoint:
     """One target as the probes use it: a session that is opened when it is needed, and again."""
 
-    def __init__(self, name: str, door: Door) -> None:
+    def __init__(self, name: str, source: SessionSource) -> None:
         self.name = name
-        self._door = door
+        self._source = source
         self._session: SqlSession | None = None
 
     def open(self) -> None:
         """Have a session, not too old; raises StatementFailed, and Stopped at the end of the run."""
         if self._session is None:
-            self._session = cast("SqlSession", self._door.open())
-        elif monotonic_ns() >= self._door.until_ns:
-            self._session = cast("SqlSession", self._door.renew(self._session))
+            self._session = cast("SqlSession", self._source.open())
+        elif monotonic_ns() >= self._source.until_ns:
+            self._session = cast("SqlSession", self._source.renew(self._session))
 
     def ask(self, question: Callable[[SqlSession], _Answer]) -> _Answer:
         """Do something with the session; raises StatementFailed, after which it can be used again."""
@@ -118,12 +118,14 @@ class Prober:
         self._measuring = Event()
         self._from_ns = 0
         self._until_ns: float = math.inf
-        self._alarm = Alarm()
+        self._timer = Timer()
         chance = random.Random(f"{seed}/probes").random  # noqa: S311 - jitter
         self._endpoints = [
             Endpoint(
                 target.name,
-                Door(target, STATEMENTS, budgets[place], chance, self._alarm, self._is_running),
+                SessionSource(
+                    target, STATEMENTS, budgets[place], chance, self._timer, self._is_running
+                ),
             )
             for place, target in endpoints_of(targets)
         ]
@@ -157,7 +159,7 @@ class Prober:
         finally:
             for endpoint in self._endpoints:
                 endpoint.close()
-            self._alarm.close()
+            self._timer.close()
 
     def _open(self, endpoint: Endpoint) -> None:
         try:
@@ -173,7 +175,7 @@ class Prober:
 
     def _wait_until(self, moment_ns: int) -> bool:
         """Sleep until then; False where the measured time is over before."""
-        if not sleep_until(self._alarm, moment_ns, self._is_running):
+        if not self._timer.wait_until(moment_ns, self._is_running):
             return False
         return self._is_running() and monotonic_ns() < self._until_ns
 

@@ -1,14 +1,14 @@
-"""Waking a user at a moment, and not up to a millisecond later.
+"""Sleeping until a moment, to a few microseconds.
 
-The event loop waits in whole milliseconds, so a sleeping user wakes about half a millisecond late.
-In an open loop that lateness is part of every latency, and beside a transaction that takes one
-millisecond it is no detail. Linux has timers that are files: the loop watches such a file as it
-watches a connection, and wakes when it is due.
+The event loop waits in whole milliseconds, so a sleeping user wakes about half a millisecond late,
+which in an open loop is part of every latency. Linux has timers that are files (timerfd): the loop
+watches such a file as it watches a connection, and wakes when it is due.
 """
 
 import ctypes
 import os
 import sys
+from collections.abc import Callable
 from time import monotonic_ns
 
 import gevent
@@ -19,6 +19,7 @@ _NS = 1_000_000_000
 _CLOCK_MONOTONIC = 1  # the clock of time.monotonic_ns()
 _TFD_NONBLOCK, _TFD_CLOEXEC = 0o4000, 0o2000000
 _READ = 1
+_LONGEST_SLEEP_NS = 200_000_000
 
 
 class _Timespec(ctypes.Structure):
@@ -29,8 +30,8 @@ class _Itimerspec(ctypes.Structure):
     _fields_ = (("interval", _Timespec), ("value", _Timespec))
 
 
-class Alarm:
-    """Sleeping for one greenlet at a time; elsewhere than on Linux it is the loop's own sleep."""
+class Timer:
+    """A timer for one greenlet at a time; elsewhere than on Linux it is the loop's own sleep."""
 
     def __init__(self) -> None:
         self._fd = -1
@@ -43,7 +44,7 @@ class Alarm:
             self._address = ctypes.byref(self._spec)
 
     def sleep_until(self, moment_ns: int) -> None:
-        """Let others run until this moment of `time.monotonic_ns()`; returns at once if it is past."""
+        """Let other greenlets run until this moment of `time.monotonic_ns()`, if it is not past."""
         left_ns = moment_ns - monotonic_ns()
         if left_ns <= 0:
             return
@@ -61,8 +62,16 @@ class Alarm:
             self._due.stop()
         # Setting it anew takes away that it was due, so it need not be read.
 
+    def wait_until(self, moment_ns: int, is_running: Callable[[], bool]) -> bool:
+        """Sleep until this moment, or until the run is stopped; return False when it was."""
+        while (now := monotonic_ns()) < moment_ns:
+            self.sleep_until(min(moment_ns, now + _LONGEST_SLEEP_NS))
+            if not is_running():
+                return False
+        return True
+
     def close(self) -> None:
-        """Give the timer back; the alarm is of no use afterwards."""
+        """Release the timer's file."""
         if self._fd >= 0:
             self._due.close()
             os.close(self._fd)

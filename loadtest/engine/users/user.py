@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from loadtest.engine.users.session_source import Door, Stopped, sleep_until
-from loadtest.engine.users.timer import Alarm
+from loadtest.engine.users.session_source import SessionSource, Stopped
+from loadtest.engine.users.timer import Timer
 from loadtest.errors.messages import one_line
 from loadtest.record.attempt import CONFLICTS, OUTCOME_CODE, RETRYABLE, Outcome, outcome_of
 from loadtest.targets import Session, StatementFailed
@@ -36,17 +36,17 @@ def run_user(  # noqa: C901 - see the head of the file
     engine: "Engine", number: int, is_running: Callable[[], bool]
 ) -> None:
     """Run transactions until `is_running` says no; the attempt in flight is finished first."""
-    place = engine.place_of(number)
-    operation = engine.operations[place]
+    target = engine.target_of(number)
+    operation = engine.operations[target]
     key_types = engine.config.keys
     streams = [engine.stream(key, number) for key in range(len(key_types))]
     schedule, pacing, policy = engine.schedule, engine.pacing, engine.retry
     record, request = engine.record, engine.request
     chance = random.Random(f"{engine.config.seed}/{number}").random  # noqa: S311 - jitter
-    alarm = Alarm()
-    door = Door(
-        engine.targets[place], engine.statements[place], engine.budgets[place],
-        chance, alarm, is_running,
+    timer = Timer()
+    source = SessionSource(
+        engine.targets[target], engine.statements[target], engine.budgets[target],
+        chance, timer, is_running,
     )  # fmt: skip
     session: Session | None = None
     intended = monotonic_ns()
@@ -54,15 +54,15 @@ def run_user(  # noqa: C901 - see the head of the file
         while is_running():
             now = monotonic_ns()
             intended = pacing.next_start_ns(now)
-            if session is not None and intended >= door.until_ns:
+            if session is not None and intended >= source.until_ns:
                 # In the pause before it rather than when it is due.
-                session = door.renew(session)
+                session = source.renew(session)
                 now = monotonic_ns()
-            if intended > now and not sleep_until(alarm, intended, is_running):
+            if intended > now and not timer.wait_until(intended, is_running):
                 break
             now = monotonic_ns()
-            if session is not None and now >= door.until_ns:
-                session = door.renew(session)
+            if session is not None and now >= source.until_ns:
+                session = source.renew(session)
                 now = monotonic_ns()
             if pacing.rate is None:
                 intended = now
@@ -70,7 +70,7 @@ def run_user(  # noqa: C901 - see the head of the file
                 schedule.advance(now)
             block, key = schedule.block, schedule.key
             key_type = key_types[key]
-            work = streams[key].next()
+            work = next(streams[key])
             transaction = engine.next_transaction()
             attempt, backoff_s, backoff_ns = 1, 0.0, 0
             while True:
@@ -80,7 +80,7 @@ def run_user(  # noqa: C901 - see the head of the file
                 try:
                     if session is None:
                         engine.asked.add(number)
-                        session = door.open()
+                        session = source.open()
                         if not is_running():
                             return  # it came when the run was over
                         engine.served.add(number)
@@ -103,7 +103,7 @@ def run_user(  # noqa: C901 - see the head of the file
                         code = _AMBIGUOUS if session.commit_sent_ns else _CONNECTION_LOST
                     record(
                         work.rows, transaction, intended, started, 0, 0, 0, ended, backoff_ns,
-                        attempt, number, block, place, key, code, False, b"",
+                        attempt, number, block, target, key, code, False, b"",
                     )  # fmt: skip
                     raise
                 except StatementFailed as error:
@@ -132,7 +132,7 @@ def run_user(  # noqa: C901 - see the head of the file
                                 record(
                                     work.rows, transaction, intended, started, begun,
                                     first_answered, 0, ended, backoff_ns, attempt, number, block,
-                                    place, key, OUTCOME_CODE[outcome], False,
+                                    target, key, OUTCOME_CODE[outcome], False,
                                     error.sqlstate.encode(), remote,
                                 )  # fmt: skip
                                 raise
@@ -148,29 +148,29 @@ def run_user(  # noqa: C901 - see the head of the file
                         wait_s = policy.wait_after(attempt, backoff_s, chance())
                 record(
                     work.rows, transaction, intended, started, begun, first_answered, commit_sent,
-                    ended, backoff_ns, attempt, number, block, place, key, code, wait_s is None,
+                    ended, backoff_ns, attempt, number, block, target, key, code, wait_s is None,
                     sqlstate, remote,
                 )  # fmt: skip
                 if wait_s is None:
                     request(key, (ended - intended) * 1e-6, failure, attempt)
                     if failure is not None:
                         # What fails here, without asking the target, would keep all others waiting.
-                        gevent.sleep(door.wait_s() if session is None else 0)
+                        gevent.sleep(source.wait_s() if session is None else 0)
                     break
                 if not is_running():
                     break
                 if session is None:
                     # Whatever the policy says: nobody is helped by a storm of connections.
-                    wait_s = max(wait_s, door.wait_s())
+                    wait_s = max(wait_s, source.wait_s())
                 backoff_s, backoff_ns = wait_s, 0
                 if wait_s > 0:
                     before = monotonic_ns()
-                    if not sleep_until(alarm, before + round(wait_s * 1e9), is_running):
+                    if not timer.wait_until(before + round(wait_s * 1e9), is_running):
                         break
                     backoff_ns = monotonic_ns() - before
                 attempt += 1
     finally:
-        alarm.close()
+        timer.close()
         if session is not None:
             session.close()
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BeforeValidator, field_validator, model_validator
 
-from loadtest.config.assignment import deal
+from loadtest.config.assignment import assign
 from loadtest.config.run import (
     BLOCK,
     DURATION,
@@ -170,7 +170,7 @@ class SimulateConfig(Options):
         for key in _parse_slower(self.slower):
             if key not in self.keys:
                 raise ValueError(f"--slower names {key}, which --keys does not")
-        left_out = set(range(len(names))) - set(self.dealt())
+        left_out = set(range(len(names))) - set(self.assignment())
         if left_out:
             raise ValueError(
                 f"--users {self.user_count()} leaves no user for Region {names[min(left_out)]}; ask "
@@ -212,9 +212,9 @@ class SimulateConfig(Options):
         needed = math.ceil((_USERS + _ROOM * busy) / regions) * regions
         return min(_MOST_USERS, needed)
 
-    def dealt(self) -> list[int]:
+    def assignment(self) -> list[int]:
         """Which Region each user writes through, by its place in the list."""
-        return deal(self.user_count(), [region.weight for region in self.region_list()])
+        return assign(self.user_count(), [region.weight for region in self.region_list()])
 
     def law(self) -> "AccessLaw":
         """Which account comes next."""

@@ -118,7 +118,7 @@ def _begin(config: SimulateConfig) -> World:
     steps = 1 << max(6, math.ceil(math.log2(_CYCLES_A_TURN * users / _EVENTS_A_STEP)))
     world = World(
         users=_aligned(users, engine.USER_FIELDS),
-        region=np.array(config.dealt(), np.int8),
+        region=np.array(config.assignment(), np.int8),
         when=np.empty(users, np.int64),
         who=np.empty(users, np.int32),
         wheel=np.full(steps, engine.NOWHERE, np.int32),
