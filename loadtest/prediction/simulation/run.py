@@ -31,15 +31,22 @@ DATABASE = "simulated"
 
 def simulate_run(config: SimulateConfig, progress: Progress | None = None) -> Path:
     """What `loadtest.prediction.simulation.simulate` says."""
-    folder = runfolder.create(config.out, _label(config), datetime.now())
+    folder: Path | None = None
     try:
+        # A signal between the folder and its name here would leave it behind.
+        with _ctrl_c() as stopped:
+            folder = runfolder.create(config.out, _label(config), datetime.now())
+        if stopped:
+            raise KeyboardInterrupt
         return _simulate_into(folder, config, progress)
     except (KeyboardInterrupt, OSError) as error:
         # Ctrl-C before there was anything, or the second time, leaves no half of a run.
-        if not (folder / "run.json").exists():
+        if folder is not None and not (folder / "run.json").exists():
             rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):
-            raise OccbenchError(f"{folder} could not be written: {in_a_line(error)}") from None
+            raise OccbenchError(
+                f"{folder or config.out} could not be written: {in_a_line(error)}"
+            ) from None
         raise
 
 
