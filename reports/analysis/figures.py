@@ -148,8 +148,8 @@ def _not_counted(attempts: Attempts) -> pd.DataFrame:
         """
         WITH suspects AS (SELECT DISTINCT transaction FROM attempts WHERE NOT counted),
         lost AS (
-            SELECT any_value(key_type) AS key_type, any_value(target) AS target,
-                any_value(operation) AS operation, bool_or(final) AS ended,
+            SELECT min(key_type) AS key_type, min(target) AS target,
+                min(operation) AS operation, bool_or(final) AS ended,
                 sum(start_ns - intended_start_ns) FILTER (attempt = 1) AS waiting,
                 sum(statements_ns) AS statements, sum(commit_ns) AS "commit", sum(backoff_ns) AS backoff
             FROM attempts SEMI JOIN suspects USING (transaction)
@@ -158,7 +158,7 @@ def _not_counted(attempts: Attempts) -> pd.DataFrame:
         SELECT key_type, target, operation, sum(waiting) AS waiting, sum(statements) AS statements,
             sum("commit") AS "commit", sum(backoff) AS backoff,
             count(*) FILTER (NOT ended) AS unfinished
-        FROM lost GROUP BY ALL
+        FROM lost GROUP BY ALL ORDER BY ALL
         """
     ).fillna(0)
 

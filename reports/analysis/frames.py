@@ -12,7 +12,7 @@ FRAMES = {
     """,
     "errors": """
         SELECT outcome, sqlstate, count(*) AS attempts
-        FROM attempts WHERE sqlstate IS NOT NULL GROUP BY ALL ORDER BY attempts DESC
+        FROM attempts WHERE sqlstate IS NOT NULL GROUP BY ALL ORDER BY attempts DESC, outcome, sqlstate
     """,
     "retries": """
         SELECT target, key_type, retries, count(*) AS transactions

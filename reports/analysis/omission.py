@@ -136,7 +136,7 @@ def _stalls(
             FROM attempts JOIN widths USING (target) WHERE counted
         )
         SELECT target, ended // width AS bin, min(ended) AS first, max(ended) AS last,
-            arg_min(began, end_ns) AS began
+            arg_min(began, (end_ns, began)) AS began
         FROM ended GROUP BY ALL ORDER BY ALL
         """,
         widths=widths,

@@ -17,6 +17,8 @@ from reports.analysis.ranks import Chosen, Ordered, Ranks, chosen_of
 from reports.analysis.reading.attempts import Attempts
 
 _UNITS = ("read_units", "write_units")
+_PARTS = 1 << 30
+"""Of a unit, to sum them up in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +94,21 @@ class Said:
 
 def _said_by_cell(attempts: Attempts) -> pd.DataFrame:
     return attempts.frame(
-        """
+        f"""
         SELECT key_type, target, operation, count(*) AS attempts,
             count(*) FILTER (final AND committed) AS committed,
             count(remote_retries) AS retries_told, sum(remote_retries) AS retries,
             count(*) FILTER (remote_retries > 0) AS retried, max(remote_retries) AS retries_max,
-            count(read_units) AS read_units_told, sum(read_units) AS read_units,
-            count(write_units) AS write_units_told, sum(write_units) AS write_units
-        FROM whole GROUP BY ALL
+            count(read_units) AS read_units_told, {_sum("read_units")} AS read_units,
+            count(write_units) AS write_units_told, {_sum("write_units")} AS write_units
+        FROM whole GROUP BY ALL ORDER BY ALL
         """
     ).fillna(0)
+
+
+def _sum(units: str) -> str:
+    """The sum of units in SQL, as whole numbers: it does not depend on an order."""
+    return f"sum(({units}::DOUBLE * {_PARTS})::BIGINT) / {_PARTS}"
 
 
 def _capacity(cells: pd.DataFrame) -> Capacity | None:

@@ -47,6 +47,8 @@ _SETTLED_BY = 0.45
 """Share of the time after which a beginning is no beginning any more."""
 _Z_ONE_SIDED = 1.645
 """Standard normal deviate of a one-sided 95 % limit."""
+_LOG_UNITS = 1 << 40
+"""Logarithms are summed as whole multiples of 1 / this: their sum does not depend on an order."""
 _MOST_CORRELATED = 0.97
 """Correlation of neighbours above which a variance would be divided by nothing."""
 
@@ -116,7 +118,7 @@ def _in_pieces(attempts: Attempts, blocks: Blocks, cut: dict[str, int]) -> pd.Da
         SELECT target, key_type,
             greatest(0, least(pieces - 1, trunc({share} * pieces)))::INTEGER AS piece,
             count(*) AS counted, count(*) FILTER (committed) AS committed,
-            sum(ln(greatest(latency_ns, 1))) AS logs
+            sum((ln(greatest(latency_ns, 1)) * {_LOG_UNITS})::BIGINT) / {_LOG_UNITS} AS logs
         FROM attempts JOIN pieces USING (target) WHERE counted GROUP BY ALL
         """,
         pieces=pieces,

@@ -26,6 +26,8 @@ MEMORY_MB = 1200
 """What DuckDB may hold; what needs more goes to files in the system's temporary folder."""
 _MOST_THREADS = 8
 """Each thread holds memory of its own."""
+_FEW = 200_000
+"""So many attempts are read by one thread: to wake others would take longer."""
 _LONGEST_RUN_NS = 1 << 55
 """Over a year."""
 _T = TypeVar("_T")
@@ -45,7 +47,7 @@ class Attempts:
         self.connection = duckdb.connect(
             config={
                 "memory_limit": f"{MEMORY_MB}MB",
-                "threads": min(_MOST_THREADS, len(os.sched_getaffinity(0))),
+                "threads": _threads(sum(file.rows for file in files)),
                 "temp_directory": f"{self._place.name}/spilled",
                 "preserve_insertion_order": False,
                 "autoinstall_known_extensions": False,
@@ -220,6 +222,11 @@ class Attempts:
         return InputError(f"{self.folder} is damaged: {line[:200]}")
 
 
+def _threads(attempts: int) -> int:
+    """How many threads read a record of so many attempts."""
+    return min(_MOST_THREADS, len(os.sched_getaffinity(0))) if attempts > _FEW else 1
+
+
 def _place(names: Sequence[str], name: str) -> int:
     return names.index(name) if name in names else len(names)
 
@@ -312,7 +319,7 @@ def _last(attempts: Attempts, run: Run | None) -> Last | None:
     until_ns = run.measured_until_ns if run else None
     began = "true" if until_ns is None else f"start_ns < {until_ns}"
     ended_ns, outcome = attempts.one(
-        f"SELECT max(end_ns), arg_max(outcome, end_ns) FROM recorded WHERE {began}"
+        f"SELECT max(end_ns), arg_max(outcome, (end_ns, outcome)) FROM recorded WHERE {began}"
     )
     return None if ended_ns is None else Last(int(ended_ns), Outcome(outcome))
 

@@ -186,7 +186,8 @@ def _decided(attempts: Attempts) -> pd.DataFrame:
         SELECT key_type, target, count(*) AS attempts, count(*) FILTER (conflicted) AS conflicts,
             count(*) FILTER (final AND committed) AS committed,
             count(*) FILTER (window_high_ns > 0) AS reached,
-            count(*) FILTER (attempt = 1) AS transactions, avg(end_ns - start_ns) / 1e9 AS lasted,
+            count(*) FILTER (attempt = 1) AS transactions,
+            sum(end_ns - start_ns) / count(*) / 1e9 AS lasted,
             min(start_ns) AS first, max(start_ns) AS last
         FROM attempts WHERE decided GROUP BY ALL ORDER BY ALL
         """
@@ -284,12 +285,12 @@ def _regions(
 
 def _region(basis: Basis, attempts: Attempts, row: Any, placement: float) -> Region:
     """What the attempts of one target took."""
-    after_ns = basis.decides_after_s.get(row.target, 0.0) * 1e9
-    low = f"least(window_low_ns + {after_ns!r}, window_high_ns)"
+    after_ns = round(basis.decides_after_s.get(row.target, 0.0) * 1e9)
+    low = f"least(window_low_ns + {after_ns}, window_high_ns)"
     there = pd.DataFrame({"key_type": [row.key_type], "target": [row.target]})
     source = "attempts JOIN there USING (key_type, target) WHERE decided AND window_high_ns > 0"
     low_ns, high_ns = attempts.one(
-        f"SELECT avg({low}), avg(window_high_ns) FROM {source}",
+        f"SELECT sum({low}) / count(*), sum(window_high_ns) / count(*) FROM {source}",
         there=there,
     )
     mean, spread = _trimmed(
@@ -331,16 +332,17 @@ def _trimmed(
     attempts: Attempts, nanoseconds: str, source: str, there: pd.DataFrame
 ) -> tuple[float, float]:
     """(mean, standard deviation) of what an expression gives, without what stalls did."""
-    # In whole thousandths, for ranks are of whole numbers.
-    ranks = Ranks(attempts, source, f"round(({nanoseconds}) * 1000)::BIGINT", there=there)
+    # In whole thousandths: ranks are of whole numbers, and their sums do not depend on an order.
+    thousandths = f"round(({nanoseconds}) * 1000)::BIGINT"
+    ranks = Ranks(attempts, source, thousandths, there=there)
     wanted = ranks.pick({"": ranks.where({})}, lambda n: percentiles.ranks_of(n, _LONGEST))[""]
-    most = percentiles.at(wanted, _LONGEST) / 1000
-    found: tuple[float, float] = attempts.one(
-        f"SELECT avg(x), stddev_pop(x) "
-        f"FROM (SELECT least({nanoseconds}, {most!r})::DOUBLE AS x FROM {source})",
+    most = round(percentiles.at(wanted, _LONGEST))
+    count, total, squares = attempts.one(
+        f"SELECT count(*), sum(x), sum(x * x) "
+        f"FROM (SELECT least({thousandths}, {most})::HUGEINT AS x FROM {source})",
         there=there,
     )
-    return found
+    return total / count / 1000, math.sqrt(count * squares - total**2) / count / 1000
 
 
 def _between_s(attempts: Attempts, think_s: float) -> float:
@@ -352,20 +354,20 @@ def _between_s(attempts: Attempts, think_s: float) -> float:
         return 0.0
     count, first, last = attempts.one("SELECT count(*), min(start_ns), max(start_ns) FROM recorded")
     until = first + int((last - first) * min(1.0, _ENOUGH_ROWS / count))
-    mean_s: float | None = attempts.one(
+    # A pause of another cause, a new connection for one, is not what every transaction waits.
+    mean_ns: float | None = attempts.one(
         f"""
         WITH following AS (
-            SELECT attempt,
-                start_ns - lag(end_ns) OVER (PARTITION BY "user" ORDER BY start_ns) AS gap
+            SELECT attempt, start_ns - lag(end_ns) OVER (
+                PARTITION BY "user" ORDER BY start_ns, end_ns, transaction, attempt) AS pause
             FROM recorded WHERE start_ns <= {until}
         ),
-        pauses AS (SELECT gap / 1e9 - {think_s!r} AS pause FROM following
-            WHERE attempt = 1 AND gap IS NOT NULL)
-        SELECT avg(least(pause, (SELECT quantile_cont(pause, {_LONGEST}) FROM pauses))) FROM pauses
+        pauses AS (SELECT pause FROM following WHERE attempt = 1 AND pause IS NOT NULL),
+        longest AS (SELECT quantile_cont(pause, {_LONGEST})::BIGINT AS longest FROM pauses)
+        SELECT sum(least(pause, longest)) / count(*) FROM pauses, longest
         """
     )[0]
-    # A pause of another cause, a new connection for one, is not what every transaction waits.
-    return max(0.0, mean_s or 0.0)
+    return max(0.0, (mean_ns or 0.0) / 1e9 - think_s)
 
 
 def _in_pieces(
