@@ -5,7 +5,9 @@ within pytest's own process, and the files that either leaves behind (`conftest.
 all of them: a secret that shows anywhere fails the test or the session.
 """
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -55,7 +57,11 @@ def check(text: str | bytes, what: str) -> None:
 
 def secrets_under(folder: Path) -> Iterator[str]:
     """A line for each file below a folder that the program wrote and that has a secret in it."""
-    for path in folder.rglob("*"):
-        written = path.suffix in _WRITTEN and path.is_file() and not path.is_symlink()
-        if written and (found := secrets_in(path.read_bytes())):
-            yield f"{path} shows {found}"
+    # Other sessions of tests may be clearing up below the same folder meanwhile.
+    for parent, _, names in os.walk(folder):
+        for path in (Path(parent, name) for name in names):
+            if path.suffix not in _WRITTEN or path.is_symlink() or not path.is_file():
+                continue
+            with suppress(FileNotFoundError):
+                if found := secrets_in(path.read_bytes()):
+                    yield f"{path} shows {found}"

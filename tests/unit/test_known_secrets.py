@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,16 @@ def test_a_secret_is_found_wherever_it_stands(tmp_path: Path) -> None:
         (run / name).write_text("geheim")
         assert any(name in line for line in secrets_under(tmp_path)) is written
         (run / name).unlink()
+
+
+def test_a_folder_that_goes_while_it_is_searched(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name / "deeper").mkdir(parents=True)
+        (tmp_path / name / "deeper" / "run.log").write_text("geheim")
+    search = secrets_under(tmp_path)
+    assert "run.log" in next(search)
+    shutil.rmtree(tmp_path)
+    assert list(search) == []
 
 
 def test_passwords_of_all_tests_are_known() -> None:
