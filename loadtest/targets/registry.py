@@ -36,15 +36,15 @@ FAMILIES: dict[str, tuple[str, str]] = {
         "Aurora DSQL by a cluster's identifier: `dsql-cluster://ID?region=us-east-1`",
     ),
     "cockroachdb": (
-        "loadtest.targets.postgresql.cockroachdb:CockroachTarget",
+        "loadtest.targets.postgresql.relatives:CockroachTarget",
         "CockroachDB: `cockroachdb://user@host:26257/database`, `?isolation=LEVEL`",
     ),
     "yugabytedb": (
-        "loadtest.targets.postgresql.yugabytedb:YugabyteTarget",
+        "loadtest.targets.postgresql.relatives:YugabyteTarget",
         "YugabyteDB: `yugabytedb://user@host:5433/database`, `?isolation=LEVEL`, `?sharding=range`",
     ),
     "spanner": (
-        "loadtest.targets.postgresql.spanner:SpannerTarget",
+        "loadtest.targets.postgresql.relatives:SpannerTarget",
         "Spanner through PGAdapter: `spanner://host:5432/database`, `?isolation=LEVEL`",
     ),
     "dynamodb": (

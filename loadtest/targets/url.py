@@ -178,6 +178,20 @@ def said_option(spec: TargetSpec, name: str) -> str:
     return f"{name}={value if is_harmless(name, value) else HIDDEN}"
 
 
+def choice(spec: TargetSpec, name: str, choices: Sequence[str], more: str = "") -> str:
+    """The value of an option, by default the first of its choices; raises InputError for another.
+
+    `more` is added to the line.
+    """
+    value = spec.options.get(name, choices[0])
+    if value not in choices:
+        raise InputError(
+            f"target {spec.shown}: {said_option(spec, name)} is not known; there is "
+            f"{name}={', '.join(choices)}{more}"
+        )
+    return value
+
+
 def without_quotes(spec: TargetSpec, text: str) -> str:
     """What libpq says of a URL that it cannot read, without what it quotes of it but is not shown."""
     shown = set(re.split(r"[/?&=@:,]+", unquote(spec.shown)))

@@ -15,9 +15,9 @@ import psycopg
 import pytest
 
 from loadtest.targets import open_target, parse_target
+from loadtest.targets.base.dialect import DSQL
 from loadtest.targets.base.table import Table
 from loadtest.targets.base.target import Limits, TargetSpec
-from loadtest.targets.dsql.dialect import DsqlDialect
 from loadtest.targets.embedded.server.lifecycle import EmbeddedServer, libpq_options
 from loadtest.targets.embedded.target import EmbeddedTarget
 from loadtest.targets.registry import FAMILIES
@@ -63,7 +63,7 @@ class DsqlLike(EmbeddedTarget):
 
     def __init__(self, spec: TargetSpec) -> None:
         super().__init__(spec)
-        self.dialect = DsqlDialect()
+        self.dialect = replace(DSQL)
         self.plain = EmbeddedTarget(spec)
 
     @property

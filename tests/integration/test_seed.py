@@ -8,7 +8,6 @@ import psycopg
 import pytest
 
 from loadtest.errors import InputError, OccbenchError, TargetError
-from loadtest.targets.base.dialect import Dialect
 from loadtest.targets.embedded.target import EmbeddedTarget
 from loadtest.workload.keyspace import KeyType
 from seed import SilentProgress, contents, export_keys, read_manifest, seed
@@ -249,7 +248,7 @@ def test_two_at_once_never_load_a_row_twice(
 ) -> None:
     """With advisory locks the second is refused; without, each loads what the other has not."""
     if not locks:
-        monkeypatch.setattr(Dialect, "advisory_locks", False)
+        monkeypatch.setattr(target.dialect, "advisory_locks", False)
     both = threading.Barrier(2)
     loaded: list[int] = []
     failures: list[OccbenchError] = []

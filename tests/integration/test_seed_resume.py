@@ -13,7 +13,6 @@ import psycopg
 import pytest
 
 from loadtest.errors import InputError, TargetError
-from loadtest.targets.base.dialect import Dialect
 from loadtest.targets.embedded.target import EmbeddedTarget
 from seed import SeedInterrupted, SeedPlan, read_manifest, seed
 from seed.batches import Batch
@@ -232,7 +231,7 @@ def test_a_target_that_takes_one_statement_at_a_time(
         return run(self, query, data)
 
     monkeypatch.setattr(Wire, "run", refuse)
-    monkeypatch.setattr(Dialect, "statements_together", False)
+    monkeypatch.setattr(target.dialect, "statements_together", False)
     load(target, plan(3_000))
     assert rows(connection) == expected(3_000)
 

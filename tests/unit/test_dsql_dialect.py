@@ -10,9 +10,8 @@ from dataclasses import replace
 import pytest
 
 from loadtest.engine.probes.table import PROBE_TABLE, STATEMENTS
-from loadtest.targets.base.dialect import Dialect
+from loadtest.targets.base.dialect import DSQL, Dialect
 from loadtest.targets.base.table import Column, Table
-from loadtest.targets.dsql.dialect import DsqlDialect
 from loadtest.workload.builtin import SCENARIOS
 from loadtest.workload.keyspace import KeyType
 from seed.sql.manifest import BATCHES, TABLES
@@ -70,7 +69,7 @@ def refusals(dialect: Dialect) -> list[str]:
 
 
 def test_nothing_that_it_says_is_refused() -> None:
-    assert refusals(DsqlDialect()) == []
+    assert refusals(DSQL) == []
 
 
 def test_there_is_something_to_refuse_in_what_plain_postgresql_is_told() -> None:
@@ -82,45 +81,42 @@ def test_there_is_something_to_refuse_in_what_plain_postgresql_is_told() -> None
 @pytest.mark.parametrize(
     "more",
     [
-        {"begin": "BEGIN ISOLATION LEVEL SERIALIZABLE"},
-        {"begin": "BEGIN; SAVEPOINT a"},
+        {"isolation": "serializable"},
+        {"isolation": "repeatable read; savepoint a"},
         {"loading_settings": ("SET synchronous_commit = off",)},
-        {"column_types": {**DsqlDialect.column_types, "text": "text[]"}},
-        {"column_types": {**DsqlDialect.column_types, "bigint": "bigserial"}},
+        {"types": {**DSQL.types, "text": "text[]"}},
+        {"types": {**DSQL.types, "bigint": "bigserial"}},
         {"drop_table": lambda name: [f"TRUNCATE {name}"]},
         {"create_table": lambda table: [f"CREATE UNLOGGED TABLE {table.name} (a int)"]},
         {"create_index": lambda table, columns: f"CREATE INDEX i ON {table.name} (a)"},
     ],
 )
 def test_it_would_be_seen(more: dict[str, object]) -> None:
-    dialect = DsqlDialect()
+    dialect = replace(DSQL)
     for name, value in more.items():
         setattr(dialect, name, value)
     assert refusals(dialect)
 
 
 def test_every_statement_of_the_schema_is_one_and_changes_the_schema() -> None:
-    for sql in of_the_schema(DsqlDialect()):
+    for sql in of_the_schema(DSQL):
         assert classify(sql) is Kind.DDL, sql
 
 
 def test_a_numeric_has_room_for_every_balance_and_total_and_no_decimals() -> None:
-    (create,) = DsqlDialect().create_table(ALL_TYPES)
+    (create,) = DSQL.create_table(ALL_TYPES)
     assert "c numeric(38, 0) NOT NULL" in create
     assert "numeric" not in create.replace("numeric(38, 0)", "")
 
 
 def test_an_index_is_named_for_what_it_is_on_and_built_when_it_is_not_there() -> None:
     table = replace(ALL_TYPES, name="t")
-    assert (
-        DsqlDialect().create_index(table, ("d", "a"))
-        == "CREATE INDEX ASYNC IF NOT EXISTS t_d_a ON t (d, a)"
-    )
+    assert DSQL.create_index(table, ("d", "a")) == "CREATE INDEX ASYNC IF NOT EXISTS t_d_a ON t (d, a)"
     assert Dialect().create_index(table, ("d", "a")) == "CREATE INDEX IF NOT EXISTS t_d_a ON t (d, a)"
 
 
 def test_what_dsql_lacks_is_not_counted_on() -> None:
-    dialect = DsqlDialect()
+    dialect = DSQL
     assert dialect.isolation == "repeatable read"
     assert not dialect.advisory_locks
     assert not dialect.statements_together

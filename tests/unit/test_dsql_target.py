@@ -15,7 +15,7 @@ from loadtest.targets import open_target, parse_target
 from loadtest.targets.aws import clients
 from loadtest.targets.base.target import StatementFailed
 from loadtest.targets.dsql.target import DsqlTarget
-from loadtest.targets.postgresql import trust
+from loadtest.targets.postgresql import libpq
 
 HOST = "abcdefghijklmnopqrstuvwxyz.dsql.eu-west-1.on.aws"
 SECRET = "wJalr/made+up/secret+key+of+nobody"
@@ -183,7 +183,7 @@ def test_the_system_s_authorities_are_found(monkeypatch: pytest.MonkeyPatch, tmp
     assert Path(found).exists()
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "mine"))
     monkeypatch.delenv("SSL_CERT_DIR", raising=False)
-    trust.find_system_roots()
+    libpq.find_system_roots()
     assert os.environ["SSL_CERT_FILE"] == str(tmp_path / "mine")
     assert "SSL_CERT_DIR" not in os.environ
 

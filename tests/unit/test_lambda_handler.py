@@ -39,7 +39,7 @@ def test_the_example_sends_the_statements_of_the_scenario(
     table = scenario.table(key_type).name
     wanted = [statement.sql for statement in scenario.statements(Dialect(), [key_type])]
     assert wanted == [s.format(table=table) for s in (example_module.DEBIT, example_module.CREDIT)]
-    assert Dialect.begin == example_module.BEGIN
+    assert Dialect().begin == example_module.BEGIN
     assert example_module.INSUFFICIENT_FUNDS == INSUFFICIENT_FUNDS
 
 

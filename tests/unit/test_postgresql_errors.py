@@ -215,7 +215,7 @@ def lines_about(url: str, environment: dict[str, str]) -> Iterator[str]:
             ):
                 yield str(target.explain(psycopg.OperationalError(message)))
                 failure = StatementFailed("42501", message, commit_sent=False, connected=True)
-                yield str(target.explain_failed(failure))
+                yield str(target.explain(failure))
             target.connect().close()
         except OccbenchError as error:
             yield str(error)

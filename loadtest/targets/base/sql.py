@@ -6,7 +6,6 @@ from abc import abstractmethod
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from loadtest.errors import TargetError
 from loadtest.targets.base.dialect import Dialect, Statement
 from loadtest.targets.base.invariant import Standing
 from loadtest.targets.base.target import Language, Session, StatementFailed, Target
@@ -92,10 +91,6 @@ class SqlTarget(Target):
         assert violations is not None  # noqa: S101
         return Standing(total[0], int(violations[0]))
 
-    @abstractmethod
-    def explain_failed(self, failure: StatementFailed) -> TargetError:
-        """One line for what a session raised: the target, the cause, the remedy."""
-
     def rehearse(
         self, statements: Sequence[Statement], attempt: Callable[[SqlSession], object]
     ) -> None:
@@ -106,7 +101,7 @@ class SqlTarget(Target):
         except StatementFailed as failure:
             # Somebody else may be at work on the same rows: that is what the run is to measure.
             if not failure.sqlstate.startswith(_CONFLICT):
-                raise self.explain_failed(failure) from None
+                raise self.explain(failure) from None
         finally:
             session.rollback()
             session.close()
@@ -118,11 +113,11 @@ class SqlTarget(Target):
                 return self.open_session(statements)
             except StatementFailed as failure:
                 if not failure.sqlstate.startswith(_CONFLICT):
-                    raise self.explain_failed(failure) from None
+                    raise self.explain(failure) from None
         try:
             return self.open_session(statements)
         except StatementFailed as failure:
-            raise self.explain_failed(failure) from None
+            raise self.explain(failure) from None
 
 
 class _Rehearsal:

@@ -180,7 +180,7 @@ class Target(ABC):
 
     @abstractmethod
     def explain(self, error: Exception) -> TargetError:
-        """One line for what the driver raised: the target, the cause, the remedy; no secret."""
+        """One line for what the driver or a session raised: target, cause, remedy; no secret."""
 
     def settle(self, table: str) -> None:  # noqa: ARG002 - for those who override
         """What the target wants done before a run, so that it does not happen in the middle of it."""

@@ -21,11 +21,10 @@ from loadtest.errors import InputError, TargetError
 from loadtest.errors.messages import quoted, without_secrets
 from loadtest.errors.numbers import number_of
 from loadtest.targets.aws import clients
-from loadtest.targets.base.dialect import Dialect, Statement
+from loadtest.targets.base.dialect import DSQL, Dialect, Statement
 from loadtest.targets.base.sql import SqlSession
 from loadtest.targets.base.target import Limits, StatementFailed, TargetSpec
-from loadtest.targets.dsql.dialect import DsqlDialect
-from loadtest.targets.postgresql import libpq, trust
+from loadtest.targets.postgresql import libpq
 from loadtest.targets.postgresql.errors import REMEDIES, refused_sqlstate
 from loadtest.targets.postgresql.target import PostgresTarget
 from loadtest.targets.url import check_options, said_option
@@ -58,6 +57,7 @@ class DsqlTarget(PostgresTarget):
     """`dsql://<cluster>.dsql.<region>.on.aws[:port][/database][?user=…]`."""
 
     family: ClassVar[str] = "dsql"
+    dialect: Dialect = DSQL
     errors: ClassVar[tuple[type[Exception], ...]] = (psycopg.Error, *clients.ERRORS)
     isolations: ClassVar[tuple[str, ...]] = ("repeatable-read",)
     remedies: ClassVar[Mapping[str, str]] = {
@@ -120,10 +120,6 @@ class DsqlTarget(PostgresTarget):
             session_age_s=self._number("session_age_s", SESSION_AGE_S, SESSION_AGE_S),
             batch_rows=TRANSACTION_ROWS,
         )
-
-    def make_dialect(self) -> Dialect:
-        """How DSQL says things."""
-        return DsqlDialect()
 
     @property
     def limits(self) -> Limits:
@@ -190,10 +186,6 @@ class DsqlTarget(PostgresTarget):
             cause, remedy = clients.explain(error)
             return TargetError(f"{self.called}: {cause}; {remedy}")
         return TargetError(without_secrets(str(super().explain(error))))
-
-    def explain_failed(self, failure: StatementFailed) -> TargetError:
-        """One line for what a session raised."""
-        return TargetError(without_secrets(str(super().explain_failed(failure))))
 
     def describe(self) -> dict[str, Any]:
         """What a report should know; DSQL has no setting that could make it less durable."""
@@ -281,7 +273,7 @@ class DsqlTarget(PostgresTarget):
             or "system"
         )
         if asked == "system":
-            trust.find_system_roots()
+            libpq.find_system_roots()
         return asked
 
     def _number(self, name: str, default: float, most: float) -> float:

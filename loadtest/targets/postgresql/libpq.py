@@ -1,9 +1,12 @@
-"""libpq: what it would make of a connection string, what its environment adds, and connecting."""
+"""libpq: connection strings, what the environment adds to them, connecting, whom to trust."""
 
 import os
+import re
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from time import monotonic
 from typing import Any
@@ -68,24 +71,36 @@ def connect(conninfo: str) -> Connection:
 def expect_answer(connection: Connection) -> None:
     """Ask a connection something; raises psycopg.Error where no answer comes within its patience.
 
-    Whoever let it in, as a pooler does, need not have a server that answers. What is asked afterwards
-    may take any time, as a count of many rows does.
+    What let it in, as a pooler does, need not have a server that answers. What is asked afterwards may
+    take any time, as a count of many rows does.
     """
-    pgconn = connection.pgconn
     seconds = patience_s(connection.info.get_parameters())
-    if not seconds:
-        return
+    if seconds and last_answer(connection, b"SELECT 1", seconds) is None:
+        connection.close()
+        raise psycopg.errors.ConnectionTimeout(f"no answer for {seconds:g} s")
+
+
+def last_answer(connection: Connection, query: bytes, seconds: float) -> pq.abc.PGresult | None:
+    """The last result of these statements; None where it does not come within so many seconds."""
+    pgconn, last = connection.pgconn, None
     deadline = monotonic() + seconds
-    pgconn.send_query(b"SELECT 1")
-    with DefaultSelector() as selector:
-        selector.register(pgconn.socket, EVENT_READ)
+    pgconn.send_query(query)
+    while True:
         while pgconn.is_busy():
-            if not selector.select(deadline - monotonic()) and monotonic() >= deadline:
-                connection.close()
-                raise psycopg.errors.ConnectionTimeout(f"no answer for {seconds:g} s")
+            if not _is_ready(pgconn, EVENT_READ, deadline):
+                return None
             pgconn.consume_input()
-    while pgconn.get_result() is not None:
-        pass
+        result = pgconn.get_result()
+        if result is None:
+            return last
+        last = result
+
+
+def _is_ready(pgconn: pq.abc.PGconn, event: int, deadline: float) -> bool:
+    """Wait for the socket; False once the deadline has passed."""
+    with DefaultSelector() as selector:
+        selector.register(pgconn.socket, event)
+        return bool(selector.select(deadline - monotonic())) or monotonic() < deadline
 
 
 def connect_apart(conninfo: str, seconds: float) -> Connection:
@@ -100,11 +115,9 @@ def connect_apart(conninfo: str, seconds: float) -> Connection:
         # The first message, which leaves here, has the last of it.
         state = pgconn.connect_poll() if pgconn.status != pq.ConnStatus.BAD else _FAILED
     while state in _WAITING:
-        with DefaultSelector() as selector:
-            selector.register(pgconn.socket, _WAITING[state])
-            if not selector.select(deadline - monotonic()) and monotonic() >= deadline:
-                pgconn.finish()
-                raise psycopg.errors.ConnectionTimeout("connection timeout expired")
+        if not _is_ready(pgconn, _WAITING[state], deadline):
+            pgconn.finish()
+            raise psycopg.errors.ConnectionTimeout("connection timeout expired")
         state = pgconn.connect_poll()
     if state == _FAILED:
         said = pgconn.get_error_message()
@@ -172,3 +185,36 @@ _NEUTRAL = {
     "min_protocol_version": "3.0",
     "max_protocol_version": "3.0",
 }
+
+_HASHED_NAME = re.compile(r"[0-9a-f]{8}\.\d+")
+
+
+def find_system_roots() -> None:
+    """Let `sslrootcert=system` mean what it says; does nothing where the user has told OpenSSL.
+
+    The OpenSSL that comes with psycopg looks into a folder that is nowhere but where it was built;
+    Python's own knows the right one. A folder with hashed names is best: a file is read whole for
+    each connection, which then takes 7 ms of this process's time instead of 2. Where Python knows
+    neither, it is the file that comes with boto3.
+    """
+    if "SSL_CERT_FILE" in os.environ or "SSL_CERT_DIR" in os.environ:
+        return
+    known = ssl.get_default_verify_paths()
+    if known.capath is not None and _is_hashed(Path(known.capath)):
+        os.environ["SSL_CERT_DIR"] = known.capath
+    else:
+        os.environ["SSL_CERT_FILE"] = known.cafile or _of_boto3()
+
+
+def _is_hashed(folder: Path) -> bool:
+    try:
+        return any(_HASHED_NAME.fullmatch(entry.name) for entry in folder.iterdir())
+    except OSError:
+        return False
+
+
+def _of_boto3() -> str:
+    # Imported here: it is seldom needed, and boto3's packages must not be imported before gevent.
+    import botocore
+
+    return str(Path(botocore.__file__).parent / "cacert.pem")

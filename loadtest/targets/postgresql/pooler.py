@@ -9,13 +9,11 @@ statements have no names.
 import secrets
 from collections.abc import Callable
 from contextlib import closing, suppress
-from selectors import EVENT_READ, DefaultSelector
-from time import monotonic
 
 import psycopg
 from psycopg import pq
 
-from loadtest.targets.postgresql.libpq import Connection
+from loadtest.targets.postgresql.libpq import Connection, last_answer
 
 _LOOKS = 4
 _PATIENCE_S = 3.0
@@ -47,9 +45,8 @@ def shares_names(connect: Callable[[], Connection]) -> bool:
         for _ in range(_LOOKS):
             with closing(connect()) as other:
                 # By a pooler that keeps sessions apart it may be kept waiting for one.
-                found = _answer(
-                    other, b"BEGIN; SELECT name FROM pg_prepared_statements WHERE name = '%s'" % name
-                )
+                look = b"BEGIN; SELECT name FROM pg_prepared_statements WHERE name = '%s'" % name
+                found = last_answer(other, look, _PATIENCE_S)
                 if found is None:
                     return False
                 if found.ntuples:
@@ -58,21 +55,3 @@ def shares_names(connect: Callable[[], Connection]) -> bool:
                 with suppress(psycopg.Error):
                     other.rollback()
         return one.pgconn.exec_prepared(name, None).status != pq.ExecStatus.TUPLES_OK
-
-
-def _answer(connection: Connection, query: bytes) -> pq.abc.PGresult | None:
-    """The last result of these statements; None where it does not come for a while."""
-    pgconn, last = connection.pgconn, None
-    deadline = monotonic() + _PATIENCE_S
-    pgconn.send_query(query)
-    with DefaultSelector() as selector:
-        selector.register(pgconn.socket, EVENT_READ)
-        while True:
-            while pgconn.is_busy():
-                if not selector.select(deadline - monotonic()) and monotonic() >= deadline:
-                    return None
-                pgconn.consume_input()
-            result = pgconn.get_result()
-            if result is None:
-                return last
-            last = result

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -11,12 +12,13 @@ from psycopg.conninfo import make_conninfo
 
 from loadtest.errors import InputError, TargetError
 from loadtest.errors.messages import quoted
-from loadtest.targets.base.dialect import Dialect, Statement
+from loadtest.targets.base.dialect import Statement
 from loadtest.targets.base.sql import SqlSession, SqlTarget
 from loadtest.targets.base.target import StatementFailed, TargetSpec
-from loadtest.targets.postgresql import libpq, pooler, trust
+from loadtest.targets.postgresql import libpq, pooler
 from loadtest.targets.postgresql.errors import REMEDIES, cause_of, reason
-from loadtest.targets.url import said_option, without_options, without_quotes
+from loadtest.targets.postgresql.libpq import Connection
+from loadtest.targets.url import choice, without_options, without_quotes
 
 # A server that is being asked for hundreds of sessions at once takes its time.
 _CONNECT_S, _CONNECT_SESSION_S = 10, 30
@@ -67,25 +69,30 @@ class PostgresTarget(SqlTarget):
     own_options: ClassVar[tuple[str, ...]] = ("isolation", "pooler", "iam", "region", "profile")
     """What is taken out of the URL before libpq reads it."""
     isolations: ClassVar[tuple[str, ...]] = ("repeatable-read", "serializable", "read-committed")
-    """What `?isolation=` may be; the first holds where it is not given."""
+    """What `?isolation=` may be; the first is the default."""
+    isolation_sql: ClassVar[str] = ""
+    """What to ask for the isolation level in force before PostgreSQL's own question."""
     default_port: ClassVar[str | None] = None
     """Where this family's servers listen, if not where PostgreSQL's do."""
     waits: str = "locking"
     """Whether a statement waits for another transaction's row (`locking`) or COMMIT decides."""
     remedies: ClassVar[Mapping[str, str]] = REMEDIES
-    """What helps against an error; see `postgresql_errors.REMEDIES`."""
+    """What helps against an error; see `errors.REMEDIES`."""
 
     def __init__(self, spec: TargetSpec) -> None:
         super().__init__(spec)
-        self.dialect = self.make_dialect()
-        self._isolate(spec.options.get("isolation", self.isolations[0]))
+        isolation = choice(spec, "isolation", self.isolations)
+        self.dialect = replace(self.dialect, isolation=isolation.replace("-", " "))
         self._may_be_pooled = "pooler" in self.own_options
-        self._pooled = self._may_be_pooled and self._read_pooler()
-        self._rds = self._read_iam()
-
-    def make_dialect(self) -> Dialect:
-        """How this family says things."""
-        return Dialect()
+        self._pooled = self._may_be_pooled and "pooler" in spec.options
+        self._rds = "iam" in self.own_options and "iam" in spec.options
+        if self._pooled:
+            choice(spec, "pooler", ("transaction",), ", for one that cannot hold named statements")
+        if self._rds:
+            choice(spec, "iam", ("rds",), ", for Aurora PostgreSQL and RDS")
+        elif "iam" in self.own_options:
+            for option in {"region", "profile"} & set(spec.options):
+                raise InputError(f"target {spec.shown}: {option}= belongs to iam=rds only")
 
     def url(self) -> str:
         """What libpq is to read; whatever the family is called, libpq knows it as PostgreSQL."""
@@ -101,14 +108,8 @@ class PostgresTarget(SqlTarget):
 
     def explain(self, error: Exception) -> TargetError:
         """One line: the server's answer, and what to look at."""
-        state = error.sqlstate if isinstance(error, psycopg.Error) else None
-        return self._told(state or "", str(error))
-
-    def explain_failed(self, failure: StatementFailed) -> TargetError:
-        """One line for what a session raised."""
-        return self._told(failure.sqlstate, failure.message)
-
-    def _told(self, sqlstate: str, message: str) -> TargetError:
+        sqlstate = getattr(error, "sqlstate", None) or ""
+        message = error.message if isinstance(error, StatementFailed) else str(error)
         unnamed = not (
             urlsplit(self.spec.url).hostname or {"host", "hostaddr"} & set(self.spec.options)
         )
@@ -119,7 +120,7 @@ class PostgresTarget(SqlTarget):
         """Connect once, so that a wrong host, password or certificate shows before any load."""
         self.connect().close()
 
-    def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+    def connect(self) -> Connection:
         """A plain blocking connection in autocommit."""
         conninfo = self.admin_conninfo()
         try:
@@ -131,11 +132,7 @@ class PostgresTarget(SqlTarget):
             raise self.explain(error) from None
         return connection
 
-    def _connect_only(self) -> psycopg.Connection[tuple[Any, ...]]:
-        """As `connect`, without asking for an answer: a pooler may keep one waiting for a session."""
-        return self.open_connection(self.admin_conninfo())
-
-    def open_connection(self, conninfo: str) -> libpq.Connection:
+    def open_connection(self, conninfo: str) -> Connection:
         """How every connection of this family is opened; raises psycopg.Error."""
         return libpq.connect(conninfo)
 
@@ -165,7 +162,14 @@ class PostgresTarget(SqlTarget):
         self, statements: Sequence[Statement], attempt: Callable[[SqlSession], object]
     ) -> None:
         """Run one attempt that ends in ROLLBACK, where sessions can hold named statements."""
-        if self._may_be_pooled and not self._pooled and pooler.shares_names(self._connect_only):
+        if (
+            self._may_be_pooled
+            and not self._pooled
+            and pooler.shares_names(
+                # Without asking for an answer: a pooler may keep a client waiting for a session.
+                lambda: self.open_connection(self.admin_conninfo())
+            )
+        ):
             raise InputError(
                 f"{self.called}: the pooler in front of it gives a session to other clients between "
                 "transactions and cannot hold named statements; add pooler=transaction to the URL, or "
@@ -190,7 +194,7 @@ class PostgresTarget(SqlTarget):
             durable = self.durable(connection)
         return told if durable is None else {**told, "durable": durable}
 
-    def durable(self, connection: psycopg.Connection[tuple[Any, ...]]) -> bool | None:
+    def durable(self, connection: Connection) -> bool | None:
         """Whether what is committed outlives a crash; None where the server does not say."""
         row = ask(
             connection,
@@ -198,19 +202,22 @@ class PostgresTarget(SqlTarget):
         )
         return "off" not in row if row else None
 
-    def version(self, connection: psycopg.Connection[tuple[Any, ...]]) -> str:
+    def version(self, connection: Connection) -> str:
         """The server's version in its product's own numbers."""
         # Sent by everything that speaks the protocol when it lets a client in.
         return (connection.info.parameter_status("server_version") or "unknown").split()[0]
 
-    def isolation_in_force(self, connection: psycopg.Connection[tuple[Any, ...]]) -> str:
+    def isolation_in_force(self, connection: Connection) -> str:
         """What the server says it gives to a transaction that begins as this run's do."""
-        try:
-            connection.execute(self.dialect.begin.encode())
-            row = ask(connection, "SHOW TRANSACTION ISOLATION LEVEL")
-        finally:
-            connection.rollback()
-        return str(row[0]).lower() if row else self.dialect.isolation
+        for query in filter(None, (self.isolation_sql, "SHOW TRANSACTION ISOLATION LEVEL")):
+            try:
+                connection.execute(self.dialect.begin.encode())
+                row = ask(connection, query)
+            finally:
+                connection.rollback()
+            if row:
+                return str(row[0]).lower()
+        return self.dialect.isolation
 
     def place(self) -> str:
         """Which server process this is, whatever name it is reached by; else its address."""
@@ -239,42 +246,6 @@ class PostgresTarget(SqlTarget):
                 return None
             return max(int(row[1]), 0)
 
-    # Options
-
-    def _isolate(self, level: str) -> None:
-        if level not in self.isolations:
-            raise InputError(
-                f"target {self.spec.shown}: {said_option(self.spec, 'isolation')} is none of "
-                f"{', '.join(self.isolations)}"
-            )
-        self.dialect.isolation = level.replace("-", " ")
-        self.dialect.begin = f"BEGIN ISOLATION LEVEL {self.dialect.isolation.upper()}"
-
-    def _read_pooler(self) -> bool:
-        """Whether a pooler is said to share sessions between clients, a transaction each."""
-        mode = self.spec.options.get("pooler")
-        if mode not in (None, "transaction"):
-            raise InputError(
-                f"target {self.spec.shown}: pooler={mode} is not known; there is pooler=transaction, "
-                "for a pooler that cannot hold named statements"
-            )
-        return mode is not None
-
-    def _read_iam(self) -> bool:
-        """Whether passwords are IAM tokens; refuses options that would be without effect."""
-        if self.family != PostgresTarget.family:
-            return False
-        iam = self.spec.options.get("iam")
-        if iam not in (None, "rds"):
-            raise InputError(
-                f"target {self.spec.shown}: {said_option(self.spec, 'iam')} is not known; there is "
-                "iam=rds, for Aurora PostgreSQL and RDS"
-            )
-        for option in ("region", "profile"):
-            if option in self.spec.options and iam is None:
-                raise InputError(f"target {self.spec.shown}: {option}= belongs to iam=rds only")
-        return iam is not None
-
     # Connection strings
 
     def _settled(self, connect_s: int) -> str:
@@ -284,7 +255,7 @@ class PostgresTarget(SqlTarget):
             named = libpq.named(url)
             defaults = self._defaults(named, connect_s)
             if {**defaults, **named}.get("sslrootcert") == "system":
-                trust.find_system_roots()
+                libpq.find_system_roots()
             return libpq.with_defaults(url, named, defaults)
         except psycopg.ProgrammingError as error:
             raise self._unreadable(error) from None
@@ -339,29 +310,28 @@ class PostgresTarget(SqlTarget):
             raise TargetError(f"{self.called}: {cause}; {remedy}") from None
 
 
-def _is_written_to(connection: libpq.Connection, table: str) -> bool:
-    """Whether others have transactions open that write to the table, now and a moment later.
+def _is_written_to(connection: Connection, table: str) -> bool:
+    """Whether other sessions have transactions open that write to the table, now and a moment later.
 
     What a killed command left is gone by then.
     """
     query = _WRITERS.format(table)
-    for look in range(2):
-        if not any(_is_seen(connection, query) for _ in range(_LOOKS)):
+
+    def is_seen() -> bool:
+        row = ask(connection, query)
+        if row is None or not row[0]:
+            time.sleep(_BETWEEN_S)
             return False
-        if not look:
-            time.sleep(_MOMENT_S)
+        return True
+
+    for pause_s in (0, _MOMENT_S):
+        time.sleep(pause_s)
+        if not any(is_seen() for _ in range(_LOOKS)):
+            return False
     return True
 
 
-def _is_seen(connection: libpq.Connection, query: str) -> bool:
-    row = ask(connection, query)
-    seen = row is not None and row[0] > 0
-    if not seen:
-        time.sleep(_BETWEEN_S)
-    return seen
-
-
-def ask(connection: psycopg.Connection[tuple[Any, ...]], query: str) -> tuple[Any, ...] | None:
+def ask(connection: Connection, query: str) -> tuple[Any, ...] | None:
     """The first row of an answer; None where the server does not know what is asked."""
     try:
         return connection.execute(query.encode()).fetchone()
