@@ -7,10 +7,11 @@ from typing import Any
 from locust import events
 from locust.env import Environment
 
+from loadtest.cli.reporter import Reporter
 from loadtest.config.options import STRICT, add_locust_arguments, add_locust_strict, keep_secrets
-from loadtest.errors import TargetError
+from loadtest.errors import OccbenchError
+from loadtest.errors.messages import without_secrets
 from loadtest.locust import page
-from loadtest.locust.reporting import report_in_process, target_failed
 from loadtest.locust.signals import end_in_order
 from loadtest.locust.user import OccUser
 from loadtest.locust.workers import wire
@@ -27,17 +28,19 @@ def _wire(environment: Environment, **_: Any) -> None:
 
 
 def _report(environment: Environment, folder: Path) -> None:
-    """Write the report; where there is nothing to report, that decides the status as an error does.
-
-    So does a target that failed every attempt, and with --occ-strict every bad verdict.
+    """Report on a run. The status of the program tells of a run without figures of the target, and
+    with --occ-strict of every bad verdict.
     """
     strict = bool(getattr(environment.parsed_options, STRICT, False))
-    status = report_in_process(folder, strict=strict)
-    if (failed := target_failed(folder)) is not None:
-        sys.stderr.write(f"occbench: {failed}\n")
-        status = TargetError.exit_code
-    elif not strict and (folder / "summary.json").exists():
-        return
+    try:
+        with Reporter({"strict": strict}) as reporter:
+            # Whoever ends Locust with Ctrl-C, and some more, gets the report.
+            status = reporter.conclude(folder, ends_early=False)
+            if not strict:
+                return
+    except OccbenchError as error:
+        sys.stderr.write(f"occbench: {without_secrets(str(error))}\n")
+        status = error.exit_code
     if status and not environment.process_exit_code:
         environment.process_exit_code = status
 

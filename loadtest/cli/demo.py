@@ -1,11 +1,12 @@
 """`occbench demo`: the whole path once, on the embedded database."""
 
+import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
 from loadtest.errors import OccbenchError
-from loadtest.locust.reporting import wait_for
 from loadtest.process.child import occbench_command
+from loadtest.process.interrupts import asked_to_end
 
 COMMIT_DELAY_MS = 10
 SKEW = "zipf:0.8"
@@ -31,7 +32,10 @@ def demo(*, accounts: int, users: int, duration: str, data: Path | None, out: Pa
 
 def _step(*words: str) -> None:
     """One command, in a process of its own: loading uses threads, running must not."""
-    status = wait_for(occbench_command(*words))
+    process = subprocess.Popen(occbench_command(*words))
+    # Asked to end, it has something to save. Ctrl-C in the terminal reaches it as well.
+    with asked_to_end(process.terminate):
+        status = process.wait()
     if status:
         error = OccbenchError(f"`occbench {words[0]}` ended with status {status}")
         error.exit_code = status

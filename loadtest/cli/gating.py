@@ -5,7 +5,7 @@ run that is to be made. In the end `Gating.conclude` judges the runs that `Gatin
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from inspect import Parameter
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loadtest.config.run import RunConfig
+from loadtest.config.run import RunConfig, flag_of
 from loadtest.errors import InputError, OccbenchError
 from loadtest.errors.messages import quoted
 
@@ -104,6 +104,20 @@ def drop_old_files(*names: str | Path | None) -> None:
                 path.resolve().unlink()
 
 
+def gate_words(gates: Mapping[str, Any]) -> list[str]:
+    """The options of gates as they were typed."""
+    words: list[str] = []
+    for name, value in gates.items():
+        flag = flag_of(name)
+        if name == "strict":
+            words += [flag] if value else []
+        else:
+            words += [
+                word for one in ([value] if isinstance(value, str) else value) for word in (flag, one)
+            ]
+    return words
+
+
 @dataclass(frozen=True, slots=True)
 class Gating:
     """The gates of one command, read and checked before it starts."""
@@ -112,8 +126,6 @@ class Gating:
     base: "BaseRuns | None"
     junit: Path | None
     markdown: Path | None
-    words: tuple[str, ...] = ()
-    """Its options as they were typed."""
     strict: bool = False
     """Whether bad verdicts fail a run as missed gates do."""
 
@@ -141,17 +153,11 @@ class Gating:
         files = [Path(one).resolve() for one in (junit, markdown) if one is not None]
         if len(set(files)) < len(files):
             raise InputError(f"--junit and --markdown are both {junit}; name two files")
-        given = {"--base": base, "--junit": junit, "--markdown": markdown}
         return cls(
             conditions,
             _read_base(base) if base is not None else None,
             to_write("--junit", junit),
             to_write("--markdown", markdown),
-            (
-                *(word for text in fail_on or () for word in ("--fail-on", text)),
-                *(word for flag, one in given.items() if one is not None for word in (flag, str(one))),
-                *(("--strict",) if strict else ()),
-            ),
             bool(strict),
         )
 

@@ -18,6 +18,7 @@ _START = (
 _READ_WORDS = "import json; sys.argv += json.load(sys.stdin); "
 _OCCBENCH = "from loadtest.cli.main import main; main()"
 _LOCUST = "from loadtest.locust.program import main; main()"
+_REPORTER = "from loadtest.cli.reporter import main; main()"
 _LOOK_S = 0.25
 _SECOND_SIGTERM_S = 1.25
 """When a process that has lost its parent is told to end again, which means at once."""
@@ -44,6 +45,11 @@ def occbench_with_hidden_words(*words: str) -> tuple[list[str], str]:
 def locust_command(*words: str) -> list[str]:
     """The command line of Locust's own program, with no settings but these words."""
     return _command(_LOCUST, _WORKER_GRACE_S, *words)
+
+
+def reporter_command(*words: str) -> list[str]:
+    """The same of the process that makes the report at the end of a run."""
+    return _command(_REPORTER, _COMMAND_GRACE_S, *words)
 
 
 def _command(code: str, grace_s: float, *words: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.locust.reporting import report_in_process
+from loadtest.cli.reporter import Reporter
 from loadtest.targets.dsql.clusters import TAG
 from tests import in_process
 from tests.commands import RunResult, occbench, one_line, results_in
@@ -353,17 +353,19 @@ def test_a_broken_file_is_named(aws: MotoRig, tmp_path: Path, content: str) -> N
     assert results_in(tmp_path)[0].folder == folder
 
 
-def test_a_run_from_locusts_page_is_asked_for_too(
+def test_what_was_counted_is_asked_for_at_the_end_of_a_run(
     aws: MotoRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
     begin = minute_ago(20)
     put(aws, begin, FIGURES)
-    report_in_process(folder := write_run(tmp_path / "run", begin))
+    with Reporter() as reporter:
+        reporter.conclude(folder := write_run(tmp_path / "run", begin))
     assert "service" in summary(folder)
     targets = [{"name": "east", "url": "embedded", "family": "embedded"}]
-    report_in_process(folder := write_run(tmp_path / "other", begin, targets=targets))
+    with Reporter() as reporter:
+        reporter.conclude(folder := write_run(tmp_path / "other", begin, targets=targets))
     assert "service" not in summary(folder)
     assert not (folder / "service.json").exists()
 

@@ -2,12 +2,15 @@
 
 from datetime import datetime
 from pathlib import Path
+from unittest.mock import Mock
 from xml.etree import ElementTree as Xml
 
 import pytest
 
-from loadtest.cli.commands.sweep import _conclude, _measure_and_conclude
+from loadtest.cli.commands.sweep import _measure_and_conclude
+from loadtest.cli.conclusion import conclude_sweep
 from loadtest.cli.gating import Gating
+from loadtest.errors import INTERRUPTED, OccbenchError
 from loadtest.sweep.plan import Sweep, begin, resume
 from tests.sweep_folders import FakeSweep, write_fake_sweep
 
@@ -27,7 +30,7 @@ def test_if_every_point_fails_files_say_so(sweep: Sweep, tmp_path: Path) -> None
     for path in (junit, markdown):
         path.write_text("of the run before")
     gating = Gating.read(fail_on=["p99 > 50ms"], junit=junit, markdown=markdown)
-    assert _conclude(sweep, gating) == 3
+    assert conclude_sweep(sweep, gating) == 3
     root = Xml.fromstring(junit.read_text())  # noqa: S314 - our own
     assert [suite.get("name") for suite in root] == ["users 1", "users 2", "users 3"]
     assert root.get("errors") == "3"
@@ -36,21 +39,18 @@ def test_if_every_point_fails_files_say_so(sweep: Sweep, tmp_path: Path) -> None
     )
 
 
-@pytest.mark.parametrize("problem", [KeyboardInterrupt, IndexError, BrokenPipeError])
+@pytest.mark.parametrize("outcome", [0, 1, INTERRUPTED, OccbenchError("broken")])
 def test_how_to_go_on_is_said_though_the_report_fails(
     sweep: Sweep,
-    problem: type[BaseException],
+    outcome: int | OccbenchError,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def broken(folder: Path) -> Path:
-        raise problem
-
+    reporter = Mock()
+    reporter.conclude.side_effect = [outcome]
     sweep.file.points[0].state, sweep.file.points[0].folder = "done", "points/x"
     monkeypatch.setattr("loadtest.sweep.measure.measure", lambda *more: False)
-    monkeypatch.setattr("reports.write.report.write_report", broken)
-    gating = Gating.read(fail_on=["p99 > 50ms"])
-    assert _measure_and_conclude(sweep, 0, gating) == 130
+    assert _measure_and_conclude(sweep, 0, reporter, ["--fail-on", "p99 > 50ms"]) == 130
     said = capsys.readouterr().err
     assert said.startswith(
         "2 of 3 points are left; go on with:\n"
@@ -68,4 +68,4 @@ def test_a_sweep_has_the_worst_status_of_what_it_says(
     folder = write_fake_sweep(tmp_path / "sweep", FakeSweep(keys=("int",), limited=(1,)))
     sweep = resume(folder, [], lambda configs: None)
     sweep.file.points[0].exit_status = exit_status
-    assert _conclude(sweep, Gating.read(strict=bool(strict))) == status
+    assert conclude_sweep(sweep, Gating.read(strict=bool(strict))) == status

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from loadtest.cli.commands import run as run_command
-from loadtest.cli.gating import Gating
+from loadtest.cli.gating import gate_words
 from loadtest.config.options import command_words
 from loadtest.config.run import RunConfig
 from loadtest.errors import InputError
@@ -320,11 +320,11 @@ def test_what_is_not_damaged_is_gone_on_with(tmp_path: Path) -> None:
 
 def test_the_command_to_go_on_can_be_pasted(tmp_path: Path) -> None:
     sweep = plan(tmp_path / "my results", users="1,2")
-    gating = Gating.read(fail_on=["p99 > 50ms"], junit=tmp_path / "gates.xml")
-    typed = shlex.split(sweep.resume_command(*gating.words))
+    gates = {"fail_on": ["p99 > 50ms"], "junit": str(tmp_path / "gates.xml"), "strict": True}
+    typed = shlex.split(sweep.resume_command(*gate_words(gates)))
     assert typed == [
         "occbench", "sweep", "--resume", str(sweep.folder), "--fail-on", "p99 > 50ms",
-        "--junit", str(tmp_path / "gates.xml"),
+        "--junit", str(tmp_path / "gates.xml"), "--strict",
     ]  # fmt: skip
 
 

@@ -15,17 +15,6 @@ def register(app: typer.Typer) -> None:
     app.command("report")(_report)
 
 
-def write_and_print(
-    folder: Path, dpu_price: float | None = None, formats: tuple[str, ...] = ("html",)
-) -> None:
-    """Write the report of a run or a sweep, say what it found, and where it is."""
-    from reports import answer_of, write_as
-
-    written = write_as(folder, formats, dpu_price)
-    print(answer_of(folder))
-    _say_where(written)
-
-
 def _report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Folders of runs, or of sweeps.")],
     formats: Annotated[
@@ -109,6 +98,8 @@ def _refuse(runs: list[Path], together: Path | None, dpu_price: str | None) -> N
 
 def _write_each(runs: list[Path], price: float | None, formats: tuple[str, ...]) -> bool:
     """Write every report that can be written, and say why of the others; False if there are such."""
+    from loadtest.cli.conclusion import write_and_print
+
     failed = 0
     for run in runs:
         try:
@@ -140,6 +131,7 @@ def _refresh(runs: list[Path]) -> bool:
 
 def _write_together(runs: list[Path], file: Path, formats: tuple[str, ...]) -> None:
     """One report of all; the file's name is that of the page, and the others' beside it."""
+    from loadtest.cli.conclusion import say_where
     from reports.write.report import write_overview
 
     if file.suffix.lower() not in ("", ".html", ".htm"):
@@ -147,16 +139,4 @@ def _write_together(runs: list[Path], file: Path, formats: tuple[str, ...]) -> N
             f"--together {file}: the file is a page, give it a name that ends in .html; --format asks "
             "for others, which are written beside it"
         )
-    _say_where(write_overview(runs, file, formats))
-
-
-def _say_where(written: list[Path]) -> None:
-    """The documents one by one, pictures by their folder."""
-    pictures = [path for path in written if path.suffix in (".png", ".svg")]
-    for path in written:
-        if path not in pictures:
-            print(path)
-    for kind in (".png", ".svg"):
-        found = [path for path in pictures if path.suffix == kind]
-        if found:
-            print(f"{found[0].parent}/*{kind} ({len(found)} pictures)")
+    say_where(write_overview(runs, file, formats))

@@ -1,19 +1,17 @@
 """`occbench run`, `occbench ui` and `occbench demo`."""
 
-import sys
-from dataclasses import replace
 from inspect import Parameter
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from loadtest.cli.commands.report import write_and_print
 from loadtest.cli.data_folder import DataFolder
-from loadtest.cli.gating import GATE_OPTIONS, GATING, Gating, drop_old_files
+from loadtest.cli.gating import GATE_OPTIONS, GATING, drop_old_files
+from loadtest.cli.reporter import Reporter
 from loadtest.config.options import as_command
 from loadtest.config.run import RunConfig
-from loadtest.errors import INTERRUPTED, InputError, OccbenchError, TargetError
+from loadtest.errors import OccbenchError
 from loadtest.errors.numbers import whole_between
 
 
@@ -67,54 +65,25 @@ def _run_load(**options: Any) -> None:
     gates = {name: options.pop(name) for name in GATE_OPTIONS if name in options}
     drop_old_files(gates.get("junit"), gates.get("markdown"))
     config = RunConfig.read(**options)
-    # Before anything that waits is imported, see headless.py; gates read reports, which do.
-    from loadtest.engine.preflight import Plan
-    from loadtest.locust.headless import run_headless
-    from loadtest.locust.reporting import target_failed
-    from reports.charts import drawing
-    from seed import contents, key_source
+    with Reporter(gates) as reporter:
+        # First of all that waits, see headless.py.
+        from loadtest.engine.preflight import Plan
+        from loadtest.locust.headless import run_headless
+        from seed import contents, key_source
 
-    gating = Gating.read(**gates)
-    gating.expect(config)
-    drawing.check()
+        reporter.expect(config)
 
-    def expect_of(plan: Plan) -> None:
-        # Without --accounts only the tables say how many there are.
-        if config.accounts is None:
-            gating.expect(config.model_copy(update={"accounts": plan.accounts}))
+        def expect_of(plan: Plan) -> None:
+            # Without --accounts only the tables say how many there are.
+            if config.accounts is None:
+                reporter.expect(config.model_copy(update={"accounts": plan.accounts}))
 
-    try:
-        folder, interrupted = run_headless(config, contents, key_source, expect_of)
-    except OccbenchError as error:
-        _nothing_measured(gating, config, str(error))
-        raise
-    from loadtest.targets.dsql import service_metrics
-
-    if (missing := service_metrics.after_run(folder)) is not None:
-        print(f"occbench: {missing}", file=sys.stderr)
-    try:
-        write_and_print(folder)
-    except InputError as error:
-        # Interrupted within the warm-up there is a record, but nothing in it to report.
-        _nothing_measured(gating, config, str(error))
-        if not interrupted:
+        try:
+            folder, interrupted = run_headless(config, contents, key_source, expect_of)
+        except OccbenchError as error:
+            reporter.nothing_measured(config.label, str(error))
             raise
-        print(f"occbench: {error}", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
-    status = gating.conclude([gating.subject(folder)])
-    if not interrupted and (failed := target_failed(folder)) is not None:
-        raise TargetError(failed)
-    raise typer.Exit(INTERRUPTED if interrupted else status)
-
-
-def _nothing_measured(gating: Gating, config: RunConfig, why: str) -> None:
-    """Files of a run before must not be taken for those of this one."""
-    from reports.gates.judge import Unmeasured
-
-    if gating.junit is None and gating.markdown is None:
-        return
-    missing = Unmeasured(config.label or "run", why, failed=True)
-    replace(gating, conditions=()).conclude([], answer="Nothing was measured.", unmeasured=[missing])
+        raise typer.Exit(reporter.conclude(folder, interrupted=interrupted))
 
 
 def _ui(host: str, port: int, **options: Any) -> None:

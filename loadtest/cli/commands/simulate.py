@@ -1,6 +1,5 @@
 """`occbench simulate`."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,9 +7,9 @@ from typing import Any
 
 import typer
 
-from loadtest.cli.commands.report import write_and_print
+from loadtest.cli.reporter import Reporter
 from loadtest.config.options import as_command
-from loadtest.errors import INTERRUPTED, InputError
+from loadtest.errors import INTERRUPTED
 from loadtest.prediction.simulation.config import SimulateConfig
 from loadtest.record.run import read_run
 
@@ -35,30 +34,22 @@ def _simulate(**options: Any) -> None:
     `occbench simulate --regions east:2,west --round-trips east/west=62 --users 1000`
     """
     from loadtest.prediction.simulation import simulate
-    from reports.charts import drawing
 
     config = SimulateConfig.read(**options)
-    drawing.check()
-    try:
-        with _shown() as progress:
-            folder = simulate(config, progress)
-    except KeyboardInterrupt as stopped:
-        if not stopped.args:
-            # Before anything was simulated, or the second time: nothing is kept.
-            raise
-        folder, interrupted = stopped.args[0], True
-    else:
-        interrupted = False
-    print(_speed(folder))
-    try:
-        write_and_print(folder)
-    except InputError as error:
-        # Interrupted within the warm-up there is a record, but nothing in it to report.
-        if not interrupted:
-            raise
-        print(f"occbench: {error}", file=sys.stderr)
-    if interrupted:
-        raise typer.Exit(INTERRUPTED)
+    with Reporter() as reporter:
+        reporter.expect()
+        try:
+            with _shown() as progress:
+                folder, interrupted = simulate(config, progress), False
+        except KeyboardInterrupt as stopped:
+            if not stopped.args:
+                # Before anything was simulated, or the second time: nothing is kept.
+                raise
+            folder, interrupted = stopped.args[0], True
+        print(_speed(folder))
+        # A simulation fails no invariant and no gate.
+        if reporter.conclude(folder, interrupted=interrupted) == INTERRUPTED:
+            raise typer.Exit(INTERRUPTED)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """`occbench sweep`."""
 
 import sys
-import traceback
 from collections.abc import Sequence
 from datetime import datetime
 from inspect import Parameter
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loadtest.cli.gating import GATE_OPTIONS, GATING, Gating, drop_old_files
+from loadtest.cli.gating import GATE_OPTIONS, GATING, drop_old_files, gate_words
+from loadtest.cli.reporter import Reporter
 from loadtest.config.options import as_command
 from loadtest.config.run import RunConfig
-from loadtest.errors import INTERRUPTED, InputError, OccbenchError, TargetError
+from loadtest.errors import INTERRUPTED, InputError, OccbenchError
 from loadtest.errors.numbers import whole_between
 
 if TYPE_CHECKING:
@@ -50,39 +50,37 @@ def _sweep(repeats: int | None = None, resume: Path | None = None, **options: An
     from loadtest.sweep.measure import alone
     from loadtest.sweep.plan import begin
     from loadtest.sweep.plan import resume as go_on
-    from reports.charts import drawing
     from seed import contents, key_source
 
     gates = {name: options.pop(name) for name in GATE_OPTIONS if name in options}
     drop_old_files(gates.get("junit"), gates.get("markdown"))
-    gating = Gating.read(**gates)
-
-    drawing.check()
     data: DataOfTargets = {}
 
-    def check(configs: Sequence[RunConfig]) -> None:
-        # Of a sweep that is gone on with these are the pending points; the gates are of all.
-        if resume is None:
-            gating.expect(*configs)
-        data.update(check_targets(configs, contents, key_source))
-        if resume is None:
-            gating.expect(*(_with_accounts(config, data) for config in configs))
+    with Reporter(gates) as reporter:
 
-    if resume is None:
-        sweep = begin(options, 1 if repeats is None else repeats, datetime.now().astimezone(), check)
-        with alone(sweep.folder) as lock:
-            raise typer.Exit(_measure_and_conclude(sweep, lock, gating))
-    targets = options.pop("target", [])
-    if options or repeats is not None:
-        raise InputError(
-            "--resume goes on with the sweep as it was begun; besides it only --target, for what had a "
-            "password, and gates can be given"
-        )
-    with alone(resume) as lock:
-        sweep = go_on(resume, targets, check)
-        _check_same_data(sweep, data)
-        gating.expect(*(_with_accounts(sweep.config_of(one), data) for one in sweep.file.points))
-        raise typer.Exit(_measure_and_conclude(sweep, lock, gating))
+        def check(configs: Sequence[RunConfig]) -> None:
+            # Of a sweep that is gone on with these are the pending points; the gates are of all.
+            reporter.expect(*(configs if resume is None else ()))
+            data.update(check_targets(configs, contents, key_source))
+            if resume is None:
+                reporter.expect(*(_with_accounts(config, data) for config in configs))
+
+        if resume is None:
+            now = datetime.now().astimezone()
+            sweep = begin(options, 1 if repeats is None else repeats, now, check)
+            with alone(sweep.folder) as lock:
+                raise typer.Exit(_measure_and_conclude(sweep, lock, reporter, gate_words(gates)))
+        targets = options.pop("target", [])
+        if options or repeats is not None:
+            raise InputError(
+                "--resume goes on with the sweep as it was begun; besides it only --target, for what "
+                "had a password, and gates can be given"
+            )
+        with alone(resume) as lock:
+            sweep = go_on(resume, targets, check)
+            _check_same_data(sweep, data)
+            reporter.expect(*(_with_accounts(sweep.config_of(one), data) for one in sweep.file.points))
+            raise typer.Exit(_measure_and_conclude(sweep, lock, reporter, gate_words(gates)))
 
 
 def _with_accounts(config: RunConfig, data: "DataOfTargets") -> RunConfig:
@@ -113,31 +111,28 @@ def _check_same_data(sweep: "Sweep", data: "DataOfTargets") -> None:
                 )
 
 
-def _measure_and_conclude(sweep: "Sweep", lock: int, gating: Gating) -> int:
+def _measure_and_conclude(sweep: "Sweep", lock: int, reporter: Reporter, gates: Sequence[str]) -> int:
     """Measure what is pending and report on what is done; the exit status."""
     from loadtest.sweep.measure import measure
     from loadtest.sweep.progress import progress_for
 
     if measure(sweep, lock, progress_for(_found)):
-        return _conclude(sweep, gating)
+        return reporter.conclude(sweep.folder)
     # First of all, and to stderr: whatever becomes of the report, and of whoever reads it.
-    print(_how_to_go_on(sweep, gating), file=sys.stderr, flush=True)
+    print(_how_to_go_on(sweep, gates), file=sys.stderr, flush=True)
     try:
-        _conclude(sweep, gating)
-    except KeyboardInterrupt:
-        print("occbench: interrupted before the report was written", file=sys.stderr)
+        if reporter.conclude(sweep.folder) == INTERRUPTED:
+            print("occbench: interrupted before the report was written", file=sys.stderr)
     except OccbenchError as error:
         print(f"occbench: {error}", file=sys.stderr)
-    except Exception:
-        # The status says that points are left, whatever else happened.
-        traceback.print_exc()
+    # The status says that points are left, whatever else happened.
     return INTERRUPTED
 
 
-def _how_to_go_on(sweep: "Sweep", gating: Gating) -> str:
-    """What is left, and what to type to measure it."""
+def _how_to_go_on(sweep: "Sweep", gates: Sequence[str]) -> str:
+    """What is left, and what to type to measure it; `gates` are their options, as typed."""
     left = f"{len(sweep.pending)} of {len(sweep.file.points)} points are left"
-    lines = [f"{left}; go on with:", sweep.resume_command(*gating.words)]
+    lines = [f"{left}; go on with:", sweep.resume_command(*gates)]
     if sweep.file.hidden:
         lines.append(f"and --target, with its secret, for {', '.join(sweep.file.hidden)}")
     return "\n".join(lines)
@@ -149,44 +144,6 @@ def _found(sweep: "Sweep", point: "Point") -> str:
 
     return figures_of_point(sweep.folder / str(point.folder))
 
-
-def _conclude(sweep: "Sweep", gating: Gating) -> int:
-    """Write and print the report, name the points that failed, judge the gates; the exit status."""
-    from reports.documents.run.summary_file import bad_verdicts
-    from reports.gates.judge import Unmeasured
-    from reports.write.report import answer_of, nothing_bad, write_report
-
-    for point in sweep.failed:
-        print(f"occbench: {sweep.describe(point)}: {point.reason}", file=sys.stderr)
-    answer, first = "No point was measured.", ""
-    if sweep.done:
-        report = write_report(sweep.folder)
-        answer = answer_of(sweep.folder)
-    subjects, unmeasured = [], []
-    for point in sorted(sweep.file.points, key=sweep.place_of):
-        name = sweep.describe(point)
-        if point.state == "done":
-            subjects.append(gating.subject(sweep.folder / str(point.folder), name))
-        else:
-            failed = point.state == "failed"
-            why = str(point.reason) if failed else "not measured yet"
-            unmeasured.append(Unmeasured(name, why, failed))
-    if sweep.done:
-        bad = [f"{one.name}: {each['text']}" for one in subjects for each in bad_verdicts(one.summary)]
-        more = [f"and {len(bad) - _MOST_SAID} more, see the report"] if len(bad) > _MOST_SAID else []
-        first = "\n".join([answer, *bad[:_MOST_SAID], *more, str(report)])
-    status = gating.conclude(subjects, answer=answer, unmeasured=unmeasured, first=first)
-    if sweep.failed:
-        return TargetError.exit_code
-    # What a run says of itself without gates, and what only all points together show.
-    doubtful = any(point.exit_status == OccbenchError.exit_code for point in sweep.done)
-    if doubtful or (gating.strict and sweep.done and not nothing_bad(sweep.folder)):
-        return OccbenchError.exit_code
-    return status
-
-
-_MOST_SAID = 50
-"""Bad verdicts of points that the terminal names."""
 
 _REPEATS = Parameter(
     "repeats",
