@@ -1,20 +1,16 @@
-"""Gates of commands: their options, and how a command ends that has some.
+"""Gates of commands: read and checked before any load, judged in the end.
 
 Before any load, `Gating.read` reads and checks the options, and `Gating.expect` whether they fit the
 run that is to be made. In the end `Gating.conclude` judges the runs that `Gating.subject` reads.
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from inspect import Parameter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
-import typer
-
-from loadtest.config.run import RunConfig, flag_of
+from loadtest.config.run import RunConfig
 from loadtest.errors import InputError, OccbenchError
 from loadtest.errors.messages import quoted
 
@@ -24,98 +20,7 @@ if TYPE_CHECKING:
     from reports.gates.conditions import Condition
     from reports.gates.judge import Judged, Subject, Unmeasured
 
-FailOn = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--fail-on",
-        help="A gate: end with status 1 if this holds, as 'p99 > 50ms', 'uuid.conflict_rate > 5%' or "
-        "'throughput < base - 10%'; as often as wanted. docs/ci.md has the figures and the grammar.",
-        metavar="CONDITION",
-        show_default="no gates",
-    ),
-]
-Base = Annotated[
-    str | None,
-    typer.Option(
-        "--base",
-        help="What gates mean by base: the folder of an earlier run of the same workload (or sweep, of "
-        "which the point of the same workload is taken), or its summary.json.",
-        metavar="RUN",
-        show_default="none",
-    ),
-]
-JUnit = Annotated[
-    str | None,
-    typer.Option(
-        "--junit",
-        help="Write the gates to this file as JUnit's XML.",
-        metavar="FILE",
-        show_default="no",
-    ),
-]
-Markdown = Annotated[
-    str | None,
-    typer.Option(
-        "--markdown",
-        help="Write what was found to this file as Markdown, fit for a CI job's summary.",
-        metavar="FILE",
-        show_default="no",
-    ),
-]
-
-
-Strict = Annotated[
-    bool | None,
-    typer.Option(
-        "--strict",
-        help="End with status 1 if the report finds anything bad, as a gap, a busy load generator or "
-        "transactions that failed.",
-        show_default=False,
-    ),
-]
-
-
-def _parameter(name: str, annotation: Any) -> Parameter:
-    return Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-
-
-FAIL_ON = _parameter("fail_on", FailOn)
-BASE = _parameter("base", Base)
-JUNIT = _parameter("junit", JUnit)
-MARKDOWN = _parameter("markdown", Markdown)
-STRICT = _parameter("strict", Strict)
-GATING = (FAIL_ON, BASE, JUNIT, MARKDOWN, STRICT)
-"""For `as_command(..., extra=GATING)`; a command with a base of its own leaves BASE out."""
-GATE_OPTIONS = tuple(parameter.name for parameter in GATING)
-"""Their names among the options that the command is called with."""
-
 _STDOUT = Path("/dev/stdout")
-
-
-def drop_old_files(*names: str | Path | None) -> None:
-    """Remove what an earlier command wrote under these names: what is there is of this command.
-
-    To be called before anything can fail. What only looks like a file is left, such as `/dev/stdout`.
-    """
-    for path in (Path(name) for name in names if name is not None):
-        device = path.absolute().parts[1:2] in (("dev",), ("proc",))
-        with suppress(OSError, RuntimeError):
-            if not device and path.is_file():
-                path.resolve().unlink()
-
-
-def gate_words(gates: Mapping[str, Any]) -> list[str]:
-    """The options of gates as they were typed."""
-    words: list[str] = []
-    for name, value in gates.items():
-        flag = flag_of(name)
-        if name == "strict":
-            words += [flag] if value else []
-        else:
-            words += [
-                word for one in ([value] if isinstance(value, str) else value) for word in (flag, one)
-            ]
-    return words
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 from pydantic import BaseModel
@@ -85,21 +85,29 @@ def as_typed(value: object) -> str:
 
 
 def as_command(
-    model: type[BaseModel],
-    call: Callable[..., None],
-    extra: tuple[inspect.Parameter, ...] = (),
+    model: type[BaseModel], call: Callable[..., None], group: type | None = None
 ) -> Callable[..., None]:
-    """A function for typer: one parameter for each option, handing on only what was given.
+    """A function for typer: a parameter for each option of the model, and those of `call` itself.
 
-    Everything is taken as text, so that one place (the model) says what is wrong with it. `extra`
-    are parameters of the command that are no options of the model.
+    Options are taken as text, so that one place (the model) says what is wrong with it, and only what
+    was given is handed on. `group` is a TypedDict of more options, which `call` gets as its first
+    argument.
     """
+    own = [
+        parameter
+        for parameter in inspect.signature(call).parameters.values()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+    grouped = get_type_hints(group, include_extras=True) if group is not None else {}
     parameters = [_parameter(option) for option in options_of(model)]
+    parameters += [*own, *(_keyword(name, annotation) for name, annotation in grouped.items())]
 
     def command(**given: Any) -> None:
-        call(**{name: value for name, value in given.items() if value not in (None, [])})
+        given = {name: value for name, value in given.items() if value not in (None, [])}
+        together = {name: given.pop(name) for name in grouped if name in given}
+        call(*([together] if grouped else []), **given)
 
-    command.__signature__ = inspect.Signature([*parameters, *extra])  # type: ignore[attr-defined]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__doc__ = call.__doc__
     command.__name__ = call.__name__
     return command
@@ -118,12 +126,11 @@ def _parameter(option: Option) -> inspect.Parameter:
         show_default=False,
         metavar=None if option.is_flag else option.example or "TEXT",
     )
-    return inspect.Parameter(
-        option.name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=Annotated[kind, shown],
-    )
+    return _keyword(option.name, Annotated[kind, shown])
+
+
+def _keyword(name: str, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
 def command_words(config: RunConfig) -> list[str]:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from loadtest.cli.gating import FailOn, Gating, JUnit, Markdown, drop_old_files, to_write
+from loadtest.cli.gating import Gating, to_write
+from loadtest.cli.options import FailOn, JUnit, Markdown, drop_old_files
 from loadtest.errors import InputError, OccbenchError
 from loadtest.errors.messages import quoted
 from loadtest.errors.numbers import number_of

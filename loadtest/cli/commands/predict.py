@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from inspect import Parameter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,10 +19,25 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("predict")(as_command(PredictConfig, _predict, (_FROM, _JSON)))
+    app.command("predict")(as_command(PredictConfig, _predict))
 
 
-def _predict(*, from_run: Path | None = None, as_json: bool = False, **options: Any) -> None:
+def _predict(
+    *,
+    from_run: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="A run's folder to take times and settings from; the options change them.",
+            metavar="RUN",
+            show_default="none",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON; docs/results-format.md describes it.")
+    ] = False,
+    **options: Any,
+) -> None:
     """Predict conflicts and the cost of retries, without a run.
 
     Every figure comes with the range in which it is expected. With `--from` a run's times are used,
@@ -116,27 +130,3 @@ def _answer(
         )  # fmt: skip
     skew = config.skew or (basis.skew if basis else "uniform")
     return Answer(workload, skew, forecasts, formula, measured)
-
-
-_FROM = Parameter(
-    "from_run",
-    Parameter.KEYWORD_ONLY,
-    default=None,
-    annotation=Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            help="A run's folder to take times and settings from; the options change them.",
-            metavar="RUN",
-            show_default="none",
-        ),
-    ],
-)
-_JSON = Parameter(
-    "as_json",
-    Parameter.KEYWORD_ONLY,
-    default=False,
-    annotation=Annotated[
-        bool, typer.Option("--json", help="Print JSON; docs/results-format.md describes it.")
-    ],
-)

@@ -1,13 +1,11 @@
 """`occbench run`, `occbench ui` and `occbench demo`."""
 
-from inspect import Parameter
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from loadtest.cli.data_folder import DataFolder
-from loadtest.cli.gating import GATE_OPTIONS, GATING, drop_old_files
+from loadtest.cli.options import DataFolder, Gates, drop_old_files
 from loadtest.cli.reporter import Reporter
 from loadtest.config.options import as_command
 from loadtest.config.run import RunConfig
@@ -18,8 +16,8 @@ from loadtest.errors.numbers import whole_between
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("demo")(_demo)
-    app.command("run")(as_command(RunConfig, _run_load, GATING))
-    app.command("ui")(as_command(RunConfig, _ui, (_HOST, _PORT)))
+    app.command("run")(as_command(RunConfig, _run_load, Gates))
+    app.command("ui")(as_command(RunConfig, _ui))
 
 
 def _demo(
@@ -44,7 +42,7 @@ def _demo(
     demo(accounts=accounts, users=users, duration=duration, data=data, out=out)
 
 
-def _run_load(**options: Any) -> None:
+def _run_load(gates: Gates, /, **options: Any) -> None:
     """Run transactions and write a report.
 
     Ctrl-C stops early: what was measured is kept and reported. Gates (`--fail-on`) are judged when the
@@ -62,7 +60,6 @@ def _run_load(**options: Any) -> None:
 
     `occbench run --fail-on 'p99 > 50ms' --fail-on 'conflict_rate > base + 10%' --base results/main`
     """
-    gates = {name: options.pop(name) for name in GATE_OPTIONS if name in options}
     drop_old_files(gates.get("junit"), gates.get("markdown"))
     config = RunConfig.read(**options)
     with Reporter(gates) as reporter:
@@ -86,7 +83,12 @@ def _run_load(**options: Any) -> None:
         raise typer.Exit(reporter.conclude(folder, interrupted=interrupted))
 
 
-def _ui(host: str, port: int, **options: Any) -> None:
+def _ui(
+    *,
+    host: Annotated[str, typer.Option(help="Where the page listens.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Its port.", parser=whole_between(1, 65535))] = 8089,
+    **options: Any,
+) -> None:
     """Open Locust's web page, with the run's options in its form.
 
     Examples:
@@ -99,17 +101,3 @@ def _ui(host: str, port: int, **options: Any) -> None:
     from loadtest.locust.page.launch import launch
 
     raise typer.Exit(launch(config, host, port))
-
-
-_HOST = Parameter(
-    "host",
-    Parameter.KEYWORD_ONLY,
-    default="127.0.0.1",
-    annotation=Annotated[str, typer.Option("--host", help="Where the page listens.")],
-)
-_PORT = Parameter(
-    "port",
-    Parameter.KEYWORD_ONLY,
-    default=8089,
-    annotation=Annotated[int, typer.Option("--port", help="Its port.", parser=whole_between(1, 65535))],
-)

@@ -3,13 +3,12 @@
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from inspect import Parameter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loadtest.cli.gating import GATE_OPTIONS, GATING, drop_old_files, gate_words
+from loadtest.cli.options import Gates, drop_old_files, gate_words
 from loadtest.cli.reporter import Reporter
 from loadtest.config.options import as_command
 from loadtest.config.run import RunConfig
@@ -26,10 +25,32 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     from loadtest.sweep.axes import SweepOptions
 
-    app.command("sweep")(as_command(SweepOptions, _sweep, (_REPEATS, _RESUME, *GATING)))
+    app.command("sweep")(as_command(SweepOptions, _sweep, Gates))
 
 
-def _sweep(repeats: int | None = None, resume: Path | None = None, **options: Any) -> None:
+def _sweep(
+    gates: Gates,
+    /,
+    *,
+    repeats: Annotated[
+        int | None,
+        typer.Option(
+            help="Measure every point so many times, each time with other random numbers.",
+            parser=whole_between(1),
+            metavar="N",
+            show_default="1",
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            help="Go on with this sweep: measure what is pending, was interrupted or failed.",
+            metavar="FOLDER",
+            show_default="a new sweep",
+        ),
+    ] = None,
+    **options: Any,
+) -> None:
     """Run one workload at many settings, with one report over all.
 
     Options with several values are the axes; every combination of values is a point, which is an
@@ -52,7 +73,6 @@ def _sweep(repeats: int | None = None, resume: Path | None = None, **options: An
     from loadtest.sweep.plan import resume as go_on
     from seed import contents, key_source
 
-    gates = {name: options.pop(name) for name in GATE_OPTIONS if name in options}
     drop_old_files(gates.get("junit"), gates.get("markdown"))
     data: DataOfTargets = {}
 
@@ -143,34 +163,3 @@ def _found(sweep: "Sweep", point: "Point") -> str:
     from reports.statistics.sweep.point_words import figures_of_point
 
     return figures_of_point(sweep.folder / str(point.folder))
-
-
-_REPEATS = Parameter(
-    "repeats",
-    Parameter.KEYWORD_ONLY,
-    default=None,
-    annotation=Annotated[
-        int | None,
-        typer.Option(
-            "--repeats",
-            help="Measure every point so many times, each time with other random numbers.",
-            parser=whole_between(1),
-            metavar="N",
-            show_default="1",
-        ),
-    ],
-)
-_RESUME = Parameter(
-    "resume",
-    Parameter.KEYWORD_ONLY,
-    default=None,
-    annotation=Annotated[
-        Path | None,
-        typer.Option(
-            "--resume",
-            help="Go on with this sweep: measure what is pending, was interrupted or failed.",
-            metavar="FOLDER",
-            show_default="a new sweep",
-        ),
-    ],
-)
