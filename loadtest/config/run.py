@@ -4,7 +4,6 @@ The command line, Locust's arguments, its web form and the defaults are derived 
 these models (`options.py`); nothing else declares an option.
 """
 
-import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +25,7 @@ from pydantic.config import JsonDict
 from loadtest.config.assignment import assign
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
+from loadtest.errors.typed import listed, parse_duration
 from loadtest.record.pricing import DPU_PRICE
 from loadtest.targets import TargetSpec, parse_target
 from loadtest.workload.builtin import SCENARIOS, find_scenario
@@ -35,42 +35,18 @@ from loadtest.workload.skew import parse_skew
 
 _Read = TypeVar("_Read")
 _DIGITS = r"[0-9A-Za-z.-]+(?:e\+[0-9]+)?"
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
 
-def parse_duration(value: object) -> object:
-    """Seconds from `90`, `90s`, `1m30s`, `250ms` or `2h`; anything else goes to the validator."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip().lower()
-    if re.fullmatch(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h))+|[0-9]+(?:\.[0-9]+)?", text):
-        parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|)", text)
-        return sum(float(number) * _UNITS[unit] for number, unit in parts)
-    raise ValueError(f"{quoted(value)} is not a duration such as 90s, 1m30s or 250ms")
-
-
-def _split(value: object) -> object:
-    """A list from `a,b`, or from what is a list already."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-def _naming(flag: str, read: Callable[[str], _Read], text: str) -> _Read:
-    """What `read` makes of the text; its InputError then names the option too."""
+def naming(flag: str, read: Callable[[str], _Read], text: str) -> _Read:
+    """Return what `read` makes of the text; its InputError then names the option too."""
     try:
         return read(text)
     except InputError as error:
         raise InputError(f"{flag}: {error}") from None
 
 
-def blank_is_none(value: object) -> object:
-    """A web form sends an empty text for what was left open."""
-    return None if isinstance(value, str) and not value.strip() else value
-
-
 Duration = Annotated[float, BeforeValidator(parse_duration)]
-Keys = Annotated[tuple[KeyType, ...], BeforeValidator(_split)]
+Keys = Annotated[tuple[KeyType, ...], BeforeValidator(listed)]
 Targets = Annotated[tuple[str, ...], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
 TextPath = Annotated[Path, PlainSerializer(str, return_type=str)]
 
@@ -103,7 +79,7 @@ def option(
 class Options(BaseModel):
     """What a command's options have in common: checked when read, unchangeable afterwards."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     @classmethod
     def read(cls, **values: Any) -> Self:
@@ -115,9 +91,15 @@ class Options(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _is_a_plain_number(cls, value: object, info: ValidationInfo) -> object:
-        """Refuse what Python alone takes for a number: 1_000, +1, blanks, digits of other scripts."""
-        kind = cls.model_fields[str(info.field_name)].annotation
+    def _is_plain(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse what Python alone takes for a number: 1_000, +1, blanks, digits of other scripts.
+
+        An empty text, as a web form sends it, leaves open what can be.
+        """
+        field = cls.model_fields[str(info.field_name)]
+        kind = field.annotation
+        if field.default is None and isinstance(value, str) and not value.strip():
+            return None
         if isinstance(value, str) and {int, float} & {kind, *get_args(kind)}:
             for one in value.split(",") if get_origin(kind) is tuple else [value]:
                 if one.strip() and not re.fullmatch(_DIGITS, one):
@@ -127,7 +109,7 @@ class Options(BaseModel):
     @field_validator("scenario", check_fields=False)
     @classmethod
     def _scenario_is_known(cls, value: str) -> str:
-        return _naming("--scenario", find_scenario, value).name
+        return naming("--scenario", find_scenario, value).name
 
     @field_validator("keys", check_fields=False)
     @classmethod
@@ -141,7 +123,7 @@ class Options(BaseModel):
     @field_validator("skew", check_fields=False)
     @classmethod
     def _skew_is_known(cls, value: str) -> str:
-        _naming("--skew", parse_skew, value)
+        naming("--skew", parse_skew, value)
         return value
 
     @field_validator("retry", check_fields=False)
@@ -249,11 +231,11 @@ class RunConfig(Options):
     scenario: str = SCENARIO
     keys: Keys = KEYS
     users: int = USERS
-    duration: Annotated[float | None, BeforeValidator(parse_duration)] = DURATION
+    duration: Duration | None = DURATION
     warmup: Duration = WARMUP
-    rate: Annotated[float | None, BeforeValidator(blank_is_none)] = RATE
+    rate: float | None = RATE
     think_time: Duration = THINK_TIME
-    accounts: Annotated[int | None, BeforeValidator(blank_is_none)] = option(
+    accounts: int | None = option(
         None, "Use only the first N accounts; fewer accounts, more contention.", example="1000",
         shown="all that are seeded", ge=2,
     )  # fmt: skip
@@ -263,16 +245,14 @@ class RunConfig(Options):
     retry_base_ms: float = RETRY_BASE_MS
     retry_cap_ms: float = RETRY_CAP_MS
     block: Duration = BLOCK
-    consistency: Annotated[
-        float | None, BeforeValidator(parse_duration), BeforeValidator(blank_is_none)
-    ] = option(
+    consistency: Duration | None = option(
         None,
         "For several endpoints of one database: how often to commit a value through one of them and "
         "to see that the next transaction through another one reads it.",
         example="250ms", shown="never", ge=0.01, le=3600,
     )  # fmt: skip
     seed: int = SEED
-    spawn_rate: Annotated[float | None, BeforeValidator(blank_is_none)] = option(
+    spawn_rate: float | None = option(
         None, "Users started a second.", example="50", shown="all at once", own_by_locust=True,
         gt=0,
     )  # fmt: skip
@@ -280,11 +260,11 @@ class RunConfig(Options):
         1, "Processes that generate load; one fills a core.", example="2", own_by_locust=True,
         ge=1, le=1024,
     )  # fmt: skip
-    keys_from: Annotated[TextPath | None, BeforeValidator(blank_is_none)] = option(
+    keys_from: TextPath | None = option(
         None, "The file of keys that the table was seeded from, one a line.",
         example="uuids.txt", shown="keys are computed", in_form=False,
     )  # fmt: skip
-    sslrootcert: Annotated[TextPath | None, BeforeValidator(blank_is_none)] = SSLROOTCERT
+    sslrootcert: TextPath | None = SSLROOTCERT
     dpu_price: float = option(
         DPU_PRICE, "USD a million DPU, for the cost of a run on Aurora DSQL.", example="8",
         in_form=False, ge=0, le=1_000_000,
@@ -301,19 +281,12 @@ class RunConfig(Options):
         for place, text in enumerate(value, 1):
             # What cannot be read is not shown: where there are several it is told which one it is.
             which = f" ({place} of {len(value)})" if len(value) > 1 else ""
-            names.append(_naming(f"--target{which}", parse_target, text).name)
+            names.append(naming(f"--target{which}", parse_target, text).name)
         if len(set(names)) != len(names):
             raise InputError(
                 f"--target: two are both called {quoted(max(names, key=names.count))}; "
                 "name them, as in --target east=URL --target west=URL"
             )
-        return value
-
-    @field_validator("rate", "spawn_rate", "retry_base_ms", "retry_cap_ms", "dpu_price")
-    @classmethod
-    def _is_finite(cls, value: float | None) -> float | None:
-        if value is not None and not math.isfinite(value):
-            raise ValueError("a finite number is needed")
         return value
 
     @model_validator(mode="after")
@@ -360,7 +333,7 @@ class SeedConfig(Options):
         (KeyType.INT, KeyType.UUID), f"Key types to load, of {', '.join(KeyType)}.",
         example="uuid,int", shown="int,uuid",
     )  # fmt: skip
-    accounts: Annotated[int | None, BeforeValidator(blank_is_none)] = option(
+    accounts: int | None = option(
         None, "Accounts in each table.", example="1000000",
         shown="1000000, or as many as --keys-from holds", ge=2, le=10_000_000_000,
     )  # fmt: skip
@@ -370,20 +343,20 @@ class SeedConfig(Options):
     seed: int = option(1, "UUID keys are computed from it.", example="1", ge=0, lt=2**63)
     recreate: bool = option(False, "Replace tables that hold something else.", shown="no")
     force: bool = option(False, "Replace or extend tables even while a run uses them.", shown="no")
-    export_keys: Annotated[TextPath | None, BeforeValidator(blank_is_none)] = option(
+    export_keys: TextPath | None = option(
         None, "Also write the keys to this file, one a line.", example="uuids.txt", shown="no"
     )
-    keys_from: Annotated[TextPath | None, BeforeValidator(blank_is_none)] = option(
+    keys_from: TextPath | None = option(
         None, "Load the keys of this file, one a line, instead of computed ones.",
         example="uuids.txt", shown="keys are computed",
     )  # fmt: skip
 
-    sslrootcert: Annotated[TextPath | None, BeforeValidator(blank_is_none)] = SSLROOTCERT
+    sslrootcert: TextPath | None = SSLROOTCERT
 
     @field_validator("target")
     @classmethod
     def _target_is_known(cls, value: str) -> str:
-        _naming("--target", parse_target, value)
+        naming("--target", parse_target, value)
         return value
 
     @model_validator(mode="after")

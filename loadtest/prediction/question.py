@@ -15,11 +15,12 @@ from loadtest.config.run import (
     THINK_TIME,
     Duration,
     Options,
-    blank_is_none,
+    naming,
     option,
 )
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
+from loadtest.errors.typed import listed
 from loadtest.workload.key_type import KeyType
 from loadtest.workload.retry import POLICIES, RetryPolicy
 from loadtest.workload.skew import parse_skew
@@ -31,18 +32,14 @@ WIDEST_SPREAD = 1.0
 """Windows that vary more are not what a gamma distribution with their mean and spread describes."""
 
 
-def _listed(value: object) -> object:
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
 class PredictConfig(Options):
     """One question to the model, checked and unchangeable; what is None is left open."""
 
-    accounts: Annotated[int | None, BeforeValidator(blank_is_none)] = option(
+    accounts: int | None = option(
         None, "Accounts that are used.", example="1000", shown="the run's, with --from", ge=2,
         le=10_000_000_000,
     )  # fmt: skip
-    rate: Annotated[float | None, BeforeValidator(blank_is_none)] = option(
+    rate: float | None = option(
         None, "Transfers a second: started ones in the table of retry policies, committed ones in the "
         "closed formula above it.", example="909", shown="none: users in a closed loop", ge=0, le=1e9,
     )  # fmt: skip
@@ -50,7 +47,7 @@ class PredictConfig(Options):
         None, "How transactions of a --rate arrive: random (independent callers), or even (the "
         "schedule of occbench run).", example="even", shown="random; with --from even",
     )  # fmt: skip
-    users: Annotated[int | None, BeforeValidator(blank_is_none)] = option(
+    users: int | None = option(
         None, "Users at the same time, each of whom waits for its answer; with --rate, how many "
         "transactions can be under way at once.", example="64", shown="none", ge=1, le=10_000_000,
     )  # fmt: skip
@@ -70,19 +67,19 @@ class PredictConfig(Options):
         example="0.25", shown="0.25", ge=0, le=WIDEST_SPREAD,
     )  # fmt: skip
     skew: str | None = option(None, SKEW.description, example="zipf:1.1", shown="uniform")
-    retry: Annotated[tuple[str, ...], BeforeValidator(_listed)] = option(
+    retry: Annotated[tuple[str, ...], BeforeValidator(listed)] = option(
         tuple(POLICIES), f"Policies to compare, of {', '.join(POLICIES)}.",
         example="immediate,full-jitter", shown="all",
     )  # fmt: skip
     max_attempts: int = MAX_ATTEMPTS
     retry_base_ms: float = RETRY_BASE_MS
     retry_cap_ms: float = RETRY_CAP_MS
-    commit_delay_ms: Annotated[tuple[float, ...], BeforeValidator(_listed)] = option(
+    commit_delay_ms: Annotated[tuple[float, ...], BeforeValidator(listed)] = option(
         (), "The way of a COMMIT to other Regions and back, in milliseconds, one for each Region that "
         "users write through; before the decision, and in place of the delay that a run's targets had.",
         example="12,35", shown="none",
     )  # fmt: skip
-    keys: Annotated[tuple[KeyType, ...], BeforeValidator(_listed)] = option(
+    keys: Annotated[tuple[KeyType, ...], BeforeValidator(listed)] = option(
         (), f"With --from: the key types to predict for, of {', '.join(KeyType)}.", example="int",
         shown="those of the run",
     )  # fmt: skip
@@ -91,10 +88,7 @@ class PredictConfig(Options):
     @classmethod
     def _skew_is_known(cls, value: Any) -> Any:
         if value is not None:
-            try:
-                parse_skew(value)
-            except InputError as error:
-                raise InputError(f"--skew: {error}") from None
+            naming("--skew", parse_skew, value)
         return value
 
     @field_validator("retry")
@@ -103,10 +97,7 @@ class PredictConfig(Options):
         if not value:
             raise InputError("--retry: at least one policy is needed")
         for name in value:
-            try:
-                RetryPolicy(name, 0, 0, 1)
-            except InputError as error:
-                raise InputError(f"--retry: {error}") from None
+            naming("--retry", lambda name: RetryPolicy(name, 0, 0, 1), name)
         return tuple(dict.fromkeys(value))
 
     @field_validator("keys")
@@ -124,15 +115,8 @@ class PredictConfig(Options):
     @field_validator("commit_delay_ms")
     @classmethod
     def _delays_are_times(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if any(not math.isfinite(delay) or not 0 <= delay <= 600_000 for delay in value):
+        if any(not 0 <= delay <= 600_000 for delay in value):
             raise ValueError("delays are milliseconds from 0 to 600000, with commas between")
-        return value
-
-    @field_validator("rate", "latency_ms", "attempt_ms", "retry_base_ms", "retry_cap_ms", "spread")
-    @classmethod
-    def _is_finite(cls, value: float | None) -> float | None:
-        if value is not None and not math.isfinite(value):
-            raise ValueError("a finite number is needed")
         return value
 
     @model_validator(mode="after")

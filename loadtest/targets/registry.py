@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from loadtest.errors import InputError
 from loadtest.errors.messages import HIDDEN, quoted
-from loadtest.errors.numbers import number_of
+from loadtest.errors.typed import number_of
 from loadtest.targets.base.target import Target, TargetSpec
 from loadtest.targets.pasted import remedy_for_options, right_form, right_form_at_aws
 from loadtest.targets.url import COMMON_OPTIONS, is_harmless, read_url, without_options

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
-from loadtest.errors.numbers import whole_of
+from loadtest.errors.typed import whole_of
 from loadtest.workload.key_type import KeyType as KeyType
 
 _UUID = re.compile(r"[0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
-from loadtest.errors.numbers import number_of
+from loadtest.errors.typed import number_of
 
 
 @dataclass(frozen=True, slots=True)

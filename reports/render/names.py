@@ -2,6 +2,7 @@
 
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
+from loadtest.errors.typed import words_of
 
 FORMATS = ("html", "md", "pdf", "png", "svg")
 """What a report can be written as; `html` is the page, which has a template of its own."""
@@ -13,7 +14,7 @@ def parse_formats(text: str) -> tuple[str, ...]:
     Raises:
         InputError: if one is not known, or there is none.
     """
-    asked = [word.strip().lower() for word in text.split(",") if word.strip()]
+    asked = words_of(text.lower())
     for word in asked:
         if word not in FORMATS:
             raise InputError(

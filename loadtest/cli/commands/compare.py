@@ -11,7 +11,7 @@ from loadtest.cli.gating import Gating, to_write
 from loadtest.cli.options import FailOn, JUnit, Markdown, drop_old_files
 from loadtest.errors import InputError, OccbenchError
 from loadtest.errors.messages import quoted
-from loadtest.errors.numbers import number_of
+from loadtest.errors.typed import number_of, words_of
 
 
 def register(app: typer.Typer) -> None:
@@ -101,7 +101,7 @@ def _compare(
     found = compare_runs(
         bases,
         news,
-        allow_different=[word.strip() for word in allow_different.split(",") if word.strip()],
+        allow_different=words_of(allow_different),
         allowance=_share(allowance),
     )
     # With several bases, gates mean the first by base.

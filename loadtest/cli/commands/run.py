@@ -10,7 +10,7 @@ from loadtest.cli.reporter import Reporter
 from loadtest.config.options import as_command
 from loadtest.config.run import RunConfig
 from loadtest.errors import OccbenchError
-from loadtest.errors.numbers import whole_between
+from loadtest.errors.typed import whole_between
 
 
 def register(app: typer.Typer) -> None:

@@ -13,7 +13,7 @@ from loadtest.cli.reporter import Reporter
 from loadtest.config.options import as_command
 from loadtest.config.run import RunConfig
 from loadtest.errors import INTERRUPTED, InputError, OccbenchError
-from loadtest.errors.numbers import whole_between
+from loadtest.errors.typed import whole_between
 
 if TYPE_CHECKING:
     from loadtest.record.sweep import Point

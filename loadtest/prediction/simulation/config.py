@@ -1,10 +1,9 @@
 """What a simulation is: its options, most of them those of a run."""
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Self
 
-from pydantic import BeforeValidator, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from loadtest.config.assignment import assign
 from loadtest.config.run import (
@@ -26,12 +25,12 @@ from loadtest.config.run import (
     Keys,
     Options,
     TextPath,
-    blank_is_none,
+    naming,
     option,
 )
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
-from loadtest.errors.numbers import number_of
+from loadtest.errors.typed import number_of, words_of
 from loadtest.prediction.simulation.regions import (
     MAJORITY,
     Region,
@@ -61,13 +60,13 @@ class SimulateConfig(Options):
     """One simulated run, checked and unchangeable."""
 
     keys: Keys = KEYS
-    users: Annotated[int | None, BeforeValidator(blank_is_none)] = option(
+    users: int | None = option(
         None, "Users at the same time; in an open loop, at most so many.", example="32",
         shown="32; in an open loop enough for the rate", ge=1, le=_MOST_USERS,
     )  # fmt: skip
     duration: Duration = DURATION
     warmup: Duration = WARMUP
-    rate: Annotated[float | None, BeforeValidator(blank_is_none)] = RATE
+    rate: float | None = RATE
     arrivals: str = option(
         "even", "How transactions of an open loop arrive: even (as in a run) or random (a Poisson "
         "process).", example="random",
@@ -132,27 +131,23 @@ class SimulateConfig(Options):
             raise ValueError(f"{quoted(value)} is neither even nor random")
         return value
 
-    @field_validator("rate", "retry_base_ms", "retry_cap_ms", "statement_ms", "commit_ms")
-    @classmethod
-    def _is_finite(cls, value: float | None) -> float | None:
-        if value is not None and not math.isfinite(value):
-            raise ValueError("a finite number is needed")
-        return value
-
     @field_validator("regions")
     @classmethod
     def _regions_are_named(cls, value: str) -> str:
-        return _naming("--regions", value, parse_regions)
+        naming("--regions", parse_regions, value)
+        return value
 
     @field_validator("round_trips")
     @classmethod
     def _trips_are_read(cls, value: str) -> str:
-        return _naming("--round-trips", value, parse_round_trips)
+        naming("--round-trips", parse_round_trips, value)
+        return value
 
     @field_validator("slower")
     @classmethod
     def _slower_is_read(cls, value: str) -> str:
-        return _naming("--slower", value, _parse_slower)
+        naming("--slower", _parse_slower, value)
+        return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -238,19 +233,10 @@ class SimulateConfig(Options):
         )
 
 
-def _naming(flag: str, text: str, read: Callable[[str], object]) -> str:
-    """The text, if it can be read; an InputError then names the option too."""
-    try:
-        read(text)
-    except InputError as error:
-        raise InputError(f"{flag}: {error}") from None
-    return text
-
-
 def _parse_slower(text: str) -> dict[KeyType, float]:
     """Read `uuid=1.05,uuid7=1.01`."""
     slower: dict[KeyType, float] = {}
-    for part in (part.strip() for part in text.split(",") if part.strip()):
+    for part in words_of(text):
         name, _, factor = part.partition("=")
         try:
             slower[KeyType(name)] = number_of(factor) or 0.0

@@ -8,6 +8,7 @@ from itertools import combinations
 
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
+from loadtest.errors.typed import words_of
 
 MAJORITY = "majority"
 """Commits are decided when a majority of the Regions has heard of them."""
@@ -46,7 +47,7 @@ def parse_regions(text: str) -> list[Region]:
 def parse_round_trips(text: str) -> dict[frozenset[str], float]:
     """Read `east/west=62,east/north=24`: milliseconds there and back between two Regions."""
     trips: dict[frozenset[str], float] = {}
-    for part in (part.strip() for part in text.split(",") if part.strip()):
+    for part in words_of(text):
         found = re.fullmatch(rf"({_NAME})/({_NAME})=(\d+(?:\.\d+)?)(?:\s*ms)?", part)
         if found is None or found[1] == found[2]:
             raise InputError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import unquote, urlsplit
 
 from loadtest.errors import InputError
-from loadtest.errors.numbers import whole_of
+from loadtest.errors.typed import whole_of
 from loadtest.targets.base.calls import Declared
 from loadtest.targets.registry import parse_target
 from loadtest.targets.url import check_endpoint, check_options, said_option

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from loadtest.errors import InputError, OccbenchError, TargetError
 from loadtest.errors.messages import quoted
+from loadtest.errors.typed import words_of
 
 TAG = "occbench"
 """The tag that says that this tool made a cluster; its value is when."""
@@ -71,7 +72,7 @@ class Cluster:
 
 def read_regions(flag: str, text: str) -> list[str]:
     """The Regions in `us-east-1,us-east-2`, each once; raises InputError where one cannot be any."""
-    regions = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    regions = list(dict.fromkeys(words_of(text)))
     for region in regions or [text]:
         if not _REGION.fullmatch(region):
             raise InputError(f"{flag}: {quoted(region)} is not the name of a Region, such as us-east-1")

@@ -19,7 +19,7 @@ from psycopg.conninfo import make_conninfo
 
 from loadtest.errors import InputError, TargetError
 from loadtest.errors.messages import quoted, without_secrets
-from loadtest.errors.numbers import number_of
+from loadtest.errors.typed import number_of
 from loadtest.targets.aws import clients
 from loadtest.targets.base.dialect import DSQL, Dialect, Statement
 from loadtest.targets.base.sql import SqlSession

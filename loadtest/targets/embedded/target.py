@@ -10,7 +10,7 @@ from psycopg import sql
 
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
-from loadtest.errors.numbers import number_of
+from loadtest.errors.typed import number_of
 from loadtest.targets.base.table import Table
 from loadtest.targets.base.target import TargetSpec
 from loadtest.targets.embedded import optimistic
