@@ -176,17 +176,15 @@ class Run:
 
     def missing(self) -> int:
         """How many attempts processes say that they wrote, in files that are not in the folder."""
-        return sum(
-            attempts
-            for generator in self.generators
-            for name, attempts in generator.get("files", {}).items()
-            if not (self.folder / "attempts" / name).is_file()
-        )
+        return sum(runfolder.missing_files(self.folder, self._written()).values())
 
     def _files(self) -> dict[str, int] | None:
         """Every file of attempts that was written, with its rows; None where not all processes say."""
         if len(self.generators) < self.plan.config.processes:
             return None
+        return self._written()
+
+    def _written(self) -> dict[str, int]:
         return dict(sorted(one for each in self.generators for one in each.get("files", {}).items()))
 
     def _invariants(self) -> list[record.Invariant]:

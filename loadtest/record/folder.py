@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Mapping
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -35,6 +36,18 @@ def create(results: Path, label: str, now: datetime, holds: str = "attempts") ->
             ) from None
         return folder
     raise InputError(f"no folder can be made in {results}; give another with --out")
+
+
+def missing_files(folder: Path, written: Mapping[str, int]) -> dict[str, int]:
+    """The files of attempts that were written and are not in the run's folder.
+
+    Both are names with the numbers of their rows.
+    """
+    return {
+        name: rows
+        for name, rows in sorted(written.items())
+        if not (folder / "attempts" / name).is_file()
+    }
 
 
 def versions() -> dict[str, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from loadtest.errors import InputError
 from loadtest.record.attempt import FILE_NAME
+from loadtest.record.folder import missing_files
 from loadtest.record.run import Run
 from reports.analysis.reading.nothing import nothing_measured
 from reports.text.rounding import plural
@@ -85,8 +86,7 @@ def find_record(folder: Path, run: Run | None) -> Record:
             paths.append(path)
         else:
             left_out.append(path.name)
-    there = {path.name for path in paths}
-    missing = tuple(sorted(set(listed or {}) - there))
+    missing = tuple(missing_files(folder, listed or {}))
     if not paths:
         others = f"; not written by the run: {_named(left_out)}" if left_out else ""
         lead = f"{folder} holds no attempts: attempts/*.parquet is missing{others}; "
