@@ -15,12 +15,16 @@ from contextlib import suppress
 from pathlib import Path
 from signal import SIGINT
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from loadtest.config.run import RunConfig
 from loadtest.errors import INTERRUPTED, InputError, OccbenchError, TargetError, in_a_line
+from loadtest.process import streams
 from loadtest.process.child import reporter_command
 from loadtest.process.interrupts import asked_to_end
+
+if TYPE_CHECKING:
+    from loadtest.cli.conclusion import Conclusion
 
 _ERRORS = {error.exit_code: error for error in (OccbenchError, InputError, TargetError)}
 
@@ -99,23 +103,18 @@ class Reporter:
 
 def main() -> None:
     """The process itself."""
-    from loadtest.process import streams
 
     def interrupt() -> None:
         raise KeyboardInterrupt
 
     streams.set_up()
     with asked_to_end(interrupt), socket.socket(fileno=int(sys.argv[1])) as connection:
-        serve(connection, json.loads(sys.argv[2]))
-    if (why := streams.why_lost()) is not None:
-        print(f"occbench: not all that was to be printed could be written: {why}", file=sys.stderr)
+        _serve(connection, json.loads(sys.argv[2]))
 
 
-def serve(connection: socket.socket, gates: Mapping[str, Any]) -> None:
+def _serve(connection: socket.socket, gates: Mapping[str, Any]) -> None:
     """Answer what a Reporter asks, until it asks no more."""
-    from loadtest.cli.conclusion import Conclusion
-
-    conclusion = Conclusion(gates)
+    conclusion = _conclusion(gates)
     with connection.makefile("r", encoding="utf-8") as requests:
         while True:
             try:
@@ -126,13 +125,27 @@ def serve(connection: socket.socket, gates: Mapping[str, Any]) -> None:
             if not line:
                 return
             told = answer(conclusion, **json.loads(line))
-            sys.stdout.flush()
+            if (why := streams.why_lost()) is not None:
+                print(
+                    f"occbench: not all that was to be printed could be written: {why}", file=sys.stderr
+                )
+            sys.stderr.flush()
             connection.sendall(f"{json.dumps(told)}\n".encode())
 
 
-def answer(conclusion: Any, what: str, **given: Any) -> dict[str, Any]:
-    """Do what a Reporter asks of a Conclusion; returns its exit status, and an error's text."""
+def _conclusion(gates: Mapping[str, Any]) -> "Conclusion | OccbenchError":
     try:
+        from loadtest.cli.conclusion import Conclusion
+    except OccbenchError as error:
+        return error
+    return Conclusion(gates)
+
+
+def answer(conclusion: "Conclusion | OccbenchError", what: str, **given: Any) -> dict[str, Any]:
+    """Do what a Reporter asks for; returns the exit status, and an error's text."""
+    try:
+        if isinstance(conclusion, OccbenchError):
+            raise conclusion
         return {"status": getattr(conclusion, what)(**given) or 0}
     except OccbenchError as error:
         return {"error": str(error), "status": error.exit_code}

@@ -50,6 +50,13 @@ def why_lost() -> str | None:
     return file.why_lost if isinstance(file, _Tolerant) else None
 
 
+def say_what_is_lost() -> bool:
+    """Say on stderr why some of the standard output could not be written; returns whether it is so."""
+    if (why := why_lost()) is not None:
+        sys.stderr.write(f"occbench: not all that was to be printed could be written: {why}\n")
+    return why is not None
+
+
 class _Tolerant(io.FileIO):
     """A file to which every write succeeds."""
 

@@ -216,7 +216,7 @@ def test_what_is_measured_is_kept_and_the_rest_is_gone_on_with(seeded: str, tmp_
     with going_on("--resume", folder, cwd=tmp_path) as process:
         wait_for(lambda: len(points()) == 3, "the second point again")
         assert not read_sweep(folder).interrupted, "it is being gone on with"
-        (child,) = children_of(process)
+        (child,) = [one for one in children_of(process) if "cli.main" in " ".join(one.cmdline())]
         process.kill()
         process.wait(20)
         assert is_locked(folder), "the run that lost its parent is still at it"
