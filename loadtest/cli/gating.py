@@ -8,17 +8,19 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Self
 
-from loadtest.config.run import RunConfig
+from loadtest.config.run import RunConfig, naming
 from loadtest.errors import InputError, OccbenchError
 from loadtest.errors.messages import quoted
-
-if TYPE_CHECKING:
-    from loadtest.record.run import Run
-    from reports.gates.base import Base as BaseRuns
-    from reports.gates.conditions import Condition
-    from reports.gates.judge import Judged, Subject, Unmeasured
+from loadtest.record.files import write_atomically
+from loadtest.record.run import Config, Run, Target, read_run
+from reports.documents.run.summary_file import read_summary
+from reports.gates.base import Base
+from reports.gates.conditions import Condition, parse_condition
+from reports.gates.job_summary import gates_headline, gates_markdown, to_markdown
+from reports.gates.judge import Judged, Subject, Unmeasured, judge, missing_in_base
+from reports.gates.junit import to_junit
 
 _STDOUT = Path("/dev/stdout")
 
@@ -27,8 +29,8 @@ _STDOUT = Path("/dev/stdout")
 class Gating:
     """The gates of one command, read and checked before it starts."""
 
-    conditions: tuple["Condition", ...]
-    base: "BaseRuns | None"
+    conditions: tuple[Condition, ...]
+    base: Base | None
     junit: Path | None
     markdown: Path | None
     strict: bool = False
@@ -44,12 +46,12 @@ class Gating:
         markdown: str | Path | None = None,
         has_base: bool = False,
         strict: bool | None = None,
-    ) -> "Gating":
+    ) -> Self:
         """Read and check the options of gates; raises InputError where one makes no sense.
 
         `has_base` says that the command brings a base of its own, such as `compare`.
         """
-        conditions = _conditions(fail_on or ())
+        conditions = tuple(parse_condition(text) for text in fail_on or ())
         relative = [condition for condition in conditions if condition.limit.from_base]
         if relative and base is None and not has_base:
             raise InputError(
@@ -60,7 +62,7 @@ class Gating:
             raise InputError(f"--junit and --markdown are both {junit}; name two files")
         return cls(
             conditions,
-            _read_base(base) if base is not None else None,
+            _read_base(base),
             to_write("--junit", junit),
             to_write("--markdown", markdown),
             bool(strict),
@@ -83,11 +85,7 @@ class Gating:
             for config in configs:
                 self._expect_of_base(self.base, relative, config)
 
-    def _expect_of_base(
-        self, base: "BaseRuns", relative: Sequence["Condition"], config: RunConfig
-    ) -> None:
-        from reports.gates.judge import missing_in_base
-
+    def _expect_of_base(self, base: Base, relative: Sequence[Condition], config: RunConfig) -> None:
         keys, targets = tuple(map(str, config.keys)), tuple(spec.name for spec in config.specs())
         mine = [one for one in relative if one.target is None or one.target in targets]
         if not mine:
@@ -118,12 +116,8 @@ class Gating:
                         f"{', '.join(targets)}, and overall"
                     )
 
-    def subject(self, folder: Path, name: str | None = None) -> "Subject":
+    def subject(self, folder: Path, name: str | None = None) -> Subject:
         """A run with a report as a subject to judge; by default it is called as its folder."""
-        from loadtest.record.run import read_run
-        from reports.documents.run.summary_file import read_summary
-        from reports.gates.judge import Subject
-
         run = read_run(folder)
         base, base_folder, no_base = None, None, ""
         notes: tuple[str, ...] = ()
@@ -150,11 +144,11 @@ class Gating:
 
     def conclude(
         self,
-        subjects: Iterable["Subject"],
+        subjects: Iterable[Subject],
         *,
         answer: str | None = None,
         markdown: str | None = None,
-        unmeasured: Sequence["Unmeasured"] = (),
+        unmeasured: Sequence[Unmeasured] = (),
         first: str = "",
     ) -> int:
         """Evaluate every gate, write the files that were asked for, and print; returns the exit status.
@@ -169,16 +163,10 @@ class Gating:
         Raises:
             OccbenchError: if a file cannot be written.
         """
-        from reports.gates.judge import judge
-
         judged = [judge(self.conditions, subject, strict=self.strict) for subject in subjects]
         if self.junit is not None:
-            from reports.gates.junit import to_junit
-
             _write(self.junit, to_junit(judged, unmeasured))
         if self.markdown is not None:
-            from reports.gates.job_summary import gates_markdown, to_markdown
-
             if markdown is None:
                 text = to_markdown(judged, answer, unmeasured)
             else:
@@ -191,28 +179,12 @@ class Gating:
         return 0 if all(one.passed for one in judged) else OccbenchError.exit_code
 
 
-def _conditions(texts: Sequence[str]) -> "tuple[Condition, ...]":
-    if not texts:
-        # Nothing is imported that a command without gates has no use for.
-        return ()
-    from reports.gates.conditions import parse_condition
-
-    return tuple(parse_condition(text) for text in texts)
+def _read_base(path: str | Path | None) -> Base | None:
+    return None if path is None else naming("--base", lambda text: Base.read(Path(text)), str(path))
 
 
-def _read_base(path: str | Path) -> "BaseRuns":
-    from reports.gates.base import Base as BaseRuns
-
-    try:
-        return BaseRuns.read(Path(path))
-    except InputError as error:
-        raise InputError(f"--base: {error}") from None
-
-
-def _coming(config: RunConfig) -> "Run":
+def _coming(config: RunConfig) -> Run:
     """The run that this will be, as far as it can be known before."""
-    from loadtest.record.run import Config, Run, Target
-
     settings = config.model_dump(mode="json")
     settings["target"] = [spec.shown for spec in config.specs()]
     return Run(
@@ -222,10 +194,8 @@ def _coming(config: RunConfig) -> "Run":
     )
 
 
-def _in_terminal(judged: "Sequence[Judged]") -> str:
+def _in_terminal(judged: Sequence[Judged]) -> str:
     """Every gate in a line of its own, in columns."""
-    from reports.gates.job_summary import gates_headline
-
     rows = [
         [
             "held" if gate.held else "MISSED", gate.condition.text,
@@ -260,8 +230,6 @@ def to_write(flag: str, path: str | Path | None) -> Path | None:
 
 def _write(path: Path, text: str) -> None:
     """Replace a file as a whole; what only looks like one is written to where it is."""
-    from loadtest.record.files import write_atomically
-
     try:
         if path == _STDOUT:
             # Opened anew it would overwrite what it has already, where the output goes to a file.

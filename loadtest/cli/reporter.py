@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGINT
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from loadtest.config.run import RunConfig
@@ -48,12 +47,7 @@ class Reporter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._answers.close()
         self._connection.close()
         self._process.kill()

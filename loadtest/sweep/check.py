@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from loadtest.config.run import RunConfig
 from loadtest.engine.preflight import make_plan
 from loadtest.engine.probes.table import check_endpoints
+from loadtest.errors import InputError
+from loadtest.record.run import read_run
+from loadtest.sweep.plan import Sweep
 from loadtest.targets import open_target
 from loadtest.workload.seeded import KeySource, ReadSeeded
 
@@ -57,3 +60,26 @@ def most_demanding(configs: Sequence[RunConfig]) -> list[RunConfig]:
         accounts = max(mine, key=lambda one: (one.accounts or 0, one.users))
         found += [users] if (users.accounts or 0) == (accounts.accounts or 0) else [users, accounts]
     return found
+
+
+def with_accounts(config: RunConfig, data: DataOfTargets) -> RunConfig:
+    """A point with the number of accounts that it will have; without --accounts the tables say it."""
+    if config.accounts is not None or config.target not in data:
+        return config
+    return config.model_copy(update={"accounts": data[config.target].accounts})
+
+
+def check_same_data(sweep: Sweep, data: DataOfTargets) -> None:
+    """See that the targets hold what they held when points were measured; raises InputError."""
+    first_points = {sweep.config_of(point).target: point for point in reversed(sweep.done)}
+    for target, point in first_points.items():
+        if target not in data:
+            continue
+        measured = read_run(sweep.folder / str(point.folder)).targets
+        for then, now in zip(measured, data[target].marks, strict=False):
+            if then.data is not None and now is not None and then.data != now:
+                raise InputError(
+                    f"target {then.name} holds other data than when {sweep.describe(point)} was "
+                    "measured: it was seeded again, or is another database; what is measured now could "
+                    "not be compared with it. Begin a new sweep"
+                )

@@ -83,6 +83,14 @@ class Sweep:
         """What goes on with it, to be typed into a shell; `words` are more options."""
         return shlex.join(["occbench", "sweep", "--resume", str(self.folder), *words])
 
+    def how_to_go_on(self, words: Sequence[str] = ()) -> str:
+        """What is left, and what to type to measure it; `words` are more options."""
+        left = f"{len(self.pending)} of {len(self.file.points)} points are left"
+        lines = [f"{left}; go on with:", self.resume_command(*words)]
+        if self.file.hidden:
+            lines.append(f"and --target, with its secret, for {', '.join(self.file.hidden)}")
+        return "\n".join(lines)
+
     def save(self) -> None:
         """Write sweep.json, whole or not at all."""
         try:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from loadtest.cli.gating import Gating, to_write
 from loadtest.cli.options import FailOn, JUnit, Markdown, drop_old_files
 from loadtest.errors import InputError, OccbenchError
 from loadtest.errors.messages import quoted
@@ -89,6 +88,8 @@ def _compare(
     drop_old_files(junit, markdown)
     bases, news = [base, *(more_bases or [])], list(new)
     _check_files_differ({"--html": html, "--json": json_file, "--markdown": markdown, "--junit": junit})
+    from loadtest.cli.gating import Gating, to_write
+
     json_file, html = to_write("--json", json_file), to_write("--html", html)
     from rich.console import Console
 

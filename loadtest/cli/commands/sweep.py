@@ -67,7 +67,7 @@ def _sweep(
 
     `occbench sweep --resume results/20260101-120000-sweep-users`
     """
-    from loadtest.sweep.check import check_targets
+    from loadtest.sweep.check import check_same_data, check_targets, with_accounts
     from loadtest.sweep.measure import alone
     from loadtest.sweep.plan import begin
     from loadtest.sweep.plan import resume as go_on
@@ -83,7 +83,7 @@ def _sweep(
             reporter.expect(*(configs if resume is None else ()))
             data.update(check_targets(configs, contents, key_source))
             if resume is None:
-                reporter.expect(*(_with_accounts(config, data) for config in configs))
+                reporter.expect(*(with_accounts(config, data) for config in configs))
 
         if resume is None:
             now = datetime.now().astimezone()
@@ -98,37 +98,9 @@ def _sweep(
             )
         with alone(resume) as lock:
             sweep = go_on(resume, targets, check)
-            _check_same_data(sweep, data)
-            reporter.expect(*(_with_accounts(sweep.config_of(one), data) for one in sweep.file.points))
+            check_same_data(sweep, data)
+            reporter.expect(*(with_accounts(sweep.config_of(one), data) for one in sweep.file.points))
             raise typer.Exit(_measure_and_conclude(sweep, lock, reporter, gate_words(gates)))
-
-
-def _with_accounts(config: RunConfig, data: "DataOfTargets") -> RunConfig:
-    """A point with the number of accounts that it will have; without --accounts the tables say it."""
-    if config.accounts is not None or config.target not in data:
-        return config
-    return config.model_copy(update={"accounts": data[config.target].accounts})
-
-
-def _check_same_data(sweep: "Sweep", data: "DataOfTargets") -> None:
-    """See that the targets hold what they held when points were measured; raises InputError."""
-    from loadtest.record.run import read_run
-
-    seen: set[tuple[str, ...]] = set()
-    for point in sweep.done:
-        target = sweep.config_of(point).target
-        if target not in data or target in seen:
-            continue
-        seen.add(target)
-        for then, now in zip(
-            read_run(sweep.folder / str(point.folder)).targets, data[target].marks, strict=False
-        ):
-            if then.data is not None and now is not None and then.data != now:
-                raise InputError(
-                    f"target {then.name} holds other data than when {sweep.describe(point)} was "
-                    "measured: it was seeded again, or is another database; what is measured now could "
-                    "not be compared with it. Begin a new sweep"
-                )
 
 
 def _measure_and_conclude(sweep: "Sweep", lock: int, reporter: Reporter, gates: Sequence[str]) -> int:
@@ -139,7 +111,7 @@ def _measure_and_conclude(sweep: "Sweep", lock: int, reporter: Reporter, gates: 
     if measure(sweep, lock, progress_for(_found)):
         return reporter.conclude(sweep.folder)
     # First of all, and to stderr: whatever becomes of the report, and of whoever reads it.
-    print(_how_to_go_on(sweep, gates), file=sys.stderr, flush=True)
+    print(sweep.how_to_go_on(gates), file=sys.stderr, flush=True)
     try:
         if reporter.conclude(sweep.folder) == INTERRUPTED:
             print("occbench: interrupted before the report was written", file=sys.stderr)
@@ -147,15 +119,6 @@ def _measure_and_conclude(sweep: "Sweep", lock: int, reporter: Reporter, gates: 
         print(f"occbench: {error}", file=sys.stderr)
     # The status says that points are left, whatever else happened.
     return INTERRUPTED
-
-
-def _how_to_go_on(sweep: "Sweep", gates: Sequence[str]) -> str:
-    """What is left, and what to type to measure it; `gates` are their options, as typed."""
-    left = f"{len(sweep.pending)} of {len(sweep.file.points)} points are left"
-    lines = [f"{left}; go on with:", sweep.resume_command(*gates)]
-    if sweep.file.hidden:
-        lines.append(f"and --target, with its secret, for {', '.join(sweep.file.hidden)}")
-    return "\n".join(lines)
 
 
 def _found(sweep: "Sweep", point: "Point") -> str:
