@@ -34,7 +34,7 @@ def _report(environment: Environment, folder: Path) -> None:
     strict = bool(getattr(environment.parsed_options, STRICT, False))
     try:
         with Reporter({"strict": strict}) as reporter:
-            # Whoever ends Locust with Ctrl-C, and some more, gets the report.
+            # Locust that is ended with Ctrl-C, and once more, still leaves the report.
             status = reporter.conclude(folder, ends_early=False)
             if not strict:
                 return

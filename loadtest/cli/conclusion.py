@@ -1,4 +1,4 @@
-"""How a run or a sweep ends: its report is written and said, its gates are judged."""
+"""How a run or a sweep ends: its report is written and summed up, its gates are judged."""
 
 import sys
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ class Conclusion:
 def write_and_print(
     folder: Path, dpu_price: float | None = None, formats: tuple[str, ...] = ("html",)
 ) -> None:
-    """Write the report of a run or a sweep, say what it found, and where it is."""
+    """Write the report of a run or a sweep, print its answer, and where it is."""
     written = write_as(folder, formats, dpu_price)
     print(answer_of(folder))
     say_where(written)
@@ -66,9 +66,8 @@ def say_where(written: list[Path]) -> None:
         if path not in pictures:
             print(path)
     for kind in (".png", ".svg"):
-        found = [path for path in pictures if path.suffix == kind]
-        if found:
-            print(f"{found[0].parent}/*{kind} ({len(found)} pictures)")
+        if alike := [path for path in pictures if path.suffix == kind]:
+            print(f"{alike[0].parent}/*{kind} ({len(alike)} pictures)")
 
 
 def conclude_run(folder: Path, gating: Gating, *, interrupted: bool) -> int:
@@ -117,9 +116,9 @@ def target_failed(folder: Path) -> str | None:
         return None
     states = ", ".join(summary.get("errors_by_sqlstate") or ())
     generators = read_run(folder).generators
-    said = next((one.why_no_session for one in generators if one.why_no_session), states)
+    reason = next((one.why_no_session for one in generators if one.why_no_session), states)
     named = ", ".join(f"{number:,} {outcome}" for outcome, number in errors.items())
-    return f"{folder}: every attempt failed: {named}{f' ({said})' if said else ''}"
+    return f"{folder}: every attempt failed: {named}{f' ({reason})' if reason else ''}"
 
 
 def conclude_sweep(sweep: Sweep, gating: Gating) -> int:
@@ -131,7 +130,7 @@ def conclude_sweep(sweep: Sweep, gating: Gating) -> int:
         report = write_report(sweep.folder)
         answer = answer_of(sweep.folder)
     subjects, unmeasured = [], []
-    for point in sorted(sweep.file.points, key=sweep.place_of):
+    for point in sorted(sweep.file.points, key=sweep.position_of):
         name = sweep.describe(point)
         if point.state == "done":
             subjects.append(gating.subject(sweep.folder / str(point.folder), name))

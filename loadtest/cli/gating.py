@@ -94,10 +94,10 @@ class Gating:
             summary = base.matching(_coming(config)).summary
         except InputError as error:
             raise InputError(f"--fail-on {quoted(mine[0].text)}: {error}") from None
-        for condition, place, why in missing_in_base(mine, summary, keys, targets, config.duration):
+        for condition, where, why in missing_in_base(mine, summary, keys, targets, config.duration):
             raise InputError(
                 f"--fail-on {quoted(condition.text)}: the base does not have "
-                f"{condition.figure.name} of {place}: {why}"
+                f"{condition.figure.name} of {where}: {why}"
             )
 
     def expect_slices(self, keys: Sequence[str], targets: Sequence[str]) -> None:
@@ -123,10 +123,10 @@ class Gating:
         notes: tuple[str, ...] = ()
         if self.base is not None:
             try:
-                found = self.base.matching(run)
-                base = found.summary
-                base_folder = found.path if found.path.is_dir() else found.path.parent
-                notes = tuple(found.notes(run))
+                matching = self.base.matching(run)
+                base = matching.summary
+                base_folder = matching.path if matching.path.is_dir() else matching.path.parent
+                notes = tuple(matching.notes(run))
             except InputError as error:
                 no_base = str(error)
                 notes = (f"Not compared with a base: {no_base}.",)
@@ -158,7 +158,7 @@ class Gating:
         `answer` stands in place of what each run found, where several found something together, and
         `markdown` in place of answers and figures, for a command that says them in its own way.
         `unmeasured` is what there is nothing to judge of. `first` is printed before the gates; nothing
-        is before the files are written, for whoever reads the output may be gone.
+        is before the files are written, for the reader of the output may be gone.
 
         Raises:
             OccbenchError: if a file cannot be written.

@@ -17,7 +17,7 @@ def main() -> None:
     """Run a command; every error is one line on stderr and an exit status."""
     forget_settings_of_libraries()
     with asked_to_end(lambda: leave(said=_INTERRUPTED)):
-        # Nothing has begun: whoever asks for the end now gets it, in the middle of an import.
+        # Nothing has begun: asked to end now, the process ends in the middle of an import.
         streams.set_up()
         from loadtest.cli.application import app  # noqa: F401
     interrupted = Interrupted()

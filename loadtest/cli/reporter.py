@@ -60,7 +60,7 @@ class Reporter:
     def conclude(self, folder: Path, *, interrupted: bool = False, ends_early: bool = True) -> int:
         """Report on the run or sweep in this folder and judge it; returns the exit status.
 
-        The process prints what was found. Without `ends_early` it goes on where this one is asked to
+        The process prints its answer. Without `ends_early` it goes on where this one is asked to
         end. Raises OccbenchError with what went wrong.
         """
         return self._ask("conclude", ends_early, folder=str(folder), interrupted=interrupted)

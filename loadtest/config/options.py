@@ -89,7 +89,7 @@ def as_command(
 ) -> Callable[..., None]:
     """A function for typer: a parameter for each option of the model, and those of `call` itself.
 
-    Options are taken as text, so that one place (the model) says what is wrong with it, and only what
+    Options are taken as text, so that the model alone says what is wrong with it, and only what
     was given is handed on. `group` is a TypedDict of more options, which `call` gets as its first
     argument.
     """
@@ -104,8 +104,8 @@ def as_command(
 
     def command(**given: Any) -> None:
         given = {name: value for name, value in given.items() if value not in (None, [])}
-        together = {name: given.pop(name) for name in grouped if name in given}
-        call(*([together] if grouped else []), **given)
+        group_values = {name: given.pop(name) for name in grouped if name in given}
+        call(*([group_values] if grouped else []), **given)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__doc__ = call.__doc__

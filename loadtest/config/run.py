@@ -278,9 +278,9 @@ class RunConfig(Options):
         if not value:
             raise ValueError("at least one target is needed, for example embedded")
         names = []
-        for place, text in enumerate(value, 1):
+        for number, text in enumerate(value, 1):
             # What cannot be read is not shown: where there are several it is told which one it is.
-            which = f" ({place} of {len(value)})" if len(value) > 1 else ""
+            which = f" ({number} of {len(value)})" if len(value) > 1 else ""
             names.append(naming(f"--target{which}", parse_target, text).name)
         if len(set(names)) != len(names):
             raise InputError(
@@ -299,8 +299,8 @@ class RunConfig(Options):
         if self.users < len(self.target):
             raise ValueError(f"--users {self.users} is fewer than the {len(self.target)} targets")
         used = set(self.assignment())
-        for place, spec in enumerate(self.specs()):
-            if place not in used:
+        for number, spec in enumerate(self.specs()):
+            if number not in used:
                 raise ValueError(
                     f"--users {self.users} leaves no user for target {spec.name} with its "
                     f"weight={spec.weight:g}; ask for more users or a larger weight"
@@ -314,7 +314,7 @@ class RunConfig(Options):
         return [parse_target(text, _text(self.sslrootcert)) for text in self.target]
 
     def assignment(self) -> list[int]:
-        """Which target each user works on, by its place in `target`."""
+        """Which target each user works on, as an index into `target`."""
         return assign(self.users, [spec.weight for spec in self.specs()])
 
     def retry_policy(self) -> RetryPolicy:

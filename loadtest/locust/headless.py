@@ -35,7 +35,7 @@ from loadtest.locust.workers import wire
 _WORKERS_WAIT_S = 60.0
 _SPAWNED_S = 2.0
 _AT_ONCE = 100_000.0
-"""Locust wants a spawn rate; this is one that holds nobody back."""
+"""Locust wants a spawn rate; this is one that holds no user back."""
 _Workers = list[subprocess.Popen[bytes]]
 
 
@@ -56,7 +56,7 @@ def run_headless(
     # Locust tells of every ramp-up; what matters is in the live line and the report.
     logging.getLogger("locust").setLevel(logging.ERROR)
     command_line_only()
-    # What meets a user by chance is no error of his, and raised in the main greenlet.
+    # What meets a user by chance is no error of that user, and is raised in the main greenlet.
     Hub.NOT_ERROR = (*Hub.NOT_ERROR, KeyboardInterrupt)
     options = get_parser().parse_args([])
     vars(options).update(
@@ -106,7 +106,7 @@ def run_headless(
 
 
 def _watch(wiring: Wiring, config: RunConfig, asked: "gevent.event.Event", workers: _Workers) -> None:
-    """Show the live line until the time is up, somebody asks for the end, or nobody works any more."""
+    """Show the live line until the time is up, the run is asked to end, or no process works."""
     live = LiveLine(targets=[spec.name for spec in config.specs()])
     started = monotonic()
     environment = wiring.environment
@@ -135,7 +135,7 @@ def _watch(wiring: Wiring, config: RunConfig, asked: "gevent.event.Event", worke
 
 @contextmanager
 def _end_asked(wiring: Wiring) -> Iterator["gevent.event.Event"]:
-    """An event that is set once somebody asks for the end; who asks again wants it at once."""
+    """An event that is set once the run is asked to end; asked again, it is broken off."""
     event = gevent.event.Event()
 
     def act() -> None:

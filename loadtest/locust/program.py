@@ -15,7 +15,7 @@ def locustfile() -> str:
 def command_line_only() -> None:
     """From now on Locust reads its options from the command line alone.
 
-    `locust.conf`, `pyproject.toml` and the environment are read by whoever starts Locust's program
+    `locust.conf`, `pyproject.toml` and the environment are read where Locust's program is started
     itself, for a project of its own.
     """
     from locust import argument_parser

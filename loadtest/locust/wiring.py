@@ -108,7 +108,7 @@ class Wiring:
         events.quitting.add_listener(self._on_quitting)
         runner = environment.runner
         if isinstance(runner, LocalRunner | MasterRunner):
-            setattr(runner, "start", self._start_of(runner))  # noqa: B010 - a method in a method's place
+            setattr(runner, "start", self._start_of(runner))  # noqa: B010 - one method for another
         if runner is not None and not isinstance(runner, MasterRunner):
             runner.stop = _one_at_a_time(runner)  # type: ignore[method-assign]
 
@@ -218,7 +218,7 @@ class Wiring:
     # What is counted while it goes on
 
     def take_recent(self) -> Tally:
-        """What all processes counted since this was last called, as far as they have said."""
+        """What all processes counted since this was last called, as far as it is known here."""
         if self.engine is not None:
             self._count(self.engine)
         recent, self._recent = self._recent, Tally()
@@ -248,7 +248,7 @@ class Wiring:
     # A test ends
 
     def break_off(self) -> None:
-        """End the test now: what its users are at is broken off, and nobody is asked anything."""
+        """End the test now: what its users are at is broken off, and no target is asked any more."""
         self.hurry.set()
         if self.environment.runner is not None:
             self.environment.runner.user_greenlets.kill(block=False)

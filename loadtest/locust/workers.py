@@ -169,9 +169,9 @@ def _in_order(workers: list[str]) -> list[str]:
     gone: the process that Locust gives one user more is to be the one with one more assigned.
     """
     on_host: Counter[str] = Counter()
-    places = []
+    ranks = []
     for worker in sorted(workers):
         host = worker.split("_")[0]
-        places.append((on_host[host], worker))
+        ranks.append((on_host[host], worker))
         on_host[host] += 1
-    return [worker for _, worker in sorted(places)]
+    return [worker for _, worker in sorted(ranks)]

@@ -36,14 +36,14 @@ def check_targets(
     what a server does when it has just been started. Returns what data there are. Raises InputError or
     TargetError.
     """
-    found: DataOfTargets = {}
+    data: DataOfTargets = {}
     for config in most_demanding(configs):
         if config.consistency is not None:
             check_endpoints([open_target(spec) for spec in config.specs()])
         # Without probes, whose rows would stay behind in the database.
         plan = make_plan(config.model_copy(update={"consistency": None}), read_seeded, source_of)
-        found[config.target] = Data(tuple(target["data"] for target in plan.targets), plan.accounts)
-    return found
+        data[config.target] = Data(tuple(target["data"] for target in plan.targets), plan.accounts)
+    return data
 
 
 def most_demanding(configs: Sequence[RunConfig]) -> list[RunConfig]:
@@ -54,12 +54,12 @@ def most_demanding(configs: Sequence[RunConfig]) -> list[RunConfig]:
     of_target: dict[tuple[str, ...], list[RunConfig]] = {}
     for config in configs:
         of_target.setdefault(config.target, []).append(config)
-    found = []
+    chosen = []
     for mine in of_target.values():
         users = max(mine, key=lambda one: (one.users, one.accounts or 0))
         accounts = max(mine, key=lambda one: (one.accounts or 0, one.users))
-        found += [users] if (users.accounts or 0) == (accounts.accounts or 0) else [users, accounts]
-    return found
+        chosen += [users] if (users.accounts or 0) == (accounts.accounts or 0) else [users, accounts]
+    return chosen
 
 
 def with_accounts(config: RunConfig, data: DataOfTargets) -> RunConfig:

@@ -33,7 +33,7 @@ _STOPPING = "stopping; the points that are measured are kept (Ctrl-C again to le
 
 
 def measure(sweep: Sweep, lock: int, progress: Progress) -> bool:
-    """Measure every pending point; returns whether all were tried, and nobody asked for the end.
+    """Measure every pending point; returns whether all were tried before the sweep was asked to end.
 
     sweep.json is written after every point. A point that fails is noted with its reason and the next
     one is tried; the point that Ctrl-C meets stays pending. `lock` is what `alone` gave for the sweep's
@@ -93,7 +93,7 @@ def _measure_point(
     before = set(points.iterdir())
     started_ns = time_ns()
     limit_s = planned_s(sweep, point) + LIMIT_S
-    status, said, hung = _run(sweep.config_of(point), limit_s, current, lock, progress)
+    status, lines, hung = _run(sweep.config_of(point), limit_s, current, lock, progress)
     folder = max(set(points.iterdir()) - before, key=lambda one: one.name, default=None)
     if folder is not None and is_measured(folder, status):
         point.state, point.folder = "done", f"{POINTS_FOLDER}/{folder.name}"
@@ -101,7 +101,7 @@ def _measure_point(
         return
     else:
         late = f"it had not ended {how_long(limit_s)} after it began and was stopped; " if hung else ""
-        point.state, point.reason = "failed", late + reason_of(status, said)
+        point.state, point.reason = "failed", late + reason_of(status, lines)
     point.started_ns, point.ended_ns, point.exit_status = started_ns, time_ns(), status
 
 
@@ -113,9 +113,9 @@ def _run(
     """
     # A target's password is nothing for a list of processes.
     command, words = occbench_with_hidden_words("run", *command_words(config))
-    said: list[str] = []
+    lines: list[str] = []
     # A session of its own: Ctrl-C in the terminal is for us, and reaches the run once. It inherits the
-    # lock, so that nobody goes on with the sweep beside a run that has lost its parent.
+    # lock, so that the sweep is not gone on with beside a run that has lost its parent.
     with (
         subprocess.Popen(
             command,
@@ -137,15 +137,15 @@ def _run(
             current.stop()
         assert child.stderr is not None  # noqa: S101 - it is a pipe
         for line in child.stderr:
-            said = [*said[-20:], line.rstrip()]
+            lines = [*lines[-20:], line.rstrip()]
             if current.interrupted and not current.told:
                 # Told here and not by the signal's handler, which may have broken into another message.
                 progress.note(_STOPPING)
                 current.told = True
-            progress.live("stopping" if current.interrupted else said[-1])
+            progress.live("stopping" if current.interrupted else lines[-1])
         child.wait()
     current.child = None
-    return child.returncode, said, hung.is_set()
+    return child.returncode, lines, hung.is_set()
 
 
 def is_measured(folder: Path, status: int) -> bool:
@@ -165,19 +165,19 @@ def is_measured(folder: Path, status: int) -> bool:
         return False
 
 
-def reason_of(status: int, said: list[str]) -> str:
+def reason_of(status: int, lines: list[str]) -> str:
     """Why a run failed, in one line: its own words where it had some."""
-    own = [line.removeprefix("occbench: ") for line in said if line.startswith("occbench: ")]
+    own = [line.removeprefix("occbench: ") for line in lines if line.startswith("occbench: ")]
     if own:
         return own[-1]
     ended = f"ended with status {status}" if status >= 0 else f"was killed by signal {-status}"
-    last = next((line for line in reversed(said) if line.strip()), "")
+    last = next((line for line in reversed(lines) if line.strip()), "")
     return f"the run {ended}" + (f": {one_line(last)}" if last else "")
 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[int]:
-    """Nobody else goes on with the sweep of this folder meanwhile; gives the lock, an open file.
+    """Lock the sweep of this folder against other processes; gives the lock, an open file.
 
     Take it before sweep.json is read, or that may be older than what someone else has just measured.
     Raises InputError if someone else has it, or there is no such folder.

@@ -22,7 +22,7 @@ def ended_after(
     """Interrupt the child once it has run so long, and kill what is left of it after `grace_s` more.
 
     Gives an event, set if that came to pass. What the child has started is killed with it: workers have
-    sessions of their own, and whoever reads what they write would wait for them.
+    sessions of their own, and the reader of what they write would wait for them.
     """
     expired = threading.Event()
 

@@ -74,10 +74,10 @@ class Sweep:
             parts.append(f"repeat {point.repeat}")
         return ", ".join(parts)
 
-    def place_of(self, point: Point) -> tuple[int, ...]:
+    def position_of(self, point: Point) -> tuple[int, ...]:
         """Where a point stands when all are in the order of the axes' values, not of measuring."""
-        places = [axis.values.index(point.values[axis.name]) for axis in self.file.axes]
-        return (*places, point.repeat)
+        indices = [axis.values.index(point.values[axis.name]) for axis in self.file.axes]
+        return (*indices, point.repeat)
 
     def resume_command(self, *words: str) -> str:
         """What goes on with it, to be typed into a shell; `words` are more options."""
@@ -263,10 +263,10 @@ def _label(axes: Sequence[Axis], values: Mapping[str, Any], repeat: int | None, 
     """A word for a point's run, of the characters that a folder's name may have."""
     parts = []
     for axis in axes:
-        said = str(values[axis.name])
+        value = str(values[axis.name])
         if axis.name == TARGET:
-            said = axis.labels[axis.values.index(values[axis.name])]
-        plain = re.sub(r"[^A-Za-z0-9.]+", "-", said).strip("-")
+            value = axis.labels[axis.values.index(values[axis.name])]
+        plain = re.sub(r"[^A-Za-z0-9.]+", "-", value).strip("-")
         parts.append(f"{axis.name.replace('_', '-')}-{plain}")
     if repeat is not None:
         parts.append(f"r{repeat}")

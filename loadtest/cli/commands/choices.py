@@ -37,9 +37,9 @@ def _list(
     }
     if what is not None and what not in lists:
         raise InputError(f"there is no list of {quoted(what)}; there is {', '.join(lists)}")
-    for place, kind in enumerate(lists if what is None else [what]):
+    for number, kind in enumerate(lists if what is None else [what]):
         if what is None:
-            print(f"\n{kind}:" if place else f"{kind}:")
+            print(f"\n{kind}:" if number else f"{kind}:")
         indent = "  " if what is None else ""
         width = max(map(len, lists[kind]))
         for name, text in lists[kind].items():

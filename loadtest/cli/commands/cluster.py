@@ -71,8 +71,8 @@ def _cluster_list(
 
     control = clusters.ControlPlane(profile)
     regions = clusters.read_regions("--region", region)
-    found = [one for where in regions for one in control.all(where)]
-    print("\n".join(clusters.listing(found)) if found else f"no clusters in {', '.join(regions)}")
+    listed = [one for where in regions for one in control.all(where)]
+    print("\n".join(clusters.listing(listed)) if listed else f"no clusters in {', '.join(regions)}")
 
 
 @cluster.command("delete")
@@ -95,12 +95,12 @@ def _cluster_delete(
     from loadtest.targets.dsql import clusters
 
     control = clusters.ControlPlane(profile)
-    found = clusters.find(control, identifiers, clusters.read_regions("--region", region))
-    clusters.check_deletable(found, lift_protection=lift_protection)
-    print("\n".join(clusters.listing(found)), flush=True)
+    wanted = clusters.find(control, identifiers, clusters.read_regions("--region", region))
+    clusters.check_deletable(wanted, lift_protection=lift_protection)
+    print("\n".join(clusters.listing(wanted)), flush=True)
     if not yes:
-        clusters.confirm(found)
-    clusters.delete(control, found, _progress)
+        clusters.confirm(wanted)
+    clusters.delete(control, wanted, _progress)
 
 
 def _progress(line: str) -> None:

@@ -99,7 +99,7 @@ def _compare(
     from reports.write.comparison_terminal import show
     from reports.write.report import comparison_markdown, write_comparison
 
-    found = compare_runs(
+    comparison = compare_runs(
         bases,
         news,
         allow_different=words_of(allow_different),
@@ -110,29 +110,30 @@ def _compare(
         fail_on=fail_on, base=base if fail_on else None, junit=junit, markdown=markdown, has_base=True
     )
     gates.expect_slices(
-        [where.key_type for where in found.slices], [target.name for target in found.new.targets]
+        [where.key_type for where in comparison.slices],
+        [target.name for target in comparison.new.targets],
     )
-    # Whoever reads the output may be gone: everything that was asked for is written first.
-    write_comparison(found, html, json_file)
+    # The reader of the output may be gone: everything that was asked for is written first.
+    write_comparison(comparison, html, json_file)
     text = None
     if markdown is not None:
-        text = comparison_markdown(found)
+        text = comparison_markdown(comparison)
     subjects = [gates.subject(folder) for folder in news] if fail_on or junit else []
-    if found.allowed and fail_on:
+    if comparison.allowed and fail_on:
         # Gates hold against a base of another workload only where that was asked for, as it was here.
         summary = read_summary(base)
         subjects = [
             replace(one, base=summary, no_base="", notes=(), base_folder=base) for one in subjects
         ]
-    subjects = [replace(one, allowance=found.allowance) for one in subjects]
+    subjects = [replace(one, allowance=comparison.allowance) for one in subjects]
     console = Console(highlight=False, soft_wrap=True)
     with console.capture() as captured:
-        show(found, console)
+        show(comparison, console)
     first = captured.get().rstrip("\n")
     status = gates.conclude(
         subjects, markdown=text, first=first if html is None else f"{first}\n{html}"
     )
-    if status or (fail_on_worse and found.of(Verdict.WORSE)):
+    if status or (fail_on_worse and comparison.of(Verdict.WORSE)):
         raise typer.Exit(status or OccbenchError.exit_code)
 
 

@@ -64,9 +64,9 @@ def _db_status(data: DataFolder = None) -> None:
     if status.running:
         from seed import contents
 
-        for found in contents(target):
-            state = "" if found.complete else " (loaded in part)"
-            print(f"{found.table}: {found.accounts:,} accounts{state}")
+        for table in contents(target):
+            state = "" if table.complete else " (loaded in part)"
+            print(f"{table.table}: {table.accounts:,} accounts{state}")
 
 
 @db.command("reset")
@@ -109,9 +109,9 @@ def _major_of_psql() -> int:
 
     if (psql := shutil.which("psql")) is None:
         return NEWEST
-    said = subprocess.run([psql, "--version"], capture_output=True, text=True, check=False).stdout
-    found = re.search(r"\) (\d+)", said)  # psql (PostgreSQL) 15.18 (Debian …)
-    return int(found[1]) if found else NEWEST
+    answer = subprocess.run([psql, "--version"], capture_output=True, text=True, check=False).stdout
+    version = re.search(r"\) (\d+)", answer)  # psql (PostgreSQL) 15.18 (Debian …)
+    return int(version[1]) if version else NEWEST
 
 
 def _say(status: "ServerStatus") -> None:

@@ -60,8 +60,8 @@ def _predict(
         told = {"format": 1, "forecasts": [answer.as_json() for answer in answers]}
         print(json.dumps(told, indent=2))
         return
-    for place, answer in enumerate(answers):
-        if place:
+    for number, answer in enumerate(answers):
+        if number:
             console.print()
         answer.print(console)
 

@@ -108,9 +108,9 @@ def _measure_and_conclude(sweep: "Sweep", lock: int, reporter: Reporter, gates: 
     from loadtest.sweep.measure import measure
     from loadtest.sweep.progress import progress_for
 
-    if measure(sweep, lock, progress_for(_found)):
+    if measure(sweep, lock, progress_for(_figures)):
         return reporter.conclude(sweep.folder)
-    # First of all, and to stderr: whatever becomes of the report, and of whoever reads it.
+    # First of all, and to stderr: whatever becomes of the report, and of its reader.
     print(sweep.how_to_go_on(gates), file=sys.stderr, flush=True)
     try:
         if reporter.conclude(sweep.folder) == INTERRUPTED:
@@ -121,8 +121,8 @@ def _measure_and_conclude(sweep: "Sweep", lock: int, reporter: Reporter, gates: 
     return INTERRUPTED
 
 
-def _found(sweep: "Sweep", point: "Point") -> str:
-    """What a measured point found, in a few words."""
+def _figures(sweep: "Sweep", point: "Point") -> str:
+    """Figures of a measured point in a few words."""
     from reports.statistics.sweep.point_words import figures_of_point
 
     return figures_of_point(sweep.folder / str(point.folder))

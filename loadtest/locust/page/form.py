@@ -48,15 +48,15 @@ def install(wiring: Wiring, web_ui: WebUI) -> None:
             wiring.is_starting = False
             if not isinstance(error, OccbenchError | ValueError):
                 raise
-            said = without_secrets(str(error))
-            return jsonify(success=False, message=said, host=environment.host)
+            message = without_secrets(str(error))
+            return jsonify(success=False, message=message, host=environment.host)
         return None
 
     def note_refusal(response: Response) -> Response:
         """Locust has words of its own for some forms; no run starts then."""
         if request.path.endswith("/swarm") and response.is_json:
-            said = response.json or {}
-            if not said.get("success") and said.get("message") != FIXED_USERS:
+            answer = response.json or {}
+            if not answer.get("success") and answer.get("message") != FIXED_USERS:
                 wiring.is_starting = False
         return response
 
