@@ -36,7 +36,7 @@ settings.register_profile("fast", settings.get_profile("full"), max_examples=10)
 settings.load_profile("full")
 
 
-ENGINE = Path(__file__).parents[1] / "loadtest/prediction/simulation/engine.py"
+SIMULATION = Path(__file__).parents[1] / "loadtest/prediction/simulation"
 _SIMULATE = """
 import sys
 from loadtest.prediction.simulation import SimulateConfig, simulate
@@ -48,8 +48,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Have the simulation compiled once, before each of several processes does it for itself."""
     if not getattr(session.config.option, "numprocesses", None):
         return
-    compiled = [path.stat().st_mtime for path in ENGINE.parent.glob("__pycache__/engine.*.nbi")]
-    if not compiled or max(compiled) < ENGINE.stat().st_mtime:
+    compiled = [path.stat().st_mtime for path in SIMULATION.glob("__pycache__/events.*.nbi")]
+    if not compiled or max(compiled) < max(path.stat().st_mtime for path in SIMULATION.glob("*.py")):
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run(
                 [sys.executable, "-c", _SIMULATE, folder], cwd=Path(__file__).parents[1], check=True

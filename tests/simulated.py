@@ -6,39 +6,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.prediction.simulation import SimulateConfig
-from loadtest.prediction.simulation.engine import BATCH, Rows, empty_rows
-from loadtest.prediction.simulation.world import Simulation
+from loadtest.prediction.simulation.simulation import Simulation
+from loadtest.prediction.simulation.state import BATCH, Attempts, empty_attempts
 from loadtest.record.attempt import OUTCOME_CODE, Outcome
 
 CONFLICT = OUTCOME_CODE[Outcome.CONFLICT_DATA]
 COMMITTED = OUTCOME_CODE[Outcome.COMMITTED]
 
 
-def attempts(**options: Any) -> Rows:
+def attempts(**options: Any) -> Attempts:
     """Every attempt of a simulation, in the order of decisions."""
     return attempts_of(SimulateConfig.read(**options))
 
 
-def attempts_of(config: SimulateConfig) -> Rows:
+def attempts_of(config: SimulateConfig) -> Attempts:
     simulation = Simulation(config)
-    parts: list[Rows] = []
+    parts: list[Attempts] = []
     while not simulation.over:
-        rows = empty_rows(BATCH)
+        rows = empty_attempts(BATCH)
         size = simulation.advance(rows, 0)
-        parts.append(Rows._make(column[:size] for column in rows))
-    return Rows._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
+        parts.append(Attempts._make(column[:size] for column in rows))
+    return Attempts._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
 
-def measured(rows: Rows) -> Rows:
+def measured(rows: Attempts) -> Attempts:
     """Those of the measured time."""
-    return Rows._make(column[rows.block >= 0] for column in rows)
+    return Attempts._make(column[rows.block >= 0] for column in rows)
 
 
-def conflict_rate(rows: Rows) -> float:
+def conflict_rate(rows: Attempts) -> float:
     return float(np.mean(rows.outcome == CONFLICT))
 
 
-def lost_by_definition(rows: Rows) -> NDArray[np.bool_]:
+def lost_by_definition(rows: Attempts) -> NDArray[np.bool_]:
     """Which attempts must lose, found by looking at every pair of attempts.
 
     The record says who committed; an attempt loses exactly if one of those has an account of it (of

@@ -15,9 +15,9 @@ from time import process_time
 from typing import Any
 
 from loadtest.prediction.simulation import SimulateConfig, simulate
-from loadtest.prediction.simulation.engine import BATCH, empty_rows
-from loadtest.prediction.simulation.record import ROWS_A_FILE
-from loadtest.prediction.simulation.world import Simulation
+from loadtest.prediction.simulation.run import ROWS_A_FILE
+from loadtest.prediction.simulation.simulation import Simulation
+from loadtest.prediction.simulation.state import BATCH, empty_attempts
 from tests.bench.table import Figure, Goal, Measurement, Ratio, show
 
 _GOAL = Goal.least(1.0, unit=" M/s")
@@ -78,7 +78,7 @@ def _per_second(simulated: Callable[[SimulateConfig], int], config: SimulateConf
 
 def _engine(config: SimulateConfig) -> int:
     """The simulation alone; outcomes are overwritten when there are as many as a file holds."""
-    simulation, rows, written = Simulation(config), empty_rows(ROWS_A_FILE + BATCH), 0
+    simulation, rows, written = Simulation(config), empty_attempts(ROWS_A_FILE + BATCH), 0
     while not simulation.over:
         written = simulation.advance(rows, written)
         written = 0 if written >= ROWS_A_FILE else written

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from loadtest.errors import InputError
 from loadtest.prediction.formula import conflict_probability
 from loadtest.prediction.simulation import SimulateConfig, simulate
-from loadtest.prediction.simulation.engine import Rows, compiled_backoff
+from loadtest.prediction.simulation.compiling import compiled_backoff
+from loadtest.prediction.simulation.state import Attempts
 from loadtest.record.attempt import ATTEMPT_SCHEMA
 from loadtest.workload.blocks import blocks_for, key_of_block
 from loadtest.workload.retry import POLICIES, RetryPolicy
@@ -129,9 +130,9 @@ def test_a_client_sees_two_bounds_of_the_window() -> None:
     assert all((earlier <= later).all() for earlier, later in itertools.pairwise(moments))
 
 
-def by_user(rows: Rows) -> Rows:
+def by_user(rows: Attempts) -> Attempts:
     """Attempts in the order in which each user made them."""
-    return Rows._make(column[np.lexsort((rows.begin_sent_ns, rows.user))] for column in rows)
+    return Attempts._make(column[np.lexsort((rows.begin_sent_ns, rows.user))] for column in rows)
 
 
 def test_users_of_a_closed_loop_do_one_thing_after_another() -> None:
