@@ -3,7 +3,7 @@
 from enum import Enum, auto
 
 from loadtest.errors import InputError
-from loadtest.record.in_use import refuse_during
+from loadtest.process.in_use import refuse_during
 from loadtest.targets import Target
 from loadtest.targets.base.table import ColumnType, Table
 from loadtest.workload.keyspace import KeyType

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from loadtest.prediction.forecast import Interval, Region, Workload
 from loadtest.prediction.simulation import SimulateConfig, simulate
-from loadtest.record.attempt import CONFLICTS
+from loadtest.record.outcome import CONFLICTS
 from loadtest.workload.access import parse_access
 from loadtest.workload.retry import RetryPolicy
 from reports.statistics.prediction.basis import basis_of, pieces_between, rate_in_pieces

@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from loadtest.record.attempt import OUTCOMES, Outcome, attempts_table, rows_touched, words
+from loadtest.record.attempt import attempts_table, rows_touched, words
+from loadtest.record.outcome import OUTCOMES, Outcome
 from loadtest.workload.blocks import key_of_block
 from tests.run_folders import BEGIN_NS, FakeRun, run_json, write_attempts, write_run_json
 

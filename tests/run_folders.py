@@ -13,15 +13,8 @@ from numpy.typing import NDArray
 
 from loadtest.config.assignment import assign
 from loadtest.record import attempt as record
-from loadtest.record.attempt import (
-    ATTEMPT_SCHEMA,
-    OUTCOME_CODE,
-    OUTCOMES,
-    Outcome,
-    attempts_table,
-    rows_touched,
-    words,
-)
+from loadtest.record.attempt import ATTEMPT_SCHEMA, attempts_table, rows_touched, words
+from loadtest.record.outcome import OUTCOME_CODE, OUTCOMES, Outcome
 from loadtest.record.run import Run, write_run
 from loadtest.workload.access import parse_access
 from loadtest.workload.blocks import key_of_block

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from loadtest.prediction.simulation import SimulateConfig
 from loadtest.prediction.simulation.simulation import Simulation
 from loadtest.prediction.simulation.state import BATCH, Attempts, empty_attempts
-from loadtest.record.attempt import OUTCOME_CODE, Outcome
+from loadtest.record.outcome import OUTCOME_CODE, Outcome
 
 CONFLICT = OUTCOME_CODE[Outcome.CONFLICT_DATA]
 COMMITTED = OUTCOME_CODE[Outcome.COMMITTED]

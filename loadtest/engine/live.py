@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtest.record.attempt import CONFLICTS, COUNTED, OUTCOME_CODE, Outcome
+from loadtest.record.outcome import CONFLICTS, COUNTED, OUTCOME_CODE, Outcome
 
 _CONFLICTS = [OUTCOME_CODE[outcome] for outcome in CONFLICTS]
 _COUNTED = [OUTCOME_CODE[outcome] for outcome in COUNTED]

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from loadtest.engine.clock import Clock
 from loadtest.record.attempt import (
-    OUTCOMES,
     RECORD_DTYPE,
     RECORD_FORMAT,
     attempts_table,
@@ -24,6 +23,7 @@ from loadtest.record.attempt import (
     words,
     write_attempts,
 )
+from loadtest.record.outcome import OUTCOMES
 from loadtest.targets.base.target import ABSENT, Remote
 
 ROWS_A_FILE = 100_000

@@ -17,9 +17,9 @@ from loadtest.engine.preflight import Plan
 from loadtest.engine.probes.table import remove_rows
 from loadtest.errors import InputError, OccbenchError, in_a_line
 from loadtest.errors.messages import without_secrets
+from loadtest.process.in_use import Noted
 from loadtest.record import folder as runfolder
 from loadtest.record import run as record
-from loadtest.record.in_use import Noted
 from loadtest.targets import Target
 from loadtest.workload.keyspace import KeyType
 

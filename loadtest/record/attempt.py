@@ -1,7 +1,7 @@
-"""One attempt: how it ended, and the row that is kept of it.
+"""The row that is kept of an attempt.
 
-The row is the contract between running and reporting (docs/results-format.md): the recorder writes
-it, the reports read it, nothing else passes between them but `run.json`.
+It is the contract between running and reporting (docs/results-format.md): the recorder writes it, the
+reports read it, nothing else passes between them but `run.json`.
 """
 
 import json
@@ -15,34 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from loadtest.record import parquet
-from loadtest.record.files import replacing
+from loadtest.record.files import create_parquet, replacing
 from loadtest.record.model import FORMAT
-from loadtest.record.outcome import CONFLICTS, COUNTED, RETRYABLE, Outcome, outcome_of
-
-__all__ = [
-    "ATTEMPT_SCHEMA",
-    "CONFLICTS",
-    "COUNTED",
-    "FILE_NAME",
-    "OUTCOMES",
-    "OUTCOME_CODE",
-    "RECORD_DTYPE",
-    "RECORD_FORMAT",
-    "RETRYABLE",
-    "ROW",
-    "Outcome",
-    "attempts_table",
-    "outcome_of",
-    "rows_touched",
-    "words",
-    "write_attempts",
-]
-
-OUTCOMES: tuple[Outcome, ...] = tuple(Outcome)
-"""Every outcome, in the order of the codes that the recorder stores."""
-
-OUTCOME_CODE: dict[Outcome, int] = {outcome: code for code, outcome in enumerate(OUTCOMES)}
 
 _WORDS = pa.dictionary(pa.int8(), pa.string())
 
@@ -159,5 +133,5 @@ def attempts_table(columns: Mapping[str, Any], anchor_ns: int) -> pa.Table:
 
 def write_attempts(path: Path, table: pa.Table, **options: Any) -> None:
     """Write a file of attempts, whole or not at all; raises OSError. `options` are pyarrow's."""
-    with replacing(path) as part, parquet.writing(part) as file:
+    with replacing(path) as part, create_parquet(part) as file:
         pq.write_table(table, file, compression="zstd", **options)

@@ -7,10 +7,13 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loadtest.errors import InputError
 from loadtest.process.streams import shown
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _LARGEST = 1 << 26
 """Bytes; the largest that the tool writes are of some megabytes."""
@@ -123,3 +126,17 @@ def write_json(path: Path, content: Any, *, durable: bool = False) -> None:
     """
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_atomically(path, text.encode(errors="backslashreplace"), durable=durable)
+
+
+def open_parquet(path: Path) -> "pa.NativeFile":
+    """Open a file to be read by pyarrow, which takes no path that is not UTF-8; raises OSError."""
+    import pyarrow as pa
+
+    return pa.OSFile(os.fsencode(path), "rb")
+
+
+def create_parquet(path: Path) -> "pa.NativeFile":
+    """Create a file to be written by pyarrow and closed; raises OSError."""
+    import pyarrow as pa
+
+    return pa.OSFile(os.fsencode(path), "wb")

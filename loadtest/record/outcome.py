@@ -50,6 +50,11 @@ RETRYABLE: frozenset[Outcome] = CONFLICTS | {
 }
 """Outcomes after which the same work may be tried again without any risk of doing it twice."""
 
+OUTCOMES: tuple[Outcome, ...] = tuple(Outcome)
+"""Every outcome, in the order of the codes that the recorder stores."""
+
+OUTCOME_CODE: dict[Outcome, int] = {outcome: code for code, outcome in enumerate(OUTCOMES)}
+
 
 def outcome_of(sqlstate: str, message: str, *, commit_sent: bool, connected: bool) -> Outcome:
     """What a failed attempt means: the one place that reads a target's errors.

@@ -15,8 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from loadtest.record import parquet
-from loadtest.record.files import replacing
+from loadtest.record.files import create_parquet, open_parquet, replacing
 
 FILE = "consistency.parquet"
 """Where a run's folder has its probes."""
@@ -83,7 +82,7 @@ def write_probes(folder: Path, probes: Sequence[Probe], anchor_ns: int) -> None:
     rows = [astuple(replace(probe, at_ns=probe.at_ns + anchor_ns)) for probe in probes]
     columns = list(zip(*rows, strict=True)) or [()] * len(PROBE_SCHEMA)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, PROBE_SCHEMA, strict=True)]
-    with replacing(folder / FILE) as part, parquet.writing(part) as file:
+    with replacing(folder / FILE) as part, create_parquet(part) as file:
         pq.write_table(pa.table(arrays, schema=PROBE_SCHEMA), file, compression="zstd")
 
 
@@ -96,9 +95,9 @@ def read_probes(folder: Path) -> list[Probe] | None:
     path = folder / FILE
     if not path.is_file():
         return None
-    if pq.read_metadata(parquet.reading(path)).num_rows > max(_ROWS_ANYWAY, path.stat().st_size):
+    if pq.read_metadata(open_parquet(path)).num_rows > max(_ROWS_ANYWAY, path.stat().st_size):
         raise ValueError("more rows than a file of its size can hold")
-    table = pq.read_table(parquet.reading(path)).select(PROBE_SCHEMA.names)
+    table = pq.read_table(open_parquet(path)).select(PROBE_SCHEMA.names)
     table.validate(full=True)
     for field, column in zip(PROBE_SCHEMA, table.columns, strict=True):
         if field.type != column.type or (column.null_count and not field.nullable):

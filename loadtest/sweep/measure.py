@@ -21,8 +21,8 @@ from loadtest.errors import InputError, OccbenchError
 from loadtest.errors.messages import one_line
 from loadtest.process.child import occbench_with_hidden_words
 from loadtest.process.file_lock import try_lock
+from loadtest.process.in_use import Noted
 from loadtest.process.interrupts import asked_to_end
-from loadtest.record.in_use import Noted
 from loadtest.record.sweep import POINTS_FOLDER, Point
 from loadtest.sweep.overtime import LIMIT_S, ended_after
 from loadtest.sweep.plan import Sweep

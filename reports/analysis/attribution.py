@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from loadtest.record.attempt import Outcome
+from loadtest.record.outcome import Outcome
 from reports.analysis.reading.attempts import Attempts
 from reports.analysis.reading.systems import Databases
 

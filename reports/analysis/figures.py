@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from loadtest.record.attempt import CONFLICTS, COUNTED, OUTCOMES, Outcome
+from loadtest.record.outcome import CONFLICTS, COUNTED, OUTCOMES, Outcome
 from reports.analysis.percentiles import Distribution, Sorted, describe
 from reports.analysis.ranks import Chosen, chosen_of
 from reports.analysis.reading.attempts import Attempts

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from loadtest.record.attempt import OUTCOMES, Outcome
+from loadtest.record.outcome import OUTCOMES, Outcome
 from loadtest.record.run import Run
 from reports.analysis import percentiles
 from reports.analysis.blocks import Blocks

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from loadtest.record.attempt import Outcome
+from loadtest.record.outcome import Outcome
 from loadtest.record.pricing import DPU_PRICE, a_million, dsql_cost
 from loadtest.record.service import Cluster
 from loadtest.record.service import read_service as read_file

@@ -1,6 +1,6 @@
 """What the record says of a run besides its figures: invariant, probes, load processes, failures."""
 
-from loadtest.record.attempt import Outcome
+from loadtest.record.outcome import Outcome
 from reports.analysis.consistency import reading
 from reports.analysis.shares import FELT
 from reports.statistics.certainty import counted_share

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from loadtest.errors import TargetError
-from loadtest.record.attempt import Outcome, outcome_of
+from loadtest.record.outcome import Outcome, outcome_of
 from loadtest.targets import SqlSession, Statement, StatementFailed
 from loadtest.targets.postgresql.errors import cause_of
 from loadtest.workload.builtin import find_scenario

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from loadtest.errors import InputError
-from loadtest.record.in_use import Noted, noted_in
+from loadtest.process.in_use import Noted, noted_in
 from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
@@ -115,7 +115,7 @@ def test_several_runs_and_what_is_left_of_killed_ones(tmp_path: Path) -> None:
     one.end()
     assert target.in_use([]) == [f"{tmp_path}/other is going on"]
     program = (
-        "import os, sys; from pathlib import Path; from loadtest.record.in_use import Noted; "
+        "import os, sys; from pathlib import Path; from loadtest.process.in_use import Noted; "
         "from tests.conftest import sql_target; "
         "Noted([sql_target(sys.argv[1])], Path('killed')); print(flush=True); os.kill(os.getpid(), 9)"
     )

@@ -9,7 +9,7 @@ import gevent
 import psutil
 import pytest
 
-from loadtest.record.attempt import Outcome, outcome_of
+from loadtest.record.outcome import Outcome, outcome_of
 from loadtest.targets import Statement, StatementFailed
 from tests.commands import occbench, results_in, start, wait_for
 from tests.conftest import running_server, sql_target

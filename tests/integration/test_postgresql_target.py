@@ -11,7 +11,7 @@ from time import monotonic_ns
 import pytest
 
 from loadtest.errors import InputError, TargetError
-from loadtest.record.attempt import Outcome, outcome_of
+from loadtest.record.outcome import Outcome, outcome_of
 from loadtest.targets import SqlTarget, Statement, StatementFailed
 from loadtest.workload.access import parse_access
 from loadtest.workload.builtin import Work, find_scenario

@@ -7,16 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.record.attempt import (
-    CONFLICTS,
-    OUTCOME_CODE,
-    OUTCOMES,
-    RECORD_DTYPE,
-    RECORD_FORMAT,
-    RETRYABLE,
-    Outcome,
-    outcome_of,
-)
+from loadtest.record.attempt import RECORD_DTYPE, RECORD_FORMAT
+from loadtest.record.outcome import CONFLICTS, OUTCOME_CODE, OUTCOMES, RETRYABLE, Outcome, outcome_of
 
 STATES = st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=5, max_size=5)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.record.attempt import Outcome, outcome_of
+from loadtest.record.outcome import Outcome, outcome_of
 from loadtest.targets import dynamodb
 from loadtest.targets.base.items import Change
 from loadtest.targets.dynamodb.errors import Meaning, meaning_of

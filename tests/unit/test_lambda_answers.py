@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.record.attempt import Outcome, outcome_of
+from loadtest.record.outcome import Outcome, outcome_of
 from loadtest.targets import StatementFailed, open_target, parse_target
 from loadtest.targets.aws_lambda import answers
 from loadtest.targets.aws_lambda.answers import (

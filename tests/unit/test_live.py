@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from loadtest.engine.live import LiveLine, Tally, line
-from loadtest.record.attempt import OUTCOME_CODE, RECORD_DTYPE, Outcome
+from loadtest.record.attempt import RECORD_DTYPE
+from loadtest.record.outcome import OUTCOME_CODE, Outcome
 
 MILLISECONDS = st.floats(0.02, 100_000)
 ROW = st.tuples(st.sampled_from(list(Outcome)), st.integers(1, 5), st.booleans(), MILLISECONDS)

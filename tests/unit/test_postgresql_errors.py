@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from loadtest.engine.users.user import _without_session
 from loadtest.errors import OccbenchError
-from loadtest.record.attempt import Outcome
+from loadtest.record.outcome import Outcome
 from loadtest.targets import StatementFailed, open_target, parse_target
 from loadtest.targets.postgresql.errors import (
     REFUSES,

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from loadtest.engine import recorder as recorder_module
 from loadtest.engine.recorder import Chunk, Recorder
-from loadtest.record.attempt import ATTEMPT_SCHEMA, OUTCOMES
+from loadtest.record.attempt import ATTEMPT_SCHEMA
 from loadtest.record.model import FORMAT
+from loadtest.record.outcome import OUTCOMES
 from loadtest.targets.base.target import ABSENT, Remote
 
 TARGETS = ("east", "west")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.record.attempt import Outcome
+from loadtest.record.outcome import Outcome
 from reports import summarise, write_report
 from reports.statistics.model import build_model
 from tests.run_folders import BEGIN_NS, FakeRun, hand_made, write_fake_run

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from loadtest.prediction.formula import conflict_probability
-from loadtest.record.attempt import OUTCOMES
+from loadtest.record.outcome import OUTCOMES
 from reports import summarise
 from reports.analysis import percentiles
 from tests.examples import at_most

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.record.attempt import CONFLICTS, Outcome
+from loadtest.record.outcome import CONFLICTS, Outcome
 from reports import summarise
 from reports.analysis import attribution
 from reports.analysis.attribution import Opponents, find_opponents, winners

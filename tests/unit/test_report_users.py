@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.record.attempt import Outcome
+from loadtest.record.outcome import Outcome
 from loadtest.record.run import Config, Generator, Run
 from reports import summarise
 from reports.analysis.reading.nothing import Last, nothing_measured

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.process.streams import shown
-from loadtest.record import parquet
-from loadtest.record.files import write_atomically
+from loadtest.record.files import create_parquet, open_parquet, write_atomically
 from loadtest.record.run import Config, Run, write_run
 from tests.commands import command, environment
 
@@ -114,7 +113,7 @@ def test_names_that_are_not_utf_8_are_written_into_files(tmp_path: Path) -> None
     assert json.loads((folder / "run.json").read_bytes())["config"] == {"out": name}
     write_atomically(folder / "page.html", f"<p>{name}</p>")
     assert (folder / "page.html").read_text(encoding="utf-8") == "<p>r\\xe9sumé</p>"
-    with parquet.writing(folder / "a.parquet") as file:
+    with create_parquet(folder / "a.parquet") as file:
         file.write(b"PAR1")
     assert (folder / "a.parquet").read_bytes() == b"PAR1"
-    assert parquet.reading(folder / "a.parquet").read() == b"PAR1"
+    assert open_parquet(folder / "a.parquet").read() == b"PAR1"

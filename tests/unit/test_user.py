@@ -12,7 +12,7 @@ import pytest
 from loadtest.engine.generator import Engine
 from loadtest.engine.users.pacing import ClosedLoop
 from loadtest.engine.users.user import run_user
-from loadtest.record.attempt import OUTCOMES, Outcome
+from loadtest.record.outcome import OUTCOMES, Outcome
 from loadtest.targets import Limits, Statement, StatementFailed
 from loadtest.targets.base.target import ABSENT
 from loadtest.workload.blocks import Schedule

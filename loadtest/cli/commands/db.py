@@ -97,7 +97,7 @@ def _db_url(
 
 
 def _refuse_during_a_run(target: "EmbeddedTarget", force: bool) -> None:
-    from loadtest.record.in_use import refuse_during
+    from loadtest.process.in_use import refuse_during
 
     if not force:
         refuse_during(target.in_use([]), f"the database in {target.server.data_folder}")

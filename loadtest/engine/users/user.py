@@ -14,7 +14,7 @@ import gevent
 from loadtest.engine.users.session_source import SessionSource, Stopped
 from loadtest.engine.users.timer import Timer
 from loadtest.errors.messages import one_line
-from loadtest.record.attempt import CONFLICTS, OUTCOME_CODE, RETRYABLE, Outcome, outcome_of
+from loadtest.record.outcome import CONFLICTS, OUTCOME_CODE, RETRYABLE, Outcome, outcome_of
 from loadtest.targets import Session, StatementFailed
 from loadtest.targets.base.target import ABSENT
 

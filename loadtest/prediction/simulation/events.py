@@ -43,7 +43,7 @@ from loadtest.prediction.simulation.state import (
     RandomNumbers,
     State,
 )
-from loadtest.record.attempt import OUTCOME_CODE, Outcome
+from loadtest.record.outcome import OUTCOME_CODE, Outcome
 from loadtest.workload.blocks import UNMEASURED
 
 _COMMITTED = OUTCOME_CODE[Outcome.COMMITTED]

@@ -21,16 +21,8 @@ from loadtest.prediction.simulation.state import BATCH, Attempts, empty_attempts
 from loadtest.process.interrupts import asked_to_end
 from loadtest.record import folder as runfolder
 from loadtest.record import run as record
-from loadtest.record.attempt import (
-    ATTEMPT_SCHEMA,
-    OUTCOME_CODE,
-    OUTCOMES,
-    Outcome,
-    attempts_table,
-    rows_touched,
-    words,
-    write_attempts,
-)
+from loadtest.record.attempt import ATTEMPT_SCHEMA, attempts_table, rows_touched, words, write_attempts
+from loadtest.record.outcome import OUTCOME_CODE, OUTCOMES, Outcome
 from loadtest.workload.builtin import find_scenario
 
 EPOCH_NS = 946_684_800_000_000_000

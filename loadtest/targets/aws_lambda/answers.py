@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from loadtest.errors.messages import one_line
-from loadtest.record.attempt import CONFLICTS, MOST_REMOTE_RETRIES, outcome_of
+from loadtest.record.attempt import MOST_REMOTE_RETRIES
+from loadtest.record.outcome import CONFLICTS, outcome_of
 from loadtest.targets.base.calls import INSUFFICIENT_FUNDS
 from loadtest.targets.base.target import ABSENT, Remote, StatementFailed
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from loadtest.errors import TargetError, printable
 from loadtest.errors.messages import one_line, without
-from loadtest.record import in_use as going_on
+from loadtest.process import in_use as going_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -14,7 +14,7 @@ import pandas as pd
 
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
-from loadtest.record.attempt import OUTCOMES, Outcome
+from loadtest.record.outcome import OUTCOMES, Outcome
 from loadtest.record.run import Run
 from loadtest.workload.keyspace import KeyType
 from reports.analysis.reading import checks, views

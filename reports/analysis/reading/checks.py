@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
-from loadtest.record import parquet
 from loadtest.record.attempt import ATTEMPT_SCHEMA, MOST_REMOTE_RETRIES
+from loadtest.record.files import open_parquet
 from loadtest.record.model import MOST_NS
 
 READ = frozenset(ATTEMPT_SCHEMA.names) - {"worker", "server_snapshot_ns", "server_decided_ns"}
@@ -67,7 +67,7 @@ class File:
 def read_footer(path: Path) -> File:
     """What the footer says; raises InputError if it is no file of attempts that can be read."""
     try:
-        file = pq.ParquetFile(parquet.reading(path))
+        file = pq.ParquetFile(open_parquet(path))
         _check_size(file.metadata, path.stat().st_size)
         types = {field.name: field.type for field in file.schema_arrow}
         bounds, nulls, unknown = _statistics(file.metadata)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from loadtest.errors import InputError, TargetError
-from loadtest.record.attempt import COUNTED, Outcome
+from loadtest.record.outcome import COUNTED, Outcome
 from loadtest.record.run import Run
 from reports.text.rounding import plural
 

@@ -8,7 +8,7 @@ for the check or wrote, `transactions` the last attempt of each, `warmup` the at
 
 from collections.abc import Iterable
 
-from loadtest.record.attempt import CONFLICTS, COUNTED, Outcome
+from loadtest.record.outcome import CONFLICTS, COUNTED, Outcome
 from reports.analysis.reading.checks import MOMENTS
 
 REMOTE = ("remote_ns", "remote_retries", "read_units", "write_units")

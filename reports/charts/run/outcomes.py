@@ -1,6 +1,6 @@
 """How attempts ended."""
 
-from loadtest.record.attempt import OUTCOMES
+from loadtest.record.outcome import OUTCOMES
 from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, legend, percent_axis
 from reports.charts.style import INK, PAPER, look
 from reports.statistics.certainty import counted_share

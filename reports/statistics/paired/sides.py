@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from loadtest.record.attempt import Outcome
+from loadtest.record.outcome import Outcome
 from reports.analysis import percentiles
 from reports.analysis.ranks import Ordered, Ranks
 from reports.analysis.reading.attempts import Attempts

@@ -7,7 +7,7 @@ import pandas as pd
 
 from loadtest.errors import InputError
 from loadtest.prediction.formula import conflict_probability, conflict_rate_of_attempts
-from loadtest.record.attempt import COUNTED, Outcome
+from loadtest.record.outcome import COUNTED, Outcome
 from loadtest.record.run import Run
 from loadtest.workload.access import AccessLaw, parse_access
 from reports.analysis.blocks import Blocks

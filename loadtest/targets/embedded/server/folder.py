@@ -8,7 +8,7 @@ It holds
     server.conf     the settings, written at every start and included by PostgreSQL's
     server.log      what the server said since its last start; server.log.1 the start before
     socket/         where it listens, unless the path is too long for a socket
-    going-on/       a locked file for each run on it (`loadtest/record/in_use.py`)
+    going-on/       a locked file for each run on it (`loadtest/process/in_use.py`)
     programs-…/     PostgreSQL's programs, only where its user cannot reach the installed ones
 """
 
