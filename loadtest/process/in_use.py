@@ -1,7 +1,6 @@
-"""What goes on on this machine with a target's data: a file for each run or sweep, locked meanwhile.
+"""Which runs and sweeps on this machine use a target's data: a locked file for each of them.
 
-The lock is the kernel's and ends with the process: one that was killed is in nobody's way, whatever
-it left behind.
+The lock is the kernel's and ends with the process, so one that was killed blocks nothing.
 """
 
 import hashlib
@@ -20,45 +19,44 @@ _UNFINISHED = ".new"
 _LONGEST = 4096
 
 
-def folder_for(place: str) -> Path:
-    """Where what goes on at a place is noted, for targets with no folder of their own here."""
-    mark = hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
+def folder_for(server: str) -> Path:
+    """Return the folder of the notes about a server, for targets with no folder of their own here."""
+    mark = hashlib.sha256(os.fsencode(server)).hexdigest()[:16]
     return Path(tempfile.gettempdir(), f"occbench-{os.geteuid()}-{mark}")
 
 
 class HoldsData(Protocol):
-    """What must be known of a target to note what goes on with its data."""
+    """The part of a target that a note about its data needs."""
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
-        """What its driver raises."""
+        """The exceptions of its driver."""
 
     def notes_folder(self, place: str | None = None) -> Path:
-        """Where what goes on with its data is noted."""
+        """Return the folder of the notes about its data."""
 
 
 class Noted:
     """A run or a sweep, noted with the data of its targets until `end`, or its process's end."""
 
     def __init__(
-        self, targets: Sequence[HoldsData], what: Path, places: Sequence[str] | None = None
+        self, targets: Sequence[HoldsData], folder: Path, servers: Sequence[str] | None = None
     ) -> None:
-        """`what` is its folder. Where nothing can be noted, nothing is: a run is worth more.
+        """Note the run in `folder`. Where that fails, it goes on without: a run is worth more.
 
-        `places` are those of the targets where they are known, which then need not be asked.
+        `servers` are those of the targets where they are known, which then need not be asked.
         """
         self._files: dict[Path, int] = {}
         for number, target in enumerate(targets):
-            place = places[number] if places else None
             with suppress(OSError, OccbenchError, *target.errors):
-                folder = target.notes_folder(place)
-                if folder not in {file.parent for file in self._files}:
-                    self._note(folder, os.fsencode(what.resolve()))
+                notes = target.notes_folder(servers[number] if servers else None)
+                if notes not in {file.parent for file in self._files}:
+                    self._note(notes, os.fsencode(folder.resolve()))
 
     def _note(self, folder: Path, what: bytes) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         if folder.lstat().st_uid != os.geteuid():
-            raise PermissionError  # somebody else was here first, by accident or not
+            raise PermissionError  # of another user, by accident or not
         file = folder / f"{os.getpid()}-{secrets.token_hex(4)}"
         # Locked before it has its name, for what is not locked is cleared away.
         unfinished = file.with_suffix(_UNFINISHED)
@@ -74,17 +72,17 @@ class Noted:
         self._files[file] = lock
 
     def end(self) -> None:
-        """It is over."""
+        """Delete the notes."""
         while self._files:
             file, lock = self._files.popitem()
             with suppress(OSError):
                 file.unlink()
-                file.parent.rmdir()  # unless another is noted there
+                file.parent.rmdir()  # unless there is another note
             os.close(lock)
 
 
 def noted_in(folder: Path) -> list[str]:
-    """The runs and sweeps that go on, by their folders; notes of those that were killed are deleted."""
+    """Return a line for each run and sweep that goes on; delete notes of those that were killed."""
     found = []
     with suppress(OSError):
         for file in sorted(folder.iterdir()):
@@ -103,7 +101,7 @@ def noted_in(folder: Path) -> list[str]:
 
 
 def refuse_during(uses: list[str], called: str) -> None:
-    """Raises InputError that names what goes on, if anything does."""
+    """Raise InputError that names the runs and sweeps that go on, if there are any."""
     if uses:
         raise InputError(
             f"{called} is in use: {', and '.join(uses)}; wait for the end, or give --force to do it "

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all; JSON that may be damaged: read, or refused in one line."""
+"""Files that are written whole or not at all; JSON that is read, or refused in one line."""
 
 import json
 import os
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _LARGEST = 1 << 26
-"""Bytes; the largest that the tool writes are of some megabytes."""
+"""Bytes; the largest files of JSON that the tool writes have some megabytes."""
 _DEEPEST = 64
 _MOST = 1 << 64
-"""What no number in it reaches: those that mean anything are 64-bit integers."""
+"""No number reaches this: those that mean anything are 64-bit integers."""
 
 
 def read_json(path: Path, remedy: str) -> Any:
-    """What the file holds; `remedy` says what to do about one that is broken, as in "restore it".
+    """Read a file of JSON; `remedy` says what to do about a broken one, as in "restore it".
 
     Numbers are finite, strings are text, and nothing is nested deeper than what the tool writes.
 
@@ -44,14 +44,14 @@ def read_json(path: Path, remedy: str) -> Any:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not text in UTF-8; {remedy}") from error
     try:
-        found = json.loads(text, parse_constant=_refuse, parse_int=_integer, parse_float=_number)
-        _check(found)
+        content = json.loads(text, parse_constant=_refuse, parse_int=_integer, parse_float=_number)
+        _check(content)
     except RecursionError:
         # Not chained: it would keep every frame.
         raise InputError(f"{path} is nested too deeply; {remedy}") from None
     except ValueError as error:
         raise InputError(f"{path} is not valid JSON ({error}); {remedy}") from error
-    return found
+    return content
 
 
 def _refuse(constant: str) -> float:
@@ -59,21 +59,21 @@ def _refuse(constant: str) -> float:
 
 
 def _integer(text: str) -> int:
-    if len(text) > 20 or abs(found := int(text)) >= _MOST:
+    if len(text) > 20 or abs(number := int(text)) >= _MOST:
         raise ValueError(f"{text[:20]}… is too large a number")
-    return found
+    return number
 
 
 def _number(text: str) -> float:
-    found = float(text)
-    if abs(found) >= _MOST:
+    number = float(text)
+    if abs(number) >= _MOST:
         raise ValueError(f"{text[:20]} is too large a number")
-    return found
+    return number
 
 
-def _check(found: Any) -> None:
+def _check(content: Any) -> None:
     """Raise ValueError for text that cannot be written again, RecursionError for depth."""
-    level = [found]
+    level = [content]
     for _ in range(_DEEPEST):
         below: list[Any] = []
         for one in level:
@@ -94,9 +94,9 @@ def _check(found: Any) -> None:
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
-    """A path to write a new file at, which replaces `path` when the block ends.
+    """Give a path to write a new file at, which replaces `path` when the block ends.
 
-    Whoever reads `path` finds the old file or the whole new one. After an error the old one stays, and
+    A reader of `path` finds the old file or the whole new one. After an error the old one stays, and
     nothing is left of the new one. `durable` waits until the content is on the disk: without it a power
     failure can leave an empty file.
     """

@@ -1,4 +1,4 @@
-"""What the JSON files of a record have in common: their format, and how models are written and read."""
+"""The base of the record's JSON files: their format, and how models are written and read."""
 
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -29,7 +29,7 @@ Moment = Annotated[int, Field(ge=0, le=MOST_NS)]
 
 
 class Part(BaseModel):
-    """An object in a record; a key that it does not know is refused, so that no typo hides a figure."""
+    """An object in a record; an unknown key is refused, so that no typo hides a figure."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -76,7 +76,7 @@ def read_file(kind: type[_File], path: Path, what: str, remedy: str) -> _File:
 
 
 def _first_of(error: ValidationError) -> str:
-    """The first thing that is wrong, with its key."""
+    """Return the first error, with its key."""
     first: Any = error.errors()[0]
     key = quoted(".".join(str(part) for part in first["loc"]))
     if first["type"] == "extra_forbidden":

@@ -1,8 +1,4 @@
-"""What a run cost: pure formulas, with the prices as parameters.
-
-Prices are in USD and differ from Region to Region; the ones named here are those of us-east-1. What
-is stored costs apart and is in none of these figures.
-"""
+"""The cost of a run in USD, with the prices of us-east-1; storage is in none of these figures."""
 
 MILLION = 1_000_000
 
@@ -18,11 +14,11 @@ DYNAMODB_WRITE_PRICE = 0.625
 
 
 def dsql_cost(dpu: float, dpu_price: float) -> float:
-    """USD for this many DPU at a price a million.
+    """Return USD for this many DPU at a price a million.
 
-    All activity of a cluster is charged in DPU, whatever it consists of: computing, reading, writing,
-    and once more the writing where another Region takes part (AWS: How billing works in Aurora DSQL).
-    The free tier of an account is not taken off: a benchmark is to say what the work costs.
+    All activity of a cluster is charged in DPU: computing, reading, writing, and once more the writing
+    where another Region takes part (AWS: How billing works in Aurora DSQL). The free tier of an account
+    is not subtracted: a benchmark says what the work costs.
     """
     return dpu * dpu_price / MILLION
 
@@ -33,20 +29,15 @@ def dynamodb_cost(
     read_price: float = DYNAMODB_READ_PRICE,
     write_price: float = DYNAMODB_WRITE_PRICE,
 ) -> float:
-    """USD for the capacity that requests consumed, on demand, at prices a million units.
+    """Return USD for the request units that DynamoDB reported, on demand, at prices a million units.
 
-    The units are those that DynamoDB says a request consumed. They are counted as they are charged: a
-    transaction has twice the units of a plain request, and one that was cancelled has them as well
-    (AWS: DynamoDB developer guide, read and write operations, transactions). The defaults are the
-    prices of the standard table class in us-east-1 as of November 2024, when AWS halved them; looked
-    up in November 2026.
+    They are counted as they are charged: a transaction has twice the units of a plain request, and one
+    that was cancelled has them as well (AWS: DynamoDB developer guide, read and write operations,
+    transactions). The defaults are for the standard table class, as of November 2026.
     """
     return (read_units * read_price + write_units * write_price) / MILLION
 
 
 def a_million(cost: float, committed: int) -> float | None:
-    """USD for a million committed transactions, where so many cost this much; None without any.
-
-    What conflicts and their retries cost is in it: they are what a committed transaction took.
-    """
+    """Return USD for a million committed transactions, retries included; None without any."""
     return cost * MILLION / committed if committed else None

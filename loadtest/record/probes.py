@@ -1,9 +1,7 @@
-"""Is what was committed through one endpoint what the next transaction through another one reads?
+"""The consistency probes of a run over several endpoints of one database, and their file.
 
-With several endpoints of one logical database a run can ask that all the time. One *probe* commits a
-new value through one endpoint, and reads it through another one as soon as COMMIT is answered. A
-probe whose first read finds an older value is *stale*. This module is the probe as it is judged and
-kept; `prober.py` makes it, `probe_table.py` is the table that it needs.
+A *probe* commits a new value through one endpoint, and reads it through another as soon as COMMIT is
+answered. It is *stale* if its first read finds an older value. `engine/probes/` makes the probes.
 """
 
 from collections.abc import Sequence
@@ -18,7 +16,7 @@ import pyarrow.parquet as pq
 from loadtest.record.files import create_parquet, open_parquet, replacing
 
 FILE = "consistency.parquet"
-"""Where a run's folder has its probes."""
+"""The file of the probes in a run's folder."""
 
 PATIENCE_NS = 5_000_000_000
 """How long a stale probe goes on reading."""
@@ -47,7 +45,7 @@ class Probe:
     writer: str
     reader: str
     at_ns: int
-    """When it began, in nanoseconds on the clock of whoever made it; since 1970 in the record."""
+    """When it began, in nanoseconds on its maker's clock; since 1970 in the record."""
     commit_ns: int | None
     """From its begin to the answer of COMMIT; None where there was none."""
     read_ns: int | None
@@ -61,16 +59,16 @@ class Probe:
     """The value was not committed for certain, or could not be read: neither fresh nor stale."""
 
 
-def is_stale(found: int | None, written: int) -> bool:
-    """Whether a read shows a state from before the value was committed.
+def is_stale(read: int | None, written: int) -> bool:
+    """Return whether a read shows a state from before the value was committed.
 
     The values of a row only grow, and its row was there before. A newer value is not stale.
     """
-    return found is None or found < written
+    return read is None or read < written
 
 
 def ordered_pairs(endpoints: int) -> list[tuple[int, int]]:
-    """Every (writer, reader) of so many endpoints, by their places."""
+    """Return every (writer, reader) of so many endpoints, by their indices."""
     return list(permutations(range(endpoints), 2))
 
 
@@ -87,7 +85,7 @@ def write_probes(folder: Path, probes: Sequence[Probe], anchor_ns: int) -> None:
 
 
 def read_probes(folder: Path) -> list[Probe] | None:
-    """What `write_probes` wrote, in the order of time; None where a run has no such file.
+    """Read the probes in the order of time; return None where a run has no such file.
 
     Raises OSError, ValueError or pyarrow.ArrowException where the file is damaged, KeyError where a
     column is missing.
