@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from loadtest.prediction.forecast import Interval, Region, Workload
 from loadtest.prediction.simulation import SimulateConfig, simulate
+from loadtest.prediction.workload import Interval, Region, Workload
 from loadtest.record.outcome import CONFLICTS
 from loadtest.workload.access import parse_access
 from loadtest.workload.retry import RetryPolicy

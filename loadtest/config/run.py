@@ -122,8 +122,16 @@ class Options(BaseModel):
 
     @field_validator("skew", check_fields=False)
     @classmethod
-    def _skew_is_known(cls, value: str) -> str:
-        naming("--skew", parse_skew, value)
+    def _skew_is_known(cls, value: str | None) -> str | None:
+        if value is not None:
+            naming("--skew", parse_skew, value)
+        return value
+
+    @field_validator("arrivals", check_fields=False)
+    @classmethod
+    def _arrivals_are_known(cls, value: str | None) -> str | None:
+        if value not in (None, "even", "random"):
+            raise ValueError(f"{quoted(value)} is neither even nor random")
         return value
 
     @field_validator("retry", check_fields=False)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from loadtest.errors import InputError
-from loadtest.prediction.forecast import UNKNOWN_PLACEMENT, forecast
+from loadtest.prediction.forecast import forecast
 from loadtest.prediction.simulation import SimulateConfig, simulate
+from loadtest.prediction.workload import UNKNOWN_PLACEMENT
 from reports.statistics.prediction.basis import basis_of
 from tests.agreement import outcome_of, rate_of
 from tests.run_folders import FakeRun, write_fake_run

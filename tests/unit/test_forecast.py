@@ -10,17 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.errors import InputError
-from loadtest.prediction.forecast import (
-    Interval,
-    Region,
-    Workload,
-    conflict_rate_of,
-    explained_range,
-    forecast,
-    placement_from,
-)
-from loadtest.prediction.question import with_delays
+from loadtest.prediction.forecast import conflict_rate_of, explained_range, forecast, placement_from
 from loadtest.prediction.simulation import SimulateConfig, simulate
+from loadtest.prediction.workload import Interval, Region, Workload, with_delays
 from loadtest.workload.access import parse_access
 from loadtest.workload.retry import POLICIES, RetryPolicy
 from tests.agreement import Case, Outcome, agree, grid, outcome_of, simulated, workload_of

@@ -9,11 +9,11 @@ import typer
 
 from loadtest.config.options import as_command
 from loadtest.errors import InputError
-from loadtest.prediction.question import PredictConfig, with_delays
+from loadtest.prediction.config import PredictConfig
 
 if TYPE_CHECKING:
-    from loadtest.prediction.forecast import Workload
-    from loadtest.prediction.forecast_text import Answer
+    from loadtest.prediction.answer import Answer
+    from loadtest.prediction.workload import Workload
     from reports.statistics.prediction.basis import Basis
 
 
@@ -79,6 +79,7 @@ def _from_run(config: PredictConfig, folder: Path) -> list["Answer"]:
         if getattr(config, name) is not None:
             flag = "--" + name.replace("_", "-")
             raise InputError(f"{flag} cannot go with --from: the times are those of the run")
+    from loadtest.prediction.workload import with_delays
     from reports.statistics.prediction.basis import basis_of
 
     basis = basis_of(folder)
@@ -112,8 +113,8 @@ def _answer(
     basis: "Basis | None" = None,
     key: str | None = None,
 ) -> "Answer":
+    from loadtest.prediction.answer import Answer, Measured
     from loadtest.prediction.forecast import forecast
-    from loadtest.prediction.forecast_text import Answer, Measured
     from loadtest.prediction.formula import predict
 
     forecasts = {name: forecast(workload) for name, workload in workloads.items()}

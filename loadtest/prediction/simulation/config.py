@@ -124,13 +124,6 @@ class SimulateConfig(Options):
     out: TextPath = OUT
     label: str = LABEL
 
-    @field_validator("arrivals")
-    @classmethod
-    def _arrivals_are_known(cls, value: str) -> str:
-        if value not in ("even", "random"):
-            raise ValueError(f"{quoted(value)} is neither even nor random")
-        return value
-
     @field_validator("regions")
     @classmethod
     def _regions_are_named(cls, value: str) -> str:

@@ -17,14 +17,8 @@ from numpy.typing import NDArray
 
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
-from loadtest.prediction.forecast import (
-    UNKNOWN_PLACEMENT,
-    Interval,
-    Region,
-    Workload,
-    explained_range,
-    placement_from,
-)
+from loadtest.prediction.forecast import explained_range, placement_from
+from loadtest.prediction.workload import UNKNOWN_PLACEMENT, Interval, Region, Workload
 from loadtest.record.run import Run, read_run
 from loadtest.workload.access import parse_access
 from loadtest.workload.retry import RetryPolicy

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loadtest.errors import InputError
-from loadtest.prediction.forecast import Interval, Workload, forecast
+from loadtest.prediction.forecast import forecast
+from loadtest.prediction.workload import Interval, Workload
 from reports.statistics.prediction.basis import FEW_CONFLICTS, Basis, basis_of
 from reports.statistics.sweep.study import GROWING, Curve, Place, Study, setting
 

@@ -1,8 +1,6 @@
-"""What `occbench predict` is asked: its options, and the workloads that they mean."""
+"""The options of `occbench predict`, and the workload that they mean."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, field_validator, model_validator
@@ -19,14 +17,12 @@ from loadtest.config.run import (
     option,
 )
 from loadtest.errors import InputError
-from loadtest.errors.messages import quoted
 from loadtest.errors.typed import listed
 from loadtest.workload.key_type import KeyType
 from loadtest.workload.retry import POLICIES, RetryPolicy
-from loadtest.workload.skew import parse_skew
 
 if TYPE_CHECKING:
-    from loadtest.prediction.forecast import Region, Workload
+    from loadtest.prediction.workload import Workload
 
 WIDEST_SPREAD = 1.0
 """Windows that vary more are not what a gamma distribution with their mean and spread describes."""
@@ -84,13 +80,6 @@ class PredictConfig(Options):
         shown="those of the run",
     )  # fmt: skip
 
-    @field_validator("skew")
-    @classmethod
-    def _skew_is_known(cls, value: Any) -> Any:
-        if value is not None:
-            naming("--skew", parse_skew, value)
-        return value
-
     @field_validator("retry")
     @classmethod
     def _policy_is_known(cls, value: Any) -> Any:
@@ -104,13 +93,6 @@ class PredictConfig(Options):
     @classmethod
     def _keys_are_different(cls, value: tuple[KeyType, ...]) -> tuple[KeyType, ...]:
         return tuple(dict.fromkeys(value))
-
-    @field_validator("arrivals")
-    @classmethod
-    def _arrivals_are_known(cls, value: str | None) -> str | None:
-        if value not in (None, "even", "random"):
-            raise ValueError(f"{quoted(value)} is neither even nor random")
-        return value
 
     @field_validator("commit_delay_ms")
     @classmethod
@@ -144,7 +126,7 @@ class PredictConfig(Options):
 
     def workload(self, retry: RetryPolicy) -> "Workload":
         """The workload where there is no run to start from; raises InputError for what is missing."""
-        from loadtest.prediction.forecast import Region, Workload
+        from loadtest.prediction.workload import Region, Workload, with_delays
         from loadtest.workload.access import parse_access
 
         for name in ("accounts", "latency_ms"):
@@ -171,52 +153,3 @@ class PredictConfig(Options):
 
 
 _OWN = {"retry_base_ms": "base_s", "retry_cap_ms": "cap_s", "max_attempts": "max_attempts"}
-
-
-def with_delays(
-    regions: "tuple[Region, ...]", delays_ms: Sequence[float], had_ms: Sequence[float] = ()
-) -> "tuple[Region, ...]":
-    """The Regions with other commit delays, all of which pass before the decision.
-
-    One delay is for all Regions; several are one for each, or make as many Regions of a single one.
-
-    Args:
-        regions: as they were measured.
-        delays_ms: what is asked for; nothing changes where it is empty.
-        had_ms: the delay that each Region's times contain already.
-    """
-    if not delays_ms:
-        return regions
-    had = list(had_ms) or [0.0] * len(regions)
-    if len(regions) == 1 and len(delays_ms) > 1:
-        regions, had = regions * len(delays_ms), had * len(delays_ms)
-        names = [f"{delay:g} ms" for delay in delays_ms]
-    else:
-        names = [region.name for region in regions]
-    if len(delays_ms) == 1:
-        delays_ms = list(delays_ms) * len(regions)
-    if len(delays_ms) != len(regions):
-        raise InputError(
-            f"--commit-delay-ms has {len(delays_ms)} values for {len(regions)} Regions "
-            f"({', '.join(names)}); give one for each, or one for all"
-        )
-    return tuple(
-        _delayed(region, name, (delay - before) / 1000)
-        for region, name, delay, before in zip(regions, names, delays_ms, had, strict=True)
-    )
-
-
-def _delayed(region: "Region", name: str, by_s: float) -> "Region":
-    low = max(0.0, region.window_low_s + by_s)
-    high = max(low, region.window_high_s + by_s)
-    before = (region.window_low_s + region.window_high_s) / 2
-    # A constant delay adds to the mean of the windows and nothing to their standard deviation.
-    spread = region.window_spread * before / ((low + high) / 2) if low + high else 0.0
-    return replace(
-        region,
-        name=name,
-        window_low_s=low,
-        window_high_s=high,
-        window_spread=min(spread, 3.0),
-        attempt_s=max(high, region.attempt_s + by_s),
-    )

@@ -1,6 +1,6 @@
-"""Forecasts as a table for the terminal and as JSON."""
+"""The answer of `occbench predict`: forecasts by retry policy, as a table and as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -9,17 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from loadtest.prediction.forecast import (
-    IN_STEP_FACTOR,
-    MODEL_FACTOR,
-    UNKNOWN_PLACEMENT,
-    Forecast,
-    Interval,
-    Region,
-    Workload,
-)
+from loadtest.prediction.config import WIDEST_SPREAD
+from loadtest.prediction.forecast import IN_STEP_FACTOR, MODEL_FACTOR, Forecast
 from loadtest.prediction.formula import Prediction, explain
-from loadtest.prediction.question import WIDEST_SPREAD
+from loadtest.prediction.workload import UNKNOWN_PLACEMENT, Interval, Region, Workload
 
 _MOST = 1e7
 _WIDEST = 10_000
@@ -35,7 +28,7 @@ _SELDOM = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The run that a forecast starts from, as far as a reader wants to see it."""
+    """The run that a forecast starts from."""
 
     folder: Path
     key_type: str
@@ -50,7 +43,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Forecasts of one workload under several retry policies, and what they came from."""
+    """Forecasts of one workload under several retry policies, and where they come from."""
 
     workload: Workload
     """With the first of the policies."""
@@ -61,7 +54,7 @@ class Answer:
     measured: Measured | None
 
     def as_json(self) -> dict[str, Any]:
-        """Everything; docs/results-format.md, "A forecast"."""
+        """Return everything; docs/results-format.md, "A forecast"."""
         workload, measured = self.workload, self.measured
         retry = workload.retry
         return {
@@ -81,71 +74,71 @@ class Answer:
             },
             "measured": measured and {**asdict(measured), "folder": str(measured.folder)},
             "formula": self.formula and asdict(self.formula),
-            "policies": {name: _told(found) for name, found in self.forecasts.items()},
-            "assumptions": assumptions_of(workload),
-            "remarks": self._remarks(),
+            "policies": {name: _as_json(one) for name, one in self.forecasts.items()},
+            "assumptions": list(assumptions_of(workload)),
+            "remarks": list(self._remarks()),
         }
 
     def print(self, console: Console) -> None:
-        """For a person."""
+        """Print what was asked, the table, and what a reader should know of it."""
         console.print("\n".join(self._head()))
         console.print()
-        own = self.measured.policy if self.measured else None
-        print_table(console, self.forecasts, own)
+        print_table(console, self.forecasts, self.measured.policy if self.measured else None)
         console.print()
         for remark in (*self._remarks(), *assumptions_of(self.workload)):
             console.print(f"- {remark}")
 
-    def _head(self) -> list[str]:
-        workload, measured = self.workload, self.measured
-        accounts = workload.law.accounts
+    def _head(self) -> Iterator[str]:
+        workload, measured, accounts = self.workload, self.measured, self.workload.law.accounts
         if self.formula is not None and workload.rate is not None:
             window_ms = workload.regions[0].window_low_s * 1000
-            lines = [explain(self.formula, self.skew, accounts, workload.rate, window_ms), ""]
-            head = f"With {workload.rate:,g} transactions started a second"
-            return [*lines, f"{head} (believe this table, unless so many are known to commit):"]
-        lines = []
+            yield explain(self.formula, self.skew, accounts, workload.rate, window_ms)
+            yield ""
+            yield (
+                f"With {workload.rate:,g} transactions started a second (believe this table, unless so "
+                "many are known to commit):"
+            )
+            return
         if measured is not None:
             rate = measured.conflict_rate.of(100)
-            told = (
+            yield (
                 f"From {measured.folder}, {measured.key_type} keys: measured {figure(rate.best)} % "
                 f"conflicts ({figure(rate.low)} – {figure(rate.high)}), "
                 f"{figure(measured.throughput_tps)} committed a second with {measured.policy}."
             )
-            lines += [told, ""]
+            yield ""
         if workload.rate is None:
-            way = "1 user" if workload.users == 1 else f"{workload.users:,} users"
-            way += f" with {1000 * workload.think_s:g} ms think time" if workload.think_s else ""
+            load = "1 user" if workload.users == 1 else f"{workload.users:,} users"
+            load += f" with {1000 * workload.think_s:g} ms think time" if workload.think_s else ""
         else:
-            way = f"{workload.rate:,g} transactions started a second"
+            load = f"{workload.rate:,g} transactions started a second"
         windows = ", ".join(_window(region, workload.placement) for region in workload.regions)
-        lines.append(f"Transfers between {accounts:,} accounts, access {self.skew}, {way}; {windows}:")
-        return lines
+        yield f"Transfers between {accounts:,} accounts, access {self.skew}, {load}; {windows}:"
 
-    def _remarks(self) -> list[str]:
-        said = remarks_on(self.forecasts, self.workload)
+    def _remarks(self) -> Iterator[str]:
         measured = self.measured
+        if measured is not None and measured.policy in self.forecasts:
+            yield "* The policy of the run."
+        yield from remarks_on(self.forecasts, self.workload)
         if measured is None:
-            return said
-        if measured.policy in self.forecasts:
-            said.insert(0, "* The policy of the run.")
+            return
         if not measured.explained:
-            said.append(
+            yield (
                 "The model does not explain the run's own conflict rate: it is outside of what any "
                 "window that the client can have had would give. What follows from it is doubtful."
             )
         elif self.workload.placement == UNKNOWN_PLACEMENT:
-            said.append(
+            yield (
                 f"The run's {measured.conflicts} conflicts are too few to say where in COMMIT the "
                 "database decides, so the ranges are wide; a run on fewer accounts would narrow them."
             )
-        return [*said, *measured.notes]
+        yield from measured.notes
 
 
-def _told(found: Forecast) -> dict[str, Any]:
+def _as_json(forecast: Forecast) -> dict[str, Any]:
     """A forecast; where nothing is steady there are no figures, as in the table."""
-    figures = asdict(found)
-    if not found.settled:
+    figures = asdict(forecast)
+    if not forecast.settled:
         figures.update(dict.fromkeys(_FIGURES), regions=[])
     return figures
 
@@ -158,39 +151,36 @@ def _window(region: Region, placement: Interval) -> str:
     return f"a window of {size}" + (f" ({region.name})" if region.name else "")
 
 
-def assumptions_of(workload: Workload) -> list[str]:
-    """What the figures rest on, in sentences."""
-    said = [
-        "The database is as fast as assumed whatever the load: no queue for its processors.",
-        "Transactions choose their accounts independently of one another.",
-    ]
-    if workload.rate is not None:
-        apart = "evenly spaced" if workload.evenly else "at random moments"
-        said.append(f"Transactions start {apart} and do not wait for the database.")
+def assumptions_of(workload: Workload) -> Iterator[str]:
+    """Yield what the figures rest on, in sentences."""
+    yield "The database is as fast as assumed whatever the load: no queue for its processors."
+    yield "Transactions choose their accounts independently of one another."
+    if workload.rate is None:
+        yield "Users wait for each answer before they start something new."
     else:
-        said.append("Users wait for each answer before they start something new.")
+        spacing = "evenly spaced" if workload.evenly else "at random moments"
+        yield f"Transactions start {spacing} and do not wait for the database."
     if len(workload.regions) > 1:
-        said.append("All Regions write to one database.")
+        yield "All Regions write to one database."
     known = all(region.window_low_s == region.window_high_s for region in workload.regions)
     ends = "" if known else "for what is not known of the window, and "
-    said.append(
+    yield (
         f"The ranges allow {ends}for the model's own accuracy: a factor of {MODEL_FACTOR:g} in how "
         f"much an account is wanted, of {IN_STEP_FACTOR:g} upwards for policies without jitter."
     )
-    said.append(
+    yield (
         "Give-ups and the p99 of added latency are rough, more so than their ranges say: they take a "
         "transaction's attempts as independent."
     )
     if workload.evenly and workload.rate is not None and len(workload.regions) > 1:
-        said.append(
+        yield (
             "How the even schedules of several Regions lie to one another is not known; the ranges "
             "hold every way."
         )
-    return said
 
 
 def print_table(console: Console, forecasts: Mapping[str, Forecast], own: str | None = None) -> None:
-    """One row a policy: the best value, its range below."""
+    """Print one row a policy: the best value, its range below."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("retry policy", no_wrap=True)
     gives_up = any(forecast.give_up_rate.high >= _SELDOM for forecast in forecasts.values())
@@ -199,48 +189,42 @@ def print_table(console: Console, forecasts: Mapping[str, Forecast], own: str | 
     titles += ["mean\nadded ms", "p99\nadded ms"]
     for title in titles:
         table.add_column(title, justify="right", no_wrap=True)
-    for name, found in forecasts.items():
-        cells = [_cell(found.conflict_rate.of(100)), _cell(found.retries_mean)]
-        cells.append(_cell(found.goodput_tps))
-        cells += [_rare(found.give_up_rate)] if gives_up else []
-        cells += [_cell(found.added_ms), _cell(found.added_p99_ms)]
-        if not found.settled:
+    for name, one in forecasts.items():
+        cells = [_cell(one.conflict_rate.of(100)), _cell(one.retries_mean), _cell(one.goodput_tps)]
+        cells += [_rare(one.give_up_rate)] if gives_up else []
+        cells += [_cell(one.added_ms), _cell(one.added_p99_ms)]
+        if not one.settled:
             cells = [Text("unsteady", style="red"), *[Text("–")] * (len(cells) - 1)]
-        mark = " *" if name == own else ""
-        table.add_row(f"{name}{mark}", *cells)
+        table.add_row(f"{name} *" if name == own else name, *cells)
     # As wide as its figures are, in a narrow terminal, too: rich would cut them.
     console.width = _WIDEST
     console.print(table, crop=False)
 
 
-def remarks_on(forecasts: Mapping[str, Forecast], workload: Workload) -> list[str]:
-    """What a reader should know of rows that are not as asked for."""
-    said = []
-    growing = [name for name, found in forecasts.items() if not found.settled]
-    if growing:
-        said.append(
+def remarks_on(forecasts: Mapping[str, Forecast], workload: Workload) -> Iterator[str]:
+    """Yield what a reader should know of rows that are not as asked for."""
+    settled = {name: one for name, one in forecasts.items() if one.settled}
+    if growing := [name for name in forecasts if name not in settled]:
+        yield (
             f"No steady state with {', '.join(growing)}: the most popular account is wanted more "
             "often than it can commit, or may be within the ranges, and transactions tried without "
             "end pile up."
         )
-    few = [name for name, found in forecasts.items() if found.settled and found.few_users]
-    if few:
-        said.append(
-            f"Few users on hot accounts: with {', '.join(few)} the model is rough and the ranges are "
-            "wider; simulate instead."
+    if few := [name for name, one in settled.items() if one.few_users]:
+        yield (
+            f"Few users on popular accounts: with {', '.join(few)} the model is rough and the ranges "
+            "are wider; simulate instead."
         )
     if any(region.window_spread > WIDEST_SPREAD for region in workload.regions):
-        said.append(
+        yield (
             "The windows vary by more than their mean, which the model does not describe; simulate "
             "instead, or take longer runs."
         )
-    short = [name for name, found in forecasts.items() if found.settled and not found.kept]
-    if short:
-        said.append(
+    if short := [name for name, one in settled.items() if not one.kept]:
+        yield (
             f"{workload.users:,} users cannot keep {workload.rate:,g} transactions a second with "
             f"{', '.join(short)}; the figures there are those of all users busy all the time."
         )
-    return said
 
 
 def _cell(value: Interval) -> Text:
@@ -259,7 +243,7 @@ def _rare(share: Interval) -> Text:
 
 
 def figure(value: float, digits: int = 3) -> str:
-    """So many significant digits, and no fewer than a whole number needs."""
+    """Return so many significant digits, and no fewer than a whole number needs."""
     if abs(value) < 5e-7:
         return "0"
     if value < 0:
