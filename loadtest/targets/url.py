@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from loadtest.errors import InputError
 from loadtest.errors.messages import HIDDEN, may_hold_secret
+from loadtest.errors.numbers import number_of
 from loadtest.targets.base.target import TargetSpec
 
 COMMON_OPTIONS = ("weight",)
@@ -188,6 +189,20 @@ def choice(spec: TargetSpec, name: str, choices: Sequence[str], more: str = "") 
         raise InputError(
             f"target {spec.shown}: {said_option(spec, name)} is not known; there is "
             f"{name}={', '.join(choices)}{more}"
+        )
+    return value
+
+
+def number(spec: TargetSpec, name: str, default: float, least: float, most: float) -> float:
+    """The number that an option gives; raises InputError where it is none from least to most."""
+    text = spec.options.get(name)
+    if text is None:
+        return default
+    value = number_of(text)
+    if value is None or not least <= value <= most:
+        raise InputError(
+            f"target {spec.shown}: {said_option(spec, name)} is not a number from {least:,.0f} to "
+            f"{most:,.0f}"
         )
     return value
 

@@ -15,8 +15,8 @@ from typing import Any
 import psycopg
 
 from loadtest.targets import parse_target
+from loadtest.targets.embedded.address import Regime
 from loadtest.targets.embedded.server.binaries import binary
-from loadtest.targets.embedded.server.lifecycle import Regime
 from loadtest.targets.embedded.target import EmbeddedTarget
 from tests.bench.pgbench import Pgbench
 from tests.bench.process import OCCBENCH, run

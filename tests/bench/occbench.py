@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loadtest.targets.embedded.server.lifecycle import Regime
+from loadtest.targets.embedded.address import Regime
 from tests.bench.process import OCCBENCH, BenchError, run
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loadtest.targets.embedded.address import Regime
 from loadtest.targets.embedded.server.binaries import binary
-from loadtest.targets.embedded.server.lifecycle import Regime
 from tests.bench.process import BenchError, run
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from loadtest.targets.embedded.server.lifecycle import Regime
+from loadtest.targets.embedded.address import Regime
 from tests.bench.bed import Bed, say
 from tests.bench.occbench import OccbenchRun, run_occbench
 from tests.bench.pgbench import Pgbench, PgbenchRun

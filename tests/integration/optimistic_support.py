@@ -9,7 +9,8 @@ import pytest
 from psycopg import sql
 
 from loadtest.targets.embedded import optimistic
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer, Regime, libpq_options
+from loadtest.targets.embedded.address import Regime, libpq_options
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Open = Callable[..., Connection]

@@ -7,7 +7,7 @@ import pytest
 
 from loadtest.config.run import RunConfig
 from loadtest.engine.preflight import make_plan
-from loadtest.targets.embedded.server.lifecycle import Regime
+from loadtest.targets.embedded.address import Regime
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
 from seed import SeedPlan, SilentProgress, contents, key_source, seed

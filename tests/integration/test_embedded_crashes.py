@@ -136,7 +136,7 @@ def test_a_start_that_is_killed_is_done_again(server: EmbeddedServer, moment: st
 def test_numbers_in_stale_files_may_be_anybody_s(server: EmbeddedServer) -> None:
     """After a restart of the machine, the numbers of dead processes belong to live ones."""
     server.start()
-    sockets = server.status().socket_folder
+    sockets = server.socket_folder
     pid_file = server.data_folder / "postgresql" / "postmaster.pid"
     saved = pid_file.read_text()
     for process in server_processes(server):
@@ -178,7 +178,7 @@ def test_data_deleted_under_a_running_server(server: EmbeddedServer) -> None:
 def test_socket_deleted_under_a_running_server(server: EmbeddedServer) -> None:
     server.start()
     ask(server, "CREATE TABLE kept AS SELECT 7 AS k")
-    shutil.rmtree(server.status().socket_folder)
+    shutil.rmtree(server.socket_folder)
     server.start()
     assert ask(server, "SELECT k FROM kept") == 7
 

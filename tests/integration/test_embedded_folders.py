@@ -12,7 +12,8 @@ import pytest
 from loadtest.errors import InputError, TargetError
 from loadtest.targets.embedded.server import settings
 from loadtest.targets.embedded.server.binaries import binary
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer, default_data_folder
+from loadtest.targets.embedded.server.folder import default_data_folder
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
 from loadtest.targets.embedded.server.system_user import SystemUser, server_user
 from tests.integration.embedded_support import (
     IS_ROOT,
@@ -46,7 +47,7 @@ __all__ = ["database", "new_server", "server"]
 def test_any_name_of_a_folder_works(new_server: NewServer, folder: Path, name: str) -> None:
     server = new_server(folder / name)
     server.start()
-    sockets = server.status().socket_folder
+    sockets = server.socket_folder
     assert psql(server.url("optimistic"), "SELECT 1") == "1"
     assert ask(server, "SELECT 1") == 1
     assert sockets.stat().st_mode & 0o077 == 0
@@ -64,7 +65,7 @@ def test_two_long_names_have_two_servers(new_server: NewServer, folder: Path) ->
     one, other = (new_server(copied(long / name)) for name in ("one", "other"))
     one.start()
     other.start()
-    assert one.status().socket_folder != other.status().socket_folder
+    assert one.socket_folder != other.socket_folder
     one.reset()
     assert ask(other, "SELECT 1") == 1
 
@@ -100,7 +101,7 @@ def test_a_socket_folder_somebody_else_made_is_not_used(
         trapped.write_text("")
     try:
         server.start()
-        used = server.status().socket_folder
+        used = server.socket_folder
         assert used != trapped
         assert used.stat().st_mode & 0o077 == 0
         assert ask(server, "SELECT 1") == 1

@@ -7,9 +7,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from loadtest.targets.embedded.address import Regime, libpq_options
 from loadtest.targets.embedded.server import settings
 from loadtest.targets.embedded.server.binaries import binary
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer, Regime, libpq_options
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
 from tests.integration.embedded_support import (
     NewServer,
     ask,
@@ -40,7 +41,7 @@ def test_start_reuse_stop(server: EmbeddedServer, folder: Path) -> None:
     assert first.version.startswith("18.")
     assert first.data_folder == folder / "data"
     assert first.size_bytes > 10_000_000
-    assert (first.socket_folder / f".s.PGSQL.{first.port}").is_socket()
+    assert (server.socket_folder / ".s.PGSQL.5432").is_socket()
     ask(server, "CREATE TABLE kept AS SELECT 42 AS answer")
 
     server.start()

@@ -83,7 +83,7 @@ try:
     with psycopg.connect(server.url("optimistic")) as connection:
         answer = connection.execute("SELECT 1").fetchone()[0]
     status = server.status()
-    modes = [oct(os.stat(f).st_mode & 0o777) for f in (status.data_folder, status.socket_folder)]
+    modes = [oct(os.stat(f).st_mode & 0o777) for f in (status.data_folder, server.socket_folder)]
 finally:
     server.stop()
 print(json.dumps([str(status.data_folder), answer, modes, server.status().running]))

@@ -8,8 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from loadtest.targets.embedded.address import Regime
 from loadtest.targets.embedded.server.binaries import binary
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer, Regime
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
 from tests.integration.optimistic_support import Connection, Open, admin, connect, table
 
 __all__ = ["admin", "connect", "table"]

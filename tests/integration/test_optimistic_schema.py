@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from loadtest.targets.embedded import optimistic
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer, Regime, libpq_options
+from loadtest.targets.embedded.address import Regime, libpq_options
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
 from tests.integration.optimistic_support import (
     Connection,
     Open,

@@ -156,7 +156,7 @@ def test_a_user_that_may_not_read(seeded: str, tmp_path: Path) -> None:
     with closing(sql_target(seeded).connect()) as connection:
         connection.execute("CREATE ROLE reader LOGIN")
     try:
-        url = f"postgresql://reader@/occbench?host={server.socket_folder}&port={server.status().port}"
+        url = f"postgresql://reader@/occbench?host={server.socket_folder}"
         line = refused(url, tmp_path, status=3)
         assert "permission denied for table occbench_tables; grant its user what is missing" in line
     finally:

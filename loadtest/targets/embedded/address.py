@@ -20,8 +20,6 @@ PORT = 5432
 """Only a part of the socket's file name: the server listens on no network."""
 
 _SEARCH_PATHS: Mapping[str, str] = {"optimistic": "optimistic,public", "locking": "public"}
-
-
 # What keeps a client away from here, or takes it elsewhere, where its environment says so.
 _ALWAYS = {
     "hostaddr": "",
@@ -34,8 +32,12 @@ _ALWAYS = {
 
 def conninfo(socket_folder: Path, options: Mapping[str, str]) -> str:
     """What to give to `libpq.connect_apart`; options are libpq's and win over the server's own."""
-    place = {"host": str(socket_folder), "port": str(PORT), "passfile": str(socket_folder / "none")}
-    return make_conninfo(**{**place, "user": DATABASE, "dbname": DATABASE, **options})
+    address = {**_socket(socket_folder), "passfile": str(socket_folder / "none")}
+    return make_conninfo(**{**address, "user": DATABASE, "dbname": DATABASE, **options})
+
+
+def _socket(socket_folder: Path) -> dict[str, str]:
+    return {"host": str(socket_folder), "port": str(PORT)}
 
 
 def url(
@@ -49,8 +51,7 @@ def url(
     It overrules what the environment says now, so that a psql of that major version is led nowhere
     else by it.
     """
-    place = {"host": str(socket_folder), "port": str(PORT)}
-    given = {**place, "options": libpq_options(regime, settings), **_ALWAYS}
+    given = {**_socket(socket_folder), "options": libpq_options(regime, settings), **_ALWAYS}
     given |= overruled({**given, "user": DATABASE, "dbname": DATABASE}, major)
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in given.items())
     return f"postgresql://{DATABASE}@/{DATABASE}?{query}"

@@ -13,12 +13,12 @@ than they are vacuumed, and the planner would turn to scanning it.
 Everything is generated for any table with a primary key; what all tables share is `optimistic.sql`.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any
 
-import psycopg
-from psycopg import sql
+from loadtest.targets.postgresql.libpq import Connection
 
 SCHEMA = "optimistic"
 """Where the views are: a session in this regime has it first in its search_path."""
@@ -26,34 +26,40 @@ SCHEMA = "optimistic"
 _INSTALL_LOCK = 7_042_401
 
 
-def install(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
-    """Put the shared part into the database; does nothing when it is there in this version.
+def install(connection: Connection) -> None:
+    """Put the shared part into the database, unless it is there in this version.
 
     Where an older version is found, the tables in the regime are covered anew.
     """
     shared = _resource("optimistic.sql")
     version = sha256((shared + _resource("optimistic.py")).encode()).hexdigest()[:16]
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_INSTALL_LOCK,))
+    with _alone(connection):
         found = connection.execute(
             "SELECT obj_description(to_regnamespace('occ'), 'pg_namespace')"
         ).fetchone()
         if found is not None and found[0] == version:
             return
         connection.execute(shared.encode())
-        connection.execute(sql.SQL("COMMENT ON SCHEMA occ IS {}").format(version))
+        connection.execute(f"COMMENT ON SCHEMA occ IS '{version}'".encode())
         for table in covered(connection):
             cover(connection, table)
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    """A transaction beside which no other installs or covers anything."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_INSTALL_LOCK,))
+        yield
 
 
 def _resource(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def cover(connection: psycopg.Connection[tuple[Any, ...]], table: str) -> None:
+def cover(connection: Connection, table: str) -> None:
     """Bring the table `public.<table>` into the regime; the columns and the key are read from it."""
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_INSTALL_LOCK,))
+    with _alone(connection):
         _uncover(connection, table)
         columns = _columns(connection, table)
         connection.execute("INSERT INTO occ.tables VALUES (%s)", (table,))
@@ -61,45 +67,33 @@ def cover(connection: psycopg.Connection[tuple[Any, ...]], table: str) -> None:
         connection.execute(_Generator(table, columns).everything().encode())
 
 
-def uncover(connection: psycopg.Connection[tuple[Any, ...]], table: str) -> None:
+def uncover(connection: Connection, table: str) -> None:
     """Take the table out of the regime; the table itself stays."""
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_INSTALL_LOCK,))
+    with _alone(connection):
         _uncover(connection, table)
         _generate_commit(connection)
 
 
-def covered(connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
+def covered(connection: Connection) -> list[str]:
     """The tables in the regime."""
     rows = connection.execute("SELECT name FROM occ.tables ORDER BY name").fetchall()
     return [row[0] for row in rows]
 
 
-def _uncover(connection: psycopg.Connection[tuple[Any, ...]], table: str) -> None:
-    names = {
-        part: sql.Identifier(*path)
-        for part, path in {
-            "view": (SCHEMA, table),
-            "read": (SCHEMA, f"{table}_for_update"),
-            "set": ("occ", f"set_{table}"),
-            "write": ("occ", f"write_{table}"),
-            "apply": ("occ", f"apply_{table}"),
-        }.items()
-    }
-    for statement in (
-        "DROP FUNCTION IF EXISTS {read}",
-        "DROP VIEW IF EXISTS {view}",
-        "DROP TABLE IF EXISTS {set}",
-        "DROP FUNCTION IF EXISTS {write}",
-        "DROP FUNCTION IF EXISTS {apply}",
-    ):
-        connection.execute(sql.SQL(statement).format(**names))
+def _uncover(connection: Connection, table: str) -> None:
+    names = _Generator(table)
+    connection.execute(
+        f"""
+DROP FUNCTION IF EXISTS {names.read};
+DROP VIEW IF EXISTS {names.view};
+DROP TABLE IF EXISTS {names.set};
+DROP FUNCTION IF EXISTS {names.write};
+DROP FUNCTION IF EXISTS {names.apply};""".encode()
+    )
     connection.execute("DELETE FROM occ.tables WHERE name = %s", (table,))
 
 
-def _columns(
-    connection: psycopg.Connection[tuple[Any, ...]], table: str
-) -> list[tuple[str, str, str | None, bool]]:
+def _columns(connection: Connection, table: str) -> list[tuple[str, str, str | None, bool]]:
     """Name, type, default and whether it belongs to the primary key, of each column."""
     found = connection.execute(
         """
@@ -113,7 +107,7 @@ def _columns(
         WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
         ORDER BY a.attnum
         """,
-        (sql.Identifier("public", table).as_string(connection),),
+        (f"public.{_quote(table)}",),
     ).fetchall()
     if not any(row[3] for row in found):
         raise ValueError(f"table {table!r} is not there or has no primary key")
@@ -126,7 +120,7 @@ def _columns(
     return [(row[0], row[1], row[2], row[3]) for row in found]
 
 
-def _generate_commit(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+def _generate_commit(connection: Connection) -> None:
     """Write occ.commit() anew: one line for each table, in one fixed order, so nothing deadlocks."""
     tables = covered(connection)
     applies = "\n".join(
@@ -209,7 +203,7 @@ class _Generator:
     Variables begin with `occ_`, so that a column of the table is not taken for one.
     """
 
-    def __init__(self, table: str, columns: list[tuple[str, str, str | None, bool]]) -> None:
+    def __init__(self, table: str, columns: Sequence[tuple[str, str, str | None, bool]] = ()) -> None:
         self.base = f"public.{_quote(table)}"
         self.view = f"{SCHEMA}.{_quote(table)}"
         self.set = f"occ.{_quote(f'set_{table}')}"

@@ -5,22 +5,21 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
 
-import psycopg
 from psycopg import sql
 
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
-from loadtest.errors.typed import number_of
 from loadtest.targets.base.table import Table
 from loadtest.targets.base.target import TargetSpec
 from loadtest.targets.embedded import optimistic
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer, Regime, libpq_options
+from loadtest.targets.embedded.address import Regime, libpq_options
+from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
 from loadtest.targets.postgresql import libpq
+from loadtest.targets.postgresql.libpq import Connection
 from loadtest.targets.postgresql.target import PostgresTarget
-from loadtest.targets.url import check_options, said_option
+from loadtest.targets.url import check_options, number
 
-_OPTIONS = ("commit_delay_ms", "data", "isolation", "tcp_user_timeout")
-_LONGEST_DELAY_MS = 10_000.0
+_LONGEST_DELAY_MS = 10_000
 _CONNECT_S = 30.0
 
 
@@ -31,39 +30,42 @@ class EmbeddedTarget(PostgresTarget):
     """
 
     family: ClassVar[str] = "embedded"
-    own_options: ClassVar[tuple[str, ...]] = _OPTIONS
+    own_options: ClassVar[tuple[str, ...]] = (
+        "commit_delay_ms",
+        "data",
+        "isolation",
+        "tcp_user_timeout",
+    )
 
     def __init__(self, spec: TargetSpec) -> None:
         super().__init__(spec)
+        lead, options = f"target {spec.shown}", spec.options
         regime = urlsplit(spec.url).netloc or "optimistic"
         if regime not in ("optimistic", "locking"):
             raise InputError(
-                f"target {spec.shown}: no regime {quoted(regime)}; there is embedded://optimistic "
+                f"{lead}: no regime {quoted(regime)}; there is embedded://optimistic "
                 "(the default) and embedded://locking"
             )
+        check_options(spec, self.own_options)
         self.regime = cast("Regime", regime)
-        check_options(spec, _OPTIONS)
-        self.commit_delay_ms = _delay(spec)
-        self._patience = spec.options.get("tcp_user_timeout")
-        if self._patience is not None and not self._patience.isdecimal():
+        self.commit_delay_ms = number(spec, "commit_delay_ms", 0, 0, _LONGEST_DELAY_MS)
+        if not options.get("tcp_user_timeout", "0").isdecimal():
             raise InputError(
-                f"target {spec.shown}: tcp_user_timeout={self._patience} is no number of milliseconds; "
-                "0 waits for an answer as long as it takes"
+                f"{lead}: tcp_user_timeout={options['tcp_user_timeout']} is no number of "
+                "milliseconds; 0 waits for an answer as long as it takes"
             )
         if self.commit_delay_ms and regime == "locking":
+            raise InputError(f"{lead}: commit_delay_ms belongs to the optimistic regime only")
+        if "isolation" in options and regime == "optimistic":
             raise InputError(
-                f"target {spec.shown}: commit_delay_ms belongs to the optimistic regime only"
+                f"{lead}: isolation belongs to the locking regime only; the optimistic one is snapshot "
+                "isolation, as Aurora DSQL's"
             )
-        if "isolation" in spec.options and regime == "optimistic":
-            raise InputError(
-                f"target {spec.shown}: isolation belongs to the locking regime only; the optimistic "
-                "one is snapshot isolation, as Aurora DSQL's"
-            )
-        data = spec.options.get("data")
+        data = options.get("data")
         self.server = EmbeddedServer(Path(data) if data else None)
 
     def use(self, data_folder: Path) -> None:
-        """Another data folder than the one in the URL."""
+        """Take another data folder than the one in the URL."""
         self.server = EmbeddedServer(data_folder)
 
     def start(self) -> None:
@@ -74,31 +76,29 @@ class EmbeddedTarget(PostgresTarget):
 
     def conninfo(self) -> str:
         """The libpq connection string of load sessions: the regime is in it."""
-        settings = {}
-        if self.commit_delay_ms:
-            settings["occ.commit_delay_ms"] = f"{self.commit_delay_ms:g}"
-        options = libpq_options(self.regime, settings)
-        patience = {} if self._patience is None else {"tcp_user_timeout": self._patience}
-        return self.server.conninfo(options=options, **patience)
+        delay = self.commit_delay_ms
+        settings = {"occ.commit_delay_ms": f"{delay:g}"} if delay else {}
+        patience = {k: v for k, v in self.spec.options.items() if k == "tcp_user_timeout"}
+        return self.server.conninfo(options=libpq_options(self.regime, settings), **patience)
 
-    def open_connection(self, conninfo: str) -> libpq.Connection:
-        """Whatever libpq's environment says is meant for other servers than the tool's own."""
+    def admin_conninfo(self) -> str:
+        """The tables themselves, whatever the regime."""
+        return self.server.conninfo(options="-c search_path=public")
+
+    def open_connection(self, conninfo: str) -> Connection:
+        """A connection that heeds nothing of libpq's environment, which is meant for other servers."""
         return libpq.connect_apart(conninfo, _CONNECT_S)
 
     def heard(self) -> dict[str, list[str]]:
         """Nothing."""
         return {}
 
-    def admin_conninfo(self) -> str:
-        """The tables themselves, whatever the regime."""
-        return self.server.conninfo(options="-c search_path=public")
-
-    def after_create(self, connection: psycopg.Connection[tuple[Any, ...]], table: Table) -> None:
-        """Every table that is seeded can be used in both regimes."""
+    def after_create(self, connection: Connection, table: Table) -> None:
+        """Let the table be used in both regimes."""
         optimistic.cover(connection, table.name)
 
-    def before_drop(self, connection: psycopg.Connection[tuple[Any, ...]], name: str) -> None:
-        """The regime's view would keep the table from being dropped."""
+    def before_drop(self, connection: Connection, name: str) -> None:
+        """Take the regime's view away, which would keep the table from being dropped."""
         optimistic.uncover(connection, name)
 
     def settle(self, table: str) -> None:
@@ -115,23 +115,10 @@ class EmbeddedTarget(PostgresTarget):
         return self.server.data_folder / "going-on"
 
     def in_use(self, tables: Sequence[str]) -> list[str]:  # noqa: ARG002
-        """The runs: nobody on another machine can reach it."""
+        """The runs of this machine: no other can reach the server."""
         return super().in_use([])
 
     def describe(self) -> dict[str, Any]:
         """What a report should know."""
-        return {
-            **super().describe(),
-            "regime": self.regime,
-            "commit_delay_ms": self.commit_delay_ms,
-        }
-
-
-def _delay(spec: TargetSpec) -> float:
-    delay = number_of(spec.options.get("commit_delay_ms", "0"))
-    if delay is None or not 0 <= delay <= _LONGEST_DELAY_MS:
-        raise InputError(
-            f"target {spec.shown}: {said_option(spec, 'commit_delay_ms')} is not between 0 and "
-            f"{_LONGEST_DELAY_MS:g}"
-        )
-    return delay
+        told = {"regime": self.regime, "commit_delay_ms": self.commit_delay_ms}
+        return {**super().describe(), **told}

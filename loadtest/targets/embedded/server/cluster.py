@@ -1,4 +1,4 @@
-"""PostgreSQL's own data: made whole or not at all, checked, put away, measured."""
+"""PostgreSQL's own data: made whole or not at all, checked, deleted, measured."""
 
 import os
 import shutil
@@ -7,17 +7,17 @@ from pathlib import Path
 
 from loadtest.errors import InputError, TargetError
 from loadtest.targets.embedded.address import DATABASE
+from loadtest.targets.embedded.server.binaries import telling_line
 from loadtest.targets.embedded.server.folder import DataFolder
-from loadtest.targets.embedded.server.log import telling_line
 
-MAJOR_VERSION = "18"
+_MAJOR_VERSION = "18"
 
 _MEBIBYTE = 1024 * 1024
 _ROOM_NEEDED = 1024 * _MEBIBYTE
 
 
 def check_version(folder: DataFolder) -> None:
-    """Refuse data that our server cannot open; that there is none yet is well."""
+    """Refuse data that our server cannot open; there may be none yet."""
     if not folder.pgdata.exists():
         return
     owner = folder.pgdata.stat().st_uid
@@ -27,16 +27,16 @@ def check_version(folder: DataFolder) -> None:
         found = (folder.pgdata / "PG_VERSION").read_text().strip()
     except OSError:
         found = ""
-    if found != MAJOR_VERSION:
+    if found != _MAJOR_VERSION:
         held = f"data of PostgreSQL {found}" if found else "damaged data"
         raise InputError(
-            f"data folder {folder.path} holds {held} where PostgreSQL {MAJOR_VERSION} is "
+            f"data folder {folder.path} holds {held} where PostgreSQL {_MAJOR_VERSION} is "
             "needed; `occbench db reset` makes the database anew, or give another folder"
         )
 
 
 def check_room(folder: DataFolder) -> None:
-    """Refuse a disk that is all but full."""
+    """Refuse a disk that is almost full."""
     free = shutil.disk_usage(folder.path).free
     if free < _ROOM_NEEDED:
         raise TargetError(
@@ -45,7 +45,7 @@ def check_room(folder: DataFolder) -> None:
         )
 
 
-def make_cluster(folder: DataFolder, programs: Path, lock: int) -> None:
+def make(folder: DataFolder, programs: Path, lock: int) -> None:
     """Make the database beside its place and move it there once it is complete."""
     folder.unfinished.mkdir(0o700)
     if folder.user.switched:
@@ -113,7 +113,7 @@ def _delete(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def cluster_size(folder: DataFolder) -> int:
+def size(folder: DataFolder) -> int:
     """How many bytes the database takes."""
     total = 0
     for parent, _, names in os.walk(folder.pgdata):

@@ -14,7 +14,8 @@ It holds
 
 import errno
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -24,8 +25,13 @@ import platformdirs
 from loadtest.errors import InputError, TargetError
 from loadtest.process.file_lock import try_lock
 from loadtest.targets.embedded.server.system_user import SystemUser, name_of, server_user
-from loadtest.targets.embedded.server.waiting import LOCK_SECONDS, comes_true
 
+START_SECONDS = 60.0
+STOP_SECONDS = 60.0
+KILL_SECONDS = 10.0
+_LOCK_SECONDS = 2 * (START_SECONDS + STOP_SECONDS)
+"""For another command, which may at most stop a server and start one, and be slow at it."""
+POLL_SECONDS = 0.02
 _LOCK = "occbench.lock"
 _OWN_TEXT = (
     "This folder belongs to occbench and holds the database that comes with it.\n"
@@ -53,7 +59,7 @@ def default_data_folder() -> Path:
 
 
 class DataFolder:
-    """A folder that is occbench's, or may become so; making this object touches nothing."""
+    """A folder that is occbench's, or may become so; making the object touches nothing."""
 
     def __init__(self, chosen: Path) -> None:
         # A new line would shift the lines of postmaster.pid, which is read in postmaster.py.
@@ -81,19 +87,23 @@ class DataFolder:
 
     @property
     def is_claimed(self) -> bool:
-        """Whether an occbench command has made it its own, be it another user's."""
+        """Whether it is occbench's, be it another user's."""
         return (self.path / _LOCK).is_file()
 
     @contextmanager
     def locked(self) -> Iterator[int]:
-        """Make the folder ours if it is new, and keep other commands out of it.
+        """Make the folder ours if it is new, and keep other commands out; gives the lock, an open file.
 
         What the system refuses meanwhile is raised as an error that names the folder.
         """
         try:
             self._claim()
             with lock_file(self.path / _LOCK) as lock:
-                self._wait_for(lock)
+                if not comes_true(lambda: try_lock(lock), _LOCK_SECONDS):
+                    raise TargetError(
+                        f"another occbench command has been working on {self.path} for "
+                        f"{_LOCK_SECONDS:.0f} seconds; end it and try again"
+                    )
                 made = os.fstat(lock)
                 if made.st_uid != os.geteuid():
                     raise self.belongs_to(made.st_uid)
@@ -104,11 +114,20 @@ class DataFolder:
             raise self._unusable(error) from None
 
     def belongs_to(self, uid: int) -> InputError:
-        """The error to raise where the folder, or the data in it, is another user's."""
+        """The error to raise where the folder, or the data in it, is this other user's."""
         return InputError(
             f"data folder {self.path} belongs to user {name_of(uid)}; run occbench as that "
             "user or give another folder"
         )
+
+    def begin_log(self) -> None:
+        """Put the log of the last start aside and make an empty one that the server may write to."""
+        with suppress(FileNotFoundError):
+            self.log.replace(self.log.with_suffix(".log.1"))
+        file = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        if self.user.switched:
+            os.fchown(file, self.user.uid, self.user.gid)
+        os.close(file)
 
     def _claim(self) -> None:
         """Make sure that the folder is there and is ours, or empty and may become ours."""
@@ -138,13 +157,6 @@ class DataFolder:
                 "give a new or an empty folder"
             )
 
-    def _wait_for(self, lock: int) -> None:
-        if not comes_true(lambda: try_lock(lock), LOCK_SECONDS):
-            raise TargetError(
-                f"another occbench command has been working on {self.path} for "
-                f"{LOCK_SECONDS:.0f} seconds; end it and try again"
-            )
-
     def _unusable(self, error: OSError) -> InputError | TargetError:
         folder = self.path
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
@@ -165,10 +177,20 @@ class DataFolder:
 
 @contextmanager
 def lock_file(path: Path) -> Iterator[int]:
-    """A file to lock. The lock is the kernel's: it ends with the processes that hold it."""
+    """A file to lock, made where it is not there."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     file = os.open(path, flags, 0o600)
     try:
         yield file
     finally:
         os.close(file)
+
+
+def comes_true(condition: Callable[[], bool], seconds: float) -> bool:
+    """Ask again and again; return whether the answer was yes before the time was up."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True

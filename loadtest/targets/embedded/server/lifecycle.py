@@ -13,40 +13,24 @@ from pathlib import Path
 from loadtest.errors import TargetError
 from loadtest.process.file_lock import try_lock
 from loadtest.targets.embedded import address
-from loadtest.targets.embedded.address import Regime, libpq_options
-from loadtest.targets.embedded.server.binaries import programs_for, server_version
-from loadtest.targets.embedded.server.cluster import (
-    check_room,
-    check_version,
-    clear_away,
-    cluster_size,
-    make_cluster,
-    put_away,
+from loadtest.targets.embedded.server import cluster
+from loadtest.targets.embedded.server.binaries import programs_for, server_version, telling_line
+from loadtest.targets.embedded.server.folder import (
+    KILL_SECONDS,
+    POLL_SECONDS,
+    START_SECONDS,
+    DataFolder,
+    comes_true,
+    default_data_folder,
+    lock_file,
 )
-from loadtest.targets.embedded.server.folder import DataFolder, default_data_folder, lock_file
-from loadtest.targets.embedded.server.log import begin_log, telling_line
 from loadtest.targets.embedded.server.postmaster import end, find_postmaster, kill_strays, pid_file
-from loadtest.targets.embedded.server.settings import MAX_CONNECTIONS, write_settings
+from loadtest.targets.embedded.server.settings import write_settings
 from loadtest.targets.embedded.server.sockets import (
     drop_socket_folder,
     make_socket_folder,
     wanted_socket_folder,
 )
-from loadtest.targets.embedded.server.waiting import (
-    KILL_SECONDS,
-    POLL_SECONDS,
-    START_SECONDS,
-    comes_true,
-)
-
-__all__ = [
-    "MAX_CONNECTIONS",
-    "EmbeddedServer",
-    "Regime",
-    "ServerStatus",
-    "default_data_folder",
-    "libpq_options",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +42,6 @@ class ServerStatus:
     version: str
     """Of PostgreSQL, as in `18.4`."""
     data_folder: Path
-    socket_folder: Path
-    port: int
     size_bytes: int
 
 
@@ -92,7 +74,7 @@ class EmbeddedServer:
         """Delete the database and start with a new, empty one."""
         with self._folder.locked() as lock:
             self._stop()
-            put_away(self._folder)
+            cluster.put_away(self._folder)
             self._start(lock)
 
     def status(self) -> ServerStatus:
@@ -103,9 +85,7 @@ class EmbeddedServer:
             pid=postmaster.pid if postmaster else None,
             version=server_version(),
             data_folder=self.data_folder,
-            socket_folder=self.socket_folder,
-            port=address.PORT,
-            size_bytes=cluster_size(self._folder),
+            size_bytes=cluster.size(self._folder),
         )
 
     @property
@@ -122,7 +102,7 @@ class EmbeddedServer:
 
     def url(
         self,
-        regime: Regime,
+        regime: address.Regime,
         settings: Mapping[str, str] | None = None,
         major: int = address.NEWEST,
     ) -> str:
@@ -135,18 +115,18 @@ class EmbeddedServer:
 
     def _start(self, lock: int) -> None:
         folder = self._folder
-        check_version(folder)
+        cluster.check_version(folder)
         if self._await_ready():
             return
         self._stop()  # what runs, if anything, is out of reach: its socket or programs are gone
         with lock_file(folder.alive) as alive:
             self._clear_leftovers(alive)
-            check_room(folder)
+            cluster.check_room(folder)
             programs = programs_for(folder.user, folder.path)
             if not folder.pgdata.exists():
-                make_cluster(folder, programs, lock)
+                cluster.make(folder, programs, lock)
             write_settings(folder.settings, make_socket_folder(folder), self._settings)
-            begin_log(folder.log, folder.user)
+            folder.begin_log()
             self._launch(programs, alive)
 
     def _await_ready(self) -> bool:
@@ -175,12 +155,12 @@ class EmbeddedServer:
         # PostgreSQL believes such a file as long as some process has the number in it, be it only
         # one that was given the number after a restart of the machine.
         pid_file(folder).unlink(missing_ok=True)
-        clear_away(folder)
+        cluster.clear_away(folder)
 
     def _launch(self, programs: Path, alive: int) -> None:
         folder = self._folder
         # The lock goes to pg_ctl, the server and every process the server makes. Paths are relative
-        # to the data folder for the reason given in `make_cluster`.
+        # to the data folder for the reason given in `cluster.make`.
         started = folder.user.run(
             [
                 *(programs / "pg_ctl", "start", "--silent", "--wait"),

@@ -9,9 +9,13 @@ from pathlib import Path
 import psutil
 
 from loadtest.errors import TargetError
-from loadtest.targets.embedded.server.folder import DataFolder
+from loadtest.targets.embedded.server.folder import (
+    KILL_SECONDS,
+    STOP_SECONDS,
+    DataFolder,
+    comes_true,
+)
 from loadtest.targets.embedded.server.sockets import socket_in
-from loadtest.targets.embedded.server.waiting import KILL_SECONDS, STOP_SECONDS, comes_true
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def find_postmaster(folder: DataFolder) -> Postmaster | None:
 def end(folder: DataFolder, postmaster: Postmaster) -> None:
     """End the server and wait until it is gone: gently, and then less so."""
     # The signals pg_ctl sends: a fast shutdown, which ends with a checkpoint; an immediate one,
-    # which leaves recovery to the next start; and what nobody can refuse.
+    # which leaves recovery to the next start; and what cannot be refused.
     for number, seconds in (
         (signal.SIGINT, STOP_SECONDS),
         (signal.SIGQUIT, KILL_SECONDS),
@@ -82,24 +86,24 @@ def end(folder: DataFolder, postmaster: Postmaster) -> None:
 def works_in(folder: DataFolder, pid: int) -> bool:
     """Whether the process is a PostgreSQL that works on our data, even on data since deleted.
 
-    A number alone says nothing: after a restart of the machine it may be anybody's.
+    A number alone says nothing: after a restart of the machine it may be another process's.
     """
     try:
         process = psutil.Process(pid)
-        # One that has ended stays as a zombie where nobody collects it, as in many containers.
+        # One that has ended stays as a zombie where it is not waited for, as in many containers.
         if process.name() != "postgres" or process.status() == psutil.STATUS_ZOMBIE:
             return False
         # The kernel marks a folder that is gone.
-        place = Path(process.cwd().removesuffix(" (deleted)"))
+        working_folder = Path(process.cwd().removesuffix(" (deleted)"))
     except psutil.Error:
         return False
-    return place in {folder.pgdata, folder.unfinished, folder.doomed}
+    return working_folder in {folder.pgdata, folder.unfinished, folder.doomed}
 
 
 def strays(folder: DataFolder) -> list[psutil.Process]:
-    """All that work in the folder: where no server can be used, what a killed one left running.
+    """All server processes that work in the folder.
 
-    Or one whose folder was deleted under it.
+    Where no server can be used, a killed one left them running, or their folder was deleted.
     """
     return [
         process
@@ -109,7 +113,7 @@ def strays(folder: DataFolder) -> list[psutil.Process]:
 
 
 def kill_strays(folder: DataFolder) -> bool:
-    """Kill them, and say whether there were any."""
+    """Kill the processes that work in the folder; return whether there were any."""
     found = strays(folder)
     for process in found:
         with suppress(psutil.Error):
