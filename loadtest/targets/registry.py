@@ -10,7 +10,13 @@ from loadtest.errors.messages import HIDDEN, quoted
 from loadtest.errors.typed import number_of
 from loadtest.targets.base.target import Target, TargetSpec
 from loadtest.targets.pasted import remedy_for_options, right_form, right_form_at_aws
-from loadtest.targets.url import COMMON_OPTIONS, is_harmless, read_url, without_options
+from loadtest.targets.url import (
+    COMMON_OPTIONS,
+    LIBPQ_FAMILIES,
+    is_harmless,
+    read_url,
+    without_options,
+)
 
 FAMILIES: dict[str, tuple[str, str]] = {
     "embedded": (
@@ -62,8 +68,6 @@ FAMILIES: dict[str, tuple[str, str]] = {
 """Family → (where its class is, what to type for it)."""
 
 _ALIASES = {"postgres": "postgresql"}
-_OF_LIBPQ = frozenset({"postgresql", "cockroachdb", "yugabytedb", "spanner"})
-"""Families whose options libpq reads, but for the tool's own."""
 _GIVE = (
     f"give one of {', '.join(FAMILIES)}, as in --target embedded or "
     "--target postgresql://user@host/database"
@@ -82,6 +86,43 @@ def parse_target(text: str, sslrootcert: str | None = None) -> TargetSpec:
 
     `sslrootcert` is the file of authorities to trust where the URL names none.
     """
+    name, url = _parted(text)
+    family = _family(url)
+    if family is None:
+        raise InputError(_of_no_family(text, name, url))
+    read = read_url(url)
+    if read is None:
+        shown = f"target {f'{name} ' if name else ''}{family}://…"
+        # One address within another.
+        nested = url.count("://") > 1 or "arn:" in url
+        if nested and (remedy := right_form_at_aws(url)):
+            raise InputError(f"{shown} is not a URL; {remedy}")
+        raise InputError(
+            f"{shown} cannot be read as a URL, and no more of it is shown for what may be in it: the "
+            "password, the port or something else has characters that a URL cannot hold as they are; "
+            "write @ as %40, / as %2F, % as %25, a space as %20, or use PGPASSWORD"
+        )
+    try:
+        parts = urlsplit(url if "://" in url else url.replace(family, f"{family}://", 1))
+    except ValueError:
+        raise InputError(f"target {read.shown} is not a URL; {_GIVE}") from None
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if family in LIBPQ_FAMILIES and (remedy := remedy_for_options(parts.query)):
+        raise InputError(f"target {read.shown}: {remedy}")
+    return TargetSpec(
+        name=name or parts.hostname or family,
+        family=family,
+        url=without_options(url, COMMON_OPTIONS),
+        options={key: value for key, value in options.items() if key not in COMMON_OPTIONS},
+        shown=read.shown,
+        secrets=read.secrets,
+        weight=_weight(options.get("weight", "1"), read.shown),
+        sslrootcert=sslrootcert,
+    )
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """The name, "" where there is none, and the URL."""
     if not text.strip():
         raise InputError(f"the target is empty; {_GIVE}")
     named = _NAMED.match(text)
@@ -97,40 +138,7 @@ def parse_target(text: str, sslrootcert: str | None = None) -> TargetSpec:
     name, url = (named[1], named[2]) if named else ("", text)
     if not url.strip():
         raise InputError(f"target {text!r} has a name and nothing behind it; {_GIVE}")
-    if _DSQL_HOST.match(url):
-        url = f"dsql://{url}"
-    family = _family(url)
-    if family is None:
-        raise InputError(_of_no_family(text, name, url))
-    read = read_url(url)
-    # One address within another.
-    nested = url.count("://") > 1 or "arn:" in url
-    if read is None and nested and (remedy := right_form_at_aws(url)):
-        raise InputError(f"target {f'{name} ' if name else ''}{family}://… is not a URL; {remedy}")
-    if read is None:
-        raise InputError(
-            f"target {f'{name} ' if name else ''}{family}://… cannot be read as a URL, and no more of "
-            "it is shown for what may be in it: the password, the port or something else has "
-            "characters that a URL cannot hold as they are; write @ as %40, / as %2F, % as %25, a "
-            "space as %20, or use PGPASSWORD"
-        )
-    try:
-        parts = urlsplit(url if "://" in url else url.replace(family, f"{family}://", 1))
-    except ValueError:
-        raise InputError(f"target {read.shown} is not a URL; {_GIVE}") from None
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if family in _OF_LIBPQ and (remedy := remedy_for_options(parts.query)):
-        raise InputError(f"target {read.shown}: {remedy}")
-    return TargetSpec(
-        name=name or parts.hostname or family,
-        family=family,
-        url=without_options(url, COMMON_OPTIONS),
-        options={key: value for key, value in options.items() if key not in COMMON_OPTIONS},
-        shown=read.shown,
-        secrets=read.secrets,
-        weight=_weight(options.get("weight", "1"), read.shown),
-        sslrootcert=sslrootcert,
-    )
+    return name, f"dsql://{url}" if _DSQL_HOST.match(url) else url
 
 
 def _family(url: str) -> str | None:

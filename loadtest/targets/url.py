@@ -6,7 +6,7 @@ not shown at all.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
@@ -17,27 +17,37 @@ from loadtest.targets.base.target import TargetSpec
 
 COMMON_OPTIONS = ("weight",)
 """What every family has; no target sees them, for the tool itself does what they ask."""
+LIBPQ_FAMILIES = frozenset({"postgresql", "cockroachdb", "yugabytedb", "spanner"})
+"""Families whose options libpq reads, except for the tool's own."""
 
-_PATHS = frozenset({"data", "host", "sslcert", "sslcrl", "sslkey", "sslrootcert"})
 _OF_THE_TOOL = """
 weight isolation iam region profile sharding commit_delay_ms transfer prefix accounts key_seed balance
 retry token_expires_s session_age_s connection_rate connection_burst pooler
 """
 _OF_LIBPQ = """
 application_name channel_binding client_encoding connect_timeout dbname fallback_application_name
-gssencmode hostaddr keepalives keepalives_count keepalives_idle keepalives_interval krbsrvname
+gssencmode keepalives keepalives_count keepalives_idle keepalives_interval krbsrvname
 load_balance_hosts port replication require_auth requirepeer service ssl_max_protocol_version
 ssl_min_protocol_version sslcompression sslmode sslnegotiation sslsni target_session_attrs
 tcp_user_timeout user
 """
-_HARMLESS = frozenset(_OF_THE_TOOL.split() + _OF_LIBPQ.split())
-_OPTION_NAME = re.compile(r"[A-Za-z][A-Za-z_]{0,30}")
 _PLAIN = re.compile(r"[\w.,/@+~-]*")
-_ADDRESSES = re.compile(r"[\w.,:/-]*")
-_WITH_USERS = frozenset({"postgresql", "postgres", "dsql", "cockroachdb", "yugabytedb", "spanner"})
+_PATH = re.compile(rf"[/~].*|\./.*|{_PLAIN.pattern}")
+_ENDPOINT = re.compile(r"https?://(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?/?", re.IGNORECASE)
+_LOOKS: Mapping[str, re.Pattern[str]] = {
+    **dict.fromkeys((_OF_THE_TOOL + _OF_LIBPQ).split(), _PLAIN),
+    **dict.fromkeys(("data", "sslcert", "sslcrl", "sslkey", "sslrootcert"), _PATH),
+    "host": re.compile(r"[/~].*|\./.*|[\w.,:/-]*"),
+    "hostaddr": re.compile(r"[\w.,:/-]*"),
+    "endpoint_url": _ENDPOINT,
+}
+"""Options that hold no secrets, and how their values look."""
+
 _NAME = re.compile(r"[\w.$~-]{1,63}")
-_NOBODY = re.compile(r"(?!)")
 _FUNCTION = re.compile(r"[\w:$-]{1,256}")
+"""A function's name, which may have a qualifier behind a colon and be an ARN."""
+_NOTHING = re.compile(r"(?!)")
+_OPTION_NAME = re.compile(r"[A-Za-z][A-Za-z_]{0,30}")
 _HOST = re.compile(r"(?:[\w.-]*|\[[0-9A-Fa-f:.]+(?:%25[\w.-]+)?\]|%2[Ff][\w.%-]*)(?::\d+)?")
 _PARTS = re.compile(
     r"(?P<scheme>[a-z][a-z-]*)"
@@ -47,7 +57,6 @@ _PARTS = re.compile(
     re.DOTALL,
 )
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_ENDPOINT = re.compile(r"https?://(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?/?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,33 +71,31 @@ class ReadUrl:
 
 def read_url(url: str) -> ReadUrl | None:
     """What may be shown of a URL with a known scheme; None where it cannot be read."""
-    found = _PARTS.fullmatch(url)
-    if found is None:
+    parts = _PARTS.fullmatch(url)
+    if parts is None:
         return None
-    user, password = found["user"], found["password"]
-    hosts, path = found["hosts"] or "", found["path"] or ""
+    scheme, user, password, query = parts.group("scheme", "user", "password", "query")
+    hosts, path = parts["hosts"] or "", parts["path"] or ""
     if any(_BAD_PERCENT.search(part or "") for part in (user, password, path)):
         return None
     secrets = [password or ""]
-    # An @ further on says that what stands here is no host.
-    parted = "@" in path + (found["query"] or "")
     shown_hosts = [_shown_host(host, secrets) for host in hosts.split(",")]
-    if None in shown_hosts or (parted and ",".join(map(str, shown_hosts)) != hosts):
+    # An @ further on says that what stands here is no host.
+    at_sign = "@" in path + (query or "")
+    if None in shown_hosts or (at_sign and ",".join(map(str, shown_hosts)) != hosts):
         return None
-    shown = found["scheme"]
-    if found["address"] is not None:
+    shown = str(scheme)
+    if parts["address"] is not None:
         shown += "://"
         if user is not None:
-            users = _NAME if found["scheme"] in _WITH_USERS else _NOBODY
-            shown += f"{_shown_name(user, secrets, users)}@"
-        # A function's name may have a qualifier behind a colon, and be an ARN.
-        name_of = _FUNCTION if found["scheme"] == "lambda" else _NAME
-        shown += ",".join(map(str, shown_hosts)) + "/".join(
-            _shown_name(name, secrets, name_of) for name in path.split("/")
-        )
-    if found["query"] is not None:
+            has_users = scheme in {*LIBPQ_FAMILIES, "postgres", "dsql"}
+            shown += f"{_shown_name(user, secrets, _NAME if has_users else _NOTHING)}@"
+        look = _FUNCTION if scheme == "lambda" else _NAME
+        shown += ",".join(map(str, shown_hosts))
+        shown += "/".join(_shown_name(name, secrets, look) for name in path.split("/"))
+    if query is not None:
         options: list[str] = []
-        for part in found["query"].split("&"):
+        for part in query.split("&"):
             option = _shown_option(part, after_hidden=any(HIDDEN in one for one in options))
             if option is None:
                 return None
@@ -101,7 +108,7 @@ def read_url(url: str) -> ReadUrl | None:
 
 
 def _shown_host(text: str, secrets: list[str]) -> str | None:
-    """A host with its port, where that is one; None where it is no host."""
+    """A host with its port, without what is not a port; None where it is no host."""
     if _HOST.fullmatch(text):
         return text
     host, _, port = text.rpartition(":")
@@ -111,9 +118,9 @@ def _shown_host(text: str, secrets: list[str]) -> str | None:
     return f"{host}:{HIDDEN}"
 
 
-def _shown_name(text: str, secrets: list[str], plain: re.Pattern[str] = _NAME) -> str:
-    """The name of a user, a database or a function as it stands in the URL, if it is a plain one."""
-    if not text or plain.fullmatch(unquote(text)):
+def _shown_name(text: str, secrets: list[str], look: re.Pattern[str]) -> str:
+    """The name of a user, a database or a function as it stands in the URL, if it looks like one."""
+    if not text or look.fullmatch(unquote(text)):
         return text
     secrets.append(text)
     return HIDDEN
@@ -127,38 +134,25 @@ def _shown_option(part: str, *, after_hidden: bool) -> str | None:
     raw_name, mark, raw = part.partition("=")
     name, value = unquote_plus(raw_name), unquote_plus(raw)
     if name == "database":
-        return _shown_database(part, raw_name, value)
+        inner = read_url(value)  # a target of its own
+        if inner is None:
+            return f"{raw_name}={HIDDEN}"
+        return part if inner.shown == value else f"{raw_name}={quote(inner.shown, safe='')}"
     if is_harmless(name, value):
         return part
     if re.search(r"\s", raw) or _BAD_PERCENT.search(raw):
         return None
-    if not (mark and _OPTION_NAME.fullmatch(name)) or (after_hidden and not _is_known(name)):
+    if not (mark and _OPTION_NAME.fullmatch(name)) or (after_hidden and name not in _LOOKS):
         return HIDDEN
     return f"{name}={HIDDEN}"
 
 
-def _shown_database(part: str, name: str, value: str) -> str:
-    """An option whose value is a target of its own."""
-    inner = read_url(value)
-    if inner is None:
-        return f"{name}={HIDDEN}"
-    return part if inner.shown == value else f"{name}={quote(inner.shown, safe='')}"
-
-
-def _is_known(name: str) -> bool:
-    return name in _HARMLESS or name in _PATHS or name == "endpoint_url"
-
-
 def is_harmless(name: str, value: str) -> bool:
     """Whether an option is one that holds no secrets, and its value looks as such a value does."""
-    if name == "endpoint_url":
-        return _ENDPOINT.fullmatch(value) is not None
-    if may_hold_secret(value) or not value.isprintable():
+    look = _LOOKS.get(name)
+    if look is None or look.fullmatch(value) is None:
         return False
-    if name in _PATHS and value.startswith(("/", "~", "./")):
-        return True
-    look = _ADDRESSES if name in ("host", "hostaddr") else _PLAIN
-    return (name in _HARMLESS or name in _PATHS) and look.fullmatch(value) is not None
+    return look is _ENDPOINT or (value.isprintable() and not may_hold_secret(value))
 
 
 def check_options(spec: TargetSpec, known: Sequence[str], more: str = "") -> None:
@@ -174,7 +168,7 @@ def check_options(spec: TargetSpec, known: Sequence[str], more: str = "") -> Non
 
 
 def said_option(spec: TargetSpec, name: str) -> str:
-    """`name=value` for a message about it."""
+    """`name=value` for a message about it, without a value that may be a secret."""
     value = spec.options[name]
     return f"{name}={value if is_harmless(name, value) else HIDDEN}"
 
