@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from loadtest.errors import InputError
 from loadtest.targets.base.calls import CallSession
 from loadtest.targets.base.dialect import Dialect, Statement
-from loadtest.targets.base.invariant import Invariant
 from loadtest.targets.base.items import ItemSession
 from loadtest.targets.base.sql import SqlSession
-from loadtest.targets.base.table import Table
+from loadtest.targets.base.table import Invariant, Table
 from loadtest.targets.base.target import Language
 from loadtest.workload.key_type import KeyType
 

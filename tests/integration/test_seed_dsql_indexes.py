@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loadtest.errors import TargetError
-from loadtest.targets.base import index_jobs as dsql_jobs
+from loadtest.targets.base import index_jobs
 from loadtest.targets.base.table import Column, Table
 from seed import SeedInterrupted, SilentProgress, contents, seed
 from seed.sql.encode import Values
@@ -44,20 +44,20 @@ def test_an_index_that_an_interrupted_command_began_is_waited_for(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(dsql_jobs, "wait_for_job", interrupt)
+        patched.setattr(index_jobs, "wait_for_job", interrupt)
         with pytest.raises(SeedInterrupted):
             load(target, plan(300))
     assert indexes(unseen) == {f"{NAME}_balance": True}
     found = [one for one in contents(target) if one.table == NAME]
     assert not found[0].complete
     waited: list[str] = []
-    wait_for_job = dsql_jobs.wait_for_job
+    wait_for_job = index_jobs.wait_for_job
 
     def note(connection: Connection, job: str) -> None:
         waited.append(job)
         wait_for_job(connection, job)
 
-    monkeypatch.setattr(dsql_jobs, "wait_for_job", note)
+    monkeypatch.setattr(index_jobs, "wait_for_job", note)
     # It is there, and valid as far as PostgreSQL knows, but its job may not be done yet.
     assert load(target, plan(300)) == 0
     assert indexes(unseen) == BOTH
@@ -83,15 +83,14 @@ def test_a_build_that_fails_is_said_in_the_jobs_words_and_made_anew(
 ) -> None:
     make_wide(unseen, target)
     with closing(target.connect()) as connection:
-        with pytest.raises(dsql_jobs.JobFailed) as caught:
+        with pytest.raises(TargetError, match="failed: index row") as caught:
             target.build_index(connection, WIDE, ("words",))
         said = str(caught.value)
         assert said.startswith(f"{target.called}: index wide_words: job ")
-        assert "failed: index row" in said
         assert said.endswith("the same command builds the index anew")
         assert "\n" not in said
         # What it left is not valid, and stays so as long as nothing changes.
-        with pytest.raises(dsql_jobs.JobFailed):
+        with pytest.raises(TargetError, match="failed: index row"):
             target.build_index(connection, WIDE, ("words",))
         unseen.execute("UPDATE wide SET words = 'few'")
         target.build_index(connection, WIDE, ("words",))
@@ -110,15 +109,15 @@ def test_a_job_is_not_waited_for_without_end(target: DsqlLike, monkeypatch: pyte
     with closing(target.connect()) as connection:
         connection.execute("SELECT 1")
         with pytest.raises(TargetError, match=r"job nobodys is not in sys\.jobs"):
-            dsql_jobs.wait_for_job(connection, "nobodys", 0.2)
+            index_jobs.wait_for_job(connection, "nobodys", 0.2)
         make_wide(connection, target)
         connection.execute("UPDATE wide SET words = 'few'")
         answer = connection.execute(target.dialect.create_index(WIDE, ("words",)))
         (job,) = answer.fetchone() or ("",)
         with pytest.raises(TargetError, match=f"job {job} is still processing after .* goes on"):
-            dsql_jobs.wait_for_job(connection, job, 0.05)
+            index_jobs.wait_for_job(connection, job, 0.05)
         connection.execute("CALL sys.wait_for_job(%s)", (job,))
-        dsql_jobs.wait_for_job(connection, job, 0)
+        index_jobs.wait_for_job(connection, job, 0)
 
 
 def test_an_index_of_plain_postgresql_is_made_once(target: DsqlLike, unseen: Connection) -> None:

@@ -39,7 +39,7 @@ from loadtest.targets.aws_lambda.answers import (
 )
 from loadtest.targets.base.calls import CallTarget, Declared
 from loadtest.targets.base.dialect import Statement
-from loadtest.targets.base.invariant import Invariant, Standing
+from loadtest.targets.base.table import Invariant, Standing
 from loadtest.targets.base.target import ABSENT, StatementFailed, Target, TargetSpec
 from loadtest.targets.registry import open_target
 

@@ -3,9 +3,6 @@
 `CREATE INDEX ASYNC` gives a job's id at once. `sys.jobs` shows the job as submitted, processing,
 completed or failed, and forgets it some time later. Until the job is completed the index is there
 but not valid, and stays so for good if the job fails.
-
-`SqlTarget.build_index` comes here by itself where the dialect says `asynchronous_indexes`; a target
-has nothing to override.
 """
 
 import time
@@ -15,12 +12,13 @@ from typing import Any
 import psycopg
 
 from loadtest.errors import TargetError
+from loadtest.errors.messages import one_line
 from loadtest.targets.base.dialect import Dialect
 from loadtest.targets.base.table import Table
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-LONGEST_BUILD_S = 3_000.0
+_LONGEST_BUILD_S = 3_000.0
 """How long to wait for one index: not as long as a session lives."""
 _UNSEEN_S = 60.0
 """How long a job may be missing in `sys.jobs` after it was started."""
@@ -36,53 +34,46 @@ _VALID = (
 )
 
 
-class JobFailed(TargetError):  # noqa: N818 - what happened, not a bug
-    """The target gave up building an index."""
-
-
-def build_index(
-    dialect: Dialect, called: str, connection: Connection, table: Table, columns: Sequence[str]
-) -> None:
+def build_index(dialect: Dialect, connection: Connection, table: Table, columns: Sequence[str]) -> None:
     """Have an index on these columns, and return when it can be used; nothing where it is there.
 
     What an interrupted command has begun is waited for; what a failed job has left is made anew.
-    `called` is the target's name, to begin an error with. Raises JobFailed with the job's own
-    words, TargetError where it takes too long, psycopg.Error.
+    Raises TargetError with the job's own words or where it takes too long, psycopg.Error.
     """
     name = dialect.index_name(table, columns)
     create = dialect.create_index(table, columns)
-    job = _start(connection, create)
-    if job is None:
-        # In this order: a job may be completed between the two questions.
-        job = _unfinished(connection, name)
-        if job is None and not _is_valid(connection, name):
-            _execute(connection, dialect.drop_index(table, columns))
-            job = _start(connection, create)
-    if job is None:
-        return
-    try:
-        wait_for_job(connection, job)
-    except TargetError as error:
-        raise type(error)(f"{called}: index {name}: {error}") from None
+    job = _value(connection, create)
+    if job is None:  # an index of the name is there, finished or not
+        # In this order: a job may be completed between the two questions. With or without its schema.
+        ending = "%." + name.replace("_", r"\_")
+        job = _value(connection, _UNFINISHED, name, ending)
+        if job is None and not _value(connection, _VALID, name):
+            connection.execute(dialect.drop_index(table, columns).encode())
+            job = _value(connection, create)
+    if job is not None:
+        try:
+            wait_for_job(connection, str(job))
+        except TargetError as error:
+            raise TargetError(f"index {name}: {error}") from None
 
 
-def wait_for_job(connection: Connection, job_id: str, longest_s: float = LONGEST_BUILD_S) -> None:
+def wait_for_job(connection: Connection, job_id: str, longest_s: float = _LONGEST_BUILD_S) -> None:
     """Return when a job is completed.
 
-    Raises JobFailed with its details when it fails, TargetError when it takes longer than
-    `longest_s` seconds or is not to be found, psycopg.Error.
+    Raises TargetError when it fails, takes longer than `longest_s` seconds or is not to be found,
+    psycopg.Error.
     """
     began = time.monotonic()
     pause_s = _SHORTEST_PAUSE_S
     while True:
-        found = _execute(connection, _JOB, job_id).fetchone()
+        row = connection.execute(_JOB, (job_id,)).fetchone()
         waited_s = time.monotonic() - began
-        status, details = found if found is not None else ("", "")
+        status, details = row or ("", "")
         if status == "completed":
             return
         if status not in ("", "submitted", "processing"):
-            cause = f": {_one_line(details)}" if details else ""
-            raise JobFailed(f"job {job_id} {status}{cause}; the same command builds the index anew")
+            cause = f": {one_line(details)}" if details else ""
+            raise TargetError(f"job {job_id} {status}{cause}; the same command builds the index anew")
         if not status and waited_s > min(_UNSEEN_S, longest_s):
             raise TargetError(
                 f"job {job_id} is not in sys.jobs; check that the user may read it, and give the "
@@ -97,29 +88,8 @@ def wait_for_job(connection: Connection, job_id: str, longest_s: float = LONGEST
         pause_s = min(_LONGEST_PAUSE_S, 1.5 * pause_s)
 
 
-def _start(connection: Connection, create: str) -> str | None:
-    """The job's id; None where an index of the name is there, finished or not."""
-    cursor = _execute(connection, create)
+def _value(connection: Connection, query: str, *values: str) -> Any:
+    """The first column of the first row; None where there is none."""
+    cursor = connection.execute(query.encode(), values or None)
     row = cursor.fetchone() if cursor.description else None
-    return None if row is None or row[0] is None else str(row[0])
-
-
-def _is_valid(connection: Connection, name: str) -> bool:
-    row = _execute(connection, _VALID, name).fetchone()
-    return row is not None and bool(row[0])
-
-
-def _unfinished(connection: Connection, name: str) -> str | None:
-    """The job that is building the index."""
-    # With or without its schema.
-    ending = "%." + name.replace("_", r"\_")
-    row = _execute(connection, _UNFINISHED, name, ending).fetchone()
-    return None if row is None else str(row[0])
-
-
-def _execute(connection: Connection, sql: str, *values: str) -> psycopg.Cursor[tuple[Any, ...]]:
-    return connection.execute(sql.encode(), values or None)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return row and row[0]

@@ -6,19 +6,19 @@ from abc import abstractmethod
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from loadtest.errors import TargetError
 from loadtest.targets.base.dialect import Dialect, Statement
-from loadtest.targets.base.invariant import Standing
+from loadtest.targets.base.table import Standing
 from loadtest.targets.base.target import Language, Session, StatementFailed, Target
 
 if TYPE_CHECKING:
-    # Not imported in earnest: psycopg looks at its first import whether gevent is there, and
-    # options are read before anybody knows whether this process is going to run load.
+    # Not imported at run time: psycopg looks at its first import whether gevent is there, and
+    # options are read before it is known whether this process is going to run load.
     from collections.abc import Callable, Sequence
 
     import psycopg
 
-    from loadtest.targets.base.invariant import Invariant
-    from loadtest.targets.base.table import Table
+    from loadtest.targets.base.table import Invariant, Table
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -44,7 +44,7 @@ class SqlSession(Session, Protocol):
 
 
 class SqlTarget(Target):
-    """A database that is spoken to in SQL."""
+    """A database that speaks SQL."""
 
     language: ClassVar[Language] = Language.SQL
     dialect: Dialect = Dialect()
@@ -60,25 +60,26 @@ class SqlTarget(Target):
     def open_session(self, statements: Sequence[Statement]) -> SqlSession:
         """A session for one user, with these statements prepared; raises StatementFailed."""
 
-    def after_create(self, connection: Connection, table: Table) -> None:  # noqa: ARG002
-        """What the target wants done once a table exists, before it is loaded."""
-        return
+    def after_create(self, connection: Connection, table: Table) -> None:
+        """Do what the target needs once a table exists, before it is loaded."""
 
-    def before_drop(self, connection: Connection, name: str) -> None:  # noqa: ARG002
-        """What the target wants done before a table goes."""
-        return
+    def before_drop(self, connection: Connection, name: str) -> None:
+        """Do what the target needs before a table goes."""
 
     def build_index(self, connection: Connection, table: Table, columns: Sequence[str]) -> None:
-        """Have an index on these columns, and return when it can be used; nothing where it is there.
+        """Have an index on these columns, and return when it can be used.
 
         The connection is in autocommit: one statement of DDL a transaction. Raises TargetError
-        where the target gave the building up, and the driver's errors.
+        where the target gave up building it, and the driver's errors.
         """
         if self.dialect.asynchronous_indexes:
             # Imported here because it needs the driver.
             from loadtest.targets.base import index_jobs
 
-            index_jobs.build_index(self.dialect, self.called, connection, table, columns)
+            try:
+                index_jobs.build_index(self.dialect, connection, table, columns)
+            except TargetError as error:
+                raise TargetError(f"{self.called}: {error}") from None
         else:
             connection.execute(self.dialect.create_index(table, columns).encode())
 
@@ -99,7 +100,7 @@ class SqlTarget(Target):
         try:
             attempt(_Rehearsal(session))  # type: ignore[arg-type]
         except StatementFailed as failure:
-            # Somebody else may be at work on the same rows: that is what the run is to measure.
+            # Others may be at work on the same rows: that is what the run is to measure.
             if not failure.sqlstate.startswith(_CONFLICT):
                 raise self.explain(failure) from None
         finally:
@@ -108,16 +109,14 @@ class SqlTarget(Target):
 
     def _open_to_rehearse(self, statements: Sequence[Statement]) -> SqlSession:
         """A session, asked for again where it only met a change of the schema."""
-        for _ in range(_REHEARSALS - 1):
+        left = _REHEARSALS
+        while True:
+            left -= 1
             try:
                 return self.open_session(statements)
             except StatementFailed as failure:
-                if not failure.sqlstate.startswith(_CONFLICT):
+                if not left or not failure.sqlstate.startswith(_CONFLICT):
                     raise self.explain(failure) from None
-        try:
-            return self.open_session(statements)
-        except StatementFailed as failure:
-            raise self.explain(failure) from None
 
 
 class _Rehearsal:

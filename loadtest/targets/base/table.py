@@ -1,6 +1,7 @@
-"""What a table is, said without any product's SQL."""
+"""What a table is and what must hold of it, in the words of no product."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 ColumnType = Literal["bigint", "uuid", "numeric", "text"]
@@ -23,3 +24,26 @@ class Table:
     primary_key: tuple[str, ...]
     indexes: tuple[tuple[str, ...], ...] = ()
     """The columns of each further index; none of them is unique."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """What holds before and after any run: a total that does not change, and rows that must not be.
+
+    The two queries give it where a target speaks SQL; where it does not, the total is the sum of
+    the column `value`, and the violations are the rows in which that is below zero.
+    """
+
+    what: str
+    table: str
+    value: str
+    total_sql: str
+    violations_sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An invariant as a target finds it."""
+
+    total: Decimal | int
+    violations: int

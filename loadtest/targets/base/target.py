@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from loadtest.errors import TargetError, printable
 from loadtest.errors.messages import one_line, without
-from loadtest.process import in_use as going_on
+from loadtest.process import in_use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from loadtest.targets.base.dialect import Statement
-    from loadtest.targets.base.invariant import Invariant, Standing
+    from loadtest.targets.base.table import Invariant, Standing
 
 
 class Language(StrEnum):
-    """What a target's sessions understand; a scenario says its transaction in each that it can."""
+    """What a target's sessions understand; a workload has its transaction in each that it can."""
 
     SQL = "sql"  # statement by statement: `sql.SqlSession`
     ITEMS = "items"  # a whole transaction over items in one request: `items.ItemSession`
@@ -55,7 +55,7 @@ class TargetSpec:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a target allows; None where there is no such limit, or nobody knows it."""
+    """What a target allows; None where there is no such limit, or it is not known."""
 
     connections_per_s: float | None = None
     """New connections a second, once `connection_burst` is used up."""
@@ -155,13 +155,12 @@ class Target(ABC):
     def start(self) -> None:
         """Make sure the target answers; raises TargetError with the cause and the remedy."""
 
-    def warm(self) -> None:
-        """Have ready what all sessions of this process share, without a connection of its own.
+    def warm(self) -> None:  # noqa: B027 - most have nothing to do
+        """Get ready what all sessions of this process share, without a connection of its own.
 
-        It is called before the first user of a process starts, who would keep the others waiting.
-        May raise TargetError, InputError or one of `errors`.
+        Called before the first user of a process starts, who would keep the others waiting. May raise
+        TargetError, InputError or one of `errors`.
         """
-        return
 
     @abstractmethod
     def open_session(self, statements: Sequence[Statement]) -> Session:
@@ -182,36 +181,32 @@ class Target(ABC):
     def explain(self, error: Exception) -> TargetError:
         """One line for what the driver or a session raised: target, cause, remedy; no secret."""
 
-    def settle(self, table: str) -> None:  # noqa: ARG002 - for those who override
-        """What the target wants done before a run, so that it does not happen in the middle of it."""
-        return
+    def settle(self, table: str) -> None:  # noqa: B027
+        """Do what the target would else do by itself in the middle of a run."""
 
-    def rehearse(
-        self,
-        statements: Sequence[Statement],  # noqa: ARG002
-        attempt: Callable[[Any], object],  # noqa: ARG002
+    def rehearse(  # noqa: B027
+        self, statements: Sequence[Statement], attempt: Callable[[Any], object]
     ) -> None:
         """Try an attempt without any effect, so that what would fail in all is said before the load.
 
         Raises TargetError. A target where nothing can be tried without effect checks what it can.
         """
-        return
 
     def place(self) -> str:
         """Which server this is, to tell whether two targets share its limits; by default its name."""
         return self.name
 
     def notes_folder(self, place: str | None = None) -> Path:
-        """Where it is noted, on this machine, which runs go on with its data.
+        """Where it is noted, on this machine, which runs use its data.
 
         Asks the target for its `place` where that is not given.
         """
-        return going_on.folder_for(self.place() if place is None else place)
+        return in_use.folder_for(self.place() if place is None else place)
 
     def in_use(self, tables: Sequence[str]) -> list[str]:  # noqa: ARG002
-        """What goes on with its data and these tables, in words; empty where nothing is known to."""
-        return going_on.noted_in(self.notes_folder())
+        """What uses its data and these tables now, in words; empty where nothing is known to."""
+        return in_use.noted_in(self.notes_folder())
 
     def connection_limit(self) -> int | None:
-        """How many connections are free for users, or None where nobody can say."""
+        """How many connections are free for users; None where that is not known."""
         return None

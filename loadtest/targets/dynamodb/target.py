@@ -11,8 +11,8 @@ from loadtest.targets.aws import clients
 from loadtest.targets.aws.connection import NotSent, Wire
 from loadtest.targets.aws.endpoint import Endpoint, FoundOnce, find_endpoint
 from loadtest.targets.base.dialect import Statement
-from loadtest.targets.base.invariant import Invariant, Standing
 from loadtest.targets.base.items import Change, ItemSession
+from loadtest.targets.base.table import Invariant, Standing
 from loadtest.targets.base.target import Language, StatementFailed, Target, TargetSpec
 from loadtest.targets.dynamodb import errors
 from loadtest.targets.dynamodb.address import read_address

@@ -6,7 +6,7 @@ and an invariant that must hold after any run.
 
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
-from loadtest.targets.base.invariant import Invariant
+from loadtest.targets.base.table import Invariant
 from loadtest.workload.builtin.transfer import Transfer
 from loadtest.workload.scenario import Scenario, Work
 

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from loadtest.targets.base.calls import INSUFFICIENT_FUNDS, CallSession
 from loadtest.targets.base.dialect import Dialect, Statement
-from loadtest.targets.base.invariant import Invariant
 from loadtest.targets.base.items import Change, ItemSession, Refused
 from loadtest.targets.base.sql import SqlSession
-from loadtest.targets.base.table import Column, Table
+from loadtest.targets.base.table import Column, Invariant, Table
 from loadtest.targets.base.target import Session, StatementFailed
 from loadtest.workload.key_type import KeyType
 from loadtest.workload.scenario import Scenario, Work
