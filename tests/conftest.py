@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 from loadtest.targets import SqlTarget, open_target, parse_target
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
 from seed import SeedPlan, SilentProgress, seed

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from loadtest.errors import OccbenchError
 from loadtest.record.folder import machine, versions
-from loadtest.targets.embedded.server.binaries import server_version
+from loadtest.targets.embedded.binaries import server_version
 from tests.bench import analysing, latency, loading, rate
 from tests.bench.bed import FULL, QUICK, Bed, bed, say
 from tests.bench.process import BenchError

@@ -16,7 +16,7 @@ import psycopg
 
 from loadtest.targets import parse_target
 from loadtest.targets.embedded.address import Regime
-from loadtest.targets.embedded.server.binaries import binary
+from loadtest.targets.embedded.binaries import binary
 from loadtest.targets.embedded.target import EmbeddedTarget
 from tests.bench.pgbench import Pgbench
 from tests.bench.process import OCCBENCH, run

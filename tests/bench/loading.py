@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from loadtest.targets import parse_target
-from loadtest.targets.embedded.server.binaries import binary
+from loadtest.targets.embedded.binaries import binary
 from loadtest.targets.embedded.target import EmbeddedTarget
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType

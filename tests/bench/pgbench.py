@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadtest.targets.embedded.address import Regime
-from loadtest.targets.embedded.server.binaries import binary
+from loadtest.targets.embedded.binaries import binary
 from tests.bench.process import BenchError, run
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import typer.main
 import yaml  # type: ignore[import-untyped]
 
 from loadtest.cli.application import app
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 from tests.commands import REPOSITORY, environment
 from tests.conftest import short_folder
 

@@ -9,8 +9,8 @@ import typer
 import typer.main
 
 from loadtest.cli.application import app
-from loadtest.targets.embedded.server.binaries import binary
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.binaries import binary
+from loadtest.targets.embedded.server import EmbeddedServer
 from tests import commands, in_process
 from tests.commands import Done, one_line, results_in
 from tests.conftest import short_folder

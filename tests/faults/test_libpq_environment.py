@@ -15,8 +15,8 @@ from psycopg import pq
 
 from loadtest.targets import SqlTarget
 from loadtest.targets.base.dialect import Statement
-from loadtest.targets.embedded.server.binaries import binary
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.binaries import binary
+from loadtest.targets.embedded.server import EmbeddedServer
 from tests.commands import environment, occbench, run
 from tests.conftest import sql_target
 from tests.faults.conftest import Measured

@@ -13,7 +13,7 @@ import pytest
 
 from loadtest.errors import InputError
 from loadtest.process.in_use import Noted, noted_in
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
 from seed import SeedPlan, SilentProgress, seed

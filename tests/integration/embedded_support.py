@@ -13,10 +13,9 @@ import psycopg
 import pytest
 
 from loadtest.errors import InputError
-from loadtest.targets.embedded.server.binaries import binary
-from loadtest.targets.embedded.server.folder import DataFolder
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
-from loadtest.targets.embedded.server.postmaster import strays
+from loadtest.targets.embedded.binaries import binary
+from loadtest.targets.embedded.folder import DataFolder
+from loadtest.targets.embedded.server import EmbeddedServer, strays
 from tests.commands import BYTECODE
 from tests.rigs.data_folder import copied
 
@@ -28,7 +27,7 @@ NewServer = Callable[[Path], EmbeddedServer]
 START = """
 import sys
 from pathlib import Path
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 server = EmbeddedServer(Path(sys.argv[1]))
 server.start()
 print(server.status().pid)

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from loadtest.targets.embedded import optimistic
 from loadtest.targets.embedded.address import Regime, libpq_options
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Open = Callable[..., Connection]

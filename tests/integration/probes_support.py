@@ -12,7 +12,7 @@ from loadtest.engine.probes.prober import Endpoint
 from loadtest.engine.probes.table import STATEMENTS
 from loadtest.record.probes import Probe, read_probes
 from loadtest.targets import SqlSession, SqlTarget
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
 from seed import SeedPlan, SilentProgress, seed

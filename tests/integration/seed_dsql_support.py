@@ -19,7 +19,7 @@ from loadtest.targets.base.dialect import DSQL
 from loadtest.targets.base.table import Table
 from loadtest.targets.base.target import Limits, TargetSpec
 from loadtest.targets.embedded.address import libpq_options
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 from loadtest.targets.embedded.target import EmbeddedTarget
 from loadtest.targets.registry import FAMILIES
 from loadtest.workload.builtin.transfer import Transfer

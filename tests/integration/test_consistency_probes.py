@@ -14,7 +14,7 @@ from loadtest.engine.probes.prober import probe
 from loadtest.engine.probes.table import READ, commit_value, packed, prepare, read_value, remove_rows
 from loadtest.record.probes import read_probes, write_probes
 from loadtest.targets import StatementFailed
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 from tests import in_process
 from tests.commands import one_line, run
 from tests.conftest import sql_target

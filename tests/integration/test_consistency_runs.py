@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 from tests import in_process
 from tests.commands import (
     REPOSITORY,

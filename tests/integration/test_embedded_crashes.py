@@ -10,7 +10,7 @@ import psutil
 import psycopg
 import pytest
 
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 from tests.integration.embedded_support import (
     START,
     ask,

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from loadtest.errors import InputError, TargetError
-from loadtest.targets.embedded.server import settings
-from loadtest.targets.embedded.server.binaries import binary
-from loadtest.targets.embedded.server.folder import default_data_folder
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
-from loadtest.targets.embedded.server.system_user import SystemUser, server_user
+from loadtest.targets.embedded import database as settings
+from loadtest.targets.embedded.binaries import binary
+from loadtest.targets.embedded.folder import default_data_folder
+from loadtest.targets.embedded.server import EmbeddedServer
+from loadtest.targets.embedded.system_user import SystemUser, server_user
 from tests.integration.embedded_support import (
     IS_ROOT,
     NewServer,

@@ -7,10 +7,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from loadtest.targets.embedded import database as settings
 from loadtest.targets.embedded.address import Regime, libpq_options
-from loadtest.targets.embedded.server import settings
-from loadtest.targets.embedded.server.binaries import binary
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.binaries import binary
+from loadtest.targets.embedded.server import EmbeddedServer
 from tests.integration.embedded_support import (
     NewServer,
     ask,

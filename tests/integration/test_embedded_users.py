@@ -12,10 +12,10 @@ import psutil
 import pytest
 
 from loadtest.errors import InputError
-from loadtest.targets.embedded.server import binaries
-from loadtest.targets.embedded.server.binaries import binary
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
-from loadtest.targets.embedded.server.system_user import SystemUser
+from loadtest.targets.embedded import binaries
+from loadtest.targets.embedded.binaries import binary
+from loadtest.targets.embedded.server import EmbeddedServer
+from loadtest.targets.embedded.system_user import SystemUser
 from tests.integration.embedded_support import (
     REPOSITORY,
     START,
@@ -73,7 +73,7 @@ def run_as_ordinary_user(
 
 ORDINARY_LIFE = """
 import json, os, psycopg
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 server = EmbeddedServer()
 server.start()
 try:
@@ -108,7 +108,7 @@ REFUSALS = """
 import sys
 from pathlib import Path
 from loadtest.errors import OccbenchError
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 for action in ("start", "reset", "stop", "status"):
     try:
         print(action, getattr(EmbeddedServer(Path(sys.argv[1])), action)())

@@ -12,7 +12,7 @@ import pytest
 from loadtest.errors import TargetError
 from loadtest.targets import StatementFailed, open_target, parse_target
 from loadtest.targets.aws_lambda.target import LambdaTarget
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 from loadtest.workload.builtin import Work, find_scenario
 from loadtest.workload.keyspace import KeyType
 from seed import contents

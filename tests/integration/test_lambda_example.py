@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 from tests.conftest import sql_target
 from tests.rigs.lambda_endpoint import EXAMPLE
 

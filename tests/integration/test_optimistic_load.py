@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from loadtest.targets.embedded.address import Regime
-from loadtest.targets.embedded.server.binaries import binary
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.binaries import binary
+from loadtest.targets.embedded.server import EmbeddedServer
 from tests.integration.optimistic_support import Connection, Open, admin, connect, table
 
 __all__ = ["admin", "connect", "table"]

@@ -9,7 +9,7 @@ import pytest
 
 from loadtest.targets.embedded import optimistic
 from loadtest.targets.embedded.address import Regime, libpq_options
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 from tests.integration.optimistic_support import (
     Connection,
     Open,

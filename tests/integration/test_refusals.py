@@ -9,7 +9,7 @@ from shlex import quote
 import pytest
 
 from loadtest.targets import parse_target
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
 from seed import SeedPlan, SilentProgress, seed

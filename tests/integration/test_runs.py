@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from loadtest.record.probes import FILE
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 from loadtest.workload.access import parse_access
 from loadtest.workload.builtin import Work, find_scenario
 from loadtest.workload.keyspace import ComputedKeys, KeyType

@@ -19,7 +19,7 @@ from loadtest.errors import InputError
 from loadtest.targets import open_target, parse_target
 from loadtest.targets.base.target import Limits
 from loadtest.targets.dsql.target import DsqlTarget
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 from loadtest.workload.access import parse_access
 from loadtest.workload.builtin.transfer import Transfer
 from loadtest.workload.keyspace import ComputedKeys, KeyType

@@ -17,7 +17,7 @@ import pytest
 from loadtest.process.file_lock import try_lock
 from loadtest.record.sweep import Point, SweepFile, read_sweep
 from loadtest.sweep.measure import alone
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 from tests import in_process
 from tests.commands import Done, RunResult, check_conserved, occbench, one_line, start, wait_for
 from tests.conftest import sql_target

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import psycopg
 
 from loadtest.targets.embedded import optimistic
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 from tests.conftest import short_folder
 from tests.rigs import Rig, dsql_catalogue
 from tests.rigs.certificates import Authority, ServerCertificate

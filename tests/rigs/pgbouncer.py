@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from loadtest.targets.embedded.server.system_user import server_user
+from loadtest.targets.embedded.system_user import server_user
 from tests.rigs.postgresql import DATABASE, OWNER_ROLE, TELLER, Server, free_port, server_folder
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")

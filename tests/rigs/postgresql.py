@@ -21,8 +21,8 @@ import psycopg
 from psycopg import sql
 
 from loadtest.errors import TargetError
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
-from loadtest.targets.embedded.server.system_user import server_user
+from loadtest.targets.embedded.server import EmbeddedServer
+from loadtest.targets.embedded.system_user import server_user
 from tests.commands import REPOSITORY
 from tests.rigs import Rig
 from tests.rigs.certificates import Authority

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from loadtest.targets.embedded.address import url
-from loadtest.targets.embedded.server.binaries import programs_for
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
-from loadtest.targets.embedded.server.system_user import server_user
+from loadtest.targets.embedded.binaries import programs_for
+from loadtest.targets.embedded.server import EmbeddedServer
+from loadtest.targets.embedded.system_user import server_user
 
 REPLICATING = {"wal_level": "replica", "max_wal_senders": "4"}
 

@@ -11,7 +11,7 @@ import typer
 from loadtest.cli.options import DataFolder
 
 if TYPE_CHECKING:
-    from loadtest.targets.embedded.server.lifecycle import ServerStatus
+    from loadtest.targets.embedded.server import ServerStatus
     from loadtest.targets.embedded.target import EmbeddedTarget
 
 db = typer.Typer(

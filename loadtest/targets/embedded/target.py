@@ -13,7 +13,7 @@ from loadtest.targets.base.table import Table
 from loadtest.targets.base.target import TargetSpec
 from loadtest.targets.embedded import optimistic
 from loadtest.targets.embedded.address import Regime, libpq_options
-from loadtest.targets.embedded.server.lifecycle import EmbeddedServer
+from loadtest.targets.embedded.server import EmbeddedServer
 from loadtest.targets.postgresql import libpq
 from loadtest.targets.postgresql.libpq import Connection
 from loadtest.targets.postgresql.target import PostgresTarget

@@ -5,30 +5,32 @@ left running for the next one. All that is known about it is read from the folde
 be cleaned up after a command, or the server, is killed.
 """
 
+import os
+import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from loadtest.errors import TargetError
 from loadtest.process.file_lock import try_lock
-from loadtest.targets.embedded import address
-from loadtest.targets.embedded.server import cluster
-from loadtest.targets.embedded.server.binaries import programs_for, server_version, telling_line
-from loadtest.targets.embedded.server.folder import (
+from loadtest.targets.embedded import address, database
+from loadtest.targets.embedded.binaries import programs_for, server_version, telling_line
+from loadtest.targets.embedded.folder import (
     KILL_SECONDS,
     POLL_SECONDS,
     START_SECONDS,
+    STOP_SECONDS,
     DataFolder,
     comes_true,
     default_data_folder,
-    lock_file,
-)
-from loadtest.targets.embedded.server.postmaster import end, find_postmaster, kill_strays, pid_file
-from loadtest.targets.embedded.server.settings import write_settings
-from loadtest.targets.embedded.server.sockets import (
     drop_socket_folder,
+    lock_file,
     make_socket_folder,
+    socket_in,
     wanted_socket_folder,
 )
 
@@ -74,7 +76,7 @@ class EmbeddedServer:
         """Delete the database and start with a new, empty one."""
         with self._folder.locked() as lock:
             self._stop()
-            cluster.put_away(self._folder)
+            database.put_away(self._folder)
             self._start(lock)
 
     def status(self) -> ServerStatus:
@@ -85,7 +87,7 @@ class EmbeddedServer:
             pid=postmaster.pid if postmaster else None,
             version=server_version(),
             data_folder=self.data_folder,
-            size_bytes=cluster.size(self._folder),
+            size_bytes=database.size(self._folder),
         )
 
     @property
@@ -115,17 +117,17 @@ class EmbeddedServer:
 
     def _start(self, lock: int) -> None:
         folder = self._folder
-        cluster.check_version(folder)
+        database.check_version(folder)
         if self._await_ready():
             return
         self._stop()  # what runs, if anything, is out of reach: its socket or programs are gone
         with lock_file(folder.alive) as alive:
             self._clear_leftovers(alive)
-            cluster.check_room(folder)
+            database.check_room(folder)
             programs = programs_for(folder.user, folder.path)
             if not folder.pgdata.exists():
-                cluster.make(folder, programs, lock)
-            write_settings(folder.settings, make_socket_folder(folder), self._settings)
+                database.make(folder, programs, lock)
+            database.write_settings(folder.settings, make_socket_folder(folder), self._settings)
             folder.begin_log()
             self._launch(programs, alive)
 
@@ -155,12 +157,12 @@ class EmbeddedServer:
         # PostgreSQL believes such a file as long as some process has the number in it, be it only
         # one that was given the number after a restart of the machine.
         pid_file(folder).unlink(missing_ok=True)
-        cluster.clear_away(folder)
+        database.clear_away(folder)
 
     def _launch(self, programs: Path, alive: int) -> None:
         folder = self._folder
         # The lock goes to pg_ctl, the server and every process the server makes. Paths are relative
-        # to the data folder for the reason given in `cluster.make`.
+        # to the data folder for the reason given in `database.make`.
         started = folder.user.run(
             [
                 *(programs / "pg_ctl", "start", "--silent", "--wait"),
@@ -188,3 +190,109 @@ class EmbeddedServer:
         if postmaster:
             end(self._folder, postmaster)
             drop_socket_folder(self._folder, postmaster.socket_folder)
+
+
+# The server's processes: finding them, saying whether they can be used, ending them
+
+
+@dataclass(frozen=True, slots=True)
+class Postmaster:
+    """The server's first process, as `postmaster.pid` describes it."""
+
+    pid: int
+    socket_folder: Path | None
+    state: str
+
+    @property
+    def ready(self) -> bool:
+        """Whether it says that it takes connections."""
+        return self.state == "ready"
+
+    @property
+    def usable(self) -> bool:
+        """Whether the server can still be reached, and still start processes for new sessions."""
+        if not self.socket_folder:
+            return False
+        try:
+            program = psutil.Process(self.pid).exe()
+        except psutil.Error:
+            return False
+        # A temporary folder gets tidied up, and so does a virtual environment.
+        return socket_in(self.socket_folder).is_socket() and Path(program).exists()
+
+
+def pid_file(folder: DataFolder) -> Path:
+    """Where PostgreSQL describes its first process."""
+    return folder.pgdata / "postmaster.pid"
+
+
+def find_postmaster(folder: DataFolder) -> Postmaster | None:
+    """The server, if it is alive; a file that a killed one left does not count."""
+    try:
+        lines = pid_file(folder).read_text().splitlines()
+    except OSError:
+        return None
+    # Number, data folder, start, port, socket folder, address, memory, state; it grows while the
+    # server starts.
+    lines += [""] * (8 - len(lines))
+    if not lines[0].isdecimal() or not works_in(folder, int(lines[0])):
+        return None
+    socket_folder = Path(lines[4]) if lines[4] else None
+    return Postmaster(pid=int(lines[0]), socket_folder=socket_folder, state=lines[7].strip())
+
+
+def end(folder: DataFolder, postmaster: Postmaster) -> None:
+    """End the server and wait until it is gone: gently, and then less so."""
+    # The signals pg_ctl sends: a fast shutdown, which ends with a checkpoint; an immediate one,
+    # which leaves recovery to the next start; and what cannot be refused.
+    for number, seconds in (
+        (signal.SIGINT, STOP_SECONDS),
+        (signal.SIGQUIT, KILL_SECONDS),
+        (signal.SIGKILL, KILL_SECONDS),
+    ):
+        with suppress(ProcessLookupError):
+            os.kill(postmaster.pid, number)
+        if comes_true(lambda: not works_in(folder, postmaster.pid), seconds):
+            return
+    raise TargetError(
+        f"the embedded database (process {postmaster.pid}) could not be stopped; its log is "
+        f"{folder.log}"
+    )
+
+
+def works_in(folder: DataFolder, pid: int) -> bool:
+    """Whether the process is a PostgreSQL that works on our data, even on data since deleted.
+
+    A number alone says nothing: after a restart of the machine it may be another process's.
+    """
+    try:
+        process = psutil.Process(pid)
+        # One that has ended stays as a zombie where it is not waited for, as in many containers.
+        if process.name() != "postgres" or process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        # The kernel marks a folder that is gone.
+        working_folder = Path(process.cwd().removesuffix(" (deleted)"))
+    except psutil.Error:
+        return False
+    return working_folder in {folder.pgdata, folder.unfinished, folder.doomed}
+
+
+def strays(folder: DataFolder) -> list[psutil.Process]:
+    """All server processes that work in the folder.
+
+    Where no server can be used, a killed one left them running, or their folder was deleted.
+    """
+    return [
+        process
+        for process in psutil.process_iter(["name"])
+        if process.info["name"] == "postgres" and works_in(folder, process.pid)
+    ]
+
+
+def kill_strays(folder: DataFolder) -> bool:
+    """Kill the processes that work in the folder; return whether there were any."""
+    found = strays(folder)
+    for process in found:
+        with suppress(psutil.Error):
+            process.kill()
+    return bool(found)

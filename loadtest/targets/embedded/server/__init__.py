@@ -1,1 +1,0 @@
-"""The embedded server: its folder, its processes, its life."""
