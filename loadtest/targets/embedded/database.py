@@ -14,7 +14,7 @@ from loadtest.targets.embedded.binaries import telling_line
 from loadtest.targets.embedded.folder import DataFolder
 
 MAX_CONNECTIONS = 620
-"""500 users, and room for loaders, checks and whoever looks in with psql."""
+"""500 users, and room for loaders, checks and those who look in with psql."""
 _MAJOR_VERSION = "18"
 
 _MEBIBYTE = 1024 * 1024
@@ -52,7 +52,7 @@ def check_room(folder: DataFolder) -> None:
 
 
 def make(folder: DataFolder, programs: Path, lock: int) -> None:
-    """Make the database beside its place and move it there once it is complete."""
+    """Make the database under another name and rename it once it is complete."""
     folder.unfinished.mkdir(0o700)
     if folder.user.switched:
         os.chown(folder.unfinished, folder.user.uid, folder.user.gid)
@@ -99,7 +99,7 @@ def _run(folder: DataFolder, arguments: list[str | Path], lock: int, text: str =
 
 
 def put_away(folder: DataFolder) -> None:
-    """Take the database from its place; `clear_away` deletes it.
+    """Rename the database, so that it is none any more; `clear_away` deletes it.
 
     A rename is all or nothing: a deletion cut short never leaves half a database.
     """

@@ -84,13 +84,14 @@ class DataFolder:
         self.pgdata = self.path / "postgresql"
         self.unfinished = self.path / "postgresql.new"
         self.doomed = self.path / "postgresql.old"
+        self.pid_file = self.pgdata / "postmaster.pid"
         self.alive = self.path / "server.lock"
         self.settings = self.path / "server.conf"
         self.log = self.path / "server.log"
 
     @cached_property
     def user(self) -> SystemUser:
-        """Who the server runs as, and whose PostgreSQL's own data is."""
+        """The user that the server runs as, and that PostgreSQL's own data belongs to."""
         return server_user()
 
     @property
@@ -224,11 +225,11 @@ def wanted_socket_folder(folder: DataFolder) -> Path:
         not folder.user.switched or folder.user.first_unreachable([*reversed(own.parents), own]) is None
     ):
         return own / name
-    return Path("/tmp", name)  # noqa: S108 - whose it is is checked before it is used
+    return Path("/tmp", name)  # noqa: S108 - its owner is checked before it is used
 
 
 def make_socket_folder(folder: DataFolder) -> Path:
-    """A folder only the server's user (and root) can enter, so only they can connect."""
+    """Make a folder that only the server's user (and root) can enter, so only they can connect."""
     made = wanted_socket_folder(folder)
     user = folder.user
     try:
@@ -237,7 +238,7 @@ def make_socket_folder(folder: DataFolder) -> Path:
         found = made.lstat()
         private = stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o077
         if not private or found.st_uid not in {os.geteuid(), user.uid}:
-            # Somebody else was here first, by accident or to listen in.
+            # Another user was here first, by accident or to listen in.
             made = Path(tempfile.mkdtemp(prefix=f"{made.name}-", dir=made.parent))
     if user.switched and made.lstat().st_uid == os.geteuid():
         os.chown(made, user.uid, user.gid, follow_symlinks=False)
@@ -247,7 +248,7 @@ def make_socket_folder(folder: DataFolder) -> Path:
 
 
 def drop_socket_folder(folder: DataFolder, used: Path | None) -> None:
-    """Leave nothing behind outside the data folder."""
+    """Remove a socket folder that lies outside the data folder."""
     if used and used.parent != folder.path:
         with suppress(OSError):
             used.rmdir()

@@ -61,7 +61,7 @@ class EmbeddedServer:
         self.data_folder = self._folder.path
 
     def start(self) -> None:
-        """Have the server running and ready: makes the database at first use, else reuses it."""
+        """Start the server unless it runs, and wait for it; the first time the database is made."""
         with self._folder.locked() as lock:
             self._start(lock)
 
@@ -80,7 +80,7 @@ class EmbeddedServer:
             self._start(lock)
 
     def status(self) -> ServerStatus:
-        """Look, and change nothing."""
+        """Look at the server; nothing is changed."""
         postmaster = find_postmaster(self._folder)
         return ServerStatus(
             running=postmaster is not None and postmaster.ready,
@@ -149,14 +149,22 @@ class EmbeddedServer:
         the folder it works in, so the lock it holds says whether it is there.
         """
         folder = self._folder
-        if not comes_true(lambda: not kill_strays(folder) and try_lock(alive), KILL_SECONDS):
+
+        def are_gone() -> bool:
+            left = strays(folder)
+            for process in left:
+                with suppress(psutil.Error):
+                    process.kill()
+            return not left and try_lock(alive)
+
+        if not comes_true(are_gone, KILL_SECONDS):
             raise TargetError(
                 f"processes of an earlier server are still at work in {folder.path}; "
                 "end them and try again"
             )
         # PostgreSQL believes such a file as long as some process has the number in it, be it only
         # one that was given the number after a restart of the machine.
-        pid_file(folder).unlink(missing_ok=True)
+        folder.pid_file.unlink(missing_ok=True)
         database.clear_away(folder)
 
     def _launch(self, programs: Path, alive: int) -> None:
@@ -186,8 +194,7 @@ class EmbeddedServer:
         )
 
     def _stop(self) -> None:
-        postmaster = find_postmaster(self._folder)
-        if postmaster:
+        if postmaster := find_postmaster(self._folder):
             end(self._folder, postmaster)
             drop_socket_folder(self._folder, postmaster.socket_folder)
 
@@ -201,12 +208,8 @@ class Postmaster:
 
     pid: int
     socket_folder: Path | None
-    state: str
-
-    @property
-    def ready(self) -> bool:
-        """Whether it says that it takes connections."""
-        return self.state == "ready"
+    ready: bool
+    """Whether it says that it takes connections."""
 
     @property
     def usable(self) -> bool:
@@ -221,15 +224,10 @@ class Postmaster:
         return socket_in(self.socket_folder).is_socket() and Path(program).exists()
 
 
-def pid_file(folder: DataFolder) -> Path:
-    """Where PostgreSQL describes its first process."""
-    return folder.pgdata / "postmaster.pid"
-
-
 def find_postmaster(folder: DataFolder) -> Postmaster | None:
     """The server, if it is alive; a file that a killed one left does not count."""
     try:
-        lines = pid_file(folder).read_text().splitlines()
+        lines = folder.pid_file.read_text().splitlines()
     except OSError:
         return None
     # Number, data folder, start, port, socket folder, address, memory, state; it grows while the
@@ -237,8 +235,7 @@ def find_postmaster(folder: DataFolder) -> Postmaster | None:
     lines += [""] * (8 - len(lines))
     if not lines[0].isdecimal() or not works_in(folder, int(lines[0])):
         return None
-    socket_folder = Path(lines[4]) if lines[4] else None
-    return Postmaster(pid=int(lines[0]), socket_folder=socket_folder, state=lines[7].strip())
+    return Postmaster(int(lines[0]), Path(lines[4]) if lines[4] else None, lines[7].strip() == "ready")
 
 
 def end(folder: DataFolder, postmaster: Postmaster) -> None:
@@ -287,12 +284,3 @@ def strays(folder: DataFolder) -> list[psutil.Process]:
         for process in psutil.process_iter(["name"])
         if process.info["name"] == "postgres" and works_in(folder, process.pid)
     ]
-
-
-def kill_strays(folder: DataFolder) -> bool:
-    """Kill the processes that work in the folder; return whether there were any."""
-    found = strays(folder)
-    for process in found:
-        with suppress(psutil.Error):
-            process.kill()
-    return bool(found)

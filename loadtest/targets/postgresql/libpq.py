@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 from psycopg import pq
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -48,22 +48,16 @@ def named(conninfo: str) -> dict[str, str]:
     return {**found, **{name: str(value) for name, value in conninfo_to_dict(conninfo).items()}}
 
 
-def with_defaults(conninfo: str, there: Mapping[str, str], defaults: Mapping[str, str]) -> str:
-    """The string with those of the defaults that are not there; untouched where all are."""
-    missing = {name: value for name, value in defaults.items() if name not in there}
-    return make_conninfo(conninfo, **missing) if missing else conninfo
-
-
-# What libpq reads from the environment beside the options that it lists.
+# What libpq reads from the environment besides the options that it lists.
 _MORE_VARIABLES = ("PGSERVICEFILE", "PGSYSCONFDIR", "PGTZ", "PGDATESTYLE", "PGGEQO")
 _hiding = threading.Lock()
 
 
 def connect(conninfo: str) -> Connection:
-    """A connection in autocommit, which libpq's environment has its say in.
+    """A connection in autocommit, by the string and libpq's environment.
 
-    psycopg prepares nothing by itself: behind a pooler a named statement stays in the session of
-    whoever comes next.
+    psycopg prepares nothing by itself: behind a pooler a named statement stays in the next client's
+    session.
     """
     return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
 
@@ -104,7 +98,7 @@ def _is_ready(pgconn: pq.abc.PGconn, event: int, deadline: float) -> bool:
 
 
 def connect_apart(conninfo: str, seconds: float) -> Connection:
-    """The same over a Unix socket, and without the environment: nothing of it is heard.
+    """The same over a Unix socket, heeding nothing of the environment.
 
     Not everything that it says could be overruled in a connection string: PGSERVICE, PGTZ. It is
     hidden while libpq reads it, which over a Unix socket is done before anything is waited for.
@@ -135,7 +129,7 @@ _WAITING: dict[int, int] = {pq.PollingStatus.READING: EVENT_READ, pq.PollingStat
 
 @contextmanager
 def _environment_hidden() -> Iterator[None]:
-    """Not to be waited in: other connections are to find the environment as it is."""
+    """Hide libpq's variables; not to be waited in, for other connections need them."""
     with _hiding:
         hidden = {name: os.environ.pop(name) for name in [*os.environ] if name.startswith("PG")}
         try:

@@ -30,16 +30,7 @@ _FATAL = (b"FATAL", b"PANIC")
 _CONNECTION_OK = pq.ConnStatus.OK
 _IDLE = pq.TransactionStatus.IDLE
 _READ, _WRITE = 1, 2
-
-
 _CANCEL_S = 10.0
-
-
-def _cancel(request: pq.abc.PGcancelConn) -> None:
-    with suppress(psycopg.Error, TimeoutError):
-        request.start()
-        waiting.wait_conn(generators.cancel(request), interval=1.0, timeout=_CANCEL_S)
-    request.finish()
 
 
 class PostgresSession:
@@ -61,11 +52,9 @@ class PostgresSession:
             self._connection = connect(conninfo)
         except psycopg.Error as error:
             text = str(error)
+            sqlstate = error.sqlstate or refused_sqlstate(text)
             raise StatementFailed(
-                error.sqlstate or refused_sqlstate(text),
-                cause_of(text),
-                commit_sent=False,
-                connected=False,
+                sqlstate, cause_of(text), commit_sent=False, connected=False
             ) from None
         self._pgconn: pq.abc.PGconn = self._connection.pgconn
         self._pgconn.nonblocking = 1
@@ -81,8 +70,8 @@ class PostgresSession:
         # Name on the wire → (statement, type of each parameter); empty where the server holds them.
         self._texts: dict[bytes, tuple[bytes, list[int]]] = {}
         try:
-            for statement in (Statement("begin", dialect.begin), Statement("commit", "COMMIT")):
-                self._prepare(statement)
+            for name, text in (("begin", dialect.begin), ("commit", "COMMIT")):
+                self._prepare(Statement(name, text))
             for statement in statements:
                 self._prepare(statement)
         except BaseException:
@@ -148,15 +137,17 @@ class PostgresSession:
         self._connection.close()
 
     def waiting(self) -> Resume | None:
-        """The callback with which the wait of this moment ends; None if there is none."""
+        """The callback that ends the present wait; None if there is none."""
         for watcher in (self._readable, self._either):
             if watcher.active:
                 return cast("Resume", watcher.callback)
         return None
 
     def give_up(self) -> None:
-        """Have the server stop what it may still be at: of a client that is gone it takes no notice
-        while it waits for a lock. A COMMIT is left alone, for nobody knows how far it has come.
+        """Have the server stop what it may still be at.
+
+        While it waits for a lock it does not notice that a client is gone. A COMMIT is left alone, for
+        it is not known how far it has come.
         """
         if not self.commit_sent_ns:
             with suppress(psycopg.Error):  # A libpq that is older than this.
@@ -256,3 +247,10 @@ class UnnamedSession(PostgresSession):
         except psycopg.OperationalError as error:
             raise self._broken(str(error)) from None
         return self._answer()
+
+
+def _cancel(request: pq.abc.PGcancelConn) -> None:
+    with suppress(psycopg.Error, TimeoutError):
+        request.start()
+        waiting.wait_conn(generators.cancel(request), interval=1.0, timeout=_CANCEL_S)
+    request.finish()

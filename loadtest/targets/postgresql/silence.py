@@ -14,7 +14,7 @@ import psycopg
 from gevent import get_hub
 
 LOOK_S = 1.0
-"""Between two looks; a session is given so much more at most."""
+"""Time between two looks; a session is given so much more at most."""
 
 Resume = Callable[[], object]
 
@@ -33,26 +33,21 @@ class Waits(Protocol):
 
 
 class _Watcher:
-    """All sessions of a hub."""
+    """The sessions of a hub."""
 
     def __init__(self) -> None:
-        self._since: dict[Waits, tuple[Resume | None, int]] = {}
+        self.since: dict[Waits, tuple[Resume | None, int]] = {}
+        """What each session waits for, and since when that was seen."""
         self._timer: Any = get_hub().loop.timer(LOOK_S, repeat=LOOK_S, ref=False)
         self._timer.start(self._look)
-
-    def add(self, session: Waits) -> None:
-        self._since[session] = None, 0
-
-    def remove(self, session: Waits) -> None:
-        self._since.pop(session, None)
 
     def _look(self) -> None:
         now = monotonic_ns()
         overdue = []
-        for session, (before, since) in self._since.items():
+        for session, (before, since) in self.since.items():
             waiting = session.waiting()
             if waiting is not before:
-                self._since[session] = waiting, now
+                self.since[session] = waiting, now
             elif waiting is not None and now - since >= session.patience_s * 1e9:
                 overdue.append((session, waiting))
         for session, waiting in overdue:
@@ -72,10 +67,10 @@ def watch(session: Waits) -> None:
     hub = get_hub()
     if hub not in _watchers:
         _watchers[hub] = _Watcher()
-    _watchers[hub].add(session)
+    _watchers[hub].since[session] = None, 0
 
 
 def unwatch(session: Waits) -> None:
-    """Look at it no more."""
+    """Stop watching the session."""
     if watcher := _watchers.get(get_hub()):
-        watcher.remove(session)
+        watcher.since.pop(session, None)

@@ -83,15 +83,14 @@ class PostgresTarget(SqlTarget):
         super().__init__(spec)
         isolation = choice(spec, "isolation", self.isolations)
         self.dialect = replace(self.dialect, isolation=isolation.replace("-", " "))
-        self._may_be_pooled = "pooler" in self.own_options
-        self._pooled = self._may_be_pooled and "pooler" in spec.options
+        self._pooled = "pooler" in self.own_options and "pooler" in spec.options
         self._rds = "iam" in self.own_options and "iam" in spec.options
         if self._pooled:
             choice(spec, "pooler", ("transaction",), ", for one that cannot hold named statements")
         if self._rds:
             choice(spec, "iam", ("rds",), ", for Aurora PostgreSQL and RDS")
         elif "iam" in self.own_options:
-            for option in {"region", "profile"} & set(spec.options):
+            for option in sorted({"region", "profile"} & set(spec.options)):
                 raise InputError(f"target {spec.shown}: {option}= belongs to iam=rds only")
 
     def url(self) -> str:
@@ -100,11 +99,11 @@ class PostgresTarget(SqlTarget):
 
     def conninfo(self) -> str:
         """The libpq connection string of a new load session."""
-        return self._authorized(self._settled(_CONNECT_SESSION_S))
+        return self._complete(_CONNECT_SESSION_S)
 
     def admin_conninfo(self) -> str:
         """The libpq connection string for schema, loading and checks."""
-        return self._authorized(self._settled(_CONNECT_S))
+        return self._complete(_CONNECT_S)
 
     def explain(self, error: Exception) -> TargetError:
         """One line: the server's answer, and what to look at."""
@@ -133,7 +132,7 @@ class PostgresTarget(SqlTarget):
         return connection
 
     def open_connection(self, conninfo: str) -> Connection:
-        """How every connection of this family is opened; raises psycopg.Error."""
+        """Open a connection as all of this family are; raises psycopg.Error."""
         return libpq.connect(conninfo)
 
     def heard(self) -> dict[str, list[str]]:
@@ -162,14 +161,9 @@ class PostgresTarget(SqlTarget):
         self, statements: Sequence[Statement], attempt: Callable[[SqlSession], object]
     ) -> None:
         """Run one attempt that ends in ROLLBACK, where sessions can hold named statements."""
-        if (
-            self._may_be_pooled
-            and not self._pooled
-            and pooler.shares_names(
-                # Without asking for an answer: a pooler may keep a client waiting for a session.
-                lambda: self.open_connection(self.admin_conninfo())
-            )
-        ):
+        may_share_names = "pooler" in self.own_options and not self._pooled
+        # Not by `connect`, which asks for an answer: a pooler may let a client wait for a session.
+        if may_share_names and pooler.shares_names(lambda: self.open_connection(self.admin_conninfo())):
             raise InputError(
                 f"{self.called}: the pooler in front of it gives a session to other clients between "
                 "transactions and cannot hold named statements; add pooler=transaction to the URL, or "
@@ -237,7 +231,7 @@ class PostgresTarget(SqlTarget):
     def connection_limit(self) -> int | None:
         """How many connections the server, the database and the role have left for this user.
 
-        None behind a pooler, which has limits of its own that it tells nobody.
+        None behind a pooler, which has limits of its own and does not tell them.
         """
         with self.connect() as connection:
             row = ask(connection, _ROOM)
@@ -248,17 +242,20 @@ class PostgresTarget(SqlTarget):
 
     # Connection strings
 
-    def _settled(self, connect_s: int) -> str:
-        """The connection string with what is to hold where the user says nothing."""
-        url = self.url()
+    def _complete(self, connect_s: int) -> str:
+        """What the user gives, with what holds where nothing is given, and a fresh token for RDS."""
+        conninfo = self.url()
         try:
-            named = libpq.named(url)
+            named = libpq.named(conninfo)
             defaults = self._defaults(named, connect_s)
             if {**defaults, **named}.get("sslrootcert") == "system":
                 libpq.find_system_roots()
-            return libpq.with_defaults(url, named, defaults)
+            missing = {name: value for name, value in defaults.items() if name not in named}
+            if missing:
+                conninfo = make_conninfo(conninfo, **missing)
         except psycopg.ProgrammingError as error:
             raise self._unreadable(error) from None
+        return make_conninfo(conninfo, password=self._rds_token(conninfo)) if self._rds else conninfo
 
     def _defaults(self, named: Mapping[str, str], connect_s: int) -> dict[str, str]:
         defaults = {} if self.default_port is None else {"port": self.default_port}
@@ -279,9 +276,6 @@ class PostgresTarget(SqlTarget):
             f"{self.called}: {said}; give it as in postgresql://user@host:5432/database?option=value"
         )
 
-    def _authorized(self, conninfo: str) -> str:
-        return make_conninfo(conninfo, password=self._rds_token(conninfo)) if self._rds else conninfo
-
     def _rds_token(self, conninfo: str) -> str:
         """A fresh password; raises InputError, and TargetError where there are no credentials."""
         # Imported here: boto3 takes a third of a second, and few need it.
@@ -297,8 +291,8 @@ class PostgresTarget(SqlTarget):
         port = named.get("port") or "5432"
         if not port.isdecimal() or "," in host:
             raise InputError(f"{self.called}: iam=rds needs one host and one port; a token is for both")
-        found = _RDS_HOST.search(host)
-        region = self.spec.options.get("region") or (found and found[1])
+        in_host = _RDS_HOST.search(host)
+        region = self.spec.options.get("region") or (in_host and in_host[1])
         if not region:
             raise InputError(
                 f"{self.called}: no Region can be read from the host {quoted(host)}; give &region="
