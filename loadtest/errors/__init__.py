@@ -11,17 +11,17 @@ def printable(text: str) -> str:
 
 
 class OccbenchError(Exception):
-    """Something the user can act on; its text is one line that says what is wrong and what helps."""
+    """An error the user can act on; its text is one line that says what is wrong and what helps."""
 
     exit_code = 1
 
     def __init__(self, text: str = "") -> None:
-        # Whatever is quoted in it, a terminal obeys none of it.
+        # A terminal must not obey what is quoted in it.
         super().__init__(printable(text))
 
 
 class InputError(OccbenchError):
-    """What was asked for makes no sense or is not there; nothing was started."""
+    """What was asked for cannot be done or is not there; nothing was started."""
 
     exit_code = 2
 
@@ -44,7 +44,7 @@ class LeftEarly(OccbenchError):  # noqa: N818 - what happened, not a bug
 
 
 def in_a_line(error: Exception) -> str:
-    """What an error says that nobody expected: what it is about, and what is wrong."""
+    """An unexpected error in one line: what it is about, and what is wrong."""
     if isinstance(error, OSError) and error.strerror:
         about = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
         return f"{about}{error.strerror}"

@@ -1,4 +1,4 @@
-"""How what others wrote is put into a message: shortened, without control characters, no secret.
+"""Text of others in a message: shortened, without control characters and secrets.
 
 What a user typed may be a target with its password in the wrong place; what a server or a function
 answers may be anything. Nothing of either goes into a message, a file or a page as it is.
@@ -20,7 +20,7 @@ HIDDEN = "***"
 # What gives a text away as a place where a secret may stand.
 _SECRET_WORD = r"pass|pwd|secret|token(?!_expires)|credential|access_?key|api_?key|signature"  # noqa: S105
 _SUSPICIOUS = re.compile(rf"://|:[^@]*@|(?:{_SECRET_WORD})[\w\s-]*[=:]", re.IGNORECASE)
-# A quote that nobody closes was cut off: the secret goes on to the end.
+# A quote that is not closed was cut off: the secret goes on to the end.
 _IN_QUOTES = r"""(?:'(?:[^'\\]|\\.|'')*+(?:'|\\?$)|"(?:[^"\\]|\\.)*+(?:"|\\?$))"""
 # The ways in which servers, functions and libraries quote credentials.
 # As a path, an address has lost one of its slashes.
@@ -56,7 +56,7 @@ def may_hold_secret(text: str) -> bool:
 
 
 def quoted(value: object) -> str:
-    """A value that somebody gave, in quotes; hidden where it may be a target or hold a secret."""
+    """A given value, in quotes; hidden where it may be a target or hold a secret."""
     text = str(value)
     if may_hold_secret(text):
         return repr(HIDDEN)
@@ -66,7 +66,7 @@ def quoted(value: object) -> str:
 
 
 def one_line(text: str) -> str:
-    """The first line of what somebody else said: printable, not too long, without secrets."""
+    """The first line of what another system said: printable, not too long, without secrets."""
     lines = [line for line in text.splitlines() if line.strip()] or ["no reason given"]
     first = begin = lines[0].strip()
     if len(first) > _LONGEST_READ:
@@ -87,7 +87,7 @@ def without_secrets(text: str) -> str:
 
 
 def without(text: str, secrets: Sequence[str]) -> str:
-    """The text without these secrets, as they are and as somebody would quote them."""
+    """The text without these secrets, as they are and in quoted form."""
     for secret in sorted(secrets, key=len, reverse=True):
         for one in (secret, repr(secret)[1:-1], secret.strip()):
             if len(one) >= _SHORTEST:

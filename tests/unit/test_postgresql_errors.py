@@ -74,11 +74,11 @@ AT = 'connection failed: connection to server at "db.example" (192.0.2.1), port 
         ),
         (
             AT + "Connection refused\n\tIs the server running on that host?",
-            "", UNREACHABLE, "port 5432 failed: Connection refused", REMEDIES["nobody listens"],
+            "", UNREACHABLE, "port 5432 failed: Connection refused", REMEDIES["nothing listens"],
         ),
         (
             'connection is bad: connection to server on socket "/s" failed: No such file or directory',
-            "", UNREACHABLE, "No such file or directory", REMEDIES["nobody listens"],
+            "", UNREACHABLE, "No such file or directory", REMEDIES["nothing listens"],
         ),
         ("connection timeout expired", "", UNREACHABLE, "expired", REMEDIES["no answer"]),
         (

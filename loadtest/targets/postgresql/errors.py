@@ -1,4 +1,4 @@
-"""What PostgreSQL's errors mean to whoever runs the tool: a cause, and a remedy.
+"""What PostgreSQL's errors mean to a user of the tool: a cause, and a remedy.
 
 A server that refuses a connection sends a SQLSTATE, which libpq keeps to itself: only the words come
 through. Those that have long been the same are known here by a part of them; whatever else is said,
@@ -23,7 +23,7 @@ class Reason(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """Words of libpq or of a server, and what they mean."""
+    """Words of libpq or of a server, as a pattern, and what they mean."""
 
     words: str
     meaning: str
@@ -36,12 +36,11 @@ class _Known(NamedTuple):
 _KNOWN = (
     _Known("password authentication failed for user", "28P01", "28P01"),
     _Known("no password supplied", "no password"),
-    _Known("no pg_hba.conf entry", "not admitted", "28000"),
-    _Known("pg_hba.conf rejects connection", "not admitted", "28000"),
-    _Known("is not permitted to log in", "no such user", "28000"),
+    _Known("no pg_hba.conf entry|pg_hba.conf rejects connection", "not admitted", "28000"),
+    _Known("is not permitted to log in|^role .* does not exist$", "no such user", "28000"),
+    _Known("^database .* does not exist$", "3D000", "3D000"),
     _Known("PAM authentication failed", "token refused", "28000"),  # Aurora and RDS with IAM
-    _Known("sorry, too many clients already", "53300", "53300"),
-    _Known("remaining connection slots are reserved", "53300", "53300"),
+    _Known("too many clients already|remaining connection slots are reserved", "53300", "53300"),
     _Known("too many connections for", "53300", "53300"),
     _Known("too many open connections", "53300", "53300"),  # Aurora DSQL
     _Known("unable to accept connection, rate exceeded", "53400", "53400"),  # Aurora DSQL
@@ -54,28 +53,16 @@ _KNOWN = (
     _Known("certificate verify failed", "unknown authority"),
     _Known("does not match host name", "another name"),
     _Known("root certificate file", "no authority"),
-    _Known("could not read root certificate file", "no authority"),
     _Known("server does not support SSL", "no TLS"),
-    _Known("invalid response to SSL negotiation", "another protocol"),
-    _Known("expected authentication request from server", "another protocol"),
-    _Known("Connection refused", "nobody listens"),
-    _Known("No such file or directory", "nobody listens"),
-    _Known("timeout expired", "no answer"),
-    _Known("timed out", "no answer"),
-    _Known("no answer for", "no answer"),
-    _Known("No route to host", "no answer"),
-    _Known("Network is unreachable", "no answer"),
-    _Known("failed to resolve host", "no such host"),
-    _Known("could not translate host name", "no such host"),
+    _Known("invalid response to SSL|expected authentication request", "another protocol"),
+    _Known("Connection refused|No such file or directory", "nothing listens"),
+    _Known("timeout expired|timed out|no answer for", "no answer"),
+    _Known("No route to host|Network is unreachable", "no answer"),
+    _Known("failed to resolve host|could not translate host name", "no such host"),
     _Known("session is read-only", "25006", "25006"),
     _Known("definition of service", "no such service"),
-    _Known("server closed the connection", "broken off"),
-    _Known("Connection reset by peer", "broken off"),
-    _Known("SSL SYSCALL error", "broken off"),
+    _Known("server closed the connection|Connection reset by peer|SSL SYSCALL error", "broken off"),
 )
-# Words around the name of something that is not there: role "…" does not exist.
-_NOT_THERE = {"role ": ("no such user", "28000"), "database ": ("3D000", "3D000")}
-_DOES_NOT_EXIST = " does not exist"
 
 # psycopg's list of what happened at each of several hosts, or addresses of one.
 _EACH_HOST = re.compile(r"^- host: .*?, port: .*?, hostaddr: .*?: (?=\S)", re.MULTILINE)
@@ -87,7 +74,7 @@ _AT_CONNECTING = "check the host, the port, the user and that the server runs"
 _AT_WORK = "check the server's log, and what its user is allowed to do"
 
 REMEDIES: Mapping[str, str] = {
-    "nobody listens": "check the host, the port and that the server runs",
+    "nothing listens": "check the host, the port and that the server runs",
     "no answer": "check the host, the port, and whether a firewall is in the way",
     "no such host": "check the host's name",
     "another protocol": "check the port: something else than PostgreSQL listens there",
@@ -153,9 +140,9 @@ def reason(
 ) -> Reason:
     """What an error means, by its SQLSTATE where there is one and by well-known words where not.
 
-    `message` may be all that psycopg says. `remedies` is REMEDIES, or a family's own; it must have
-    whatever REMEDIES has. `address` keeps in the cause which address it was, for who has not named
-    one; where nobody answered there it is kept in any case.
+    `message` may be all that psycopg says. `remedies` is REMEDIES, or a family's own, which has all of
+    its keys. `address` keeps in the cause which address it was, for a user who has not named one; where
+    nothing answered there it is kept in any case.
     """
     cause = cause_of(message)
     known = _known(cause)
@@ -181,7 +168,7 @@ def cause_of(message: str) -> str:
 
 _SAYS_LITTLE: Mapping[str, int] = {
     **dict.fromkeys(("25006", "57P03"), 1),
-    **dict.fromkeys(("nobody listens", "no answer", "no such host", "broken off"), 2),
+    **dict.fromkeys(("nothing listens", "no answer", "no such host", "broken off"), 2),
 }
 
 
@@ -197,11 +184,5 @@ def _cause_of(message: str) -> str:
 
 def _known(cause: str) -> _Known:
     cause = _ADDRESS.sub("", cause)
-    for known in _KNOWN:
-        if known.words.lower() in cause.lower():
-            return known
-    if cause.endswith(_DOES_NOT_EXIST):
-        for begin, (meaning, sqlstate) in _NOT_THERE.items():
-            if cause.startswith(begin):
-                return _Known("", meaning, sqlstate)
-    return _Known("", "")
+    known = (one for one in _KNOWN if re.search(one.words, cause, re.IGNORECASE))
+    return next(known, _Known("", ""))

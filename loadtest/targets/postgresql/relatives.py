@@ -95,7 +95,7 @@ class SpannerTarget(Relative):
     isolations: ClassVar[tuple[str, ...]] = ("serializable", "repeatable-read")
     remedies: ClassVar[Mapping[str, str]] = {
         **REMEDIES,
-        "nobody listens": "start PGAdapter, and check the host and the port it listens on",
+        "nothing listens": "start PGAdapter, and check the host and the port it listens on",
         "broken off": "check that PGAdapter runs, and with -x if it is not on this machine",
         "42501": "grant PGAdapter's service account the role spanner.databaseUser",
         "28": "check the credentials that PGAdapter was started with",
