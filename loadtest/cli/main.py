@@ -16,7 +16,7 @@ _OUTPUT_IS_ALL = {"predict", "list", "db", "cluster"}
 def main() -> None:
     """Run a command; every error is one line on stderr and an exit status."""
     forget_settings_of_libraries()
-    with asked_to_end(lambda: leave(said=_INTERRUPTED)):
+    with asked_to_end(lambda: leave(message=_INTERRUPTED)):
         # Nothing has begun: asked to end now, the process ends in the middle of an import.
         streams.set_up()
         from loadtest.cli.application import app  # noqa: F401

@@ -99,11 +99,11 @@ def without(text: str, secrets: Sequence[str]) -> str:
 
 def of_arguments(message: str, words: list[str]) -> str:
     """What a parser of arguments says of these words, any of which may be a target."""
-    head, found, rest = message.partition("unrecognized arguments:")
-    if found:
+    head, lead, rest = message.partition("unrecognized arguments:")
+    if lead:
         # They may come from a file; of them only names of options are known to be harmless.
         names = re.findall(r"(?<!\S)--?[A-Za-z][A-Za-z-]*(?=[\s=]|$)", rest)
-        return f"{head}{found} {', '.join(names) or HIDDEN}"
+        return f"{head}{lead} {', '.join(names) or HIDDEN}"
     values = [*words, *(word.partition("=")[2] for word in words)]
     hidden = without(message, [value for value in values if may_hold_secret(value)])
     return printable(without_secrets(hidden))

@@ -60,7 +60,7 @@ def replace_closed_outputs() -> None:
 
     It must not keep the rest from being saved.
     """
-    # gevent's own in its place hears nothing of an end that is closed.
+    # gevent's own does not report an end that is closed.
     monkey = sys.modules.get("gevent.monkey")
     outputs = (monkey.get_original("select", "poll") if monkey else select.poll)()
     for stream in (1, 2):
@@ -71,14 +71,14 @@ def replace_closed_outputs() -> None:
         os.close(nowhere)
 
 
-def leave(status: int = INTERRUPTED, said: str = "") -> None:
+def leave(status: int = INTERRUPTED, message: str = "") -> None:
     """End the process at once, with a line on stderr; nothing of Python's has to come to an end."""
     for stream in (sys.stdout, sys.stderr):
         # A signal may have met it in the middle of a write.
         with suppress(OSError, ValueError, RuntimeError):
             stream.flush()
     with suppress(OSError):
-        os.write(2, said.encode())
+        os.write(2, message.encode())
     os._exit(status)
 
 

@@ -68,7 +68,7 @@ class _Tolerant(io.FileIO):
         try:
             done = super().write(data)
             while done is None:
-                # Whoever shares the terminal made it non-blocking.
+                # Another process that shares the terminal made it non-blocking.
                 select.select([], [self], [])
                 done = super().write(data)
         except OSError as error:

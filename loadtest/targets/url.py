@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from loadtest.errors import InputError
 from loadtest.errors.messages import HIDDEN, may_hold_secret
-from loadtest.errors.numbers import number_of
+from loadtest.errors.typed import number_of
 from loadtest.targets.base.target import TargetSpec
 
 COMMON_OPTIONS = ("weight",)

@@ -23,7 +23,7 @@ class CallSession(Session, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What the user says is seeded behind a function, where nobody can look."""
+    """What the user says is seeded behind a function, where the tool cannot look."""
 
     accounts: int
     key_seed: int

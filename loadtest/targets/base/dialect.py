@@ -1,4 +1,4 @@
-"""How SQL is said: statements, and where PostgreSQL's relatives differ from it."""
+"""SQL statements, and where PostgreSQL's relatives differ from its SQL."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Statement:
 
 @dataclass
 class Dialect:
-    """A family's way of saying things; what is not given is PostgreSQL's."""
+    """A family's SQL; what is not given is as in PostgreSQL."""
 
     isolation: str = "repeatable read"
     types: Mapping[str, str] = field(default_factory=dict)
@@ -35,8 +35,8 @@ class Dialect:
     copy_format: str = "binary"
     """The format that COPY … FROM STDIN takes: `binary` or `text`."""
     loading_settings: tuple[str, ...] = ("SET LOCAL synchronous_commit = off",)
-    """What a loading transaction says first; durability of the whole is the last commit's. Nothing
-    may outlive the transaction: behind a pooler the session is another client's after it."""
+    """The first statements of a loading transaction; the whole is as durable as the last commit. They
+    end with the transaction: behind a pooler the session is another client's after it."""
     asynchronous_indexes: bool = False
     """Whether CREATE INDEX only starts a job, which `sys.jobs` shows (`index_jobs.py`)."""
 

@@ -40,7 +40,7 @@ class SqlSession(Session, Protocol):
         """Run a prepared statement; returns the first column of its first row as text, or None."""
 
     def commit(self) -> None:
-        """Commit; returns only when the target said that it did."""
+        """Commit; returns only once the target has confirmed it."""
 
 
 class SqlTarget(Target):

@@ -49,7 +49,7 @@ class TargetSpec:
     """The file of certificate authorities to trust, where the URL names none itself."""
 
     def without_secrets(self, text: str) -> str:
-        """What a server or a library said of this target, without what it may quote of it."""
+        """A server's or a library's message about this target, without what it may quote of it."""
         return one_line(without(text, self.secrets))
 
 
@@ -187,7 +187,7 @@ class Target(ABC):
     def rehearse(  # noqa: B027
         self, statements: Sequence[Statement], attempt: Callable[[Any], object]
     ) -> None:
-        """Try an attempt without any effect, so that what would fail in all is said before the load.
+        """Try an attempt without effect, so that what would fail in all is known before the load.
 
         Raises TargetError. A target where nothing can be tried without effect checks what it can.
         """

@@ -18,7 +18,7 @@ _COPIES = "programs-"
 _MORE_SHARED_MEMORY = (
     "/dev/shm is missing or too small: make it 64 MB or more, as with docker run --shm-size=256m"  # noqa: S108
 )
-# What only those need who compile against PostgreSQL; leaving it out halves the copy.
+# What is needed for compiling against PostgreSQL only; leaving it out halves the copy.
 _NOT_COPIED = shutil.ignore_patterns("include", "pgxs", "pkgconfig", "*.a", "__pycache__")
 
 
@@ -27,8 +27,8 @@ def _package_folder() -> Path:
     # The package is found and never imported. Importing it sets up folders and locks of its own,
     # and its get_server() makes every folder above the data readable by everyone, stops the server
     # when the process ends, and takes no settings. Only the programs in its wheel are used here.
-    found = find_spec(_PACKAGE)
-    for folder in (found and found.submodule_search_locations) or ():
+    package = find_spec(_PACKAGE)
+    for folder in (package and package.submodule_search_locations) or ():
         if (Path(folder) / _INSTALLATION / "bin").is_dir():
             return Path(folder)
     raise TargetError(
@@ -38,7 +38,7 @@ def _package_folder() -> Path:
 
 
 def binary(name: str) -> Path:
-    """A program of PostgreSQL 18 by name (`psql`, `pgbench`, …), for whoever runs the tool."""
+    """A program of PostgreSQL 18 by name (`psql`, `pgbench`, …), for the user of the tool."""
     path = _package_folder() / _INSTALLATION / "bin" / name
     if not path.is_file():
         raise TargetError(f"PostgreSQL's {name} is not among the programs in {path.parent}")
@@ -49,8 +49,8 @@ def binary(name: str) -> Path:
 def server_version() -> str:
     """The version of the server's programs, as in `18.4`."""
     command: list[str | Path] = [binary("postgres"), "--version"]
-    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
-    return said[2] if len(said) > 2 else "unknown"  # postgres (PostgreSQL) 18.4
+    words = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    return words[2] if len(words) > 2 else "unknown"  # postgres (PostgreSQL) 18.4
 
 
 def programs_for(user: SystemUser, home: Path) -> Path:

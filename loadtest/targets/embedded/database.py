@@ -30,11 +30,11 @@ def check_version(folder: DataFolder) -> None:
     if owner != folder.user.uid:
         raise folder.belongs_to(owner)
     try:
-        found = (folder.pgdata / "PG_VERSION").read_text().strip()
+        version = (folder.pgdata / "PG_VERSION").read_text().strip()
     except OSError:
-        found = ""
-    if found != _MAJOR_VERSION:
-        held = f"data of PostgreSQL {found}" if found else "damaged data"
+        version = ""
+    if version != _MAJOR_VERSION:
+        held = f"data of PostgreSQL {version}" if version else "damaged data"
         raise InputError(
             f"data folder {folder.path} holds {held} where PostgreSQL {_MAJOR_VERSION} is "
             "needed; `occbench db reset` makes the database anew, or give another folder"

@@ -235,9 +235,9 @@ def make_socket_folder(folder: DataFolder) -> Path:
     try:
         made.mkdir(0o700)
     except FileExistsError:
-        found = made.lstat()
-        private = stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o077
-        if not private or found.st_uid not in {os.geteuid(), user.uid}:
+        there = made.lstat()
+        private = stat.S_ISDIR(there.st_mode) and not there.st_mode & 0o077
+        if not private or there.st_uid not in {os.geteuid(), user.uid}:
             # Another user was here first, by accident or to listen in.
             made = Path(tempfile.mkdtemp(prefix=f"{made.name}-", dir=made.parent))
     if user.switched and made.lstat().st_uid == os.geteuid():

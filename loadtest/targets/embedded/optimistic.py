@@ -3,7 +3,7 @@
 The name that a workload uses is a view over the table. A write to the view goes into the session's
 *write set*, and the view shows a session its own write set first. At COMMIT a deferred trigger
 writes the set through to the table in key order, where REPEATABLE READ itself fails the transaction
-if somebody committed to one of the rows since its snapshot. So no statement ever waits, the first to
+if another committed to one of the rows since its snapshot. So no statement ever waits, the first to
 commit wins, and the others learn of it at COMMIT.
 
 The write set of a table is keyed by (backend, slot), and its rows are overwritten in place from one
@@ -34,10 +34,10 @@ def install(connection: Connection) -> None:
     shared = _resource("optimistic.sql")
     version = sha256((shared + _resource("optimistic.py")).encode()).hexdigest()[:16]
     with _alone(connection):
-        found = connection.execute(
+        installed = connection.execute(
             "SELECT obj_description(to_regnamespace('occ'), 'pg_namespace')"
         ).fetchone()
-        if found is not None and found[0] == version:
+        if installed is not None and installed[0] == version:
             return
         connection.execute(shared.encode())
         connection.execute(f"COMMENT ON SCHEMA occ IS '{version}'".encode())
@@ -95,7 +95,7 @@ DROP FUNCTION IF EXISTS {names.apply};""".encode()
 
 def _columns(connection: Connection, table: str) -> list[tuple[str, str, str | None, bool]]:
     """Name, type, default and whether it belongs to the primary key, of each column."""
-    found = connection.execute(
+    columns = connection.execute(
         """
         SELECT a.attname, format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid),
                coalesce(a.attnum = ANY (i.indkey), false),
@@ -109,15 +109,15 @@ def _columns(connection: Connection, table: str) -> list[tuple[str, str, str | N
         """,
         (f"public.{_quote(table)}",),
     ).fetchall()
-    if not any(row[3] for row in found):
+    if not any(row[3] for row in columns):
         raise ValueError(f"table {table!r} is not there or has no primary key")
-    for name, _, _, _, kind in found:
+    for name, _, _, _, kind in columns:
         if kind is not None:
             raise ValueError(
                 f"column {name!r} of table {table!r} is {kind}; "
                 "such columns are not supported in the optimistic regime"
             )
-    return [(row[0], row[1], row[2], row[3]) for row in found]
+    return [(row[0], row[1], row[2], row[3]) for row in columns]
 
 
 def _generate_commit(connection: Connection) -> None:
@@ -155,7 +155,7 @@ BEGIN
   done := set_config('occ.rows', '0', true);
   RETURN NULL;
 EXCEPTION
-  -- A row that is gone or changed, a key that somebody else inserted first, or (with several unique
+  -- A row that is gone or changed, a key that another one inserted first, or (with several unique
   -- indexes) a deadlock between two commits: each means that another transaction won. Only a value
   -- that this transaction itself sees twice is its own mistake, and trying again would not help.
   WHEN serialization_failure THEN

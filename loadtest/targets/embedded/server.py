@@ -1,4 +1,4 @@
-"""The life of the embedded server: made, started, found running, stopped, made anew.
+"""The embedded server: started, reused, stopped, made anew.
 
 The server belongs to the data folder (`folder.py`) and not to the command that started it: it is
 left running for the next one. All that is known about it is read from the folder, so nothing has to
@@ -37,7 +37,7 @@ from loadtest.targets.embedded.folder import (
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """What can be said about the server now."""
+    """The server as it is now."""
 
     running: bool
     pid: int | None
@@ -186,11 +186,11 @@ class EmbeddedServer:
     def _not_started(self) -> TargetError:
         log = self._folder.log
         try:
-            said = telling_line(log.read_text(errors="replace"))
+            cause = telling_line(log.read_text(errors="replace"))
         except OSError:
-            said = ""
+            cause = ""
         return TargetError(
-            f"the embedded database did not start: {said or 'it said nothing'} (from {log})"
+            f"the embedded database did not start: {cause or 'it said nothing'} (from {log})"
         )
 
     def _stop(self) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 from loadtest.errors import TargetError
 
 UNPRIVILEGED = "nobody"
-"""Who the server runs as when the tool runs as root: PostgreSQL refuses to run as root."""
+"""The server's user when the tool runs as root: PostgreSQL refuses to run as root."""
 
 
 @dataclass(frozen=True, slots=True)
 class SystemUser:
-    """The user the server runs as: whoever runs the tool, or `nobody` where that is root."""
+    """The user the server runs as: the one who runs the tool, or `nobody` where that is root."""
 
     name: str
     uid: int
@@ -69,8 +69,8 @@ class SystemUser:
         candidates = list(paths)
         script = 'i=0; for p in "$@"; do test -x "$p" || exit 0; i=$((i+1)); echo $i; done'
         # From /, since the shell of an unprivileged user may not be able to start where we are.
-        found = self.run(["/bin/sh", "-c", script, "sh", *candidates], cwd=Path("/"))
-        reachable = len(found.stdout.split())
+        tested = self.run(["/bin/sh", "-c", script, "sh", *candidates], cwd=Path("/"))
+        reachable = len(tested.stdout.split())
         return candidates[reachable] if reachable < len(candidates) else None
 
 

@@ -1,8 +1,8 @@
 """What PostgreSQL's errors mean to a user of the tool: a cause, and a remedy.
 
 A server that refuses a connection sends a SQLSTATE, which libpq keeps to itself: only the words come
-through. Those that have long been the same are known here by a part of them; whatever else is said,
-in another language or by another product, is passed on as it is, with a remedy that is never wrong.
+through. Those that have long been the same are known here by a part of them; any others, in another
+language or of another product, are passed on as they are, with a remedy that is never wrong.
 """
 
 import re
@@ -176,8 +176,8 @@ def _cause_of(message: str) -> str:
     lines = [line for line in message.splitlines() if line.strip()] or ["no reason given"]
     cause = _LEAD.sub("", lines[0].strip())
     for level in ("FATAL:", "ERROR:"):
-        before, found, after = cause.partition(level)
-        cause = f"{before}{after.lstrip()}" if found else cause
+        before, _, after = cause.partition(level)
+        cause = before + after.lstrip()
     # A server may say anything, and this goes to a terminal.
     return printable(cause.strip())
 

@@ -30,7 +30,7 @@ for what is awaited. Where it is there and does not answer, `silence.py` does.""
 
 def patience_s(parameters: Mapping[str, str]) -> float:
     """How long a session with these options in force waits for an answer; 0 if for ever."""
-    # Through a Unix socket the kernel takes no notice of the option, and nobody has set it.
+    # Through a Unix socket the kernel takes no notice of the option, and it is not set.
     return max(0, int(parameters.get("tcp_user_timeout") or PATIENCE["tcp_user_timeout"])) / 1000
 
 
@@ -40,12 +40,12 @@ def named(conninfo: str) -> dict[str, str]:
     An option that has libpq's own default is left out. Raises psycopg.ProgrammingError where the
     string is none that libpq can read.
     """
-    found = {
+    environment = {
         option.keyword.decode(): option.val.decode(errors="replace")
         for option in pq.Conninfo.get_defaults()
         if option.val and option.val != option.compiled
     }
-    return {**found, **{name: str(value) for name, value in conninfo_to_dict(conninfo).items()}}
+    return {**environment, **{name: str(value) for name, value in conninfo_to_dict(conninfo).items()}}
 
 
 # What libpq reads from the environment besides the options that it lists.
@@ -114,9 +114,9 @@ def connect_apart(conninfo: str, seconds: float) -> Connection:
             raise psycopg.errors.ConnectionTimeout("connection timeout expired")
         state = pgconn.connect_poll()
     if state == _FAILED:
-        said = pgconn.get_error_message()
+        message = pgconn.get_error_message()
         pgconn.finish()
-        raise psycopg.OperationalError(f"connection failed: {said}")
+        raise psycopg.OperationalError(f"connection failed: {message}")
     pgconn.nonblocking = 1
     connection: Connection = psycopg.Connection(pgconn)
     connection.autocommit, connection.prepare_threshold = True, None
@@ -151,10 +151,10 @@ def variables(conninfo: str) -> list[str]:
 
 
 def overruled(given: Mapping[str, str], major: int) -> dict[str, str]:
-    """The options that the environment sets beside those that are given, each with no effect.
+    """The options that the environment sets besides those that are given, each with no effect.
 
     PGSERVICE itself cannot be overruled, but all that its service sets. What a client of this major
-    version has never heard of is left out: it would refuse the option, and ignores the variable.
+    version does not know is left out: it would refuse the option, and ignores the variable.
     """
     return {
         name: (option.compiled or b"").decode() or _NEUTRAL.get(name, "")

@@ -33,7 +33,7 @@ def is_there(connection: Connection) -> bool:
 def shares_names(connect: Callable[[], Connection]) -> bool:
     """Whether a named statement meets other clients, or is gone in the next transaction.
 
-    What is left of one for that is taken away again. Where nothing is found, as behind a pooler that
+    The one that is made to try it is removed again. Where nothing is found, as behind a pooler that
     keeps sessions apart or renames the statements, named statements can be used.
     """
     with closing(connect()) as one:
@@ -46,10 +46,10 @@ def shares_names(connect: Callable[[], Connection]) -> bool:
             with closing(connect()) as other:
                 # By a pooler that keeps sessions apart it may be kept waiting for one.
                 look = b"BEGIN; SELECT name FROM pg_prepared_statements WHERE name = '%s'" % name
-                found = last_answer(other, look, _PATIENCE_S)
-                if found is None:
+                answer = last_answer(other, look, _PATIENCE_S)
+                if answer is None:
                     return False
-                if found.ntuples:
+                if answer.ntuples:
                     other.pgconn.exec_(b"DEALLOCATE %s; COMMIT" % name)
                     return True
                 with suppress(psycopg.Error):

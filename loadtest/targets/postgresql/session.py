@@ -110,7 +110,7 @@ class PostgresSession:
         return result
 
     def commit(self) -> None:
-        """Commit; returns only when the server said that it did."""
+        """Commit; returns only once the server has confirmed it."""
         self.commit_sent_ns = monotonic_ns()
         result = self._exchange(b"commit", None, None)
         self.ended_ns = monotonic_ns()
