@@ -204,7 +204,7 @@ def _places(targets: Sequence[Target]) -> list[str]:
     found = []
     for target in targets:
         with _asking(target):
-            found.append(target.place())
+            found.append(target.server_id())
     return found
 
 

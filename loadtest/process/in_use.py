@@ -32,7 +32,7 @@ class HoldsData(Protocol):
     def errors(self) -> tuple[type[Exception], ...]:
         """The exceptions of its driver."""
 
-    def notes_folder(self, place: str | None = None) -> Path:
+    def notes_folder(self, server_id: str | None = None) -> Path:
         """Return the folder of the notes about its data."""
 
 

@@ -159,13 +159,13 @@ def test_several_hosts_and_a_unix_socket_are_one_server(plain: Server, closed_po
         plain.url(hostaddr="127.0.0.1", target_session_attrs="read-write"),
     ):
         started(url)
-        assert sql_target(url).place() == at.place()
+        assert sql_target(url).server_id() == at.server_id()
 
 
 def test_two_servers_in_one_run(tls: Server, plain: Server, tmp_path: Path) -> None:
     seed_some(tls.target, KeyType.UUID7)
     seed_some(plain.target, KeyType.UUID7)
-    assert sql_target(tls.target).place() != sql_target(plain.target).place()
+    assert sql_target(tls.target).server_id() != sql_target(plain.target).server_id()
     result = run(
         "--target", f"west={tls.target}", "--target", f"east={plain.target}?isolation=serializable",
         "--users", 4, "--keys", "uuid7", "--duration", "1s", "--warmup", "100ms",

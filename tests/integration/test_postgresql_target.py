@@ -166,7 +166,7 @@ def test_what_a_server_lacks_is_absent(plain: Server) -> None:
                 f"CREATE FUNCTION lacking.{signature} LANGUAGE plpgsql AS "
                 "$$ BEGIN RAISE EXCEPTION 'no such function' USING ERRCODE = '42883'; END $$"
             )
-        assert target.place() == f"127.0.0.1:{plain.port}"
+        assert target.server_id() == f"127.0.0.1:{plain.port}"
         told = target.describe()
         assert told["isolation"] == "repeatable read"
         assert str(told["version"]).startswith("18")

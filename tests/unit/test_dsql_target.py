@@ -118,7 +118,7 @@ def test_what_makes_no_sense(text: str, words: list[str]) -> None:
 
 def test_a_region_that_cannot_be_read() -> None:
     with pytest.raises(InputError, match=r"no Region can be read from the host 'db\.example'; give"):
-        target("dsql://db.example").place()
+        target("dsql://db.example").server_id()
     assert target("dsql://db.example?region=us-east-1").endpoint() == ("db.example", "us-east-1")
 
 
@@ -135,8 +135,8 @@ def test_limits() -> None:
 
 def test_two_regions_are_two_places() -> None:
     other = HOST.replace("eu-west-1", "eu-west-2")
-    assert target(HOST).place() != target(other).place()
-    assert target(HOST).place() == target(f"a={HOST}?user=teller").place()
+    assert target(HOST).server_id() != target(other).server_id()
+    assert target(HOST).server_id() == target(f"a={HOST}?user=teller").server_id()
 
 
 def test_the_session_token_is_signed_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,7 @@ def test_the_database_behind_it() -> None:
     database = target.database  # type: ignore[attr-defined]
     assert database.spec.url == "embedded?data=/srv/a"
     assert database.called == "target eu's database (embedded?data=/srv/a)"
-    assert target.place() == "us-east-1/f"
+    assert target.server_id() == "us-east-1/f"
 
 
 PASSWORDS = st.text(

@@ -135,14 +135,16 @@ class LambdaTarget(CallTarget):
             with self._asking_database(self._database):
                 self._database.settle(table)
 
-    def place(self) -> str:
+    def server_id(self) -> str:
         """Endpoint and function: its concurrency is what two targets would share."""
         where = self._address.endpoint_url or self._address.region
         return f"{where}/{self._address.function}"
 
-    def notes_folder(self, place: str | None = None) -> Path:
+    def notes_folder(self, server_id: str | None = None) -> Path:
         """With the database that the function works on, where it is named."""
-        return super().notes_folder(place) if self._database is None else self._database.notes_folder()
+        return (
+            super().notes_folder(server_id) if self._database is None else self._database.notes_folder()
+        )
 
     def rehearse(
         self,

@@ -192,16 +192,16 @@ class Target(ABC):
         Raises TargetError. A target where nothing can be tried without effect checks what it can.
         """
 
-    def place(self) -> str:
+    def server_id(self) -> str:
         """Which server this is, to tell whether two targets share its limits; by default its name."""
         return self.name
 
-    def notes_folder(self, place: str | None = None) -> Path:
+    def notes_folder(self, server_id: str | None = None) -> Path:
         """Where it is noted, on this machine, which runs use its data.
 
-        Asks the target for its `place` where that is not given.
+        Asks the target for its `server_id` where that is not given.
         """
-        return in_use.folder_for(self.place() if place is None else place)
+        return in_use.folder_for(server_id or self.server_id())
 
     def in_use(self, tables: Sequence[str]) -> list[str]:  # noqa: ARG002
         """What uses its data and these tables now, in words; empty where nothing is known to."""

@@ -202,10 +202,10 @@ class DsqlTarget(PostgresTarget):
             "regime": "optimistic",
             "isolation": self.dialect.isolation,
             "durable": True,
-            **self.heard(),
+            **self.libpq_variables(),
         }
 
-    def place(self) -> str:
+    def server_id(self) -> str:
         """The endpoint: every Region of a cluster has limits of its own."""
         return self.endpoint().host
 

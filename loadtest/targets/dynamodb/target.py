@@ -180,7 +180,7 @@ class DynamoTarget(Target):
             return f"boto3 knows no Region {self.address.region}, check its name"
         return "check the network"
 
-    def place(self) -> str:
+    def server_id(self) -> str:
         """The endpoint."""
         return str(self.client.meta.endpoint_url)
 

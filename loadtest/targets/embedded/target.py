@@ -89,7 +89,7 @@ class EmbeddedTarget(PostgresTarget):
         """A connection that heeds nothing of libpq's environment, which is meant for other servers."""
         return libpq.connect_apart(conninfo, _CONNECT_S)
 
-    def heard(self) -> dict[str, list[str]]:
+    def libpq_variables(self) -> dict[str, list[str]]:
         """Nothing."""
         return {}
 
@@ -106,11 +106,11 @@ class EmbeddedTarget(PostgresTarget):
         with self.connect() as connection:
             connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier("public", table)))
 
-    def place(self) -> str:
+    def server_id(self) -> str:
         """The server of this data folder, in whichever regime."""
         return str(self.server.data_folder)
 
-    def notes_folder(self, place: str | None = None) -> Path:  # noqa: ARG002
+    def notes_folder(self, server_id: str | None = None) -> Path:  # noqa: ARG002
         """In the data folder, whether the server runs or not."""
         return self.server.data_folder / "going-on"
 

@@ -135,7 +135,7 @@ class PostgresTarget(SqlTarget):
         """Open a connection as all of this family are; raises psycopg.Error."""
         return libpq.connect(conninfo)
 
-    def heard(self) -> dict[str, list[str]]:
+    def libpq_variables(self) -> dict[str, list[str]]:
         """The names of libpq's environment variables that these connections heed, if any is set."""
         names = libpq.variables(self.admin_conninfo())
         return {"libpq_variables": names} if names else {}
@@ -183,7 +183,7 @@ class PostgresTarget(SqlTarget):
                 "isolation": self.isolation_in_force(connection),
                 "commit_delay_ms": 0.0,
                 **({"pooler": "transaction"} if self._pooled else {}),
-                **self.heard(),
+                **self.libpq_variables(),
             }
             durable = self.durable(connection)
         return told if durable is None else {**told, "durable": durable}
@@ -213,7 +213,7 @@ class PostgresTarget(SqlTarget):
                 return str(row[0]).lower()
         return self.dialect.isolation
 
-    def place(self) -> str:
+    def server_id(self) -> str:
         """Which server process this is, whatever name it is reached by; else its address."""
         with self.connect() as connection:
             row = ask(connection, "SELECT extract(epoch FROM pg_postmaster_start_time())::text")
