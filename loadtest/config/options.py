@@ -8,7 +8,7 @@ import inspect
 import math
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, get_type_hints
@@ -85,9 +85,9 @@ def as_typed(value: object) -> str:
 
 
 def as_command(
-    model: type[BaseModel], call: Callable[..., None], group: type | None = None
+    options: Sequence[Option], call: Callable[..., None], group: type | None = None
 ) -> Callable[..., None]:
-    """A function for typer: a parameter for each option of the model, and those of `call` itself.
+    """A function for typer: a parameter for each of the options, and those of `call` itself.
 
     Options are taken as text, so that the model alone says what is wrong with it, and only what
     was given is handed on. `group` is a TypedDict of more options, which `call` gets as its first
@@ -99,7 +99,7 @@ def as_command(
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     ]
     grouped = get_type_hints(group, include_extras=True) if group is not None else {}
-    parameters = [_parameter(option) for option in options_of(model)]
+    parameters = [_parameter(option) for option in options]
     parameters += [*own, *(_keyword(name, annotation) for name, annotation in grouped.items())]
 
     def command(**given: Any) -> None:

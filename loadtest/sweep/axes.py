@@ -1,13 +1,11 @@
 """Which options of a run can be swept, and how several values of one are typed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
+from dataclasses import replace
 from typing import Any
 
-from pydantic import BaseModel, create_model
-from pydantic.fields import FieldInfo
-
-from loadtest.config.run import Options, RunConfig, flag_of
+from loadtest.config.options import Option, options_of
+from loadtest.config.run import RunConfig, flag_of
 from loadtest.errors import InputError
 from loadtest.targets import parse_target
 from loadtest.targets.registry import shown_target as shown_one
@@ -56,23 +54,19 @@ _OTHER_WORDS = {
 """What options mean to a sweep, where that is not what they mean to a run."""
 
 
-def _for_sweeps(name: str, field: FieldInfo) -> FieldInfo:
-    changed = copy(field)
-    if name in _OTHER_WORDS:
-        changed.description = _OTHER_WORDS[name]
-    elif name in AXES:
-        changed.description = f"{field.description} {_SEVERAL}"
-    if name == "label" and isinstance(field.json_schema_extra, dict):
-        changed.json_schema_extra = {**field.json_schema_extra, "shown": "the axes"}
-    return changed
+def sweep_options() -> list[Option]:
+    """RunConfig's options as a sweep takes them; the help of those that can be swept says so.
+
+    RunConfig itself reads the values, one point at a time.
+    """
+    return [_for_sweeps(option) for option in options_of(RunConfig)]
 
 
-_FIELDS: dict[str, Any] = {
-    name: (field.annotation, _for_sweeps(name, field)) for name, field in RunConfig.model_fields.items()
-}
-SweepOptions: type[BaseModel] = create_model("SweepOptions", __base__=Options, **_FIELDS)
-"""RunConfig's options, for a command's help: those that can be swept say so. Values are read elsewhere,
-by RunConfig itself, one point at a time."""
+def _for_sweeps(option: Option) -> Option:
+    if option.name in _OTHER_WORDS:
+        default = "the axes" if option.name == "label" else option.default
+        return replace(option, help=_OTHER_WORDS[option.name], default=default)
+    return replace(option, help=f"{option.help} {_SEVERAL}") if option.name in AXES else option
 
 
 def split_options(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
@@ -114,9 +108,8 @@ def _split(name: str, given: Any) -> list[Any]:
 def _example(name: str) -> str:
     if name == TARGET:
         return "--target embedded --target embedded://locking"
-    extra = RunConfig.model_fields[name].json_schema_extra
-    assert isinstance(extra, dict)  # noqa: S101 - config.option() always sets it
-    return f"{flag_of(name)} {extra['example']}"
+    example = next(option.example for option in options_of(RunConfig) if option.name == name)
+    return f"{flag_of(name)} {example}"
 
 
 def shown_target(endpoints: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from loadtest.config.options import command_words
 from loadtest.config.run import RunConfig
 from loadtest.errors import InputError
 from loadtest.record.sweep import POINTS_FOLDER, SWEEP_FILE, is_sweep, read_sweep
-from loadtest.sweep.axes import AXES, SweepOptions
+from loadtest.sweep.axes import AXES, sweep_options
 from loadtest.sweep.check import most_demanding
 from loadtest.sweep.plan import MOST_POINTS, Sweep, begin, resume
 from tests.examples import at_most
@@ -335,9 +335,9 @@ def test_a_folder_of_another_kind_is_said(tmp_path: Path) -> None:
 
 
 def test_options_are_those_of_a_run_and_say_which_can_be_swept() -> None:
-    assert list(SweepOptions.model_fields) == list(RunConfig.model_fields)
-    for name, field in SweepOptions.model_fields.items():
-        assert ("make an axis" in (field.description or "")) == (name in AXES), name
+    assert [option.name for option in sweep_options()] == list(RunConfig.model_fields)
+    for option in sweep_options():
+        assert ("make an axis" in option.help) == (option.name in AXES), option.name
     assert "axis" not in (RunConfig.model_fields["users"].description or "")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loadtest.config.options import as_command
+from loadtest.config.options import as_command, options_of
 from loadtest.errors import InputError
 from loadtest.prediction.config import PredictConfig
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("predict")(as_command(PredictConfig, _predict))
+    app.command("predict")(as_command(options_of(PredictConfig), _predict))
 
 
 def _predict(

@@ -7,7 +7,7 @@ import typer
 
 from loadtest.cli.options import DataFolder, Gates, drop_old_files
 from loadtest.cli.reporter import Reporter
-from loadtest.config.options import as_command
+from loadtest.config.options import as_command, options_of
 from loadtest.config.run import RunConfig
 from loadtest.errors import OccbenchError
 from loadtest.errors.typed import whole_between
@@ -16,8 +16,8 @@ from loadtest.errors.typed import whole_between
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("demo")(_demo)
-    app.command("run")(as_command(RunConfig, _run_load, Gates))
-    app.command("ui")(as_command(RunConfig, _ui))
+    app.command("run")(as_command(options_of(RunConfig), _run_load, Gates))
+    app.command("ui")(as_command(options_of(RunConfig), _ui))
 
 
 def _demo(

@@ -5,13 +5,13 @@ from typing import Any
 
 import typer
 
-from loadtest.config.options import as_command
+from loadtest.config.options import as_command, options_of
 from loadtest.config.run import SeedConfig
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("seed")(as_command(SeedConfig, _seed))
+    app.command("seed")(as_command(options_of(SeedConfig), _seed))
 
 
 def _seed(**options: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from loadtest.cli.reporter import Reporter
-from loadtest.config.options import as_command
+from loadtest.config.options import as_command, options_of
 from loadtest.errors import INTERRUPTED
 from loadtest.prediction.simulation.config import SimulateConfig
 from loadtest.record.run import read_run
@@ -16,7 +16,7 @@ from loadtest.record.run import read_run
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("simulate")(as_command(SimulateConfig, _simulate))
+    app.command("simulate")(as_command(options_of(SimulateConfig), _simulate))
 
 
 def _simulate(**options: Any) -> None:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    from loadtest.sweep.axes import SweepOptions
+    from loadtest.sweep.axes import sweep_options
 
-    app.command("sweep")(as_command(SweepOptions, _sweep, Gates))
+    app.command("sweep")(as_command(sweep_options(), _sweep, Gates))
 
 
 def _sweep(
