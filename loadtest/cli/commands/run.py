@@ -1,7 +1,9 @@
 """`occbench run`, `occbench ui` and `occbench demo`."""
 
+import subprocess
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -11,6 +13,11 @@ from loadtest.config.options import as_command, options_of
 from loadtest.config.run import RunConfig
 from loadtest.errors import OccbenchError
 from loadtest.errors.typed import whole_between
+from loadtest.process.child import occbench_command
+from loadtest.process.interrupts import asked_to_end
+
+_DEMO_SKEW = "zipf:0.8"
+_DEMO_DELAY_MS = 10
 
 
 def register(app: typer.Typer) -> None:
@@ -37,9 +44,33 @@ def _demo(
 
     Example: `occbench demo --users 128 --duration 60s`
     """
-    from loadtest.cli.demo import demo
+    folder = f"&data={quote(str(data.resolve()))}" if data else ""
+    keys = ("--keys", "int,uuid", "--target", f"embedded?commit_delay_ms={_DEMO_DELAY_MS}{folder}")
+    print(f"1/2  {accounts:,} accounts of each key type in the embedded PostgreSQL", flush=True)
+    _step("seed", *keys, "--accounts", str(accounts))
+    print(
+        f"2/2  transfers by {users} users: access {_DEMO_SKEW}, commits take {_DEMO_DELAY_MS} ms",
+        flush=True,
+    )
+    _step(
+        "run", *keys, "--users", str(users), "--duration", duration, "--warmup", "3s",
+        "--skew", _DEMO_SKEW, "--label", "demo", "--out", str(out),
+    )  # fmt: skip
 
-    demo(accounts=accounts, users=users, duration=duration, data=data, out=out)
+
+def _step(*words: str) -> None:
+    """Run one command in a process of its own: loading uses threads, running must not.
+
+    Raises OccbenchError with its exit status where it failed.
+    """
+    process = subprocess.Popen(occbench_command(*words))
+    # Asked to end, it has something to save. Ctrl-C in the terminal reaches it as well.
+    with asked_to_end(process.terminate):
+        status = process.wait()
+    if status:
+        error = OccbenchError(f"`occbench {words[0]}` ended with status {status}")
+        error.exit_code = status
+        raise error
 
 
 def _run_load(gates: Gates, /, **options: Any) -> None:
