@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import time_ns
@@ -39,19 +39,26 @@ def measure(sweep: Sweep, lock: int, progress: Progress) -> bool:
     one is tried; the point that Ctrl-C meets stays pending. `lock` is what `alone` gave for the sweep's
     folder. Raises OccbenchError if sweep.json cannot be written.
     """
-    with _noted(sweep), _interrupts() as current, progress:
-        pending = sweep.pending
+    measuring = _Measuring(sweep, lock, progress)
+    pending = sweep.pending
+    specs = {spec.url: spec for point in pending for spec in sweep.config_of(point).specs()}
+    # Between two points, too, others are to see that its targets are in use.
+    noted = Noted([open_target(spec) for spec in specs.values()], sweep.folder)
+    with ExitStack() as stack:
+        stack.callback(noted.end)
+        stack.enter_context(asked_to_end(measuring.stop))
+        stack.enter_context(progress)
         if pending:
             sweep.file.ended_ns, sweep.file.interrupted = None, False
             sweep.save()
         progress.begin(sweep)
         for point in pending:
             progress.point(point)
-            _measure_point(sweep, point, current, lock, progress)
+            measuring.measure(point)
             if point.state != "pending":
                 sweep.save()
                 progress.ended(point)
-            if current.interrupted:
+            if measuring.interrupted:
                 break
         sweep.file.interrupted = bool(sweep.pending)
         if pending and not sweep.pending:
@@ -60,21 +67,13 @@ def measure(sweep: Sweep, lock: int, progress: Progress) -> bool:
     return not sweep.file.interrupted
 
 
-@contextmanager
-def _noted(sweep: Sweep) -> Iterator[None]:
-    """Between two points, too, others are to see that its targets are in use."""
-    specs = {spec.url: spec for point in sweep.pending for spec in sweep.config_of(point).specs()}
-    noted = Noted([open_target(spec) for spec in specs.values()], sweep.folder)
-    try:
-        yield
-    finally:
-        noted.end()
-
-
 @dataclass(slots=True)
-class _Current:
-    """The run that is going on, and whether someone asked to stop."""
+class _Measuring:
+    """The run of a point that is going on, and whether the sweep was asked to end."""
 
+    sweep: Sweep
+    lock: int
+    progress: Progress
     child: subprocess.Popen[str] | None = None
     interrupted: bool = False
     told: bool = False
@@ -85,67 +84,63 @@ class _Current:
         if self.child is not None and self.child.poll() is None:
             self.child.send_signal(signal.SIGINT)
 
+    def measure(self, point: Point) -> None:
+        """Do the point's run; the point then is done or failed, or still pending where interrupted."""
+        points = self.sweep.folder / POINTS_FOLDER
+        before = set(points.iterdir())
+        started_ns = time_ns()
+        limit_s = planned_s(self.sweep, point) + LIMIT_S
+        status, lines, hung = self._run(self.sweep.config_of(point), limit_s)
+        folder = max(set(points.iterdir()) - before, key=lambda one: one.name, default=None)
+        if folder is not None and is_measured(folder, status):
+            point.state, point.folder = "done", f"{POINTS_FOLDER}/{folder.name}"
+        elif self.interrupted:
+            return
+        else:
+            late = f"it had not ended {how_long(limit_s)} after it began and was stopped; "
+            point.state, point.reason = "failed", (late if hung else "") + reason_of(status, lines)
+        point.started_ns, point.ended_ns, point.exit_status = started_ns, time_ns(), status
 
-def _measure_point(
-    sweep: Sweep, point: Point, current: _Current, lock: int, progress: Progress
-) -> None:
-    points = sweep.folder / POINTS_FOLDER
-    before = set(points.iterdir())
-    started_ns = time_ns()
-    limit_s = planned_s(sweep, point) + LIMIT_S
-    status, lines, hung = _run(sweep.config_of(point), limit_s, current, lock, progress)
-    folder = max(set(points.iterdir()) - before, key=lambda one: one.name, default=None)
-    if folder is not None and is_measured(folder, status):
-        point.state, point.folder = "done", f"{POINTS_FOLDER}/{folder.name}"
-    elif current.interrupted:
-        return
-    else:
-        late = f"it had not ended {how_long(limit_s)} after it began and was stopped; " if hung else ""
-        point.state, point.reason = "failed", late + reason_of(status, lines)
-    point.started_ns, point.ended_ns, point.exit_status = started_ns, time_ns(), status
-
-
-def _run(
-    config: RunConfig, limit_s: float, current: _Current, lock: int, progress: Progress
-) -> tuple[int, list[str], bool]:
-    """Do one run; returns its exit status, the last lines that it wrote to stderr, and whether it had
-    to be ended after `limit_s` seconds.
-    """
-    # A target's password is nothing for a list of processes.
-    command, words = occbench_with_hidden_words("run", *command_words(config))
-    lines: list[str] = []
-    # A session of its own: Ctrl-C in the terminal is for us, and reaches the run once. It inherits the
-    # lock, so that the sweep is not gone on with beside a run that has lost its parent.
-    with (
-        subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-            pass_fds=(lock,),
-        ) as child,
-        ended_after(limit_s, child) as hung,
-    ):
-        current.child = child
-        assert child.stdin is not None  # noqa: S101 - it is a pipe
-        with suppress(BrokenPipeError), child.stdin:
-            child.stdin.write(words)
-        if current.interrupted:  # between the last look and here
-            current.stop()
-        assert child.stderr is not None  # noqa: S101 - it is a pipe
-        for line in child.stderr:
-            lines = [*lines[-20:], line.rstrip()]
-            if current.interrupted and not current.told:
-                # Told here and not by the signal's handler, which may have broken into another message.
-                progress.note(_STOPPING)
-                current.told = True
-            progress.live("stopping" if current.interrupted else lines[-1])
-        child.wait()
-    current.child = None
-    return child.returncode, lines, hung.is_set()
+    def _run(self, config: RunConfig, limit_s: float) -> tuple[int, list[str], bool]:
+        """Do one run; returns its exit status, the last lines that it wrote to stderr, and whether it
+        had to be ended after `limit_s` seconds.
+        """
+        # A target's password is nothing for a list of processes.
+        command, words = occbench_with_hidden_words("run", *command_words(config))
+        lines: list[str] = []
+        # A session of its own: Ctrl-C in the terminal is for us, and reaches the run once. It inherits
+        # the lock, so that the sweep is not gone on with beside a run that has lost its parent.
+        with (
+            subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+                pass_fds=(self.lock,),
+            ) as child,
+            ended_after(limit_s, child) as hung,
+        ):
+            self.child = child
+            assert child.stdin is not None  # noqa: S101 - it is a pipe
+            with suppress(BrokenPipeError), child.stdin:
+                child.stdin.write(words)
+            if self.interrupted:  # between the last look and here
+                self.stop()
+            assert child.stderr is not None  # noqa: S101 - it is a pipe
+            for line in child.stderr:
+                lines = [*lines[-20:], line.rstrip()]
+                if self.interrupted and not self.told:
+                    # Told here and not by the signal's handler, which may have broken into another
+                    # message.
+                    self.progress.note(_STOPPING)
+                    self.told = True
+                self.progress.live("stopping" if self.interrupted else lines[-1])
+            child.wait()
+        self.child = None
+        return child.returncode, lines, hung.is_set()
 
 
 def is_measured(folder: Path, status: int) -> bool:
@@ -192,11 +187,3 @@ def alone(folder: Path) -> Iterator[int]:
         yield lock
     finally:
         os.close(lock)
-
-
-@contextmanager
-def _interrupts() -> Iterator[_Current]:
-    """Ctrl-C, SIGTERM or SIGHUP stop the current run and end the sweep in order."""
-    current = _Current()
-    with asked_to_end(current.stop):
-        yield current
