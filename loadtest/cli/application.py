@@ -1,6 +1,5 @@
 """The commands of `occbench`, in the order of its help; each is imported when it is called."""
 
-from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -81,37 +80,22 @@ def _plain(markdown: str) -> str:
     return "\n\n".join(blocks)
 
 
-class _Commands(Mapping[str, Any]):
-    """Every command by its name, made when it is asked for."""
-
-    def __getitem__(self, name: str) -> Any:
-        return _of_module(_COMMANDS[name][0]).commands[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(_COMMANDS)
-
-    def __len__(self) -> int:
-        return len(_COMMANDS)
+def command(name: str) -> Any:
+    """The command of this name; its module is imported."""
+    return _of_module(_COMMANDS[name][0]).commands[name]
 
 
 class _Group(TyperGroup):
-    """The application: its own help imports no command."""
+    """The application: its own help shows a line for each command, and imports none."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.commands = _Commands()  # type: ignore[assignment]
+        self.commands = {name: TyperCommand(name, help=line) for name, (_, line) in _COMMANDS.items()}
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        """In the order of the help."""
-        del ctx
-        return list(_COMMANDS)
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """A line for each command, which is all that is shown of it."""
-        lines = {name: TyperCommand(name, help=line) for name, (_, line) in _COMMANDS.items()}
-        self.commands, whole = lines, self.commands  # type: ignore[assignment]
-        super().format_help(ctx, formatter)
-        self.commands = whole
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command itself in place of its line."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, command(str(name)), rest
 
 
 app = typer.Typer(

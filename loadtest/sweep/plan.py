@@ -62,7 +62,17 @@ class Sweep:
 
     def config_of(self, point: Point) -> RunConfig:
         """The run that a point is."""
-        return _config_of(self.file, point, self.folder / POINTS_FOLDER, self.endpoints)
+        target = point.values.get(TARGET) or " ".join(self.file.config.target)
+        return RunConfig.read(
+            **{
+                **self.file.settings,
+                **point.values,
+                TARGET: tuple(self.endpoints[target]),
+                "seed": self.file.config.seed + point.repeat - 1,
+                "label": point.label,
+                "out": self.folder / POINTS_FOLDER,
+            }
+        )
 
     def describe(self, point: Point) -> str:
         """As in `users 32, skew zipf:1.1`, with the repeat where there are several."""
@@ -274,19 +284,3 @@ def _label(axes: Sequence[Axis], values: Mapping[str, Any], repeat: int | None, 
     if len(label) > _LONGEST_LABEL:
         label = f"{label[: _LONGEST_LABEL - 6]}_{number}"
     return label
-
-
-def _config_of(
-    file: SweepFile, point: Point, out: Path, endpoints: Mapping[str, Sequence[str]]
-) -> RunConfig:
-    shown = point.values.get(TARGET) or " ".join(file.config.target)
-    return RunConfig.read(
-        **{
-            **file.settings,
-            **point.values,
-            TARGET: tuple(endpoints[shown]),
-            "seed": file.config.seed + point.repeat - 1,
-            "label": point.label,
-            "out": out,
-        }
-    )

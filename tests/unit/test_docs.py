@@ -4,9 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-import typer
 
-from loadtest.cli.application import app
+from loadtest.cli.application import command
 from tests.transcripts import PAGES, Block, blocks
 
 ROOT = Path(__file__).parents[2]
@@ -34,13 +33,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def options_of(name: str) -> set[str]:
     """The options that a command of `occbench` takes."""
-    command = typer.main.get_command(app)
-    for word in name.split():
-        command = command.commands[word]  # type: ignore[attr-defined]
+    first, *rest = name.split()
+    found = command(first)
+    for word in rest:
+        found = found.commands[word]
     return {
-        option
-        for parameter in command.params
-        for option in (*parameter.opts, *parameter.secondary_opts)
+        option for parameter in found.params for option in (*parameter.opts, *parameter.secondary_opts)
     }
 
 
