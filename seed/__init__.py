@@ -6,25 +6,21 @@
 
 from seed.keyfile import export_keys, key_source
 from seed.plan import SeedPlan, SeedResult, TableResult
-from seed.progress import LineProgress, Progress, RichProgress, SilentProgress, progress_for
+from seed.progress import SeedProgress
 from seed.sql.loader import SeedInterrupted
 from seed.sql.manifest import Manifest, read_manifest
 from seed.stores import contents, seed
 
 __all__ = [
-    "LineProgress",
     "Manifest",
-    "Progress",
-    "RichProgress",
     "SeedInterrupted",
     "SeedPlan",
+    "SeedProgress",
     "SeedResult",
-    "SilentProgress",
     "TableResult",
     "contents",
     "export_keys",
     "key_source",
-    "progress_for",
     "read_manifest",
     "seed",
 ]

@@ -12,16 +12,19 @@ from loadtest.workload.keyspace import KeyType
 from loadtest.workload.scenario import Scenario
 from loadtest.workload.seeded import Seeded
 from seed.plan import SeedPlan, SeedResult
-from seed.progress import Progress
+from seed.progress import SeedProgress
 from seed.sql import manifest, seeding
 
 
-def seed(plan: SeedPlan, target: Target, scenario: Scenario, progress: Progress) -> SeedResult:
+def seed(
+    plan: SeedPlan, target: Target, scenario: Scenario, progress: SeedProgress | None = None
+) -> SeedResult:
     """Make and load the scenario's table for each of the plan's key types.
 
     Raises InputError where something else is in the way, TargetError where the target fails, and
     SeedInterrupted after Ctrl-C. After the last two the same command goes on from where it was.
     """
+    progress = progress or SeedProgress()
     if isinstance(target, SqlTarget):
         return seeding.seed(plan, target, scenario, progress)
     if target.language is Language.ITEMS:

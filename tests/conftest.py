@@ -18,7 +18,7 @@ from loadtest.targets import SqlTarget, open_target, parse_target
 from loadtest.targets.embedded.server import EmbeddedServer
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
-from seed import SeedPlan, SilentProgress, seed
+from seed import SeedPlan, seed
 from tests.known_secrets import secrets_in, secrets_under
 from tests.rigs.data_folder import copied
 
@@ -180,5 +180,5 @@ def seeded(load_target: str) -> str:
     target = open_target(parse_target(load_target))
     target.start()
     plan = SeedPlan(tuple(KeyType), SEEDED, workers=2)
-    seed(plan, target, find_scenario("transfer"), SilentProgress())
+    seed(plan, target, find_scenario("transfer"))
     return load_target

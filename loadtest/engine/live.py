@@ -1,16 +1,15 @@
 """The line that moves while a run goes on, and the numbers in it."""
 
-import shutil
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtest.process.progress import Progress
 from loadtest.record.outcome import CONFLICTS, COUNTED, OUTCOME_CODE, Outcome
 
 _CONFLICTS = [OUTCOME_CODE[outcome] for outcome in CONFLICTS]
@@ -18,7 +17,6 @@ _COUNTED = [OUTCOME_CODE[outcome] for outcome in COUNTED]
 _COMMITTED = OUTCOME_CODE[Outcome.COMMITTED]
 # Two hundredths a bucket from 10 µs to 10⁴ s: percentiles of several processes can be added up.
 _EDGES_MS = np.geomspace(0.01, 1e7, 1050)
-_LINE_EVERY_S = 4.5
 
 
 @dataclass(slots=True)
@@ -111,43 +109,32 @@ class Tally:
 
 
 class LiveLine:
-    """Writes the line anew every second on a terminal, and every few seconds a line elsewhere.
+    """Shows what a run brought since it was last shown.
 
     `targets` are the names of the run's targets; several are shown beside one another.
     """
 
     def __init__(
         self,
-        stream: TextIO = sys.stderr,
-        clock: Callable[[], float] = monotonic,
+        progress: Progress,
         targets: Sequence[str] = (),
+        clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._clock = clock
+        self._progress = progress
         self._targets = targets
-        self._stream = stream
-        self._terminal = stream.isatty()
+        self._clock = clock
         self._since = Tally()
         self._shown_at = clock()
 
     def show(self, phase: str, elapsed_s: float, users: int, tally: Tally) -> None:
-        """Show what was counted since the last call."""
+        """Take in what was counted since the last call, and show it if a line is due."""
         self._since.add(tally)
-        now = self._clock()
-        if not self._terminal and now - self._shown_at < _LINE_EVERY_S:
+        if not self._progress.is_due:
             return
-        text = line(phase, elapsed_s, users, self._since, now - self._shown_at, self._targets)
-        if self._terminal:
-            # What goes on in the next row of the screen cannot be written over.
-            text = f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}"
-        self._stream.write(text if self._terminal else text + "\n")
-        self._stream.flush()
+        now = self._clock()
+        seconds = now - self._shown_at
+        self._progress.show(line(phase, elapsed_s, users, self._since, seconds, self._targets))
         self._since, self._shown_at = Tally(), now
-
-    def end(self) -> None:
-        """Leave the line where it is and go to the next."""
-        if self._terminal:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
 
 
 def line(

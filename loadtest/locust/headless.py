@@ -26,6 +26,7 @@ from loadtest.engine.live import LiveLine
 from loadtest.locust.program import command_line_only, locustfile
 from loadtest.config.options import to_locust
 from loadtest.process.child import locust_command
+from loadtest.process.progress import Progress
 from loadtest.engine.preflight import Plan
 from loadtest.workload.seeded import KeySource, ReadSeeded
 from loadtest.locust.user import OccUser
@@ -81,7 +82,9 @@ def run_headless(
             spawning = gevent.spawn(
                 runner.start, config.users, spawn_rate=config.spawn_rate or _AT_ONCE
             )
-            _watch(wiring, config, asked, workers)
+            with Progress() as progress:
+                live = LiveLine(progress, [spec.name for spec in config.specs()])
+                _watch(wiring, config, asked, workers, live)
             if wiring.run is not None:
                 wiring.run.interrupted = asked.is_set()
             # All may be there, and only Locust not have heard of it.
@@ -105,9 +108,14 @@ def run_headless(
     return folders[0], asked.is_set()
 
 
-def _watch(wiring: Wiring, config: RunConfig, asked: "gevent.event.Event", workers: _Workers) -> None:
+def _watch(
+    wiring: Wiring,
+    config: RunConfig,
+    asked: "gevent.event.Event",
+    workers: _Workers,
+    live: LiveLine,
+) -> None:
     """Show the live line until the time is up, the run is asked to end, or no process works."""
-    live = LiveLine(targets=[spec.name for spec in config.specs()])
     started = monotonic()
     environment = wiring.environment
     while wiring.error is None and not wiring.losing:
@@ -130,7 +138,6 @@ def _watch(wiring: Wiring, config: RunConfig, asked: "gevent.event.Event", worke
             break
         if environment.runner is not None:
             live.show(phase, elapsed, environment.runner.user_count, wiring.take_recent())
-    live.end()
 
 
 @contextmanager

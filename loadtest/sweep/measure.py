@@ -23,16 +23,17 @@ from loadtest.process.child import occbench_with_hidden_words
 from loadtest.process.file_lock import try_lock
 from loadtest.process.in_use import Noted
 from loadtest.process.interrupts import asked_to_end
+from loadtest.process.progress import how_long
 from loadtest.record.sweep import POINTS_FOLDER, Point
 from loadtest.sweep.overtime import LIMIT_S, ended_after
 from loadtest.sweep.plan import Sweep
-from loadtest.sweep.progress import Progress, how_long, planned_s
+from loadtest.sweep.progress import SweepProgress, planned_s
 from loadtest.targets import open_target
 
 _STOPPING = "stopping; the points that are measured are kept (Ctrl-C again to leave at once)"
 
 
-def measure(sweep: Sweep, lock: int, progress: Progress) -> bool:
+def measure(sweep: Sweep, lock: int, progress: SweepProgress) -> bool:
     """Measure every pending point; returns whether all were tried before the sweep was asked to end.
 
     sweep.json is written after every point. A point that fails is noted with its reason and the next
@@ -47,11 +48,10 @@ def measure(sweep: Sweep, lock: int, progress: Progress) -> bool:
     with ExitStack() as stack:
         stack.callback(noted.end)
         stack.enter_context(asked_to_end(measuring.stop))
-        stack.enter_context(progress)
+        stack.enter_context(progress.shown())
         if pending:
             sweep.file.ended_ns, sweep.file.interrupted = None, False
             sweep.save()
-        progress.begin(sweep)
         for point in pending:
             progress.point(point)
             measuring.measure(point)
@@ -73,7 +73,7 @@ class _Measuring:
 
     sweep: Sweep
     lock: int
-    progress: Progress
+    progress: SweepProgress
     child: subprocess.Popen[str] | None = None
     interrupted: bool = False
     told: bool = False

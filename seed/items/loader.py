@@ -20,7 +20,7 @@ from loadtest.targets.dynamodb.target import DynamoTarget
 from loadtest.workload.keyspace import KeySpace
 from loadtest.workload.scenario import Scenario
 from seed.items.manifest import BEAT_S, Entry, ItemManifests
-from seed.progress import Progress
+from seed.progress import SeedProgress
 from seed.sql.loader import SeedInterrupted
 
 ITEMS_A_REQUEST = 25
@@ -63,7 +63,7 @@ class ItemLoader:
         self.accounts_loaded = 0
         """How many accounts this loader wrote."""
 
-    def run(self, progress: Progress) -> Entry:
+    def run(self, progress: SeedProgress) -> Entry:
         """Load what is missing; returns what is recorded then.
 
         Raises TargetError after a failure and SeedInterrupted after Ctrl-C; both leave a table that
@@ -86,7 +86,6 @@ class ItemLoader:
             self._error = self._error or error
         finally:
             self._wind_up(threads)
-            progress.end()
         if interrupted or self._error is not None:
             self._leave()
             if interrupted:
@@ -94,7 +93,7 @@ class ItemLoader:
             raise self._failure()
         return self._entry
 
-    def _watch(self, running: int, progress: Progress) -> None:
+    def _watch(self, running: int, progress: SeedProgress) -> None:
         """Take note of what the workers say until they have ended."""
         next_beat = time.monotonic() + BEAT_S
         while running:

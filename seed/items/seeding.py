@@ -14,7 +14,7 @@ from seed.items.loader import ItemLoader
 from seed.items.manifest import Entry, ItemManifests
 from seed.keyfile import key_source, open_keys
 from seed.plan import SeedPlan, SeedResult, TableResult
-from seed.progress import Progress
+from seed.progress import SeedProgress
 from seed.sql.loader import SeedInterrupted
 from seed.sql.manifest import Manifest
 
@@ -22,7 +22,9 @@ _KEY_KINDS = {"bigint": "N", "uuid": "S"}
 """A key column's type → the type of the attribute that it becomes."""
 
 
-def seed(plan: SeedPlan, target: DynamoTarget, scenario: Scenario, progress: Progress) -> SeedResult:
+def seed(
+    plan: SeedPlan, target: DynamoTarget, scenario: Scenario, progress: SeedProgress
+) -> SeedResult:
     """Make and load the scenario's table for each of the plan's key types.
 
     Raises InputError where something else is in the way, TargetError where the target fails, and
@@ -102,7 +104,7 @@ class _Seeding:
         hashed = [{"AttributeName": name, "KeyType": "HASH"}]
         return bool(there["KeySchema"] == hashed and kinds[name] == kind)
 
-    def run(self, progress: Progress) -> TableResult:
+    def run(self, progress: SeedProgress) -> TableResult:
         """Do it."""
         action, found = self.look()
         if action is Action.CHECK and found is not None:

@@ -18,7 +18,7 @@ from loadtest.targets.base.sql import SqlTarget
 from loadtest.workload.keyspace import KeySpace
 from loadtest.workload.scenario import Scenario
 from seed.batches import Batch, Block, runs
-from seed.progress import Progress
+from seed.progress import SeedProgress
 from seed.sql.manifest import Manifest, count_loaded, loaded_batches
 from seed.sql.statements import Connection
 from seed.sql.writer import BatchWriter, explain
@@ -80,7 +80,7 @@ class Loader:
         self.accounts_loaded = 0
         """How many accounts this loader wrote itself."""
 
-    def run(self, control: Connection, progress: Progress, *, resumed: bool) -> None:
+    def run(self, control: Connection, progress: SeedProgress, *, resumed: bool) -> None:
         """Load what is missing; `control` is asked for the ledger, where there may be one.
 
         Raises TargetError after a failure and SeedInterrupted after Ctrl-C; both leave a table that
@@ -103,7 +103,6 @@ class Loader:
             interrupted = True
         finally:
             self._wind_up(threads)
-            progress.end()
         if interrupted:
             raise SeedInterrupted(self._standing("interrupted"))
         if self._error is not None:
@@ -148,7 +147,7 @@ class Loader:
     def _missing(self, block: Block, loaded: set[int]) -> list[Batch]:
         return [b for b in block.batches(self._keys) if b.number not in loaded]
 
-    def _hand_out(self, source: Iterator[_Run], progress: Progress) -> None:
+    def _hand_out(self, source: Iterator[_Run], progress: SeedProgress) -> None:
         """Keep one run more under way than there are workers, until all are loaded."""
         under_way = 0
         exhausted = False

@@ -16,7 +16,7 @@ from seed.batches import block_size
 from seed.decide import Action, decide, refuse_in_use
 from seed.keyfile import key_source, open_keys
 from seed.plan import LARGEST_BATCH, SeedPlan, SeedResult, TableResult
-from seed.progress import Progress
+from seed.progress import SeedProgress
 from seed.sql import manifest
 from seed.sql.check import check_complete, check_loaded
 from seed.sql.loader import Loader, SeedInterrupted
@@ -35,7 +35,7 @@ _KEEP_SQL = (
 _TAKEN = "another command is seeding table {}; wait until it has ended"
 
 
-def seed(plan: SeedPlan, target: SqlTarget, scenario: Scenario, progress: Progress) -> SeedResult:
+def seed(plan: SeedPlan, target: SqlTarget, scenario: Scenario, progress: SeedProgress) -> SeedResult:
     """Make and load the scenario's table for each of the plan's key types.
 
     Raises InputError where something else is in the way, TargetError where the target fails, and
@@ -90,7 +90,7 @@ class _Seeding:
         action = decide(self._plan, self._table, self._source, self._accounts, found, columns)
         return action, found
 
-    def run(self, progress: Progress) -> TableResult:
+    def run(self, progress: SeedProgress) -> TableResult:
         """Do it."""
         with closing(self._target.connect()) as control, self._alone() as alone:
             action, found = self.look(control)
@@ -168,7 +168,9 @@ class _Seeding:
         self._target.after_create(control, self._table)
         return manifest.advance(control, now, "loading")
 
-    def _load(self, control: Connection, now: Manifest, progress: Progress, *, resumed: bool) -> int:
+    def _load(
+        self, control: Connection, now: Manifest, progress: SeedProgress, *, resumed: bool
+    ) -> int:
         """Load until the ledger has every batch: a server that crashed may have lost the latest."""
         loaded = 0
         for _ in range(_ROUNDS):

@@ -10,7 +10,7 @@ from loadtest.targets.embedded.binaries import binary
 from loadtest.targets.embedded.target import EmbeddedTarget
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
-from seed import SeedPlan, SilentProgress, export_keys, seed
+from seed import SeedPlan, export_keys, seed
 from seed.sql import manifest
 from tests.bench.bed import Bed, say
 from tests.bench.process import OCCBENCH, Finished, run
@@ -108,7 +108,7 @@ def _main(data: str, count: str) -> None:
     target = EmbeddedTarget(parse_target("embedded"))
     target.use(Path(data))
     plan = SeedPlan((KeyType.UUID,), int(count), seed=_SEED, balance=_BALANCE)
-    print(seed(plan, target, find_scenario("transfer"), SilentProgress()).tables[0].seconds)
+    print(seed(plan, target, find_scenario("transfer")).tables[0].seconds)
 
 
 if __name__ == "__main__":

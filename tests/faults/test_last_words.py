@@ -16,7 +16,7 @@ from loadtest.targets import SqlSession, Statement, StatementFailed
 from loadtest.targets.postgresql.errors import cause_of
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
-from seed import SeedPlan, SilentProgress, seed
+from seed import SeedPlan, seed
 from tests.commands import command, environment, occbench
 from tests.conftest import sql_target
 from tests.faults.conftest import Measured
@@ -42,7 +42,7 @@ def settings(server: Server, change: str) -> None:
 
 def load(server: Server) -> None:
     plan = SeedPlan((KeyType.UUID,), 60_000, workers=4, batch=2_000, recreate=True)
-    seed(plan, sql_target(server.target), find_scenario("transfer"), SilentProgress())
+    seed(plan, sql_target(server.target), find_scenario("transfer"))
 
 
 def test_a_statement_timeout_is_called_one(server: Server, measured: Measured) -> None:

@@ -11,7 +11,7 @@ from loadtest.errors import InputError
 from loadtest.targets import SqlTarget, Statement
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
-from seed import SeedPlan, SilentProgress, seed
+from seed import SeedPlan, seed
 from seed.sql.seeding import _alone
 from tests import in_process
 from tests.commands import one_line, run
@@ -39,7 +39,7 @@ def pooled(server: Server) -> Iterator[str]:
 
 def load(url: str, accounts: int = 20_000) -> None:
     plan = SeedPlan((KeyType.UUID,), accounts, workers=6, recreate=True)
-    seed(plan, sql_target(url), find_scenario("transfer"), SilentProgress())
+    seed(plan, sql_target(url), find_scenario("transfer"))
 
 
 def in_every_session(url: str, query: str) -> list[object]:

@@ -16,7 +16,7 @@ from loadtest.process.in_use import Noted, noted_in
 from loadtest.targets.embedded.server import EmbeddedServer
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
-from seed import SeedPlan, SilentProgress, seed
+from seed import SeedPlan, seed
 from tests import in_process
 from tests.commands import REPOSITORY, environment, occbench, one_line, results_in, start, wait_for
 from tests.conftest import running_server, sql_target
@@ -35,7 +35,7 @@ def load(target: str, **more: object) -> None:
     made = sql_target(target)
     made.start()
     plan = SeedPlan((KeyType.INT,), **{"accounts": 500, "workers": 1, **more})  # type: ignore[arg-type]
-    seed(plan, made, find_scenario("transfer"), SilentProgress())
+    seed(plan, made, find_scenario("transfer"))
 
 
 @contextmanager

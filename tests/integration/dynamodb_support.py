@@ -14,7 +14,7 @@ from loadtest.targets import open_target, parse_target
 from loadtest.targets.dynamodb.target import DynamoTarget
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
-from seed import SeedPlan, SilentProgress, seed
+from seed import SeedPlan, seed
 from tests import commands, in_process
 from tests.commands import Done, RunResult, check_conserved
 from tests.rigs import Rig
@@ -73,7 +73,7 @@ class Place:
     def load(self, accounts: int, *key_types: KeyType, **more: Any) -> int:
         """Seed; returns how many accounts had to be loaded."""
         plan = SeedPlan(key_types or (KeyType.INT,), accounts, workers=2, **more)
-        done = seed(plan, self.target(), SCENARIO, SilentProgress())
+        done = seed(plan, self.target(), SCENARIO)
         return sum(table.loaded for table in done.tables)
 
     def sums(self, attribute: str, key_type: KeyType = KeyType.INT) -> tuple[int, int, int]:

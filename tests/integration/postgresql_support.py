@@ -8,7 +8,7 @@ from loadtest.errors import OccbenchError
 from loadtest.targets import open_target, parse_target
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
-from seed import SeedPlan, SilentProgress, seed
+from seed import SeedPlan, seed
 from tests.conftest import sql_target
 from tests.rigs.postgresql import PASSWORD, Server, plain_server, tls_server
 
@@ -20,7 +20,7 @@ DEADLOCKS = {"deadlock_timeout": "50ms"}
 def seed_some(target: str, *key_types: KeyType) -> None:
     made = sql_target(target)
     plan = SeedPlan(key_types or (KeyType.INT, KeyType.UUID), ACCOUNTS, workers=2)
-    seed(plan, made, find_scenario("transfer"), SilentProgress())
+    seed(plan, made, find_scenario("transfer"))
 
 
 @pytest.fixture(scope="module")

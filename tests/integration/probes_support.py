@@ -15,7 +15,7 @@ from loadtest.targets import SqlSession, SqlTarget
 from loadtest.targets.embedded.server import EmbeddedServer
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
-from seed import SeedPlan, SilentProgress, seed
+from seed import SeedPlan, seed
 from tests.commands import RunResult
 from tests.conftest import short_folder, sql_target
 from tests.rigs.data_folder import copied
@@ -65,7 +65,7 @@ def check_probes(result: RunResult, interval_s: float) -> list[Probe]:
 def seed_some(target: str) -> None:
     opened = sql_target(target)
     opened.start()
-    seed(SeedPlan((KeyType.INT,), 500), opened, find_scenario("transfer"), SilentProgress())
+    seed(SeedPlan((KeyType.INT,), 500), opened, find_scenario("transfer"))
 
 
 @pytest.fixture(scope="module")

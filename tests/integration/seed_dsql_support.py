@@ -24,7 +24,7 @@ from loadtest.targets.embedded.target import EmbeddedTarget
 from loadtest.targets.registry import FAMILIES
 from loadtest.workload.builtin.transfer import Transfer
 from loadtest.workload.keyspace import KeyType
-from seed import SeedPlan, SilentProgress, seed
+from seed import SeedPlan, SeedProgress, seed
 from seed.sql.statements import Connection
 from tests.conftest import running_server
 from tests.rigs import dsql_catalogue
@@ -169,8 +169,8 @@ def plan(accounts: int = 2_000, **more: Any) -> SeedPlan:
     return SeedPlan(**{"key_types": (KeyType.UUID,), "accounts": accounts, "batch": 150, **more})
 
 
-def load(target: DsqlLike, wanted: SeedPlan, progress: SilentProgress | None = None) -> int:
-    return seed(wanted, target, SCENARIO, progress or SilentProgress()).tables[0].loaded
+def load(target: DsqlLike, wanted: SeedPlan, progress: SeedProgress | None = None) -> int:
+    return seed(wanted, target, SCENARIO, progress).tables[0].loaded
 
 
 def balances(connection: Connection, key_type: KeyType = KeyType.UUID) -> dict[str, int]:
@@ -192,7 +192,7 @@ def indexes(connection: Connection) -> dict[str, bool]:
 BOTH = {f"{NAME}_balance": True, f"{NAME}_balance_id": True}
 
 
-class Breaking(SilentProgress):
+class Breaking(SeedProgress):
     """Ctrl-C after so many batches."""
 
     def __init__(self, batches: int) -> None:

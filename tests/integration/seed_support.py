@@ -13,7 +13,7 @@ from loadtest.targets.base.table import Table
 from loadtest.targets.embedded.target import EmbeddedTarget
 from loadtest.workload.builtin.transfer import Transfer
 from loadtest.workload.keyspace import ComputedKeys, KeyType
-from seed import SeedPlan, SilentProgress, seed
+from seed import SeedPlan, SeedProgress, seed
 from seed.sql.statements import Connection
 from tests.keys import key_text
 
@@ -60,7 +60,7 @@ def connection(target: EmbeddedTarget) -> Iterator[Connection]:
         yield connection
 
 
-class Events(SilentProgress):
+class Events(SeedProgress):
     """Remembers what it was told."""
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ def plan(accounts: int | None = 5_000, **more: object) -> SeedPlan:
 
 
 def load(target: EmbeddedTarget, plan_: SeedPlan) -> int:
-    return seed(plan_, target, SCENARIO, SilentProgress()).tables[0].loaded
+    return seed(plan_, target, SCENARIO).tables[0].loaded
 
 
 def ledger_rows(connection: Connection) -> int:

@@ -10,7 +10,7 @@ from loadtest.engine.preflight import make_plan
 from loadtest.targets.embedded.address import Regime
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
-from seed import SeedPlan, SilentProgress, contents, key_source, seed
+from seed import SeedPlan, contents, key_source, seed
 from tests.bench.bed import QUICK, Bed, bed
 from tests.bench.occbench import REHEARSED
 
@@ -19,7 +19,7 @@ from tests.bench.occbench import REHEARSED
 def made() -> Iterator[Bed]:
     with bed(replace(QUICK, accounts=100)) as made:
         plan = SeedPlan((KeyType.INT,), made.sizes.accounts, workers=1)
-        seed(plan, made.target, find_scenario("transfer"), SilentProgress())
+        seed(plan, made.target, find_scenario("transfer"))
         yield made
 
 

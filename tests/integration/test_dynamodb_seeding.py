@@ -11,7 +11,7 @@ import pytest
 from loadtest.errors import InputError, TargetError
 from loadtest.targets.dynamodb.target import SEEDED
 from loadtest.workload.keyspace import KeyType
-from seed import SeedInterrupted, SeedPlan, SilentProgress, contents, seed
+from seed import SeedInterrupted, SeedPlan, SeedProgress, contents, seed
 from tests import commands
 from tests.commands import one_line
 from tests.integration.dynamodb_support import (
@@ -176,7 +176,7 @@ def test_only_one_command_loads_a_table(place: Place, faults: Faults) -> None:
     assert place.load(50, recreate=True) == 50
 
 
-class Interrupting(SilentProgress):
+class Interrupting(SeedProgress):
     """Somebody presses Ctrl-C as soon as something is loaded."""
 
     def advance(self, accounts: int) -> None:
@@ -192,7 +192,7 @@ def test_a_stretch_that_is_not_finished_holds_the_mark(place: Place, faults: Fau
             go_on.wait(30)
         return None
 
-    class Later(SilentProgress):
+    class Later(SeedProgress):
         stretches = 0
 
         def advance(self, accounts: int) -> None:

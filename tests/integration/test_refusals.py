@@ -12,7 +12,7 @@ from loadtest.targets import parse_target
 from loadtest.targets.embedded.server import EmbeddedServer
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
-from seed import SeedPlan, SilentProgress, seed
+from seed import SeedPlan, seed
 from tests import in_process
 from tests.commands import occbench, one_line
 from tests.conftest import short_folder, sql_target
@@ -91,7 +91,7 @@ def test_a_database_that_is_not_seeded_or_not_all_of_it(empty: EmbeddedServer, t
     assert f"occbench seed --target {quote(text)}" in line
     target = sql_target(text)
     plan = SeedPlan((KeyType.INT,), 100)
-    seed(plan, target, find_scenario("transfer"), SilentProgress())
+    seed(plan, target, find_scenario("transfer"))
     assert "accounts_uuid is not seeded" in refused(text, tmp_path, status=3)
     with closing(target.connect()) as connection:
         names = connection.execute(

@@ -10,7 +10,7 @@ import pytest
 from loadtest.errors import InputError, OccbenchError, TargetError
 from loadtest.targets.embedded.target import EmbeddedTarget
 from loadtest.workload.keyspace import KeyType
-from seed import SilentProgress, contents, export_keys, read_manifest, seed
+from seed import SeedProgress, contents, export_keys, read_manifest, seed
 from seed.sql import manifest
 from seed.sql.statements import Connection
 from tests.integration.seed_support import (
@@ -35,7 +35,7 @@ __all__ = ["connection", "target"]
 def test_every_account_is_there_with_its_key_and_balance(
     target: EmbeddedTarget, connection: Connection, workers: int, balance: int
 ) -> None:
-    result = seed(plan(3_001, workers=workers, balance=balance), target, SCENARIO, SilentProgress())
+    result = seed(plan(3_001, workers=workers, balance=balance), target, SCENARIO)
     assert rows(connection) == expected(3_001, balance=balance)
     assert result.tables[0].loaded == 3_001
     assert ledger_rows(connection) == 0
@@ -79,7 +79,7 @@ def test_a_complete_table_is_checked_and_left_alone(
     connection.execute(move.encode(), (5, 0))
     connection.execute(move.encode(), (-5, 1_000))
     before = rows(connection)
-    result = seed(plan(), target, SCENARIO, SilentProgress())
+    result = seed(plan(), target, SCENARIO)
     assert result.tables[0].already_complete
     assert rows(connection) == before
 
@@ -102,7 +102,7 @@ def test_a_complete_table_that_was_tampered_with_is_an_error(
 
 
 def test_a_row_too_many_is_seen_at_the_end(target: EmbeddedTarget, connection: Connection) -> None:
-    class Meddler(SilentProgress):
+    class Meddler(SeedProgress):
         done = False
 
         def advance(self, accounts: int) -> None:
@@ -200,7 +200,7 @@ def test_money_that_appears_while_a_table_is_extended_is_seen(
 ) -> None:
     load(target, plan(1_000))
 
-    class Meddler(SilentProgress):
+    class Meddler(SeedProgress):
         def begin(self, table: str, accounts: int, loaded: int) -> None:
             connection.execute(
                 f"UPDATE {NAME} SET balance = balance + 1 "
@@ -229,7 +229,7 @@ def test_keys_come_from_a_file(target: EmbeddedTarget, connection: Connection, t
 
 
 def test_a_second_command_is_refused_while_the_first_runs(target: EmbeddedTarget) -> None:
-    class Second(SilentProgress):
+    class Second(SeedProgress):
         refused = ""
 
         def begin(self, table: str, accounts: int, loaded: int) -> None:

@@ -23,7 +23,7 @@ from loadtest.targets.embedded.server import EmbeddedServer
 from loadtest.workload.access import parse_access
 from loadtest.workload.builtin.transfer import Transfer
 from loadtest.workload.keyspace import ComputedKeys, KeyType
-from seed import SeedInterrupted, SilentProgress, contents, key_source, seed
+from seed import SeedInterrupted, contents, key_source, seed
 from seed.sql.statements import Connection
 from seed.sql.wire import Wire
 from tests.integration.seed_dsql_support import (
@@ -63,7 +63,7 @@ def test_seeding_in_all_its_ways_says_nothing_that_is_refused(
     with pytest.raises(InputError):
         load(target, plan(3_000, seed=2))
     assert load(target, plan(500, recreate=True, workers=3, balance=10**18)) == 500
-    result = seed(plan(400, key_types=(KeyType.INT, KeyType.UUID7)), target, SCENARIO, SilentProgress())
+    result = seed(plan(400, key_types=(KeyType.INT, KeyType.UUID7)), target, SCENARIO)
     assert [table.loaded for table in result.tables] == [400, 400]
     assert [found.table for found in contents(target)] == [
         SCENARIO.table(key_type).name for key_type in KeyType
@@ -88,7 +88,7 @@ def test_a_run_from_preflight_to_invariant_says_nothing_that_is_refused(
     target: DsqlLike, log: Log, server: EmbeddedServer
 ) -> None:
     keys = (KeyType.INT, KeyType.UUID)
-    seed(plan(200, key_types=keys), target, SCENARIO, SilentProgress())
+    seed(plan(200, key_types=keys), target, SCENARIO)
     url = f"dsql-like://?data={server.data_folder}"
     config = RunConfig.read(target=(f"a={url}", f"b={url}"), keys=keys, users=2, duration="2s")
     made = make_plan(config, contents, key_source)
@@ -131,8 +131,8 @@ def test_it_would_be_noticed(
     target: DsqlLike, log: Log, scenario: Transfer, name: str, value: object, reason: str
 ) -> None:
     setattr(target.dialect, name, value)
-    seed(plan(300), target, scenario, SilentProgress())
-    seed(plan(300, recreate=True), target, scenario, SilentProgress())
+    seed(plan(300), target, scenario)
+    seed(plan(300, recreate=True), target, scenario)
     refused = "\n".join(log.refused())
     assert reason in refused
 
@@ -199,7 +199,7 @@ def test_the_real_target_says_nothing_that_is_refused(database: Database) -> Non
         with pytest.raises(SeedInterrupted):
             seed(plan(900), target, SCENARIO, Breaking(2))
         for wanted in (plan(900), plan(900), plan(1_200), plan(300, recreate=True)):
-            seed(wanted, target, SCENARIO, SilentProgress())
+            seed(wanted, target, SCENARIO)
         config = RunConfig.read(target=(rig.target,), keys=(KeyType.UUID,), users=2, duration="2s")
         made = make_plan(config, contents, key_source)
         assert made.targets[0]["regime"] == "optimistic"
@@ -232,7 +232,7 @@ def test_the_real_target_says_nothing_that_is_refused(database: Database) -> Non
 def test_workers_wait_for_connections_that_come_too_fast(database: Database) -> None:
     with opened(database, connections_per_s=2.0, connection_burst=4) as (target, rig):
         wanted = plan(800, key_types=(KeyType.INT,), batch=100, workers=8)
-        assert seed(wanted, target, TRANSFER, SilentProgress()).tables[0].loaded == 800
+        assert seed(wanted, target, TRANSFER).tables[0].loaded == 800
         assert "53400" in [connection["answer"] for connection in rig.gate.connections()]
     with closing(database.connect()) as connection:
         assert len(balances(connection, KeyType.INT)) == 800

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from loadtest.errors import TargetError
 from loadtest.targets.base import index_jobs
 from loadtest.targets.base.table import Column, Table
-from seed import SeedInterrupted, SilentProgress, contents, seed
+from seed import SeedInterrupted, contents, seed
 from seed.sql.encode import Values
 from seed.sql.encode_text import TextRowEncoder
 from seed.sql.statements import Connection
@@ -121,9 +121,9 @@ def test_a_job_is_not_waited_for_without_end(target: DsqlLike, monkeypatch: pyte
 
 
 def test_an_index_of_plain_postgresql_is_made_once(target: DsqlLike, unseen: Connection) -> None:
-    assert seed(plan(300), target.plain, SCENARIO, SilentProgress()).tables[0].loaded == 300
+    assert seed(plan(300), target.plain, SCENARIO).tables[0].loaded == 300
     assert indexes(unseen) == BOTH
-    assert seed(plan(400), target.plain, SCENARIO, SilentProgress()).tables[0].loaded == 100
+    assert seed(plan(400), target.plain, SCENARIO).tables[0].loaded == 100
     assert indexes(unseen) == BOTH
 
 

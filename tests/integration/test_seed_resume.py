@@ -306,10 +306,10 @@ import seed.batches
 seed.batches.BLOCK_ACCOUNTS = 20_000
 from loadtest.workload.keyspace import KeyType
 from pathlib import Path
-from seed import SeedPlan, SilentProgress, seed
+from seed import SeedPlan, seed
 from tests.integration.seed_support import SCENARIO, embedded
 target = embedded(Path(sys.argv[1]))
-seed(SeedPlan((KeyType.UUID,), int(sys.argv[2]), recreate=True), target, SCENARIO, SilentProgress())
+seed(SeedPlan((KeyType.UUID,), int(sys.argv[2]), recreate=True), target, SCENARIO)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

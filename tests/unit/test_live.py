@@ -1,7 +1,6 @@
 """The numbers in the live line."""
 
 import io
-import itertools
 import json
 from typing import Any
 
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from loadtest.engine.live import LiveLine, Tally, line
+from loadtest.process.progress import Progress
 from loadtest.record.attempt import RECORD_DTYPE
 from loadtest.record.outcome import OUTCOME_CODE, Outcome
 
@@ -111,30 +111,19 @@ def test_the_line() -> None:
 
 def test_without_a_terminal_it_is_a_line_every_few_seconds() -> None:
     stream = io.StringIO()
-    seconds = itertools.count()
-    live = LiveLine(stream, lambda: float(next(seconds)))
+
+    def clock() -> float:
+        return now
+
+    now = 0.0
+    live = LiveLine(Progress(stream, clock=clock), clock=clock)
     rows: Rows = [(Outcome.COMMITTED, 1, True, 4.0)] * 10
     for second in range(10):
+        now = second + 1.0
         live.show("measuring", second, 4, Tally.of(packed(rows)))
-    live.end()
     assert stream.getvalue().count("\n") == 2
     assert stream.getvalue().count("10 txn/s") == 2
     assert "\x1b" not in stream.getvalue()
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_on_a_terminal_it_is_one_line_written_anew() -> None:
-    stream = Terminal()
-    live = LiveLine(stream)
-    for second in range(3):
-        live.show("measuring", second, 4, Tally())
-    live.end()
-    assert "\n" not in stream.getvalue()
-    assert stream.getvalue().count("\r\x1b[K") == 4
 
 
 @given(ROWS, ROWS)
@@ -155,11 +144,3 @@ def test_several_targets_are_named_in_the_line() -> None:
         "east 15/s, west 5/s, down 0/s"
     )
     assert "east" not in line("measuring", 2, 8, tally, 2.0, ["east"])
-
-
-def test_the_line_keeps_to_one_row_of_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "60")
-    stream = Terminal()
-    live = LiveLine(stream, targets=[f"region-{n}" for n in range(20)])
-    live.show("measuring", 1, 4, Tally())
-    assert len(stream.getvalue().removeprefix("\r\x1b[K")) == 59

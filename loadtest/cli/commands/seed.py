@@ -1,6 +1,5 @@
 """`occbench seed`."""
 
-import sys
 from typing import Any
 
 import typer
@@ -25,9 +24,10 @@ def _seed(**options: Any) -> None:
 
     `occbench seed --target postgresql://me@db.example/test --keys uuid --workers 16`
     """
+    from loadtest.process.progress import Progress
     from loadtest.targets import open_target
     from loadtest.workload.builtin import find_scenario
-    from seed import SeedPlan, export_keys, progress_for, seed
+    from seed import SeedPlan, SeedProgress, export_keys, seed
 
     config = SeedConfig.read(**options)
     accounts = config.accounts
@@ -46,8 +46,8 @@ def _seed(**options: Any) -> None:
     )
     target = open_target(config.spec())
     target.start()
-    with progress_for(sys.stderr) as progress:
-        result = seed(plan, target, find_scenario(config.scenario), progress)
+    with Progress() as display:
+        result = seed(plan, target, find_scenario(config.scenario), SeedProgress(display))
     for table in result.tables:
         how = (
             "was there already, count and total are right"

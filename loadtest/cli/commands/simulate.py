@@ -1,8 +1,7 @@
 """`occbench simulate`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import typer
@@ -11,6 +10,7 @@ from loadtest.cli.reporter import Reporter
 from loadtest.config.options import as_command, options_of
 from loadtest.errors import INTERRUPTED
 from loadtest.prediction.simulation.config import SimulateConfig
+from loadtest.process.progress import Progress, how_long
 from loadtest.record.run import read_run
 
 
@@ -39,8 +39,15 @@ def _simulate(**options: Any) -> None:
     with Reporter() as reporter:
         reporter.expect()
         try:
-            with _shown() as progress:
-                folder, interrupted = simulate(config, progress), False
+            with Progress() as progress:
+                began = monotonic()
+
+                def show(share: float) -> None:
+                    if 0 < share < 1:
+                        left_s = (monotonic() - began) * (1 - share) / share
+                        progress.show(f"simulated {share:.0%}, {how_long(left_s)} left", share)
+
+                folder, interrupted = simulate(config, show), False
         except KeyboardInterrupt as stopped:
             if not stopped.args:
                 # Before anything was simulated, or the second time: nothing is kept.
@@ -50,19 +57,6 @@ def _simulate(**options: Any) -> None:
         # A simulation fails no invariant and no gate.
         if reporter.conclude(folder, interrupted=interrupted) == INTERRUPTED:
             raise typer.Exit(INTERRUPTED)
-
-
-@contextmanager
-def _shown() -> Iterator[Callable[[float], None]]:
-    """A bar on the terminal, if there is one, that shows how much of the simulated time has passed."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("simulating"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("simulating", total=1.0)
-        yield lambda share: bar.update(task, completed=share)
 
 
 def _speed(folder: Path) -> str:

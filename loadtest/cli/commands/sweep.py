@@ -106,9 +106,9 @@ def _sweep(
 def _measure_and_conclude(sweep: "Sweep", lock: int, reporter: Reporter, gates: Sequence[str]) -> int:
     """Measure what is pending and report on what is done; the exit status."""
     from loadtest.sweep.measure import measure
-    from loadtest.sweep.progress import progress_for
+    from loadtest.sweep.progress import SweepProgress
 
-    if measure(sweep, lock, progress_for(_figures)):
+    if measure(sweep, lock, SweepProgress(sweep, _figures)):
         return reporter.conclude(sweep.folder)
     # First of all, and to stderr: whatever becomes of the report, and of its reader.
     print(sweep.how_to_go_on(gates), file=sys.stderr, flush=True)
