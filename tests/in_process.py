@@ -19,7 +19,8 @@ from loadtest.cli import main as cli
 from loadtest.cli.conclusion import Conclusion
 from loadtest.cli.reporter import Reporter, answer
 from loadtest.config.run import RunConfig
-from loadtest.engine.preflight import Plan, make_plan
+from loadtest.engine.plan import Plan
+from loadtest.engine.preflight import make_plan
 from loadtest.engine.probes.table import remove_rows
 from loadtest.process.interrupts import Interrupted
 from loadtest.workload.seeded import KeySource, ReadSeeded

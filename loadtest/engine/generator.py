@@ -5,19 +5,18 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic_ns, process_time
+from time import monotonic_ns
 from typing import Any
 
 import gevent
-import numpy as np
-from gevent import get_hub
 
 from loadtest.config.assignment import budget_share, users_of_process
 from loadtest.engine.clock import Clock
 from loadtest.engine.live import Tally
-from loadtest.engine.preflight import Plan, statements_for
+from loadtest.engine.own_load import OwnLoad
+from loadtest.engine.plan import Plan
 from loadtest.engine.probes.prober import Prober
-from loadtest.engine.recorder import Chunk, Recorder
+from loadtest.engine.recorder import AttemptWriter, Recorder
 from loadtest.engine.users.pacing import ClosedLoop, ConnectionBudget, OpenLoop, Pacing
 from loadtest.errors import OccbenchError
 from loadtest.process import open_files
@@ -27,19 +26,18 @@ from loadtest.workload.blocks import Schedule
 from loadtest.workload.builtin import Work
 
 Request = Callable[[int, float, StatementFailed | None, int], None]
-"""(place of the key type, latency in ms, failure, attempts): a transaction is done."""
+"""(index of the key type, latency in ms, failure, attempts): a transaction is done."""
 
 _USED: dict[str, ConnectionBudget] = {}
 """Server → the budget of this process's last run: from Locust's page the next may follow at once."""
 _FLUSH_S = 5.0
-_LAG_PROBE_S = 0.05
 
 
 class Engine:
     """Targets, schedule, pacing and recorder of one process, from start to stop.
 
-    `worker` of `workers` is this process's place: transaction numbers, users and the open loop's
-    schedule are divided by it, without overlap.
+    This process is number `worker` of `workers`: transaction numbers, users and the open loop's
+    schedule are divided among them, without overlap.
     """
 
     def __init__(
@@ -52,8 +50,7 @@ class Engine:
         worker: int = 0,
         workers: int = 1,
     ) -> None:
-        config = plan.config
-        self.config = config
+        config = self.config = plan.config
         self.plan = plan
         self._folder = folder
         self.worker = worker
@@ -62,19 +59,22 @@ class Engine:
         self.scenario = plan.scenario()
         self.targets = plan.open_targets()
         for target in self.targets:
-            # What is wrong will be said, and recorded, when sessions are opened.
+            # An error will be said, and recorded, when sessions are opened.
             with suppress(OccbenchError, *target.errors):
                 target.warm()
-        self.statements = [
-            statements_for(self.scenario, target, config.keys) for target in self.targets
-        ]
+        self.statements = [plan.statements(target) for target in self.targets]
         self.operations = [self.scenario.operation(target.language) for target in self.targets]
         self._assignment = config.assignment()
         self._own = users_of_process(self._assignment, worker, workers)
         open_files.allow(len(self._own))
         self.budgets = self._budgets()
         """For each target, when this process may open its next connection to it."""
-        self._prober = self._one_prober()
+        self._prober: Prober | None = None
+        if config.consistency is not None and plan.first_probe_row is not None and worker == 0:
+            # The first process makes the probes of the whole run.
+            self._prober = Prober(
+                self.targets, self.budgets, config.seed, config.consistency, plan.first_probe_row
+            )
         self.retry = config.retry_policy()
         self.schedule = Schedule(len(config.keys), config.block, config.seed)
         self.pacing: Pacing = (
@@ -93,40 +93,40 @@ class Engine:
             key_types=list(config.keys),
             clock=clock,
         )
+        self._writer = AttemptWriter(self.recorder)
         self._users = 0
         self.asked: set[int] = set()
         """The users that have asked for a session; others are in a pause yet."""
         self.served: set[int] = set()
         """The users that have had a session."""
         self.turned_away = ""
-        """What the target last said to a user that asked for a session and got none."""
+        """The target's last answer to a user that asked for a session and got none."""
         self.next_transaction = itertools.count(worker << 40).__next__
         self._background: list[gevent.Greenlet[..., Any]] = []
-        self._writing: list[tuple[Any, Chunk]] = []
-        self._files: dict[str, int] = {}
-        self.lost = 0
-        """Attempts that could not be written."""
-        self.why_lost = ""
+        self._own_load = OwnLoad()
         self._measured_from_ns = 0
         self._measured_until_ns: int | None = None
         self._tallies = [Tally() for _ in config.keys]
         self._counted = 0
-        self._lags_ms: list[float] = []
-        self._cpu_from: tuple[float, int] | None = None
+
+    @property
+    def lost(self) -> int:
+        """How many attempts could not be written."""
+        return self._writer.lost
 
     def start(self) -> None:
         """Begin writing and watching in the background; users may start after this."""
-        self._background = [gevent.spawn(self._flush_for_ever), gevent.spawn(self._watch_own_lag)]
+        self._background = [gevent.spawn(self._flush_for_ever), gevent.spawn(self._own_load.watch)]
         if self._prober is not None:
             self._background.append(gevent.spawn(self._prober.run))
 
     def next_user(self) -> int:
-        """A number for a new user: unique in the run, and the same whenever it is run again."""
+        """Return a number for a new user: unique in the run, and the same whenever it is run again."""
         # Locust starts more than this process's own where another process has died: they go on with
         # the same targets, and with numbers that no other process has.
-        again, place = divmod(self._users, len(self._own))
+        again, index = divmod(self._users, len(self._own))
         self._users += 1
-        return self._own[place] + again * len(self._assignment) * self._workers
+        return self._own[index] + again * len(self._assignment) * self._workers
 
     def target_of(self, user: int) -> int:
         """Return the index of the target that this user works on."""
@@ -135,10 +135,11 @@ class Engine:
     def _budgets(self) -> list[ConnectionBudget | None]:
         """One budget for each server, of which this process has a share by its users."""
         made: dict[str, ConnectionBudget] = {}
-        for target, server in zip(self.targets, self.plan.places, strict=True):
+        servers = self.plan.servers
+        for target, server in zip(self.targets, servers, strict=True):
             limits = target.limits
             if server not in made and limits.connections_per_s is not None:
-                here = {n for n, place in enumerate(self.plan.places) if place == server}
+                here = {index for index, other in enumerate(servers) if other == server}
                 share = budget_share(self._assignment, here, self.worker, self._workers)
                 budget = ConnectionBudget(
                     limits.connections_per_s * share, limits.connection_burst * share
@@ -146,14 +147,14 @@ class Engine:
                 if server in _USED:
                     budget.goes_on_from(_USED[server])
                 made[server] = _USED[server] = budget
-        return [made.get(server) for server in self.plan.places]
+        return [made.get(server) for server in servers]
 
     def stream(self, key: int, user: int) -> Iterator[Work]:
         """Return the endless work of this user for the key type of this index."""
         return self.scenario.stream(self._law, self._keys[key], self.config.seed, user)
 
     def measure(self, moment_ns: int, duration_s: float | None) -> None:
-        """Measuring starts at this moment, nanoseconds since 1970 by the run's clock, for so long."""
+        """Measure from this moment on, nanoseconds since 1970 by the run's clock, for so long."""
         start_ns = self._measured_from_ns = moment_ns - self.recorder.anchor_ns
         self.schedule.measure(start_ns, duration_s)
         if duration_s is not None:
@@ -161,8 +162,13 @@ class Engine:
         if self._prober is not None:
             self._prober.measure(start_ns, self._measured_until_ns)
         self._background.append(
-            gevent.spawn_later(max(0.0, (start_ns - monotonic_ns()) / 1e9), self._start_own_account)
+            gevent.spawn_later(max(0.0, (start_ns - monotonic_ns()) / 1e9), self._start_measuring)
         )
+
+    def _start_measuring(self) -> None:
+        self._own_load.start()
+        if isinstance(self.pacing, OpenLoop):
+            self.pacing.measure_from(self._measured_from_ns)
 
     def record(self, *columns: Any) -> None:
         """Keep one attempt; the arguments are `Recorder.record`'s."""
@@ -170,7 +176,7 @@ class Engine:
             self._write()
 
     def take_tallies(self) -> list[Tally]:
-        """What was recorded since this was last called, for each key type."""
+        """Return what was recorded since the last call, for each key type."""
         self._count()
         taken, self._tallies = self._tallies, [Tally() for _ in self.config.keys]
         return taken
@@ -180,99 +186,46 @@ class Engine:
         for key, tally in enumerate(self._tallies):
             tally.add(Tally.of(rows[rows["key_type"] == key]))
 
-    def stopping(self) -> None:
-        """The users are asked to stop now; nothing after this moment is held against the schedule."""
-        now = monotonic_ns()
-        self._measured_until_ns = min(self._measured_until_ns or now, now)
-        if self._prober is not None:
-            self._prober.stopping()
-
-    def stop(self) -> dict[str, Any]:
-        """Write what is left; returns this process's account of itself (`generators` in run.json)."""
-        account = self._own_account()
-        if self._prober is not None:
-            self._prober.stopping()
-        gevent.killall(self._background)
-        account |= self._write_probes()
-        self._write()
-        self._settle(self._writing)
-        account["files"] = self._files
-        if unserved := len(self.asked) - len(self.served):
-            account["without_session"] = unserved
-            account["why_no_session"] = self.turned_away
-        if self.lost:
-            account["lost_attempts"] = self.lost
-            account["why_lost"] = self.why_lost
-        return account
-
-    def _one_prober(self) -> Prober | None:
-        """The probes of consistency, if the run has any: the first process makes them for all."""
-        interval_s, first_row = self.config.consistency, self.plan.first_probe_row
-        if interval_s is None or first_row is None or self.worker != 0:
-            return None
-        return Prober(self.targets, self.budgets, self.config.seed, interval_s, first_row)
-
-    def _write_probes(self) -> dict[str, Any]:
-        """Write the probes; returns what there is to account for, if that failed."""
-        if self._prober is None:
-            return {}
-        try:
-            write_probes(self._folder, self._prober.probes, self.recorder.anchor_ns)
-        except OSError as error:
-            return {"lost_probes": len(self._prober.probes), "why_lost": error.strerror or str(error)}
-        return {}
-
     def _write(self) -> None:
         self._count()
-        chunk = self.recorder.take()
-        if chunk is not None:
-            # A thread: writing takes tens of milliseconds, in which no user would move.
-            self._settle([entry for entry in self._writing if entry[0].ready()])
-            self._writing.append((get_hub().threadpool.spawn(chunk.try_to_write), chunk))
-
-    def _settle(self, written: list[tuple[Any, Chunk]]) -> None:
-        """Take note of the files that are written, or could not be."""
-        for entry in written:
-            job, chunk = entry
-            if error := job.get():
-                self.lost += chunk.attempts
-                self.why_lost = self.why_lost or error
-            else:
-                self._files[chunk.path.name] = chunk.attempts
-        self._writing = [entry for entry in self._writing if entry not in written]
+        self._writer.write()
 
     def _flush_for_ever(self) -> None:
         while True:
             gevent.sleep(_FLUSH_S)
             self._write()
 
-    def _watch_own_lag(self) -> None:
-        """How late the event loop is: what a user waits for the tool and not for the database."""
-        while True:
-            before = monotonic_ns()
-            gevent.sleep(_LAG_PROBE_S)
-            self._lags_ms.append((monotonic_ns() - before) * 1e-6 - _LAG_PROBE_S * 1e3)
+    def stopping(self) -> None:
+        """Note that users are asked to stop now; the schedule counts nothing after this moment."""
+        now = monotonic_ns()
+        self._measured_until_ns = min(self._measured_until_ns or now, now)
+        if self._prober is not None:
+            self._prober.stopping()
 
-    def _start_own_account(self) -> None:
-        self._lags_ms.clear()
-        self._cpu_from = (process_time(), monotonic_ns())
-        if isinstance(self.pacing, OpenLoop):
-            self.pacing.measure_from(self._measured_from_ns)
-
-    def _own_account(self) -> dict[str, Any]:
+    def stop(self) -> dict[str, Any]:
+        """Write what is left; return this process's entry of `generators` in run.json."""
         account: dict[str, Any] = {"worker": self.worker, "pid": os.getpid()}
-        if self._cpu_from is not None:
-            cpu, since = self._cpu_from
-            account["cpu_share"] = round((process_time() - cpu) / ((monotonic_ns() - since) / 1e9), 3)
-        if self._lags_ms:
-            p50, p99, most = np.percentile(np.maximum(self._lags_ms, 0.0), [50, 99, 100])
-            account["loop_lag_ms"] = {
-                "p50": round(float(p50), 3),
-                "p99": round(float(p99), 3),
-                "max": round(float(most), 3),
-            }
+        account |= self._own_load.account()
         if isinstance(self.pacing, OpenLoop):
             until_ns = self._measured_until_ns or monotonic_ns()
             account["scheduled"] = self.pacing.scheduled(until_ns)
             account["started"] = self.pacing.started(until_ns)
+        if self._prober is not None:
+            self._prober.stopping()
+        gevent.killall(self._background)
+        if self._prober is not None:
+            try:
+                write_probes(self._folder, self._prober.probes, self.recorder.anchor_ns)
+            except OSError as error:
+                account["lost_probes"] = len(self._prober.probes)
+                account["why_lost"] = error.strerror or str(error)
+        self._count()
+        self._writer.finish()
+        account["files"] = self._writer.files
+        if unserved := len(self.asked) - len(self.served):
+            account["without_session"] = unserved
+            account["why_no_session"] = self.turned_away
+        if self.lost:
+            account["lost_attempts"] = self.lost
+            account["why_lost"] = self._writer.why_lost
         return account

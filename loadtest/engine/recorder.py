@@ -7,11 +7,13 @@ turned into columns and written in a thread while the users go on with the next 
 import struct
 from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from gevent import get_hub
 from numpy.typing import NDArray
 
 from loadtest.engine.clock import Clock
@@ -138,38 +140,24 @@ class Recorder:
         return chunk
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
     """A full buffer on its way to a file of its own."""
 
-    def __init__(
-        self,
-        path: Path,
-        rows: NDArray[np.void],
-        touched: "array[int]",
-        words: dict[str, list[str]],
-        operation: str,
-        worker: int,
-        anchor_ns: int,
-    ) -> None:
-        self.path = path
-        self._rows = rows
-        self._touched = touched
-        self._words = words
-        self._operation = operation
-        self._worker = worker
-        self._anchor_ns = anchor_ns
+    path: Path
+    rows: NDArray[np.void]
+    touched: "array[int]"
+    words: dict[str, list[str]]
+    operation: str
+    worker: int
+    anchor_ns: int
 
     def write(self) -> None:
         """Write the file, whole or not at all."""
         write_attempts(self.path, self.table(), compression_level=1)
 
-    @property
-    def attempts(self) -> int:
-        """How many attempts it holds."""
-        return len(self._rows)
-
     def try_to_write(self) -> str:
-        """`write`, for a thread: returns why it could not be done, or "" when it is."""
+        """`write`, for a thread: return why it could not be done, or "" when it is."""
         try:
             self.write()
         except OSError as error:
@@ -178,7 +166,7 @@ class Chunk:
 
     def table(self) -> pa.Table:
         """The attempts as columns, in ATTEMPT_SCHEMA."""
-        rows, anchor_ns = self._rows, self._anchor_ns
+        rows, anchor_ns = self.rows, self.anchor_ns
         columns: dict[str, Any] = {
             name: np.ascontiguousarray(rows[name])
             for name in ("transaction", "attempt", "user", "block", "backoff_ns")
@@ -187,10 +175,10 @@ class Chunk:
             columns[name] = rows[name] + anchor_ns
         for name in ("begin_answered_ns", "first_answered_ns", "commit_sent_ns"):
             columns[name] = pa.array(rows[name] + anchor_ns, mask=rows[name] == 0)
-        for name, names in self._words.items():
+        for name, names in self.words.items():
             columns[name] = words(rows[name], names)
-        columns["operation"] = words(np.zeros(len(rows), np.int8), [self._operation])
-        columns["worker"] = np.full(len(rows), self._worker, np.int16)
+        columns["operation"] = words(np.zeros(len(rows), np.int8), [self.operation])
+        columns["worker"] = np.full(len(rows), self.worker, np.int16)
         columns["final"] = rows["final"].astype(bool)
         states = rows["sqlstate"]
         columns["sqlstate"] = pa.array(states.astype("U5"), pa.string(), mask=states == b"")
@@ -202,6 +190,40 @@ class Chunk:
         columns["rows"] = rows_touched(
             rows["rows"],
             np.repeat(rows["key_type"], rows["rows"]),
-            np.frombuffer(self._touched, np.int64),
+            np.frombuffer(self.touched, np.int64),
         )
         return attempts_table(columns, anchor_ns)
+
+
+class AttemptWriter:
+    """Writes a recorder's buffers in threads, and counts what could not be written."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._writing: list[tuple[Any, Chunk]] = []
+        self.files: dict[str, int] = {}
+        """The files that are written, with their rows."""
+        self.lost = 0
+        """Attempts that could not be written."""
+        self.why_lost = ""
+
+    def write(self) -> None:
+        """Write what is in the buffer, in a thread: it takes tens of milliseconds."""
+        chunk = self._recorder.take()
+        if chunk is not None:
+            self._note([entry for entry in self._writing if entry[0].ready()])
+            self._writing.append((get_hub().threadpool.spawn(chunk.try_to_write), chunk))
+
+    def finish(self) -> None:
+        """Write what is left, and wait until everything is written."""
+        self.write()
+        self._note(self._writing)
+
+    def _note(self, written: list[tuple[Any, Chunk]]) -> None:
+        for job, chunk in written:
+            if error := job.get():
+                self.lost += len(chunk.rows)
+                self.why_lost = self.why_lost or error
+            else:
+                self.files[chunk.path.name] = len(chunk.rows)
+        self._writing = [entry for entry in self._writing if entry not in written]

@@ -1,4 +1,4 @@
-"""A run from begin to end: its folder, its facts, and what must hold when it is over."""
+"""A run from begin to end: its folder, its `run.json`, and the invariants when it is over."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ import gevent
 from gevent.event import Event
 
 from loadtest.engine.clock import Clock
-from loadtest.engine.preflight import Plan
+from loadtest.engine.plan import Plan
 from loadtest.engine.probes.table import remove_rows
 from loadtest.errors import InputError, OccbenchError, in_a_line
 from loadtest.errors.messages import without_secrets
@@ -23,7 +23,7 @@ from loadtest.record import run as record
 from loadtest.targets import Target
 from loadtest.workload.keyspace import KeyType
 
-_Found = TypeVar("_Found")
+_Result = TypeVar("_Result")
 
 # Locust's own timer runs from before the users are there.
 _STOPPED_EARLY_NS = 1_000_000_000
@@ -31,12 +31,12 @@ _STOPPED_EARLY_NS = 1_000_000_000
 
 @dataclass(slots=True)
 class Run:
-    """What is known of a run while it goes on; `run.json` is written at its begin and at its end."""
+    """A run while it goes on; `run.json` is written at its begin and at its end."""
 
     plan: Plan
     folder: Path
     clock: Clock
-    """What gives every moment here, and in the record of every process."""
+    """The clock of every moment here, and in the record of every process."""
     started_ns: int
     run_time_s: float | None = None
     """When Locust ends the test, counted from its start; None where it does not."""
@@ -44,16 +44,13 @@ class Run:
     measured_until_ns: int | None = None
     interrupted: bool = False
     generators: list[dict[str, Any]] = field(default_factory=list)
-    """What each process says of itself."""
+    """Each process's account of itself."""
     noted: Noted | None = None
-    """Where others see that it goes on."""
+    """The note that shows others that the run goes on."""
 
     @classmethod
     def begin(cls, plan: Plan, now: datetime) -> "Run":
-        """Make the folder; from here on everything that is measured is kept.
-
-        Raises InputError where nothing can be kept.
-        """
+        """Make the folder; raise InputError where that cannot be done."""
         config = plan.config
         label = config.label or "-".join((config.scenario, *config.keys))
         clock = Clock()
@@ -66,14 +63,14 @@ class Run:
                 f"no run can be kept in {config.out}: {error.strerror}; give another with --out"
             ) from None
         try:
-            run.noted = Noted(plan.open_targets(), run.folder, plan.places)
-        except BaseException:  # asked to end while a target is asked who it is
+            run.noted = Noted(plan.open_targets(), run.folder, plan.servers)
+        except BaseException:  # asked to end meanwhile
             run.discard()
             raise
         return run
 
     def discard(self) -> None:
-        """Remove the folder again, unless there is something in it that was measured."""
+        """Remove the folder again, unless something was measured."""
         if self.noted is not None:
             self.noted.end()
         if not any(self.folder.glob("attempts/*.parquet")):
@@ -83,10 +80,10 @@ class Run:
         record.write_run(self.folder, self._facts(ended_ns, invariant))
 
     def measure(self, warmup_s: float) -> int:
-        """All users are there: measuring starts after so many seconds more; returns that moment.
+        """Return the moment when measuring starts, so many seconds after all users are there.
 
-        Locust's timer runs while users are started. Where that took its time, what is left of it is
-        measured, in whole groups of blocks. Noted at once, for a run that never comes to its end.
+        Locust's timer runs while users are started. Where that took long, what is left of it is
+        measured, in whole groups of blocks. Written at once, for a run that never comes to its end.
         """
         now_ns = self.clock.now_ns()
         self.measured_from_ns = moment_ns = now_ns + round(warmup_s * 1e9)
@@ -101,7 +98,7 @@ class Run:
         return moment_ns
 
     def stopping(self, *, broken: bool = False) -> None:
-        """The users are asked to stop now; `broken` if that is because something went wrong."""
+        """Note that users are asked to stop now; `broken` if that is because something went wrong."""
         now_ns = self.measured_until_ns = self.clock.now_ns()
         duration = self.plan.config.duration
         if duration is None or broken:
@@ -147,8 +144,8 @@ class Run:
             label=config["label"],
             config=record.Config.model_validate(config),
             targets=tuple(
-                record.Target.model_validate({**target, "place": without_secrets(place)})
-                for target, place in zip(plan.targets, plan.places, strict=True)
+                record.Target.model_validate({**target, "place": without_secrets(server)})
+                for target, server in zip(plan.targets, plan.servers, strict=True)
             ),
             versions=runfolder.versions(),
             machine=runfolder.machine(),
@@ -166,20 +163,16 @@ class Run:
                 for one in sorted(self.generators, key=lambda g: g["worker"])
             ),
             files=None if ended_ns is None else self._files(),
-            pacing=(
-                record.Pacing(rate=rate, scheduled=sum(scheduled))
-                if scheduled
-                else record.Pacing(rate=rate)
-            ),
+            pacing=record.Pacing(rate=rate, **({"scheduled": sum(scheduled)} if scheduled else {})),
             invariant=tuple(invariant),
         )
 
     def missing(self) -> int:
-        """How many attempts processes say that they wrote, in files that are not in the folder."""
+        """Return how many attempts processes wrote into files that are not in the folder."""
         return sum(runfolder.missing_files(self.folder, self._written()).values())
 
     def _files(self) -> dict[str, int] | None:
-        """Every file of attempts that was written, with its rows; None where not all processes say."""
+        """File of attempts → its rows; None where not all processes have given theirs."""
         if len(self.generators) < self.plan.config.processes:
             return None
         return self._written()
@@ -188,7 +181,7 @@ class Run:
         return dict(sorted(one for each in self.generators for one in each.get("files", {}).items()))
 
     def _invariants(self) -> list[record.Invariant]:
-        """Whether the database kept its promise; a target that is gone says so instead."""
+        """Check each target; one that cannot be asked has `why` in place of a result."""
         return [
             _invariant(self.plan, target, key_type)
             for target in self.plan.open_targets()
@@ -196,19 +189,19 @@ class Run:
         ]
 
 
-def _unless(hurry: Event, work: Callable[[], _Found]) -> _Found | None:
-    """What the work finds; None once there is a hurry."""
+def _unless(hurry: Event, work: Callable[[], _Result]) -> _Result | None:
+    """Return the result of the work, or None once `hurry` is set."""
     working = gevent.spawn(work)
     either: list[Any] = [working, hurry]
     gevent.wait(either, count=1)
-    found: _Found | None = working.value
+    result: _Result | None = working.value
     working.kill(block=False)
-    return found
+    return result
 
 
 def _invariant(plan: Plan, target: Target, key_type: KeyType) -> record.Invariant:
     wanted = plan.scenario().invariant(key_type)
-    expected = plan.totals[target.name, key_type]
+    expected = plan.totals[target.name][key_type]
     known: dict[str, Any] = {
         "target": target.name,
         "key_type": str(key_type),

@@ -27,7 +27,7 @@ from loadtest.locust.program import command_line_only, locustfile
 from loadtest.config.options import to_locust
 from loadtest.process.child import locust_command
 from loadtest.process.progress import Progress
-from loadtest.engine.preflight import Plan
+from loadtest.engine.plan import Plan
 from loadtest.workload.seeded import KeySource, ReadSeeded
 from loadtest.locust.user import OccUser
 from loadtest.locust.wiring import Wiring

@@ -7,7 +7,8 @@ from locust.runners import MasterRunner
 
 from loadtest.config.options import config_from_locust
 from loadtest.config.run import RunConfig
-from loadtest.engine.preflight import Plan, make_plan
+from loadtest.engine.plan import Plan
+from loadtest.engine.preflight import make_plan
 from loadtest.engine.probes.table import remove_rows
 from loadtest.errors import InputError
 from loadtest.process import open_files

@@ -24,7 +24,7 @@ from locust.runners import STATE_RUNNING, STATE_SPAWNING, LocalRunner, MasterRun
 from loadtest.engine.clock import Clock
 from loadtest.engine.generator import Engine
 from loadtest.engine.live import Tally
-from loadtest.engine.preflight import Plan
+from loadtest.engine.plan import Plan
 from loadtest.engine.run import Run
 from loadtest.errors import OccbenchError, TargetError, in_a_line
 from loadtest.errors.messages import without_secrets

@@ -16,7 +16,7 @@ from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING, MasterR
 from loadtest.config.options import LOCUST_PREFIX
 from loadtest.engine.clock import Clock
 from loadtest.engine.live import Tally
-from loadtest.engine.preflight import Plan
+from loadtest.engine.plan import Plan
 from loadtest.engine.run import Run
 from loadtest.errors import OccbenchError
 from loadtest.locust.wiring import STOP_TIMEOUT_S, Wiring, as_occbench_error

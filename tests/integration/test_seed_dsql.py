@@ -209,7 +209,7 @@ def test_the_real_target_says_nothing_that_is_refused(database: Database) -> Non
             for work in TRANSFER.draw(rng, made.law(), made.keys()[0], 5):
                 assert TRANSFER.run(session, KeyType.UUID, work)
         standing = target.check(SCENARIO.invariant(KeyType.UUID))
-        assert standing.total == made.totals[target.name, KeyType.UUID]
+        assert standing.total == made.totals[target.name][KeyType.UUID]
         with closing(database.connect()) as connection:
             assert len(balances(connection)) == 300
             assert indexes(connection) == BOTH

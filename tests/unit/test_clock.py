@@ -10,7 +10,7 @@ import pytest
 from loadtest.config.run import RunConfig
 from loadtest.engine import clock
 from loadtest.engine.clock import Clock
-from loadtest.engine.preflight import Plan
+from loadtest.engine.plan import Plan
 from loadtest.engine.run import Run
 from tests.commands import environment
 
@@ -80,7 +80,7 @@ def test_locust_tells_time_by_no_wall_clock() -> None:
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     config = RunConfig.read(users=4, duration="8s", warmup="1s", block="1s", keys="int,uuid")
-    plan = Plan(config, 100, {}, {}, [], [])
+    plan = Plan(config=config, accounts=100, key_seeds={}, totals={}, targets=[], servers=[])
     # Begun ten seconds ago, of which Locust's timer counts every one.
     return Run(plan, tmp_path, Clock(), Clock().now_ns() - 10 * 10**9)
 

@@ -95,7 +95,7 @@ def _run_load(gates: Gates, /, **options: Any) -> None:
     config = RunConfig.read(**options)
     with Reporter(gates) as reporter:
         # First of all that waits, see headless.py.
-        from loadtest.engine.preflight import Plan
+        from loadtest.engine.plan import Plan
         from loadtest.locust.headless import run_headless
         from seed import contents, key_source
 
