@@ -19,9 +19,12 @@ _COMMITTED = OUTCOME_CODE[Outcome.COMMITTED]
 _EDGES_MS = np.geomspace(0.01, 1e7, 1050)
 
 
+_COUNTS = ("attempts", "committed", "conflicts", "retried", "given_up", "decided", "lost")
+
+
 @dataclass(slots=True)
 class Tally:
-    """What one moment brought, in one process or in several added up."""
+    """Counts of attempts and transactions, in one process or in several added up."""
 
     attempts: int = 0
     committed: int = 0
@@ -31,13 +34,13 @@ class Tally:
     given_up: int = 0
     """Transactions whose last attempt conflicted."""
     decided: int = 0
-    """Attempts that committed or conflicted: what the share of conflicts is of."""
+    """Attempts that committed or conflicted: the denominator of the conflict rate."""
     lost: int = 0
-    """Transactions that failed for another reason, or were refused; no latency is theirs."""
+    """Transactions that failed for another reason, or were refused; they have no latency."""
     latencies: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(_EDGES_MS) + 1, np.int64))
     """Transactions that count (see `outcome.COUNTED`) by latency, in buckets of _EDGES_MS."""
     by_target: Counter[int] = field(default_factory=Counter)
-    """Committed, by the target's place."""
+    """Committed, by the target's index."""
 
     @classmethod
     def of(cls, rows: NDArray[np.void]) -> "Tally":
@@ -62,37 +65,24 @@ class Tally:
         )
 
     def add(self, other: "Tally") -> None:
-        """Take another process's, or another moment's, count in."""
-        self.attempts += other.attempts
-        self.committed += other.committed
-        self.conflicts += other.conflicts
-        self.retried += other.retried
-        self.given_up += other.given_up
-        self.decided += other.decided
-        self.lost += other.lost
+        """Add another process's, or another moment's, counts."""
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
         self.latencies = self.latencies + other.latencies
         self.by_target.update(other.by_target)
 
     def as_message(self) -> dict[str, Any]:
-        """For another process."""
+        """Return it for another process."""
         where = np.flatnonzero(self.latencies)
         return {
-            "counts": [
-                self.attempts,
-                self.committed,
-                self.conflicts,
-                self.retried,
-                self.given_up,
-                self.decided,
-                self.lost,
-            ],
+            "counts": [getattr(self, name) for name in _COUNTS],
             "latencies": [where.tolist(), self.latencies[where].tolist()],
             "by_target": sorted(self.by_target.items()),
         }
 
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> "Tally":
-        """What `as_message` made."""
+        """Read what `as_message` returned."""
         tally = cls(*message["counts"])
         where, counts = message["latencies"]
         tally.latencies[where] = counts
@@ -100,7 +90,7 @@ class Tally:
         return tally
 
     def latency_ms(self, share: float) -> float | None:
-        """A percentile of the latencies, within 2 %; None where there were none."""
+        """Return a percentile of the latencies, within 2 %; None where there were none."""
         total = int(self.latencies.sum())
         if not total:
             return None
@@ -111,7 +101,7 @@ class Tally:
 class LiveLine:
     """Shows what a run brought since it was last shown.
 
-    `targets` are the names of the run's targets; several are shown beside one another.
+    `targets` are the names of the run's targets; each of several is shown.
     """
 
     def __init__(

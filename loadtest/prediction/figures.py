@@ -99,9 +99,9 @@ class Figures:
 
     def added_s(self) -> float:
         """Further attempts and backoff of a transaction."""
-        found = self.equilibrium
-        waited = mean_backoff(found.spared, self.waits.mean, found.most_attempts)
-        return self._mean((found.attempts() - 1) * self._attempt_s()) + self._mean(waited)
+        solved = self.equilibrium
+        waited = mean_backoff(solved.spared, self.waits.mean, solved.most_attempts)
+        return self._mean((solved.attempts() - 1) * self._attempt_s()) + self._mean(waited)
 
     def busy(self) -> float:
         """Transactions under way at the same time (Little's law)."""

@@ -83,7 +83,7 @@ class Noted:
 
 def noted_in(folder: Path) -> list[str]:
     """Return a line for each run and sweep that goes on; delete notes of those that were killed."""
-    found = []
+    lines = []
     with suppress(OSError):
         for file in sorted(folder.iterdir()):
             if file.suffix == _UNFINISHED:
@@ -94,10 +94,10 @@ def noted_in(folder: Path) -> list[str]:
                     if try_lock(note):
                         file.unlink()
                     else:
-                        found.append(f"{os.fsdecode(os.read(note, _LONGEST))} is going on")
+                        lines.append(f"{os.fsdecode(os.read(note, _LONGEST))} is going on")
                 finally:
                     os.close(note)
-    return found
+    return lines
 
 
 def refuse_during(uses: list[str], called: str) -> None:

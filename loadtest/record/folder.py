@@ -51,18 +51,18 @@ def missing_files(folder: Path, written: Mapping[str, int]) -> dict[str, int]:
 
 
 def versions() -> dict[str, str]:
-    """The versions that a result may depend on."""
-    found = {"python": platform.python_version()}
+    """Return the versions that a result may depend on."""
+    versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def machine() -> Machine:
-    """The machine that generates the load."""
+    """Return the machine that generates the load."""
     return Machine(
         cpus=os.cpu_count(),
         model=_processor(),

@@ -1,4 +1,4 @@
-"""How an attempt ended: the outcomes, and the one function that tells them from an error.
+"""The outcomes of an attempt, and the one function that tells them from an error.
 
 It needs the standard library only, so that a function that does the same transactions elsewhere can
 carry it along.
@@ -16,7 +16,7 @@ class Outcome(StrEnum):
     CONFLICT_SERIALIZATION = "conflict_serialization"  # 40001 without a code
     DEADLOCK = "deadlock"  # 40P01
     LOCK_TIMEOUT = "lock_timeout"  # 55P03
-    REFUSED = "refused"  # the scenario's own rule said no
+    REFUSED = "refused"  # by the scenario's own rule
     CONNECT_FAILED = "connect_failed"
     CONNECTION_LOST = "connection_lost"  # before COMMIT was sent: nothing happened
     AMBIGUOUS = "ambiguous"  # lost after COMMIT was sent: unknown
@@ -57,7 +57,7 @@ OUTCOME_CODE: dict[Outcome, int] = {outcome: code for code, outcome in enumerate
 
 
 def outcome_of(sqlstate: str, message: str, *, commit_sent: bool, connected: bool) -> Outcome:
-    """What a failed attempt means: the one place that reads a target's errors.
+    """Return the outcome of a failed attempt: the only function that reads a target's errors.
 
     Only the SQLSTATE and Aurora DSQL's code in brackets are read; the wording around the code has
     changed before and will again. `commit_sent` says whether COMMIT had left when it failed,

@@ -65,7 +65,7 @@ class Target(Part):
     family: str | None = None
     place: str | None = None
     data: str | None = None
-    """The same for targets that hold the same data; None where nobody can say."""
+    """The same for targets that hold the same data; None where it is not known."""
     version: str | None = None
     regime: str | None = None
     isolation: str | None = None
@@ -82,7 +82,7 @@ class Target(Part):
 
     @property
     def decides_after_s(self) -> float:
-        """Seconds that COMMIT takes at least before it is decided, 0 where nobody knows.
+        """Seconds that COMMIT takes at least before it is decided, 0 where it is not known.
 
         The embedded database sleeps its commit delay before anything else, if a transaction wrote at
         all, as every transfer does that comes to COMMIT.
@@ -107,7 +107,7 @@ class Target(Part):
 
     @property
     def is_stand_in(self) -> bool:
-        """Whether it is Amazon's DynamoDB for trying out: no service, and nobody sends a bill."""
+        """Whether it is Amazon's DynamoDB for trying out: no service, and without a bill."""
         return self.version == "DynamoDB Local"
 
 

@@ -179,9 +179,9 @@ class Hotspot(AccessLaw):
     def draw_ranks(self, rng: np.random.Generator, size: int) -> NDArray[np.int64]:
         """`size` independent ranks, each 0 … accounts − 1."""
         is_hot = rng.random(size) < self.access_share
-        place = rng.random(size)
-        cold = self.hot + (place * (self.accounts - self.hot)).astype(np.int64)
-        return np.where(is_hot, (place * self.hot).astype(np.int64), cold)
+        spot = rng.random(size)
+        cold = self.hot + (spot * (self.accounts - self.hot)).astype(np.int64)
+        return np.where(is_hot, (spot * self.hot).astype(np.int64), cold)
 
     def _probabilities(self, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
         cold = (1.0 - self.access_share) / (self.accounts - self.hot)

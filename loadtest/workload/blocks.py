@@ -19,13 +19,13 @@ def blocks_for(duration_s: float | None, block_s: float, key_types: int) -> floa
 
 
 def key_of_block(block: int, key_types: int, seed: int) -> int:
-    """Which key type (its place in the list) block number `block` measures."""
+    """Return the index of the key type that block number `block` measures."""
     # Options are read with the help of this module, and that without numpy.
     import numpy as np
 
-    group, place = divmod(block, key_types)
+    group, turn = divmod(block, key_types)
     order = np.random.default_rng([seed & (2**63 - 1), 0xB10C, group]).permutation(key_types)
-    return int(order[place])
+    return int(order[turn])
 
 
 class Schedule:

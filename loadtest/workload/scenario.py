@@ -1,4 +1,4 @@
-"""What a scenario is made of."""
+"""The contract of a scenario."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Scenario(ABC):
     def operation(self, language: Language) -> Operation:
         """One attempt as a target of this language takes it.
 
-        Raises InputError where the scenario cannot be said in the language.
+        Raises InputError where the scenario has none in the language.
         """
         name = _OPERATIONS[language]
         if getattr(type(self), name) is getattr(Scenario, name):

@@ -1,4 +1,4 @@
-"""What is seeded, as a run must know it."""
+"""The seeded tables of a target, as a run must know them."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,7 +12,7 @@ COMPUTED = "computed"
 
 
 class Seeded(Protocol):
-    """What is known of one loaded table."""
+    """One loaded table."""
 
     @property
     def table(self) -> str:
@@ -36,15 +36,15 @@ class Seeded(Protocol):
 
     @property
     def load_id(self) -> UUID | None:
-        """The mark that seeding gave the table; None where nobody can look."""
+        """The mark that seeding gave the table; None where it cannot be read."""
 
     @property
     def total(self) -> int | None:
-        """What the scenario's invariant says must be conserved; None where nobody knows."""
+        """What the scenario's invariant says must be conserved; None where it is not known."""
 
 
 ReadSeeded = Callable[[Target], Iterable[Seeded]]
-"""What a target's accounts are, as far as anybody recorded it."""
-
+"""Reads the tables of a target, as far as they are recorded."""
 
 KeySource = Callable[[Path], str]
+"""Returns the key source that a file of keys stands for."""

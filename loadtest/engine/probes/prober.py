@@ -1,7 +1,6 @@
-"""What makes the consistency probes of a run: one greenlet, one probe at a time.
+"""The consistency probes of a run: one greenlet, one probe at a time.
 
-It runs in one process of the run only, on sessions of its own, and waits where nothing is to be
-done: the load must not notice it.
+It runs in one process of the run only, on sessions of its own, so that the load does not notice it.
 """
 
 import math
@@ -27,7 +26,7 @@ _READ_AGAIN_S = 0.005
 
 
 class Endpoint:
-    """One target as the probes use it: a session that is opened when it is needed, and again."""
+    """One target with a session for probes, opened when it is needed, and again."""
 
     def __init__(self, name: str, source: SessionSource) -> None:
         self.name = name
@@ -35,14 +34,14 @@ class Endpoint:
         self._session: SqlSession | None = None
 
     def open(self) -> None:
-        """Have a session, not too old; raises StatementFailed, and Stopped at the end of the run."""
+        """Open a session, unless one is open; raises StatementFailed, and Stopped at the run's end."""
         if self._session is None:
             self._session = cast("SqlSession", self._source.open())
         elif monotonic_ns() >= self._source.until_ns:
             self._session = cast("SqlSession", self._source.renew(self._session))
 
     def ask(self, question: Callable[[SqlSession], _Answer]) -> _Answer:
-        """Do something with the session; raises StatementFailed, after which it can be used again."""
+        """Use the session; raises StatementFailed, after which the endpoint can be used again."""
         self.open()
         session = self._session
         assert session is not None  # noqa: S101 - it has just been opened
@@ -68,7 +67,7 @@ class Endpoint:
 def probe(
     writer: Endpoint, reader: Endpoint, row: int, value: int, is_running: Callable[[], bool]
 ) -> Probe:
-    """Commit the value through the one, read it through the other, and again while it is stale.
+    """Commit the value through the writer, read it through the reader, and again while it is stale.
 
     `value` must be greater than any that was written into the row before. Raises Stopped.
     """
@@ -83,20 +82,20 @@ def probe(
         reader.open()
         committed_ns = writer.ask(lambda session: commit_value(session, row, value))
         commit_ns = committed_ns - at_ns
-        found, answered_ns = reader.ask(lambda session: read_value(session, row))
+        read, answered_ns = reader.ask(lambda session: read_value(session, row))
     except StatementFailed:
         return ended(failed=True)
     read_ns = answered_ns - committed_ns
-    if not is_stale(found, value):
+    if not is_stale(read, value):
         return ended(seen=True)
     try:
-        while is_stale(found, value) and answered_ns < committed_ns + PATIENCE_NS and is_running():
+        while is_stale(read, value) and answered_ns < committed_ns + PATIENCE_NS and is_running():
             gevent.sleep(_READ_AGAIN_S)
-            found, answered_ns = reader.ask(lambda session: read_value(session, row))
+            read, answered_ns = reader.ask(lambda session: read_value(session, row))
     except (StatementFailed, Stopped, gevent.GreenletExit):
-        # Stale it was; for how long is known up to the last read.
+        # It was stale; for how long is known up to the last read.
         pass
-    return ended(answered_ns - committed_ns, seen=not is_stale(found, value))
+    return ended(answered_ns - committed_ns, seen=not is_stale(read, value))
 
 
 class Prober:
@@ -111,7 +110,7 @@ class Prober:
         first_row: int,
     ) -> None:
         self.probes: list[Probe] = []
-        """Those that began within the measured time and have ended."""
+        """The probes that began within the measured time and have ended."""
         self._interval_ns = round(interval_s * 1e9)
         self._first_row = first_row
         self._running = True
@@ -124,10 +123,10 @@ class Prober:
             Endpoint(
                 target.name,
                 SessionSource(
-                    target, STATEMENTS, budgets[place], chance, self._timer, self._is_running
+                    target, STATEMENTS, budgets[index], chance, self._timer, self._is_running
                 ),
             )
-            for place, target in endpoints_of(targets)
+            for index, target in endpoints_of(targets)
         ]
 
     def measure(self, from_ns: int, until_ns: int | None) -> None:
@@ -137,7 +136,7 @@ class Prober:
         self._measuring.set()
 
     def stopping(self) -> None:
-        """No further probe is made, and a stale one is not read again."""
+        """Make no further probe, and read a stale one no more."""
         self._running = False
 
     def run(self) -> None:
@@ -169,12 +168,12 @@ class Prober:
             return
 
     def _next_turn(self, turn: int) -> int:
-        """The turn after this one; those that passed while it lasted are left out."""
+        """The next turn; those that passed meanwhile are left out."""
         passed = math.ceil((monotonic_ns() - self._from_ns) / self._interval_ns)
         return max(turn + 1, passed)
 
     def _wait_until(self, moment_ns: int) -> bool:
-        """Sleep until then; False where the measured time is over before."""
+        """Sleep until then; return False where the measured time is over before."""
         if not self._timer.wait_until(moment_ns, self._is_running):
             return False
         return self._is_running() and monotonic_ns() < self._until_ns

@@ -36,12 +36,12 @@ _CONFLICT, _NO_TABLE, _NO_DATA = "40", "42P01", "02000"
 
 
 def endpoints_of(targets: Sequence[Target]) -> list[tuple[int, SqlTarget]]:
-    """The targets that can be probed, each with its place among all."""
-    return [(place, one) for place, one in enumerate(targets) if isinstance(one, SqlTarget)]
+    """Return the targets that can be probed, each with its index among all."""
+    return [(index, one) for index, one in enumerate(targets) if isinstance(one, SqlTarget)]
 
 
 def check_endpoints(targets: Sequence[Target]) -> None:
-    """See that there is something to probe; contacts nobody. Raises InputError."""
+    """Raise InputError where there are not two targets to probe; ask none of them."""
     if len(endpoints_of(targets)) < 2:
         raise InputError(
             "--consistency compares endpoints that speak SQL, and needs at least two such targets; "
@@ -50,13 +50,12 @@ def check_endpoints(targets: Sequence[Target]) -> None:
 
 
 def prepare(targets: Sequence[Target]) -> int:
-    """Have the table and a run's rows in it, and see that the endpoints serve one database.
+    """Make the table and a run's rows in it, and check that the endpoints serve one database.
 
-    `check_endpoints` has found that there are several.
+    Returns the number of the first row; that of pair n of `ordered_pairs` is n more.
 
-    Returns the number of the first row; that of the pair at place n of `ordered_pairs` is n more.
-    Raises InputError where the endpoints are not of one database, TargetError where a target does
-    not let the table be made, written or read.
+    Raises InputError where the endpoints are not of one database, TargetError where a target does not
+    let the table be made, written or read.
     """
     endpoints = [endpoint for _, endpoint in endpoints_of(targets)]
     first = endpoints[0]
@@ -77,7 +76,7 @@ def prepare(targets: Sequence[Target]) -> int:
 
 
 def remove_rows(targets: Sequence[Target], first_row: int) -> None:
-    """Delete a run's rows through the first endpoint that lets it; it is no matter if none does."""
+    """Delete a run's rows through the first endpoint that allows it, if any does."""
     for _, endpoint in endpoints_of(targets):
         try:
             with closing(endpoint.connect()) as connection:
@@ -117,11 +116,11 @@ def read_value(session: "SqlSession", row: int) -> tuple[int | None, int]:
     Raises StatementFailed.
     """
     session.begin()
-    found = session.fetch(READ.name, (packed(row),))
+    value = session.fetch(READ.name, (packed(row),))
     answered_ns = session.first_answered_ns
     # Nothing was written; a rollback never raises, and the value has been read.
     session.rollback()
-    return None if found is None else int(found), answered_ns
+    return None if value is None else int(value), answered_ns
 
 
 def _rehearse(session: "SqlSession", row: int) -> None:
@@ -132,7 +131,7 @@ def _rehearse(session: "SqlSession", row: int) -> None:
 
 
 def _make_table(target: SqlTarget, connection: "Connection") -> None:
-    """Make the table where it is not there; another run may be at it at the same moment."""
+    """Make the table unless it exists; another run may do so at the same moment."""
     if _is_there(target, connection):
         return
     try:
@@ -154,13 +153,13 @@ def _insert(target: SqlTarget, connection: "Connection", first_row: int, endpoin
     rows = range(first_row, first_row + len(ordered_pairs(endpoints)))
     for start in range(0, len(rows), endpoints - 1):
         some = rows[start : start + endpoints - 1]
-        places = ", ".join("(%s, 0)" for _ in some)
-        insert = f"INSERT INTO occbench_probe (id, value) VALUES {places}"  # noqa: S608 - only places
+        values = ", ".join("(%s, 0)" for _ in some)
+        insert = f"INSERT INTO occbench_probe (id, value) VALUES {values}"  # noqa: S608 - only %s
         _execute(target, connection, insert, tuple(some))
 
 
 def _find(first: SqlTarget, other: SqlTarget, first_row: int, endpoints: int) -> None:
-    """Wait until the rows that were written through the first endpoint are there in the other."""
+    """Wait until rows that were written through the first endpoint appear in the other."""
     wanted = len(ordered_pairs(endpoints))
     deadline = time.monotonic() + _PATIENCE_S
     with _asking(other), closing(other.connect()) as connection:
@@ -177,18 +176,18 @@ def _count(target: SqlTarget, connection: "Connection", first_row: int, rows: in
     """How many of these rows there are; None where there is no such table."""
     count = "SELECT count(*) FROM occbench_probe WHERE id >= %s AND id < %s"
     try:
-        found = _execute(target, connection, count, (first_row, first_row + rows)).fetchone()
+        row = _execute(target, connection, count, (first_row, first_row + rows)).fetchone()
     except target.errors as error:
         if _sqlstate(error) == _NO_TABLE:
             return None
         raise
-    return int(found[0])
+    return int(row[0])
 
 
 def _execute(
     target: SqlTarget, connection: "Connection", sql: str, parameters: Sequence[Any] = ()
 ) -> Any:
-    """Run one statement, again after a conflict: one that only met a change of the schema, say."""
+    """Run one statement, again after a conflict, such as with a change of the schema."""
     for attempt in range(1, _TRIES):
         try:
             return connection.execute(sql, tuple(parameters) or None)
@@ -205,7 +204,7 @@ def _sqlstate(error: Exception) -> str:
 
 @contextmanager
 def _asking(target: SqlTarget) -> Iterator[None]:
-    """What the target answers instead of what was asked, in one line that says what it was for."""
+    """Raise a driver's error as the target explains it, with what the statement was for."""
     try:
         yield
     except target.errors as error:

@@ -1,14 +1,10 @@
-"""When the next transaction starts.
+"""When the next transaction starts, and the next connection is opened.
 
-*Closed loop*: a user starts the next one when the last is done, after a pause if asked. The database
-sets the pace, and slow answers hide: while a user waits it asks nothing.
+*Closed loop*: a user starts the next transaction when the last is done, after a pause if asked. The
+database sets the pace, and slow answers hide: while a user waits it asks nothing.
 
-*Open loop*: transactions start on a schedule that does not know the database. They are dealt out to
-whichever user is free; when none is, they queue, and their latency counts from the moment they
-should have started.
-
-*Connection budget*: new connections are paced too, where a target limits how many there may be a
-second.
+*Open loop*: transactions start on a schedule, whatever the database does. Any user that is free takes
+the next; when none is, they queue, and their latency counts from the moment they should have started.
 """
 
 import math
@@ -25,12 +21,12 @@ class ClosedLoop:
         self._think_ns = round(think_s * _NS)
 
     def next_start_ns(self, now_ns: int) -> int:
-        """When a user that is free now should start, on `time.monotonic_ns()`'s clock."""
+        """Return when a user that is free now should start, on `time.monotonic_ns()`'s clock."""
         return now_ns + self._think_ns
 
 
 class OpenLoop:
-    """`rate` transactions a second, evenly spaced, dealt out to the users of this process."""
+    """`rate` transactions a second, evenly spaced, taken by the users of this process."""
 
     def __init__(self, rate: float, *, share: int = 0, of: int = 1) -> None:
         self.rate: float | None = rate
@@ -41,7 +37,7 @@ class OpenLoop:
         self._first = 0
 
     def next_start_ns(self, now_ns: int) -> int:
-        """The next place in the schedule, which may have passed already."""
+        """Return the next moment of the schedule, which may have passed already."""
         if self._origin_ns is None:
             self._origin_ns = now_ns
         start = self._origin_ns + round(self._offset_ns + self._next * self._interval_ns)
@@ -49,21 +45,21 @@ class OpenLoop:
         return start
 
     def measure_from(self, moment_ns: int) -> None:
-        """Count from this moment on; places of the warm-up that nobody took by now are let go."""
+        """Count from this moment on; starts of the warm-up that no user took by now are dropped."""
         if self._origin_ns is None:
             self._origin_ns = moment_ns
-        self._first = self._places_until(moment_ns - 1)
+        self._first = self._due_until(moment_ns - 1)
         self._next = max(self._next, self._first)
 
     def scheduled(self, until_ns: int) -> int:
-        """How many transactions should have started from the measured start to this moment."""
-        return max(0, self._places_until(until_ns) - self._first)
+        """Return how many transactions should have started from the measured start to this moment."""
+        return max(0, self._due_until(until_ns) - self._first)
 
     def started(self, until_ns: int) -> int:
-        """How many of those did."""
+        """Return how many of those did."""
         return min(self.scheduled(until_ns), self._next - self._first)
 
-    def _places_until(self, moment_ns: int) -> int:
+    def _due_until(self, moment_ns: int) -> int:
         if self._origin_ns is None:
             return 0
         elapsed = moment_ns - self._origin_ns - self._offset_ns
@@ -77,7 +73,7 @@ class ConnectionBudget:
     """When a process may open its next connection, where a target limits how many are new a second.
 
     A bucket of `burst` connections, filled up again at `per_s`; each process of a run has a share of
-    both. A connection that finds it empty has its place in a queue, so nobody asks in vain.
+    both. A connection that finds it empty waits in a queue.
     """
 
     def __init__(self, per_s: float, burst: float) -> None:
@@ -87,16 +83,16 @@ class ConnectionBudget:
         self._next_ns = -math.inf
 
     def goes_on_from(self, earlier: "ConnectionBudget") -> None:
-        """Take over what an earlier run of this process has used up of the same budget."""
+        """Continue a budget that an earlier run of this process has used."""
         self._next_ns = earlier._next_ns
 
     def admit(self, now_ns: int) -> int:
-        """Take a place; returns the moment at which the connection may be opened."""
+        """Return the moment at which the connection may be opened."""
         start_ns = max(self._next_ns, now_ns - self._burst_ns)
         self._next_ns = start_ns + self._interval_ns
         return max(now_ns, math.ceil(start_ns))
 
 
 def held_back_s(connections: int, per_s: float, burst: float) -> float:
-    """How long a budget makes the last of so many connections wait that are wanted at once."""
+    """Return how long a budget makes the last of so many connections wait, wanted at once."""
     return max(0.0, (connections - max(burst, 1.0)) / per_s)

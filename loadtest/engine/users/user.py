@@ -35,7 +35,7 @@ class TransactionFailed(Exception):  # noqa: N818 - what Locust's page lists, no
 def run_user(  # noqa: C901 - see the head of the file
     engine: "Engine", number: int, is_running: Callable[[], bool]
 ) -> None:
-    """Run transactions until `is_running` says no; the attempt in flight is finished first."""
+    """Run transactions until `is_running` is false; the attempt in flight is finished first."""
     target = engine.target_of(number)
     operation = engine.operations[target]
     key_types = engine.config.keys
@@ -96,7 +96,7 @@ def run_user(  # noqa: C901 - see the head of the file
                 except Stopped:
                     return
                 except gevent.GreenletExit:
-                    # Stopped for good within an attempt: what became of it nobody will know.
+                    # Stopped for good within an attempt: its outcome stays unknown.
                     ended = monotonic_ns()
                     code = _CONNECT_FAILED
                     if session is not None:
@@ -154,13 +154,13 @@ def run_user(  # noqa: C901 - see the head of the file
                 if wait_s is None:
                     request(key, (ended - intended) * 1e-6, failure, attempt)
                     if failure is not None:
-                        # What fails here, without asking the target, would keep all others waiting.
+                        # What fails without asking the target would keep all other users waiting.
                         gevent.sleep(source.wait_s() if session is None else 0)
                     break
                 if not is_running():
                     break
                 if session is None:
-                    # Whatever the policy says: nobody is helped by a storm of connections.
+                    # Whatever the policy says: a storm of connections helps no user.
                     wait_s = max(wait_s, source.wait_s())
                 backoff_s, backoff_ns = wait_s, 0
                 if wait_s > 0:
@@ -176,7 +176,7 @@ def run_user(  # noqa: C901 - see the head of the file
 
 
 def describe_failure(failure: StatementFailed, attempts: int) -> TransactionFailed:
-    """The words under which Locust's page counts a failed transaction."""
+    """Return the error under which Locust's page counts a failed transaction."""
     outcome = outcome_of(
         failure.sqlstate,
         failure.message,
@@ -189,7 +189,7 @@ def describe_failure(failure: StatementFailed, attempts: int) -> TransactionFail
 
 
 def _without_session(failure: StatementFailed) -> Outcome:
-    """A connection that did not come about: turned away for now, or not to be had."""
+    """Return the outcome where no session was opened: rejected for now, or no connection."""
     # 08 connection, 28 authorization, 3D no such database, 57 the server stops or starts. Anything
     # else is an answer to what the session prepares, and means there what it means elsewhere.
     if not failure.sqlstate or failure.sqlstate[:2] in ("08", "28", "3D", "57"):

@@ -1,9 +1,9 @@
-"""Optimistic commit without a database: a discrete-event simulation that leaves a run's folder.
+"""A discrete-event simulation of optimistic commit, without a database.
 
 `simulate(SimulateConfig.read(...))` computes every attempt and writes the same record as a run, which
-the same report reads. It shows what no machine at hand can (a million transactions a second over
-three Regions), and what the tool itself should find: here the true moments of snapshot and decision
-are known.
+the same report reads. It shows loads that no machine at hand can make (a million transactions a second
+over three Regions), and checks the tool itself: here the true moments of snapshot and decision are
+known.
 """
 
 from pathlib import Path
@@ -18,15 +18,15 @@ __all__ = ["SimulateConfig", "simulate"]
 
 
 def simulate(config: SimulateConfig, progress: "Progress | None" = None) -> Path:
-    """Simulate a run and write its record; returns its folder, in which no report is yet.
+    """Simulate a run, write its record and return its folder.
 
-    The same configuration gives the same attempts, to the byte. `progress` is told now and then how
-    much simulated time has passed, from 0 to 1.
+    The same configuration gives the same attempts, to the byte. `progress` is called now and then with
+    the share of the simulated time that has passed, from 0 to 1.
 
     Raises:
         InputError: if the folder cannot be made.
-        KeyboardInterrupt: after Ctrl-C. What was simulated until then is a run that was interrupted;
-            its folder is the exception's argument.
+        KeyboardInterrupt: after Ctrl-C. The attempts so far are a run that was interrupted; its folder
+            is the exception's argument.
     """
     # numba takes half a second to import.
     from loadtest.prediction.simulation.run import simulate_run

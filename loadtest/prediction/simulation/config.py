@@ -201,7 +201,7 @@ class SimulateConfig(Options):
         return min(_MOST_USERS, needed)
 
     def assignment(self) -> list[int]:
-        """Which Region each user writes through, by its place in the list."""
+        """Return each user's Region, as an index into `region_list()`."""
         return assign(self.user_count(), [region.weight for region in self.region_list()])
 
     def law(self) -> "AccessLaw":

@@ -45,7 +45,7 @@ def push_heap(state: State, moment: int, user: int) -> None:
 
 @inlined
 def pop_heap(state: State) -> None:
-    """Take the heap's first event out: the last one goes down from its place."""
+    """Take the heap's first event out: the last one sinks from the top."""
     moments, users, counts = state.heap_ns, state.heap_user, state.counts
     size = counts[IN_HEAP] - 1
     counts[IN_HEAP] = size

@@ -1,4 +1,4 @@
-"""Regions: how users are spread over them, and how far it is from each to where commits are decided."""
+"""Regions: their shares of the users, and the way from each to where commits are decided."""
 
 import math
 import re
@@ -29,13 +29,13 @@ def parse_regions(text: str) -> list[Region]:
     """Read `east:2,west,north`: names with their weights, 1 where none is given."""
     regions = []
     for part in (part.strip() for part in text.split(",")):
-        found = re.fullmatch(rf"({_NAME})(?::(\d+(?:\.\d+)?))?", part)
-        if found is None or float(found[2] or 1) <= 0:
+        match = re.fullmatch(rf"({_NAME})(?::(\d+(?:\.\d+)?))?", part)
+        if match is None or float(match[2] or 1) <= 0:
             raise InputError(
                 f"{quoted(part)} is not a Region; give names, each with a weight if it should "
                 "have more users than others, as in east:2,west,north"
             )
-        regions.append(Region(found[1], float(found[2] or 1)))
+        regions.append(Region(match[1], float(match[2] or 1)))
     names = [region.name for region in regions]
     if len(set(names)) < len(names):
         raise InputError(f"the Region {quoted(max(names, key=names.count))} is named twice")
@@ -48,23 +48,23 @@ def parse_round_trips(text: str) -> dict[frozenset[str], float]:
     """Read `east/west=62,east/north=24`: milliseconds there and back between two Regions."""
     trips: dict[frozenset[str], float] = {}
     for part in words_of(text):
-        found = re.fullmatch(rf"({_NAME})/({_NAME})=(\d+(?:\.\d+)?)(?:\s*ms)?", part)
-        if found is None or found[1] == found[2]:
+        match = re.fullmatch(rf"({_NAME})/({_NAME})=(\d+(?:\.\d+)?)(?:\s*ms)?", part)
+        if match is None or match[1] == match[2]:
             raise InputError(
                 f"{quoted(part)} is not a round trip; give milliseconds between two Regions, as in "
                 "east/west=62,east/north=24"
             )
-        pair = frozenset((found[1], found[2]))
+        pair = frozenset((match[1], match[2]))
         if pair in trips:
-            raise InputError(f"the round trip between {found[1]} and {found[2]} is given twice")
-        trips[pair] = float(found[3])
+            raise InputError(f"the round trip between {match[1]} and {match[2]} is given twice")
+        trips[pair] = float(match[3])
     return trips
 
 
 def trips_to_decision(
     names: Sequence[str], trips: Mapping[frozenset[str], float], decided_in: str
 ) -> list[float]:
-    """What COMMIT pays for the way: milliseconds there and back, one for each Region.
+    """Return what COMMIT takes longer for the way: milliseconds there and back, for each Region.
 
     `decided_in` is a Region's name: every commit goes there. Or MAJORITY: a commit is decided when
     more than half of the Regions have heard of it, which takes as long as the way to the farthest of
@@ -96,5 +96,5 @@ def trips_to_decision(
 
     if decided_in != MAJORITY:
         return [way(name, decided_in) for name in names]
-    place = math.floor(len(names) / 2)
-    return [sorted(way(name, other) for other in names)[place] for name in names]
+    majority = math.floor(len(names) / 2)
+    return [sorted(way(name, other) for other in names)[majority] for name in names]

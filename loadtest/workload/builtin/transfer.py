@@ -54,11 +54,11 @@ class Transfer(Scenario):
     def statements(self, dialect: Dialect, key_types: Sequence[KeyType]) -> list[Statement]:
         """A debit and a credit for each key type."""
         del dialect
-        found = []
+        statements = []
         for key_type in key_types:
             table = self.table(key_type)
             types = ("numeric", table.columns[0].type)
-            found += [
+            statements += [
                 Statement(
                     _DEBIT[key_type],
                     f"UPDATE {table.name} SET balance = balance - $1 WHERE id = $2 "  # noqa: S608
@@ -71,7 +71,7 @@ class Transfer(Scenario):
                     types,
                 ),
             ]
-        return found
+        return statements
 
     def draw(self, rng: np.random.Generator, law: AccessLaw, keys: KeySpace, size: int) -> list[Work]:
         """Payer, payee and amount of the next transfers."""
