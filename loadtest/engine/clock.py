@@ -1,8 +1,7 @@
 """The clock of a run: monotonic, with one anchor to the wall clock, taken when the run begins.
 
-When something is due, how long it took and what belongs to a block is decided by `monotonic_ns()`
-alone: a wall clock may be set back or forth while a run goes on. People and files get nanoseconds
-since 1970, which are monotonic time plus the anchor.
+A run is timed by `monotonic_ns()` alone: a wall clock may be set while a run goes on. Files get
+nanoseconds since 1970, which are monotonic time plus the anchor.
 """
 
 import uuid
@@ -19,7 +18,7 @@ _CLOCKS_AGREE_NS = 2_000_000_000
 
 
 def _machine() -> str:
-    """What the processes that share a monotonic clock have in common: one machine, one boot."""
+    """Return what processes that share a monotonic clock have in common: one machine, one boot."""
     try:
         return _BOOT_ID.read_text(encoding="ascii").strip()
     except (OSError, ValueError):
@@ -34,20 +33,20 @@ class Clock:
     """Nanoseconds since 1970 at which `monotonic_ns()` was 0."""
 
     def now_ns(self) -> int:
-        """Nanoseconds since 1970, whatever became of the wall clock since the run began."""
+        """Return nanoseconds since 1970, however the wall clock was set since the run began."""
         return monotonic_ns() + self.anchor_ns
 
     def to_message(self) -> dict[str, Any]:
-        """For another process of the run, which is to have it at once."""
+        """Return the clock for another process of the run, to be received at once."""
         return {"anchor_ns": self.anchor_ns, "sent_ns": monotonic_ns(), "machine": _machine()}
 
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> "Clock":
-        """The sender's clock, as seen from this process.
+        """Return the sender's clock, as seen from this process.
 
-        On the sender's machine it is exactly that. On another, monotonic clocks have nothing in
-        common: the wall clocks tie them together, as far as they agree; where they do not, the moment
-        of the message does, which errs by the time that it was under way.
+        On the sender's machine it is exactly that. On another, the wall clocks relate the monotonic
+        ones, as far as they agree; where they do not, the moment of the message does, which errs by the
+        time that it was under way.
         """
         now_ns = monotonic_ns()
         same = message["machine"] == _machine()

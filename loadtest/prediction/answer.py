@@ -1,5 +1,6 @@
 """The answer of `occbench predict`: forecasts by retry policy, as a table and as JSON."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from loadtest.prediction.config import WIDEST_SPREAD
 from loadtest.prediction.forecast import IN_STEP_FACTOR, MODEL_FACTOR, Forecast
-from loadtest.prediction.formula import Prediction, explain
+from loadtest.prediction.formula import Prediction
 from loadtest.prediction.workload import UNKNOWN_PLACEMENT, Interval, Region, Workload
 
 _MOST = 1e7
@@ -133,6 +134,37 @@ class Answer:
                 "database decides, so the ranges are wide; a run on fewer accounts would narrow them."
             )
         yield from measured.notes
+
+
+def explain(
+    prediction: Prediction, skew: str, accounts: int, commit_rate: float, window_ms: float
+) -> str:
+    """Return the closed formula's answer in words, with what it rests on."""
+    retried = prediction.poisson / (1 - prediction.poisson) if prediction.poisson < 1 else math.inf
+    return "\n".join(
+        (
+            (
+                f"Transfers between {accounts:,} accounts, access {skew}, {commit_rate:,g} commits a "
+                f"second, a window of {window_ms:g} ms:"
+            ),
+            "",
+            f"  conflict rate  {_percent(prediction.evenly):>8}  commits evenly spaced",
+            f"                 {_percent(prediction.poisson):>8}  commits at random moments",
+            f"  retries        {retried:8.3g}  a committed transfer, tried again without end",
+            "",
+            (
+                f"P = 1 − exp(−λ · W · Σ q²), Σ q² = {prediction.sum_q_squared:.4g}; all other "
+                "transactions commit at the given rate, and the window is the same for all."
+            ),
+            "A transfer between the same two accounts counts twice in Σ q², which few accounts show.",
+        )
+    )
+
+
+def _percent(share: float) -> str:
+    """Three significant digits, but not more than two places: 7.06 %, 0.684 %."""
+    percent = 100 * share
+    return f"{percent:.3g} %" if percent < 1 else f"{percent:.2f} %"
 
 
 def _as_json(forecast: Forecast) -> dict[str, Any]:

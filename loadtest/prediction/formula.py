@@ -1,4 +1,8 @@
-"""How often two transactions meet: the closed formula, and what it says for `occbench predict`."""
+"""The closed formula: the conflict rate at a given rate of commits and length of the window.
+
+It needs both to be known: from a run (the predicted band of a report), or from the options of
+`occbench predict`. Where they follow from the conflicts themselves, see `equilibrium.py`.
+"""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +15,7 @@ from loadtest.workload.access import AccessLaw
 
 
 def conflict_probability(commit_rate: float, window_s: float, sum_q_squared: float) -> float:
-    """The probability that an attempt conflicts.
+    """Return the probability that an attempt conflicts.
 
     An attempt that lives for a window W, from its snapshot to the decision at commit, is failed by
     any other transaction that commits within W and wrote one of its keys. With λ successful commits
@@ -29,7 +33,7 @@ def conflict_probability(commit_rate: float, window_s: float, sum_q_squared: flo
 
 
 def conflict_probability_evenly(commit_rate: float, window_s: float, meeting: float) -> float:
-    """The same where commits come evenly spaced, and not at random moments.
+    """Return the same where commits come evenly spaced, and not at random moments.
 
     Then a window sees ⌊λ · W⌋ commits, and with probability f = λ · W − ⌊λ · W⌋ one more, and is
     spared by each of them with probability 1 − m:
@@ -57,7 +61,7 @@ _MOST_ATTEMPTS = 10_000
 def conflict_rate_of_attempts(
     law: AccessLaw, commit_rate: float, window_s: float, *, max_attempts: int, evenly: bool
 ) -> float:
-    """The share of *all attempts* that conflict, with those attempts among them that are retries.
+    """Return the share of *all attempts* that conflict, retries among them.
 
     Where access is uniform this is `conflict_probability`. Where some accounts are popular it is
     more: a transaction that conflicted most likely wants a popular account, and wants it again in
@@ -112,7 +116,7 @@ def _keys_alike(
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a rate and a window make of an access law; shares are between 0 and 1."""
+    """The formula's answer for an access law; shares are between 0 and 1."""
 
     poisson: float
     """Share of attempts that conflict, commits coming at random moments."""
@@ -122,7 +126,7 @@ class Prediction:
 
 
 def predict(law: AccessLaw, commit_rate: float, window_s: float) -> Prediction:
-    """The conflict rate of transfers over this law, at `commit_rate` commits a second."""
+    """Return the conflict rate of transfers over this law, at `commit_rate` commits a second."""
     sum_q_squared, meeting = _overlaps(law)
     return Prediction(
         poisson=conflict_probability(commit_rate, window_s, sum_q_squared),
@@ -142,34 +146,3 @@ def _overlaps(law: AccessLaw) -> tuple[float, float]:
     same = float(np.sum(np.divide(either**2, popularity.pairs_in(), out=either * 0, where=either > 0)))
     squares = float(np.sum(popularity.members * popularity.writes() ** 2))
     return squares, squares - same
-
-
-def explain(
-    prediction: Prediction, skew: str, accounts: int, commit_rate: float, window_ms: float
-) -> str:
-    """The prediction as a person reads it, with what it rests on."""
-    retried = prediction.poisson / (1 - prediction.poisson) if prediction.poisson < 1 else math.inf
-    return "\n".join(
-        (
-            (
-                f"Transfers between {accounts:,} accounts, access {skew}, {commit_rate:,g} commits a "
-                f"second, a window of {window_ms:g} ms:"
-            ),
-            "",
-            f"  conflict rate  {_percent(prediction.evenly):>8}  commits evenly spaced",
-            f"                 {_percent(prediction.poisson):>8}  commits at random moments",
-            f"  retries        {retried:8.3g}  a committed transfer, tried again without end",
-            "",
-            (
-                f"P = 1 − exp(−λ · W · Σ q²), Σ q² = {prediction.sum_q_squared:.4g}; all other "
-                "transactions commit at the given rate, and the window is the same for all."
-            ),
-            "A transfer between the same two accounts counts twice in Σ q², which few accounts show.",
-        )
-    )
-
-
-def _percent(share: float) -> str:
-    """Three significant digits, but not more than two places: 7.06 %, 0.684 %."""
-    percent = 100 * share
-    return f"{percent:.3g} %" if percent < 1 else f"{percent:.2f} %"

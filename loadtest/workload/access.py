@@ -1,4 +1,4 @@
-"""Which account comes next: the distribution of accesses over the accounts.
+"""Access laws: the distribution of accesses over the accounts.
 
 A law says how probable each *rank* is (rank 0 the most popular); `spread` then maps ranks to account
 numbers one to one, so that popular accounts are not neighbours in key order.
@@ -28,14 +28,14 @@ class AccessLaw(ABC):
 
     @abstractmethod
     def draw_ranks(self, rng: np.random.Generator, size: int) -> NDArray[np.int64]:
-        """`size` independent ranks, each 0 … accounts − 1."""
+        """Return `size` independent ranks, each 0 … accounts − 1."""
 
     @abstractmethod
     def _probabilities(self, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
         """The probability of each of these ranks."""
 
     def probabilities(self) -> Iterator[NDArray[np.float64]]:
-        """The probability of every rank, in chunks, so that memory does not grow with accounts."""
+        """Yield every rank's probability, in chunks, so that memory does not grow with accounts."""
         for start in range(0, self.accounts, _CHUNK):
             stop = min(start + _CHUNK, self.accounts)
             yield self._probabilities(np.arange(start, stop, dtype=np.int64))
@@ -43,7 +43,7 @@ class AccessLaw(ABC):
     def draw_pairs(
         self, rng: np.random.Generator, size: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """`size` (payer, payee) account numbers, different within each pair.
+        """Return `size` (payer, payee) account numbers, different within each pair.
 
         The payee is drawn again until it differs, so it follows the law conditioned on the payer.
         """
@@ -60,7 +60,7 @@ class AccessLaw(ABC):
         return (ranks * _unit_near_golden_section(self.accounts)) % self.accounts
 
     def writes_per_transfer(self) -> Iterator[NDArray[np.float64]]:
-        """q_k: the expected writes that one transfer makes to each rank, in chunks; sums to 2."""
+        """Yield q_k, the expected writes that one transfer makes to each rank, in chunks; sums to 2."""
         odds = sum(float(np.sum(p / (1 - p))) for p in self.probabilities())
         for p in self.probabilities():
             yield p + p * (odds - p / (1 - p))
@@ -103,7 +103,7 @@ class Uniform(AccessLaw):
     """Every account equally often."""
 
     def draw_ranks(self, rng: np.random.Generator, size: int) -> NDArray[np.int64]:
-        """`size` independent ranks, each 0 … accounts − 1."""
+        """Return `size` independent ranks."""
         return rng.integers(0, self.accounts, size)
 
     def _probabilities(self, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -153,7 +153,7 @@ class Zipf(AccessLaw):
         return total
 
     def draw_ranks(self, rng: np.random.Generator, size: int) -> NDArray[np.int64]:
-        """`size` independent ranks, each 0 … accounts − 1."""
+        """Return `size` independent ranks."""
         ranks = np.empty(size, np.int64)
         missing = np.arange(size)
         while missing.size:
@@ -177,7 +177,7 @@ class Hotspot(AccessLaw):
         self.access_share = access_share
 
     def draw_ranks(self, rng: np.random.Generator, size: int) -> NDArray[np.int64]:
-        """`size` independent ranks, each 0 … accounts − 1."""
+        """Return `size` independent ranks."""
         is_hot = rng.random(size) < self.access_share
         spot = rng.random(size)
         cold = self.hot + (spot * (self.accounts - self.hot)).astype(np.int64)
@@ -189,7 +189,7 @@ class Hotspot(AccessLaw):
 
 
 def parse_access(text: str, accounts: int) -> AccessLaw:
-    """The access law that `--skew TEXT` means over this many accounts."""
+    """Return the access law that `--skew TEXT` means over this many accounts."""
     skew = parse_skew(text)
     if skew.kind == "zipf":
         return Zipf(accounts, *skew.values)

@@ -7,7 +7,6 @@ worker on any machine knows every key without a file, and a million of them cost
 import re
 from codecs import BOM_UTF8
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,35 +36,18 @@ def _stream(seed: int, purpose: int, numbers: NDArray[np.uint64]) -> NDArray[np.
     return mix64(numbers * _GOLDEN ^ start)
 
 
-class KeySpace(Protocol):
-    """The keys of accounts 0 … size − 1."""
-
-    @property
-    def key_type(self) -> KeyType:
-        """Which kind of key this is."""
-        ...
-
-    @property
-    def size(self) -> int | None:
-        """How many accounts have a key, or None where there is no end."""
-        ...
-
-    def binary(self, numbers: NDArray[np.int64]) -> NDArray[np.void]:
-        """The keys in PostgreSQL's binary form: 8 bytes each for integers, 16 for UUIDs."""
-        ...
-
-
 class ComputedKeys:
     """Keys as a pure function of (seed, key type, account number)."""
 
     size: int | None = None
+    """How many accounts have a key; None where there is no end."""
 
     def __init__(self, key_type: KeyType, seed: int) -> None:
         self.key_type = key_type
         self._seed = seed
 
     def binary(self, numbers: NDArray[np.int64]) -> NDArray[np.void]:
-        """The keys in PostgreSQL's binary form: 8 bytes each for integers, 16 for UUIDs."""
+        """Return the keys in PostgreSQL's binary form: 8 bytes each for integers, 16 for UUIDs."""
         n = numbers.astype(np.uint64)
         if self.key_type is KeyType.INT:
             return (n + np.uint64(1)).astype(">u8").view("V8")
@@ -82,7 +64,7 @@ class ComputedKeys:
 
 
 class ListedKeys:
-    """Keys that came from elsewhere: line *i* of a file is account *i*'s key."""
+    """Keys of a file: line *i* is account *i*'s key."""
 
     def __init__(self, key_type: KeyType, keys: NDArray[np.void]) -> None:
         self.key_type = key_type
@@ -90,21 +72,17 @@ class ListedKeys:
         self.size: int | None = len(keys)
 
     def binary(self, numbers: NDArray[np.int64]) -> NDArray[np.void]:
-        """The keys in PostgreSQL's binary form: 8 bytes each for integers, 16 for UUIDs."""
+        """Return the keys as `ComputedKeys.binary` does."""
         return self._keys[numbers]
 
 
-def _whole(text: str) -> int:
-    number = whole_of(text)
-    if number is None:
-        raise ValueError
-    return number
+KeySpace = ComputedKeys | ListedKeys
 
 
 def read_keys(path: Path, key_type: KeyType) -> ListedKeys:
-    """The keys of a text file, one a line; raises InputError naming the first line that is wrong."""
+    """Read a text file with one key a line; raises InputError naming the first line that is wrong."""
     try:
-        # Editors put a mark at the beginning of a file in UTF-8, which is no part of a key.
+        # Some editors put a mark at the beginning of a file in UTF-8.
         lines = path.read_bytes().removeprefix(BOM_UTF8).decode("ascii").split()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not plain text"
@@ -115,9 +93,9 @@ def read_keys(path: Path, key_type: KeyType) -> ListedKeys:
     packed = bytearray(width * len(lines))
     for index, line in enumerate(lines):
         try:
-            if key_type is KeyType.INT:
-                key = _whole(line).to_bytes(8, "big", signed=True)
-            elif _UUID.fullmatch(line):
+            if key_type is KeyType.INT and (number := whole_of(line)) is not None:
+                key = number.to_bytes(8, "big", signed=True)
+            elif key_type is not KeyType.INT and _UUID.fullmatch(line):
                 key = bytes.fromhex(line.replace("-", ""))
             else:
                 raise ValueError

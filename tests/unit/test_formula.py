@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.prediction import formula as prediction
+from loadtest.prediction import formula
+from loadtest.prediction.answer import explain
 from loadtest.prediction.formula import (
     conflict_probability,
     conflict_probability_evenly,
     conflict_rate_of_attempts,
-    explain,
     predict,
 )
 from loadtest.workload.access import parse_access
@@ -148,7 +148,7 @@ def test_classes_of_very_many_accounts_say_the_same(
     for window in (0.001, 0.1, 5):
         each = conflict_rate_of_attempts(law, 1000, window, max_attempts=4, evenly=evenly)
         with monkeypatch.context() as patch:
-            patch.setattr(prediction, "_COUNTED", 1000)
+            patch.setattr(formula, "_COUNTED", 1000)
             alike = conflict_rate_of_attempts(law, 1000, window, max_attempts=4, evenly=evenly)
         assert alike == pytest.approx(each, rel=0.01)
 
