@@ -8,7 +8,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from loadtest.engine.probes.prober import Endpoint
+from loadtest.engine.probes.prober import ProbeSession
 from loadtest.engine.probes.table import STATEMENTS
 from loadtest.record.probes import Probe, read_probes
 from loadtest.targets import SqlSession, SqlTarget
@@ -99,6 +99,6 @@ class DirectSource:
         return self.session
 
 
-def endpoint(name: str, target: SqlTarget) -> tuple[Endpoint, DirectSource]:
+def endpoint(name: str, target: SqlTarget) -> tuple[ProbeSession, DirectSource]:
     source = DirectSource(target)
-    return Endpoint(name, source), source  # type: ignore[arg-type]
+    return ProbeSession(name, source), source  # type: ignore[arg-type]

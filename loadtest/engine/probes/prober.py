@@ -25,7 +25,7 @@ _READ_AGAIN_S = 0.005
 """Between two reads of a probe that is stale."""
 
 
-class Endpoint:
+class ProbeSession:
     """One target with a session for probes, opened when it is needed, and again."""
 
     def __init__(self, name: str, source: SessionSource) -> None:
@@ -65,7 +65,7 @@ class Endpoint:
 
 
 def probe(
-    writer: Endpoint, reader: Endpoint, row: int, value: int, is_running: Callable[[], bool]
+    writer: ProbeSession, reader: ProbeSession, row: int, value: int, is_running: Callable[[], bool]
 ) -> Probe:
     """Commit the value through the writer, read it through the reader, and again while it is stale.
 
@@ -120,7 +120,7 @@ class Prober:
         self._timer = Timer()
         chance = random.Random(f"{seed}/probes").random  # noqa: S311 - jitter
         self._endpoints = [
-            Endpoint(
+            ProbeSession(
                 target.name,
                 SessionSource(
                     target, STATEMENTS, budgets[index], chance, self._timer, self._is_running
@@ -160,7 +160,7 @@ class Prober:
                 endpoint.close()
             self._timer.close()
 
-    def _open(self, endpoint: Endpoint) -> None:
+    def _open(self, endpoint: ProbeSession) -> None:
         try:
             endpoint.open()
         except StatementFailed:

@@ -1,9 +1,10 @@
-"""What a simulation is: its options, most of them those of a run."""
+"""The options of a simulation, most of them those of a run."""
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from loadtest.config.assignment import assign
 from loadtest.config.run import (
@@ -33,7 +34,7 @@ from loadtest.errors.messages import quoted
 from loadtest.errors.typed import number_of, words_of
 from loadtest.prediction.simulation.regions import (
     MAJORITY,
-    Region,
+    WeightedRegion,
     parse_regions,
     parse_round_trips,
     trips_to_decision,
@@ -124,22 +125,11 @@ class SimulateConfig(Options):
     out: TextPath = OUT
     label: str = LABEL
 
-    @field_validator("regions")
+    @field_validator("regions", "round_trips", "slower")
     @classmethod
-    def _regions_are_named(cls, value: str) -> str:
-        naming("--regions", parse_regions, value)
-        return value
-
-    @field_validator("round_trips")
-    @classmethod
-    def _trips_are_read(cls, value: str) -> str:
-        naming("--round-trips", parse_round_trips, value)
-        return value
-
-    @field_validator("slower")
-    @classmethod
-    def _slower_is_read(cls, value: str) -> str:
-        naming("--slower", _parse_slower, value)
+    def _can_be_read(cls, value: str, info: ValidationInfo) -> str:
+        name = str(info.field_name)
+        naming("--" + name.replace("_", "-"), _READERS[name], value)
         return value
 
     @model_validator(mode="after")
@@ -166,27 +156,27 @@ class SimulateConfig(Options):
             )
         return self
 
-    def region_list(self) -> list[Region]:
-        """The Regions, in the order in which they were named."""
+    def region_list(self) -> list[WeightedRegion]:
+        """Return the Regions, in the order in which they were named."""
         return parse_regions(self.regions)
 
     def decision_trips_ms(self) -> list[float]:
-        """What COMMIT takes longer for the way to its decision, for each Region in milliseconds."""
+        """Return what COMMIT takes longer for the way to its decision, in milliseconds by Region."""
         names = [region.name for region in self.region_list()]
         return trips_to_decision(names, parse_round_trips(self.round_trips), self.decided_in)
 
     def slowdowns(self) -> list[float]:
-        """For each key type how many times as long everything takes."""
+        """Return for each key type how many times as long everything takes."""
         slower = _parse_slower(self.slower)
         return [slower.get(key, 1.0) for key in self.keys]
 
     def attempts_ms(self) -> list[float]:
-        """The mean time of an attempt of the slowest key type, for each Region."""
+        """Return the mean time of an attempt of the slowest key type, for each Region."""
         own = max(self.slowdowns()) * (STATEMENTS * self.statement_ms + self.commit_ms)
         return [own + trip for trip in self.decision_trips_ms()]
 
     def user_count(self) -> int:
-        """The users that were asked for; those that an open loop needs where none were.
+        """Return how many users there are: as given, or as an open loop needs.
 
         Every Region has its share of users, so the slowest one says how many are needed.
         """
@@ -205,22 +195,22 @@ class SimulateConfig(Options):
         return assign(self.user_count(), [region.weight for region in self.region_list()])
 
     def law(self) -> "AccessLaw":
-        """Which account comes next."""
+        """Return the access law."""
         from loadtest.workload.access import parse_access
 
         return parse_access(self.skew, self.accounts)
 
     def measured_ns(self) -> tuple[int, int]:
-        """The measured time, in nanoseconds since the simulation began: from, until."""
+        """Return the measured time, in nanoseconds since the simulation began: from, until."""
         begin = round(self.warmup * 1e9)
         return begin, begin + max(1, round(self.duration * 1e9))
 
     def block_s(self) -> float:
-        """The length of a block: the one nearest to `block` that fills the measured time."""
+        """Return the length of a block: the one nearest to `block` that fills the measured time."""
         return blocks_for(self.duration, self.block, len(self.keys))
 
     def retry_policy(self) -> RetryPolicy:
-        """The policy that `retry`, its times and `max_attempts` describe."""
+        """Return the policy that `retry`, its times and `max_attempts` describe."""
         return RetryPolicy(
             self.retry, self.retry_base_ms / 1000, self.retry_cap_ms / 1000, self.max_attempts
         )
@@ -231,12 +221,15 @@ def _parse_slower(text: str) -> dict[KeyType, float]:
     slower: dict[KeyType, float] = {}
     for part in words_of(text):
         name, _, factor = part.partition("=")
-        try:
-            slower[KeyType(name)] = number_of(factor) or 0.0
-        except ValueError:
-            slower = {KeyType.INT: 0.0}
-        if not all(0 < value <= 1000 for value in slower.values()):
+        times = number_of(factor) or 0.0
+        if name not in set(KeyType) or not 0 < times <= 1000:
             raise InputError(
                 f"{quoted(part)} is not a key type and how many times as long it takes, as in uuid=1.05"
             )
+        slower[KeyType(name)] = times
     return slower
+
+
+_READERS: dict[str, Callable[[str], object]] = {
+    "regions": parse_regions, "round_trips": parse_round_trips, "slower": _parse_slower,
+}  # fmt: skip

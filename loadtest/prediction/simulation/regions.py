@@ -18,14 +18,14 @@ _MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
+class WeightedRegion:
     """One Region, with its share of the users relative to the others."""
 
     name: str
     weight: float = 1.0
 
 
-def parse_regions(text: str) -> list[Region]:
+def parse_regions(text: str) -> list[WeightedRegion]:
     """Read `east:2,west,north`: names with their weights, 1 where none is given."""
     regions = []
     for part in (part.strip() for part in text.split(",")):
@@ -35,7 +35,7 @@ def parse_regions(text: str) -> list[Region]:
                 f"{quoted(part)} is not a Region; give names, each with a weight if it should "
                 "have more users than others, as in east:2,west,north"
             )
-        regions.append(Region(match[1], float(match[2] or 1)))
+        regions.append(WeightedRegion(match[1], float(match[2] or 1)))
     names = [region.name for region in regions]
     if len(set(names)) < len(names):
         raise InputError(f"the Region {quoted(max(names, key=names.count))} is named twice")
