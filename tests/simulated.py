@@ -38,18 +38,18 @@ def conflict_rate(rows: Attempts) -> float:
     return float(np.mean(rows.outcome == CONFLICT))
 
 
-def lost_by_definition(rows: Attempts) -> NDArray[np.bool_]:
-    """Which attempts must lose, found by looking at every pair of attempts.
+def conflicted_by_definition(rows: Attempts) -> NDArray[np.bool_]:
+    """Which attempts must fail, by comparing every pair of attempts.
 
-    The record says who committed; an attempt loses exactly if one of those has an account of it (of
+    The record says who committed; an attempt fails exactly if one of those has an account of it (of
     the same key type) and was decided after its snapshot and before its own decision. Attempts stand
     in the order of their decisions, which decides between equal moments.
     """
-    lost = np.zeros(len(rows.attempt), bool)
-    for i in range(len(lost)):
+    conflicted = np.zeros(len(rows.attempt), bool)
+    for i in range(len(conflicted)):
         committed = rows.outcome[:i] == COMMITTED
         inside = committed & (rows.decided_ns[:i] > rows.snapshot_ns[i])
         inside &= rows.key_type[:i] == rows.key_type[i]
         shared = (rows.rows[:i, :, None] == rows.rows[i]).any(axis=(1, 2))
-        lost[i] = bool((inside & shared).any())
-    return lost
+        conflicted[i] = bool((inside & shared).any())
+    return conflicted

@@ -45,12 +45,12 @@ def test_another_machine_has_its_own_wall_clock_where_it_agrees(change: dict[str
     """A machine's name alone proves nothing: containers may have a monotonic clock of their own."""
     there = {**Clock().to_message(), **change}
     there["anchor_ns"] = WALL_NS - there["sent_ns"]
-    found = Clock.from_message(there)
-    assert abs(found.now_ns() - WALL_NS) < 10**9
+    clock_there = Clock.from_message(there)
+    assert abs(clock_there.now_ns() - WALL_NS) < 10**9
     # An hour apart, the moment of the message ties the two together.
     there["anchor_ns"] += HOUR_NS
-    found = Clock.from_message(there)
-    assert abs(found.now_ns() - WALL_NS - HOUR_NS) < 10**9
+    clock_there = Clock.from_message(there)
+    assert abs(clock_there.now_ns() - WALL_NS - HOUR_NS) < 10**9
 
 
 LOCUSTS_TIME = """

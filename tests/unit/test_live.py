@@ -23,13 +23,13 @@ Rows = list[tuple[Outcome, int, bool, float]]
 
 def packed(rows: Rows) -> NDArray[np.void]:
     made = np.zeros(len(rows), RECORD_DTYPE)
-    for place, (outcome, attempt, final, ms) in enumerate(rows):
-        made[place]["outcome"] = OUTCOME_CODE[outcome]
-        made[place]["attempt"] = attempt
-        made[place]["final"] = final
-        made[place]["intended_start_ns"] = 5_000_000
-        made[place]["begin_sent_ns"] = 7_000_000  # 2 ms late, which count
-        made[place]["ended_ns"] = 5_000_000 + round(ms * 1e6)
+    for index, (outcome, attempt, final, ms) in enumerate(rows):
+        made[index]["outcome"] = OUTCOME_CODE[outcome]
+        made[index]["attempt"] = attempt
+        made[index]["final"] = final
+        made[index]["intended_start_ns"] = 5_000_000
+        made[index]["begin_sent_ns"] = 7_000_000  # 2 ms late, which count
+        made[index]["ended_ns"] = 5_000_000 + round(ms * 1e6)
     return made
 
 
@@ -76,9 +76,9 @@ def test_a_message_brings_everything(rows: Rows) -> None:
 @given(st.lists(MILLISECONDS, min_size=1, max_size=200), st.sampled_from([0.5, 0.9, 0.99, 1.0]))
 def test_percentiles_are_within_two_hundredths(latencies: list[float], share: float) -> None:
     tally = Tally.of(packed([(Outcome.COMMITTED, 1, True, ms) for ms in latencies]))
-    found = tally.latency_ms(share)
+    result = tally.latency_ms(share)
     exact = float(np.percentile(latencies, share * 100, method="inverted_cdf"))
-    assert found == pytest.approx(exact, rel=0.02)
+    assert result == pytest.approx(exact, rel=0.02)
 
 
 def test_without_transactions_there_is_no_percentile() -> None:
@@ -132,8 +132,8 @@ def test_each_target_is_counted(one: Rows, other: Rows) -> None:
     west["target"] = 1
     tally = Tally.of(east)
     tally.add(Tally.from_message(json.loads(as_text(Tally.of(west)))))
-    for place, rows in enumerate((one, other)):
-        assert tally.by_target[place] == sum(row[0] == "committed" for row in rows)
+    for index, rows in enumerate((one, other)):
+        assert tally.by_target[index] == sum(row[0] == "committed" for row in rows)
 
 
 def test_several_targets_are_named_in_the_line() -> None:

@@ -22,16 +22,16 @@ def test_an_open_loop_does_not_know_who_asks_when(rate: float, origin: int, late
     first = pacing.next_start_ns(origin)
     starts = [first] + [pacing.next_start_ns(origin + moment) for moment in later]
     assert first == origin
-    for place, start in enumerate(starts):
-        assert abs(start - (origin + place * SECOND / rate)) <= 1
+    for index, start in enumerate(starts):
+        assert abs(start - (origin + index * SECOND / rate)) <= 1
 
 
 @given(st.floats(1, 1e5), st.integers(1, 8), st.integers(0, 10**12))
 def test_processes_interleave_to_the_whole_rate(rate: float, of: int, origin: int) -> None:
     shares = [OpenLoop(rate, share=share, of=of) for share in range(of)]
     starts = sorted(pacing.next_start_ns(origin) for _ in range(20) for pacing in shares)
-    for place, start in enumerate(starts):
-        assert abs(start - (origin + place * SECOND / rate)) <= 1
+    for index, start in enumerate(starts):
+        assert abs(start - (origin + index * SECOND / rate)) <= 1
 
 
 def test_only_the_measured_time_is_counted() -> None:
@@ -40,7 +40,7 @@ def test_only_the_measured_time_is_counted() -> None:
     for _ in range(30):
         pacing.next_start_ns(0)
     pacing.measure_from(3 * SECOND)
-    assert pacing.next_start_ns(3 * SECOND) == 3 * SECOND, "the 31st place is the first that counts"
+    assert pacing.next_start_ns(3 * SECOND) == 3 * SECOND, "the 31st start is the first that counts"
     assert pacing.scheduled(4 * SECOND) == 11, "at 3.0, 3.1 … 4.0"
     assert pacing.started(4 * SECOND) == 1
     for _ in range(50):

@@ -26,7 +26,7 @@ from tests.simulated import (
     CONFLICT,
     attempts,
     conflict_rate,
-    lost_by_definition,
+    conflicted_by_definition,
     measured,
 )
 
@@ -50,9 +50,9 @@ THREE = {
 def test_who_loses_is_what_the_definition_says(options: dict[str, Any]) -> None:
     rows = attempts(warmup="100ms", **options)
     assert len(rows.attempt) > 700
-    lost = rows.outcome == CONFLICT
-    assert 0.03 < lost.mean() < 0.97
-    np.testing.assert_array_equal(lost_by_definition(rows), lost)
+    conflicted = rows.outcome == CONFLICT
+    assert 0.03 < conflicted.mean() < 0.97
+    np.testing.assert_array_equal(conflicted_by_definition(rows), conflicted)
 
 
 def test_many_users_and_accounts_lose_by_the_definition_too() -> None:
@@ -62,14 +62,14 @@ def test_many_users_and_accounts_lose_by_the_definition_too() -> None:
         retry="immediate", think_time="1ms",
     )  # fmt: skip
     assert len(rows.attempt) > 12_000
-    lost = rows.outcome == CONFLICT
+    conflicted = rows.outcome == CONFLICT
     # Every pair of so many is too much to look at: from each attempt back to its snapshot.
     first = np.searchsorted(rows.decided_ns, rows.snapshot_ns, "right")
-    for i in np.flatnonzero(lost)[:500].tolist() + np.flatnonzero(~lost)[-1500:].tolist():
+    for i in np.flatnonzero(conflicted)[:500].tolist() + np.flatnonzero(~conflicted)[-1500:].tolist():
         before = slice(int(first[i]), i)
         committed = rows.outcome[before] == COMMITTED
         shared = np.isin(rows.rows[before], rows.rows[i]).any(axis=1)
-        assert bool((committed & shared).any()) == bool(lost[i])
+        assert bool((committed & shared).any()) == bool(conflicted[i])
 
 
 @pytest.mark.parametrize("arrivals", ["even", "random"])
@@ -88,12 +88,12 @@ def test_evenly_accessed_accounts_conflict_as_the_formula_says(
     window_s = float(np.mean(rows.decided_ns - rows.snapshot_ns)) / 1e9
     commits = np.count_nonzero(rows.outcome == COMMITTED) / seconds
     expected = conflict_probability(commits, window_s, 4 / accounts)
-    found = conflict_rate(rows)
+    result = conflict_rate(rows)
     assert expected > 0.02
     # Conflicts come in clusters of a few; four standard errors of twice the variance, and a hundredth
     # for the formula, which takes all windows to be as long as their mean.
     chance = 4 * (2 * expected / len(rows.attempt)) ** 0.5
-    assert found == pytest.approx(expected, abs=chance + 0.01 * expected)
+    assert result == pytest.approx(expected, abs=chance + 0.01 * expected)
 
 
 def test_times_are_those_that_were_asked_for() -> None:
@@ -105,7 +105,7 @@ def test_times_are_those_that_were_asked_for() -> None:
     trips = np.array([3.0, 4.0, 3.0])[rows.target]
     slower = np.where(rows.key_type == 1, 1.5, 1.0)
     some = len(rows.attempt) ** 0.5
-    for found, mean in (
+    for result, mean in (
         (rows.commit_sent_ns - rows.begin_sent_ns, 6 * slower),
         (rows.commit_sent_ns - rows.first_answered_ns, 2 * slower),
         (rows.ended_ns - rows.begin_answered_ns, 9 * slower + trips),
@@ -113,7 +113,7 @@ def test_times_are_those_that_were_asked_for() -> None:
         (rows.snapshot_ns - rows.begin_sent_ns, 3 * slower),
         (rows.ended_ns - rows.decided_ns, (5 * slower + trips) / 2),
     ):
-        off = np.mean(found / 1e6 / mean)
+        off = np.mean(result / 1e6 / mean)
         assert off == pytest.approx(1, abs=4 * 0.6 / some)
     one = (rows.commit_sent_ns - rows.first_answered_ns)[rows.key_type == 0] / 1e6
     assert np.std(one) / np.mean(one) == pytest.approx(0.5, rel=0.05)
@@ -167,7 +167,7 @@ def test_an_open_loop_keeps_its_schedule_whatever_happens() -> None:
     # A queue of the warm-up is none of the measured time.
     begun = rows.begin_sent_ns[first] >= 1_000_000_000
     assert rows.intended_start_ns[first][begun].min() == 1_000_000_000
-    # Who is free first takes the next place: places are taken in the order of their starts.
+    # The user that is free first takes the next arrival: they are taken in the order of their starts.
     order = np.lexsort((rows.intended_start_ns[first], rows.begin_sent_ns[first]))
     taken = rows.intended_start_ns[first][order]
     assert (np.diff(taken) >= 0).mean() > 0.99
@@ -232,8 +232,8 @@ def test_compiled_policies_are_the_policies(
     name: str, attempt: int, before: float, base: float, more: float, u: float
 ) -> None:
     policy = RetryPolicy(name, base, base + more, 0)
-    found = compiled_backoff(policy)(attempt, before, base, base + more, u)
-    assert found == pytest.approx(policy.wait_after(attempt, before, u), rel=1e-12)
+    result = compiled_backoff(policy)(attempt, before, base, base + more, u)
+    assert result == pytest.approx(policy.wait_after(attempt, before, u), rel=1e-12)
 
 
 def test_blocks_are_those_of_a_run() -> None:
@@ -305,9 +305,9 @@ def test_moments_may_be_equal() -> None:
     assert (np.diff(rows.decided_ns) >= 0).all()
     assert (np.diff(rows.decided_ns) == 0).mean() > 0.5
     assert np.isin(rows.snapshot_ns, rows.decided_ns).mean() > 0.5
-    lost = rows.outcome == CONFLICT
-    assert 0.03 < lost.mean() < 0.97
-    np.testing.assert_array_equal(lost_by_definition(rows), lost)
+    conflicted = rows.outcome == CONFLICT
+    assert 0.03 < conflicted.mean() < 0.97
+    np.testing.assert_array_equal(conflicted_by_definition(rows), conflicted)
 
 
 OPTIONS: dict[str, Any] = {
@@ -382,7 +382,7 @@ def test_the_report_reads_it(folder: Path) -> None:
     assert set(summary["targets"]) == {"east", "west", "north"}
     band = summary["overall"]["predicted_conflict_rate"]
     assert band["low"] < summary["overall"]["conflict_rate"] < band["high"]
-    # The Regions are one database, so it is known who failed whom.
+    # The Regions are one database, so it is known which commit failed an attempt.
     assert summary["conflict_matrix"]["unknown"] <= 2
 
 
@@ -397,11 +397,11 @@ def test_the_same_seed_gives_the_same_record(folder: Path, tmp_path: Path) -> No
     assert bytes_of(again) == bytes_of(folder)
     assert bytes_of(other) != bytes_of(folder)
     # As text of options, and in a thread that Ctrl-C does not reach.
-    found: list[Path] = []
-    thread = threading.Thread(target=lambda: found.append(simulate(config)))
+    result: list[Path] = []
+    thread = threading.Thread(target=lambda: result.append(simulate(config)))
     thread.start()
     thread.join()
-    assert bytes_of(found[0]) == bytes_of(folder)
+    assert bytes_of(result[0]) == bytes_of(folder)
 
 
 def test_large_records_have_several_files(tmp_path: Path) -> None:
