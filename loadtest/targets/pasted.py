@@ -8,10 +8,7 @@ _AT_AWS = [
     (re.compile(pattern), form)
     for pattern, form in (
         (r"arn:aws[a-z-]*:dsql:([a-z0-9-]+):\d*:cluster/(\w+)", r"dsql-cluster://\2?region=\1"),
-        (
-            r"arn:aws[a-z-]*:lambda:([a-z0-9-]+):\d*:function:([\w-]+)",
-            r"lambda://\1/\2?database=URL",
-        ),
+        (r"arn:aws[a-z-]*:lambda:([a-z0-9-]+):\d*:function:([\w-]+)", r"lambda://\1/\2?database=URL"),
         (r"arn:aws[a-z-]*:dynamodb:([a-z0-9-]+):", r"dynamodb://\1"),
         (r"arn:aws[a-z-]*:rds:([a-z0-9-]+):", r"postgresql://USER@HOST/DATABASE?iam=rds&region=\1"),
         (

@@ -10,13 +10,7 @@ from loadtest.errors.messages import HIDDEN, quoted
 from loadtest.errors.typed import number_of
 from loadtest.targets.base.target import Target, TargetSpec
 from loadtest.targets.pasted import remedy_for_options, right_form, right_form_at_aws
-from loadtest.targets.url import (
-    COMMON_OPTIONS,
-    LIBPQ_FAMILIES,
-    is_harmless,
-    read_url,
-    without_options,
-)
+from loadtest.targets.url import COMMON_OPTIONS, LIBPQ_FAMILIES, is_harmless, read_url, without_options
 
 FAMILIES: dict[str, tuple[str, str]] = {
     "embedded": (

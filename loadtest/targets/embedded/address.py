@@ -41,10 +41,7 @@ def _socket(socket_folder: Path) -> dict[str, str]:
 
 
 def url(
-    socket_folder: Path,
-    regime: Regime,
-    settings: Mapping[str, str] | None = None,
-    major: int = NEWEST,
+    socket_folder: Path, regime: Regime, settings: Mapping[str, str] | None = None, major: int = NEWEST
 ) -> str:
     """The database in one of its regimes, as a URL of libpq's kind.
 
