@@ -1,4 +1,4 @@
--- The optimistic regime, the part that all tables share. optimistic.py adds the part of each table.
+-- The optimistic regime, the part that all tables share; table.sql is the part of each table.
 --
 -- `x := f()` instead of PERFORM f() throughout: PL/pgSQL evaluates a plain expression an order of
 -- magnitude faster than a query.
