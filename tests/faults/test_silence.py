@@ -156,7 +156,7 @@ def test_a_server_that_is_stopped_for_a_while(measured: Measured, tmp_path: Path
             cwd=tmp_path,
         )  # fmt: skip
         wait_for(lambda: measuring(out), "a file of attempts", 60)
-        postmaster = psutil.Process(server.status().pid)
+        postmaster = psutil.Process(server.pid)
         stopped = [postmaster, *postmaster.children(recursive=True)]
         for one in stopped:
             one.suspend()

@@ -30,7 +30,7 @@ from pathlib import Path
 from loadtest.targets.embedded.server import EmbeddedServer
 server = EmbeddedServer(Path(sys.argv[1]))
 server.start()
-print(server.status().pid)
+print(server.pid)
 """
 
 
@@ -121,5 +121,5 @@ def check_refused(server: EmbeddedServer, folder: Path, *words: str) -> None:
         for word in (str(server.data_folder), *words):
             assert word in text
     server.stop()
-    assert not server.status().running
+    assert server.pid is None
     assert contents(folder) == before

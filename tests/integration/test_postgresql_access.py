@@ -243,10 +243,10 @@ def test_a_server_that_has_no_room_or_shuts_down(tmp_path: Path) -> None:
         assert target.connection_limit() == int(row[0]) - 3 - 1, "reserved ones, and this one"
         # A shutdown that waits for whoever is connected.
         assert server.embedded is not None
-        pid = server.embedded.status().pid
+        pid = server.embedded.pid
         assert pid is not None
         os.kill(pid, signal.SIGTERM)
-        wait_for(lambda: not server.embedded or not server.embedded.status().running, "its end")
+        wait_for(lambda: not server.embedded or server.embedded.pid is None, "its end")
         line = refusal(server.target)
         assert "the database system is shutting down; wait until the server is ready" in line
 

@@ -11,7 +11,7 @@ import typer
 from loadtest.cli.options import DataFolder
 
 if TYPE_CHECKING:
-    from loadtest.targets.embedded.server import ServerStatus
+    from loadtest.targets.embedded.server import EmbeddedServer
     from loadtest.targets.embedded.target import EmbeddedTarget
 
 db = typer.Typer(
@@ -36,7 +36,7 @@ def _db_start(data: DataFolder = None) -> None:
     """
     target = _embedded("optimistic", data)
     target.start()
-    _say(target.server.status())
+    _say(target.server)
 
 
 @db.command("stop")
@@ -49,7 +49,7 @@ def _db_stop(data: DataFolder = None, force: Force = False) -> None:
     _refuse_during_a_run(target, force)
     server = target.server
     server.stop()
-    _say(server.status())
+    _say(server)
 
 
 @db.command("status")
@@ -59,9 +59,8 @@ def _db_status(data: DataFolder = None) -> None:
     Example: `occbench db status`
     """
     target = _embedded("optimistic", data)
-    status = target.server.status()
-    _say(status)
-    if status.running:
+    _say(target.server)
+    if target.server.pid is not None:
         from seed import contents
 
         for table in contents(target):
@@ -79,7 +78,7 @@ def _db_reset(data: DataFolder = None, force: Force = False) -> None:
     _refuse_during_a_run(target, force)
     target.server.reset()
     target.start()
-    _say(target.server.status())
+    _say(target.server)
 
 
 @db.command("url")
@@ -114,10 +113,12 @@ def _major_of_psql() -> int:
     return int(version[1]) if version else NEWEST
 
 
-def _say(status: "ServerStatus") -> None:
-    state = f"running, process {status.pid}" if status.running else "stopped"
-    print(f"PostgreSQL {status.version}: {state}")
-    print(f"data: {status.data_folder} ({status.size_bytes / 2**20:,.0f} MB)")
+def _say(server: "EmbeddedServer") -> None:
+    from loadtest.targets.embedded.binaries import server_version
+
+    state = "stopped" if server.pid is None else f"running, process {server.pid}"
+    print(f"PostgreSQL {server_version()}: {state}")
+    print(f"data: {server.data_folder} ({server.size_bytes / 2**20:,.0f} MB)")
 
 
 def _embedded(regime: str, data: Path | None) -> "EmbeddedTarget":

@@ -18,7 +18,7 @@ import psutil
 from loadtest.errors import TargetError
 from loadtest.process.file_lock import try_lock
 from loadtest.targets.embedded import address, database
-from loadtest.targets.embedded.binaries import programs_for, server_version, telling_line
+from loadtest.targets.embedded.binaries import programs_for, telling_line
 from loadtest.targets.embedded.folder import (
     KILL_SECONDS,
     POLL_SECONDS,
@@ -33,18 +33,6 @@ from loadtest.targets.embedded.folder import (
     socket_in,
     wanted_socket_folder,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ServerStatus:
-    """The server as it is now."""
-
-    running: bool
-    pid: int | None
-    version: str
-    """Of PostgreSQL, as in `18.4`."""
-    data_folder: Path
-    size_bytes: int
 
 
 class EmbeddedServer:
@@ -79,16 +67,16 @@ class EmbeddedServer:
             database.put_away(self._folder)
             self._start(lock)
 
-    def status(self) -> ServerStatus:
-        """Look at the server; nothing is changed."""
+    @property
+    def pid(self) -> int | None:
+        """The process of a server that takes connections; None where there is none."""
         postmaster = find_postmaster(self._folder)
-        return ServerStatus(
-            running=postmaster is not None and postmaster.ready,
-            pid=postmaster.pid if postmaster else None,
-            version=server_version(),
-            data_folder=self.data_folder,
-            size_bytes=database.size(self._folder),
-        )
+        return postmaster.pid if postmaster and postmaster.ready else None
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of PostgreSQL's own data."""
+        return database.size(self._folder)
 
     @property
     def socket_folder(self) -> Path:
