@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from psycopg.conninfo import make_conninfo
-
 from loadtest.targets.postgresql.libpq import overruled
 
 Regime = Literal["optimistic", "locking"]
 
 DATABASE = "occbench"
 """The name of the database and of its superuser."""
+NAMES = {"user": DATABASE, "dbname": DATABASE}
 NEWEST = 99
 """A major version of PostgreSQL that is not there yet."""
 PORT = 5432
@@ -30,13 +29,8 @@ _ALWAYS = {
 }
 
 
-def conninfo(socket_folder: Path, options: Mapping[str, str]) -> str:
-    """What to give to `libpq.connect_apart`; options are libpq's and win over the server's own."""
-    address = {**_socket(socket_folder), "passfile": str(socket_folder / "none")}
-    return make_conninfo(**{**address, "user": DATABASE, "dbname": DATABASE, **options})
-
-
-def _socket(socket_folder: Path) -> dict[str, str]:
+def socket(socket_folder: Path) -> dict[str, str]:
+    """libpq's options for where the server listens."""
     return {"host": str(socket_folder), "port": str(PORT)}
 
 
@@ -48,8 +42,8 @@ def url(
     It overrules what the environment says now, so that a psql of that major version is led nowhere
     else by it.
     """
-    given = {**_socket(socket_folder), "options": libpq_options(regime, settings), **_ALWAYS}
-    given |= overruled({**given, "user": DATABASE, "dbname": DATABASE}, major)
+    given = {**socket(socket_folder), "options": libpq_options(regime, settings), **_ALWAYS}
+    given |= overruled({**given, **NAMES}, major)
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in given.items())
     return f"postgresql://{DATABASE}@/{DATABASE}?{query}"
 

@@ -129,20 +129,9 @@ def size(folder: DataFolder) -> int:
     return total
 
 
-def write_settings(file: Path, socket_folder: Path, more: Mapping[str, str]) -> None:
-    """Write the settings, which may differ from start to start; `more` win over the tool's own."""
-    settings = {**_settings(socket_folder), **more}
-    lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
-    # A file of our own, in a folder that the server's user may not write to where that is not us.
-    # It is replaced whole, and the server reads it whatever our umask is.
-    new = file.with_suffix(".new")
-    new.write_text("# Written by occbench at every start.\n" + "".join(lines))
-    new.chmod(0o644)
-    new.replace(file)
-
-
-def _settings(socket_folder: Path) -> dict[str, str]:
-    return {
+def write_settings(folder: DataFolder, socket_folder: Path, more: Mapping[str, str]) -> None:
+    """Write what the server runs with from its next start; `more` win over the tool's own."""
+    settings = {
         "listen_addresses": "",
         "port": str(PORT),
         "unix_socket_directories": str(socket_folder),
@@ -171,7 +160,15 @@ def _settings(socket_folder: Path) -> dict[str, str]:
         # so this keeps starts, crashes and refusals and leaves conflicts out.
         "log_min_messages": "log",
         "log_min_error_statement": "panic",
+        **more,
     }
+    # A file of our own, in a folder that the server's user may not write to where that is not us.
+    # It is replaced whole, and the server reads it whatever our umask is.
+    new = folder.settings.with_suffix(".new")
+    lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
+    new.write_text("# Written by occbench at every start.\n" + "".join(lines))
+    new.chmod(0o644)
+    new.replace(folder.settings)
 
 
 def memory() -> int:

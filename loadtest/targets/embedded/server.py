@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from psycopg.conninfo import make_conninfo
 
 from loadtest.errors import TargetError
 from loadtest.process.file_lock import try_lock
@@ -88,7 +89,9 @@ class EmbeddedServer:
 
     def conninfo(self, **options: str) -> str:
         """What to give to `libpq.connect_apart`; options are libpq's and win over the server's own."""
-        return address.conninfo(self.socket_folder, options)
+        folder = self.socket_folder
+        own = {**address.socket(folder), "passfile": str(folder / "none"), **address.NAMES}
+        return make_conninfo(**{**own, **options})
 
     def url(
         self,
@@ -115,7 +118,7 @@ class EmbeddedServer:
             programs = programs_for(folder.user, folder.path)
             if not folder.pgdata.exists():
                 database.make(folder, programs, lock)
-            database.write_settings(folder.settings, make_socket_folder(folder), self._settings)
+            database.write_settings(folder, make_socket_folder(folder), self._settings)
             folder.begin_log()
             self._launch(programs, alive)
 

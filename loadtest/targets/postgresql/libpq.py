@@ -5,7 +5,7 @@ import re
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from time import monotonic
@@ -194,21 +194,15 @@ def find_system_roots() -> None:
     if "SSL_CERT_FILE" in os.environ or "SSL_CERT_DIR" in os.environ:
         return
     known = ssl.get_default_verify_paths()
-    if known.capath is not None and _is_hashed(Path(known.capath)):
-        os.environ["SSL_CERT_DIR"] = known.capath
-    else:
-        os.environ["SSL_CERT_FILE"] = known.cafile or _of_boto3()
+    if known.capath is not None:
+        with suppress(OSError):
+            if any(_HASHED_NAME.fullmatch(entry.name) for entry in Path(known.capath).iterdir()):
+                os.environ["SSL_CERT_DIR"] = known.capath
+                return
+    file = known.cafile
+    if file is None:
+        # Imported here: it is seldom needed, and boto3's packages must not be imported before gevent.
+        import botocore
 
-
-def _is_hashed(folder: Path) -> bool:
-    try:
-        return any(_HASHED_NAME.fullmatch(entry.name) for entry in folder.iterdir())
-    except OSError:
-        return False
-
-
-def _of_boto3() -> str:
-    # Imported here: it is seldom needed, and boto3's packages must not be imported before gevent.
-    import botocore
-
-    return str(Path(botocore.__file__).parent / "cacert.pem")
+        file = str(Path(botocore.__file__).parent / "cacert.pem")
+    os.environ["SSL_CERT_FILE"] = file
