@@ -21,7 +21,7 @@ class OccbenchError(Exception):
 
 
 class InputError(OccbenchError):
-    """What was asked for cannot be done or is not there; nothing was started."""
+    """The user asked for something that cannot be done or is not there; nothing was started."""
 
     exit_code = 2
 

@@ -98,7 +98,7 @@ def without(text: str, secrets: Sequence[str]) -> str:
 
 
 def of_arguments(message: str, words: list[str]) -> str:
-    """What a parser of arguments says of these words, any of which may be a target."""
+    """A parser's message about these words, any of which may be a target, without secrets."""
     head, lead, rest = message.partition("unrecognized arguments:")
     if lead:
         # They may come from a file; of them only names of options are known to be harmless.

@@ -14,7 +14,7 @@ _START = (
     "from loadtest.process.child import end_with; "
     "end_with(int(sys.argv.pop(1)), float(sys.argv.pop(1))); "
 )
-"""What runs in it first. A checkout that is not installed is found where this module lies."""
+"""The code that runs first. A checkout that is not installed is found where this module lies."""
 _READ_WORDS = "import json; sys.argv += json.load(sys.stdin); "
 _OCCBENCH = "from loadtest.cli.main import main; main()"
 _LOCUST = "from loadtest.locust.program import main; main()"
@@ -24,7 +24,7 @@ _SECOND_SIGTERM_S = 1.25
 """When a process that has lost its parent is told to end again, which means at once."""
 _WORKER_GRACE_S = 1.5
 _COMMAND_GRACE_S = 15.0
-"""How long saving may take; no load is made any more by then."""
+"""The time that saving may take; no load is made any more by then."""
 _parent: int | None = None
 
 

@@ -22,7 +22,7 @@ _last = -_ONCE_S
 
 
 def signals() -> list[signal.Signals]:
-    """Those that ask for the end; not a hangup that was ignored at the start, as by `nohup`."""
+    """The signals that ask for the end; not a hangup that was ignored at the start, as by `nohup`."""
     asked = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         asked.append(signal.SIGHUP)

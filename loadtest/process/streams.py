@@ -22,7 +22,7 @@ _PLAIN = {
 }  # fmt: skip
 """The tool's own symbols, for terminals that have no more than ASCII."""
 _BYTES = range(0xDC80, 0xDD00)
-"""What stands in a text for a byte of a file's name that is not UTF-8."""
+"""The characters that stand in a text for the bytes of a file's name that are not UTF-8."""
 
 
 def shown(text: object) -> str:
@@ -91,7 +91,7 @@ def _tolerant(now: TextIO | None, original: TextIO | None, number: int) -> Any:
 
 
 def _printable(error: UnicodeError) -> tuple[str | bytes, int]:
-    """What is printed instead of a character that the stream's encoding does not have."""
+    """Replace a character that the stream's encoding does not have."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     one = error.object[error.start]

@@ -31,7 +31,7 @@ _AT_AWS = [
         ),
     )
 ]
-"""What an address of AWS, or of DynamoDB Local, has in it → the target that it is."""
+"""A part of an address of AWS, or of DynamoDB Local → the target to give."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _URL = re.compile(
@@ -70,7 +70,7 @@ _OPTIONS: Mapping[str, str] = {
 
 
 def remedy_for_options(query: str) -> str:
-    """What to do about an option of another tool in a PostgreSQL URL; "" where there is none."""
+    """Return the remedy for an option of another tool in a PostgreSQL URL; "" where there is none."""
     for name, _ in parse_qsl(query, keep_blank_values=True):
         if name in _OPTIONS:
             return f"{name}= is another tool's option; {_OPTIONS[name]}"
@@ -78,7 +78,7 @@ def remedy_for_options(query: str) -> str:
 
 
 def right_form(text: str) -> str:
-    """What to give instead, as `give it as …`; "" where it is not known."""
+    """Return the target to give instead, as `give it as …`; "" where it is not known."""
     form = right_form_at_aws(text)
     if not form and (connection := _url(text) or _pairs(text) or _no_scheme(text)):
         user, host, database = connection
@@ -94,7 +94,7 @@ def right_form(text: str) -> str:
 
 
 def right_form_at_aws(text: str) -> str:
-    """The same for what is certainly an address of AWS, whatever stands around it."""
+    """Return the same for an address of AWS, with any text around it."""
     for pattern, form in _AT_AWS:
         if match := pattern.search(text):
             return f"give it as {match.expand(form)}"

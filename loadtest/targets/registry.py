@@ -145,7 +145,7 @@ def _family(url: str) -> str | None:
 
 
 def _of_no_family(text: str, name: str, url: str) -> str:
-    """What is wrong; of the text itself no more than its scheme is shown, for it may be anything."""
+    """Return the error; it shows no more than the text's scheme, for the rest may be anything."""
     scheme = _SCHEME.match(url)
     lead = " ".join(filter(None, [name if scheme else "", f"{scheme[0]}://…" if scheme else ""]))
     remedy = right_form(text)

@@ -16,7 +16,7 @@ from loadtest.errors.typed import number_of
 from loadtest.targets.base.target import TargetSpec
 
 COMMON_OPTIONS = ("weight",)
-"""What every family has; no target sees them, for the tool itself does what they ask."""
+"""Options of every family; no target sees them, for the tool itself does what they ask."""
 LIBPQ_FAMILIES = frozenset({"postgresql", "cockroachdb", "yugabytedb", "spanner"})
 """Families whose options libpq reads, except for the tool's own."""
 
@@ -66,11 +66,11 @@ class ReadUrl:
     shown: str
     """The URL as it may be shown."""
     secrets: tuple[str, ...]
-    """What is hidden in `shown`, as it stands in the URL and decoded."""
+    """The hidden parts, as they stand in the URL and decoded."""
 
 
 def read_url(url: str) -> ReadUrl | None:
-    """What may be shown of a URL with a known scheme; None where it cannot be read."""
+    """Return the parts of a URL with a known scheme that may be shown; None where it cannot be read."""
     parts = _PARTS.fullmatch(url)
     if parts is None:
         return None
@@ -202,7 +202,7 @@ def number(spec: TargetSpec, name: str, default: float, least: float, most: floa
 
 
 def without_quotes(spec: TargetSpec, text: str) -> str:
-    """What libpq says of a URL that it cannot read, without what it quotes of it but is not shown."""
+    """Return libpq's message about a URL that it cannot read, without quoted parts that are hidden."""
     shown = set(re.split(r"[/?&=@:,]+", unquote(spec.shown)))
     # From the first quote to the last one: what stands between may have quotes of its own.
     text = text.replace('"="', "=")

@@ -1,1 +1,1 @@
-"""What every target is: sessions, limits, dialect, tables."""
+"""The parts of every target: sessions, limits, dialect, tables."""

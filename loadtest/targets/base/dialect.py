@@ -25,9 +25,9 @@ class Dialect:
 
     isolation: str = "repeatable read"
     types: Mapping[str, str] = field(default_factory=dict)
-    """What a column's type is called, where the family has another name for it."""
+    """The family's names of column types that it has no or another meaning for."""
     key_order: str = ""
-    """What follows each column of a primary key."""
+    """The word behind each column of a primary key."""
     advisory_locks: bool = True
     """Whether `pg_try_advisory_xact_lock` is there; else the seeder relies on its ledger alone."""
     statements_together: bool = True
@@ -52,7 +52,7 @@ class Dialect:
         return [f"CREATE TABLE {table.name} ({', '.join(columns)}, PRIMARY KEY ({key}))"]
 
     def index_name(self, table: Table, columns: Sequence[str]) -> str:
-        """What the index of a table on these columns is called."""
+        """Return the name of a table's index on these columns."""
         return f"{table.name}_{'_'.join(columns)}"
 
     def create_index(self, table: Table, columns: Sequence[str]) -> str:

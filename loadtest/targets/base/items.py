@@ -15,7 +15,7 @@ class Item(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What is to happen to one item of a transaction."""
+    """A change of one item in a transaction."""
 
     table: str
     key: bytes

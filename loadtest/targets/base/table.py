@@ -1,4 +1,4 @@
-"""What a table is and what must hold of it, in the words of no product."""
+"""Tables and invariants, in the words of no product."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -28,7 +28,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """What holds before and after any run: a total that does not change, and rows that must not be.
+    """A fact about one table: a total that no transaction changes, and rows that must not be.
 
     The two queries give it where a target speaks SQL; where it does not, the total is the sum of
     the column `value`, and the violations are the rows in which that is below zero.

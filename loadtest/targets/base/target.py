@@ -1,4 +1,4 @@
-"""What every target offers, whatever it speaks: sessions, limits, and a description of itself."""
+"""The interface of every target: sessions, limits, and a description of itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Language(StrEnum):
-    """What a target's sessions understand; a workload has its transaction in each that it can."""
+    """The language of a target's sessions; a workload has its transaction in each that it can."""
 
     SQL = "sql"  # statement by statement: `sql.SqlSession`
     ITEMS = "items"  # a whole transaction over items in one request: `items.ItemSession`
@@ -35,14 +35,14 @@ class TargetSpec:
     name: str
     family: str
     url: str = field(repr=False)
-    """What the user typed behind the name, without the options that every family has (`weight`);
+    """The text behind the name, without the options that every family has (`weight`);
     may hold a password and never leaves the process."""
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The part after `?`; may hold a password too."""
     shown: str = ""
     """The URL without secrets, for files, logs and reports."""
     secrets: Sequence[str] = field(default=(), repr=False)
-    """What is left out in `shown`."""
+    """The parts that `shown` leaves out."""
     weight: float = 1.0
     """This target's share of the users, in proportion to the other targets' weights."""
     sslrootcert: str | None = None
@@ -55,7 +55,7 @@ class TargetSpec:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a target allows; None where there is no such limit, or it is not known."""
+    """The limits of a target; None where there is none, or it is not known."""
 
     connections_per_s: float | None = None
     """New connections a second, once `connection_burst` is used up."""
@@ -67,19 +67,19 @@ class Limits:
 
 
 class Remote(NamedTuple):
-    """What the other side said of an attempt; absent is −1 or NaN, and stays absent in the record."""
+    """Figures of an attempt from the other side; −1 or NaN where they are absent, as in the record."""
 
     duration_ns: int = -1
     """The time that a function took by its own clock."""
     retries: int = -1
-    """How often a function tried again by itself."""
+    """The number of times that a function tried again by itself."""
     read_units: float = nan
     write_units: float = nan
     """Capacity that a service charged for."""
 
 
 ABSENT = Remote()
-"""Where the other side says nothing of itself."""
+"""Nothing from the other side."""
 
 
 class StatementFailed(Exception):  # noqa: N818 - a name of the field, not a bug in the program
@@ -106,7 +106,7 @@ class StatementFailed(Exception):  # noqa: N818 - a name of the field, not a bug
 
 
 class Session(Protocol):
-    """What one user works through, that notes when things happened.
+    """One user's way to the target, with the moments of the current attempt.
 
     All times are `time.monotonic_ns()`, and 0 while that has not happened and where the target does not
     show it. They belong to the current attempt: `begin_answered_ns` (from then on its first statement
@@ -120,7 +120,7 @@ class Session(Protocol):
     ended_ns: int
     closed: bool
     remote: Remote
-    """What the other side said of the attempt; ABSENT for most."""
+    """Figures of the attempt from the other side; ABSENT for most."""
 
     def rollback(self) -> None:
         """Give the transaction up; never raises, the session is usable or closed afterwards."""
@@ -135,7 +135,7 @@ class Target(ABC):
     family: ClassVar[str]
     language: ClassVar[Language]
     errors: ClassVar[tuple[type[Exception], ...]] = ()
-    """What its driver raises; `explain` makes a line for the user of it."""
+    """The exceptions of its driver; `explain` makes a line for the user of them."""
 
     def __init__(self, spec: TargetSpec) -> None:
         self.spec = spec
@@ -143,7 +143,7 @@ class Target(ABC):
 
     @property
     def limits(self) -> Limits:
-        """What the target allows."""
+        """The target's limits."""
         return Limits()
 
     @property
@@ -171,11 +171,11 @@ class Target(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """What a report should know: name, url, family, version, regime, isolation, durable, …"""
+        """Describe the target for a report: name, url, family, version, regime, isolation, …"""
 
     @abstractmethod
     def check(self, invariant: Invariant) -> Standing:
-        """Where the invariant stands now; raises TargetError or one of `errors`."""
+        """Look where the invariant stands now; raises TargetError or one of `errors`."""
 
     @abstractmethod
     def explain(self, error: Exception) -> TargetError:
@@ -193,20 +193,20 @@ class Target(ABC):
         """
 
     def server_id(self) -> str:
-        """Which server this is, to tell whether two targets share its limits; by default its name."""
+        """The server's identity: targets that have the same share its limits; by default their name."""
         return self.name
 
     def notes_folder(self, server_id: str | None = None) -> Path:
-        """Where it is noted, on this machine, which runs use its data.
+        """Return the folder where this machine notes which runs use its data.
 
         Asks the target for its `server_id` where that is not given.
         """
         return in_use.folder_for(server_id or self.server_id())
 
     def in_use(self, tables: Sequence[str]) -> list[str]:  # noqa: ARG002
-        """What uses its data and these tables now, in words; empty where nothing is known to."""
+        """Say what uses its data and these tables now; empty where nothing is known to."""
         return in_use.noted_in(self.notes_folder())
 
     def connection_limit(self) -> int | None:
-        """How many connections are free for users; None where that is not known."""
+        """Return the number of connections that are free for users; None where it is not known."""
         return None

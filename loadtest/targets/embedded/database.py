@@ -120,7 +120,7 @@ def _delete(folder: Path) -> None:
 
 
 def size(folder: DataFolder) -> int:
-    """How many bytes the database takes."""
+    """The size of the database in bytes."""
     total = 0
     for parent, _, names in os.walk(folder.pgdata):
         for name in names:

@@ -48,7 +48,7 @@ _OWN_TEXT = (
 
 
 def default_data_folder() -> Path:
-    """Where the database lives unless a target says otherwise: `OCCBENCH_DATA`, or the user's data.
+    """The folder of the database where a target names none: `OCCBENCH_DATA`, or the user's data.
 
     For root it is a folder that the unprivileged user the server then runs as can reach.
     """
@@ -214,7 +214,7 @@ def socket_in(socket_folder: Path) -> Path:
 
 
 def wanted_socket_folder(folder: DataFolder) -> Path:
-    """Where the server of this data folder is to listen: inside it, or in a temporary folder."""
+    """The folder where the server is to listen: inside the data folder, or a temporary one."""
     inside = folder.path / "socket"
     if _suits_a_socket(inside):
         return inside

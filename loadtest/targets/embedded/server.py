@@ -81,14 +81,14 @@ class EmbeddedServer:
 
     @property
     def socket_folder(self) -> Path:
-        """Where the server listens, or will."""
+        """The folder where the server listens, or will."""
         postmaster = find_postmaster(self._folder)
         if postmaster and postmaster.socket_folder:
             return postmaster.socket_folder
         return wanted_socket_folder(self._folder)
 
     def conninfo(self, **options: str) -> str:
-        """What to give to `libpq.connect_apart`; options are libpq's and win over the server's own."""
+        """A string for `libpq.connect_apart`; options are libpq's and win over the server's own."""
         folder = self.socket_folder
         own = {**address.socket(folder), "passfile": str(folder / "none"), **address.NAMES}
         return make_conninfo(**{**own, **options})

@@ -1,4 +1,4 @@
-"""Which user of the machine the server runs as, and what that user can reach."""
+"""The user of the machine that the server runs as, and what that user can reach."""
 
 import os
 import pwd

@@ -119,6 +119,6 @@ class EmbeddedTarget(PostgresTarget):
         return super().in_use([])
 
     def describe(self) -> dict[str, Any]:
-        """What a report should know."""
+        """Describe the regime, too."""
         told = {"regime": self.regime, "commit_delay_ms": self.commit_delay_ms}
         return {**super().describe(), **told}

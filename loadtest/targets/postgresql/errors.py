@@ -1,4 +1,4 @@
-"""What PostgreSQL's errors mean to a user of the tool: a cause, and a remedy.
+"""PostgreSQL's errors for a user of the tool: a cause, and a remedy.
 
 A server that refuses a connection sends a SQLSTATE, which libpq keeps to itself: only the words come
 through. Those that have long been the same are known here by a part of them; any others, in another
@@ -29,7 +29,7 @@ class _Known(NamedTuple):
     meaning: str
     """A key of REMEDIES."""
     sqlstate: str = ""
-    """What the server sent with them; "" where they are libpq's own."""
+    """The code that the server sent with them; "" where they are libpq's own."""
 
 
 # Looked through in this order. "FATAL:" and other lead-ins may be in any language.
@@ -138,7 +138,7 @@ def refused_sqlstate(message: str) -> str:
 def reason(
     sqlstate: str, message: str, remedies: Mapping[str, str] = REMEDIES, *, address: bool = False
 ) -> Reason:
-    """What an error means, by its SQLSTATE where there is one and by well-known words where not.
+    """Explain an error by its SQLSTATE where there is one, and by well-known words where not.
 
     `message` may be all that psycopg says. `remedies` is REMEDIES, or a family's own, which has all of
     its keys. `address` keeps in the cause which address it was, for a user who has not named one; where

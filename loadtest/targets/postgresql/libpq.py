@@ -23,13 +23,13 @@ PATIENCE: Mapping[str, str] = {
     "keepalives_interval": "5",
     "keepalives_count": "4",
 }
-"""How long a connection may be silent before it counts as lost: half a minute. Where the other end is
+"""The silence after which a connection counts as lost: half a minute. Where the other end is
 gone the kernel sees to it, whose own defaults are a quarter of an hour for what was sent and two hours
 for what is awaited. Where it is there and does not answer, `silence.py` does."""
 
 
 def patience_s(parameters: Mapping[str, str]) -> float:
-    """How long a session with these options in force waits for an answer; 0 if for ever."""
+    """The time that a session with these options in force waits for an answer; 0 if for ever."""
     # Through a Unix socket the kernel takes no notice of the option, and it is not set.
     return max(0, int(parameters.get("tcp_user_timeout") or PATIENCE["tcp_user_timeout"])) / 1000
 
@@ -98,7 +98,7 @@ def _is_ready(pgconn: pq.abc.PGconn, event: int, deadline: float) -> bool:
 
 
 def connect_apart(conninfo: str, seconds: float) -> Connection:
-    """The same over a Unix socket, heeding nothing of the environment.
+    """Connect over a Unix socket, heeding nothing of the environment.
 
     Not everything that it says could be overruled in a connection string: PGSERVICE, PGTZ. It is
     hidden while libpq reads it, which over a Unix socket is done before anything is waited for.

@@ -20,7 +20,7 @@ from loadtest.targets.url import choice
 
 _COCKROACH_VERSION = re.compile(r"\bCockroachDB\b.*?\bv(\S+)")
 _MUTATIONS = 80_000
-"""What Spanner takes in a commit: each column of a row written counts, and each index entry."""
+"""Spanner's limit in a commit: each column of a row written counts, and each index entry."""
 _MUTATIONS_A_ROW = 8
 """More than any row of ours has."""
 # PGAdapter repeats a transaction that Spanner aborted, unseen: what is to be measured would vanish.

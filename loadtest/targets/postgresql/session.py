@@ -229,7 +229,7 @@ class PostgresSession:
 
 
 class UnnamedSession(PostgresSession):
-    """The same behind a pooler that holds no named statements: each is sent whole, every time."""
+    """A session behind a pooler that holds no named statements: each is sent whole, every time."""
 
     def _prepare(self, statement: Statement) -> None:
         types = statement.parameter_types

@@ -23,7 +23,7 @@ class Waits(Protocol):
     """A session as it is looked at."""
 
     patience_s: float
-    """How long it waits for an answer, or for more of one."""
+    """The time that it waits for an answer, or for more of one."""
 
     def give_up(self) -> None:
         """Called before its wait is broken."""
@@ -37,7 +37,7 @@ class _Watcher:
 
     def __init__(self) -> None:
         self.since: dict[Waits, tuple[Resume | None, int]] = {}
-        """What each session waits for, and since when that was seen."""
+        """The wait in which each session was last seen, and since when."""
         self._timer: Any = get_hub().loop.timer(LOOK_S, repeat=LOOK_S, ref=False)
         self._timer.start(self._look)
 

@@ -67,17 +67,17 @@ class PostgresTarget(SqlTarget):
     family: ClassVar[str] = "postgresql"
     errors: ClassVar[tuple[type[Exception], ...]] = (psycopg.Error,)
     own_options: ClassVar[tuple[str, ...]] = ("isolation", "pooler", "iam", "region", "profile")
-    """What is taken out of the URL before libpq reads it."""
+    """Options that are taken out of the URL before libpq reads it."""
     isolations: ClassVar[tuple[str, ...]] = ("repeatable-read", "serializable", "read-committed")
-    """What `?isolation=` may be; the first is the default."""
+    """The values of `?isolation=`; the first is the default."""
     isolation_sql: ClassVar[str] = ""
-    """What to ask for the isolation level in force before PostgreSQL's own question."""
+    """A question for the isolation level in force that is tried before PostgreSQL's own."""
     default_port: ClassVar[str | None] = None
-    """Where this family's servers listen, if not where PostgreSQL's do."""
+    """The port of this family's servers, if it is not PostgreSQL's."""
     waits: str = "locking"
     """Whether a statement waits for another transaction's row (`locking`) or COMMIT decides."""
     remedies: ClassVar[Mapping[str, str]] = REMEDIES
-    """What helps against an error; see `errors.REMEDIES`."""
+    """Remedies for errors; see `errors.REMEDIES`."""
 
     def __init__(self, spec: TargetSpec) -> None:
         super().__init__(spec)
@@ -94,7 +94,7 @@ class PostgresTarget(SqlTarget):
                 raise InputError(f"target {spec.shown}: {option}= belongs to iam=rds only")
 
     def url(self) -> str:
-        """What libpq is to read; whatever the family is called, libpq knows it as PostgreSQL."""
+        """The URL for libpq, which knows every family as PostgreSQL."""
         return _SCHEME.sub("postgresql://", without_options(self.spec.url, self.own_options), count=1)
 
     def conninfo(self) -> str:
@@ -172,7 +172,7 @@ class PostgresTarget(SqlTarget):
         super().rehearse(statements, attempt)
 
     def describe(self) -> dict[str, Any]:
-        """What a report should know of this server; what it does not tell is absent."""
+        """Describe the server for a report; what it does not tell is absent."""
         with self.connect() as connection:
             told = {
                 "name": self.name,
@@ -202,7 +202,7 @@ class PostgresTarget(SqlTarget):
         return (connection.info.parameter_status("server_version") or "unknown").split()[0]
 
     def isolation_in_force(self, connection: Connection) -> str:
-        """What the server says it gives to a transaction that begins as this run's do."""
+        """Ask for the isolation of a transaction that begins as this run's do."""
         for query in filter(None, (self.isolation_sql, "SHOW TRANSACTION ISOLATION LEVEL")):
             try:
                 connection.execute(self.dialect.begin.encode())
@@ -214,7 +214,7 @@ class PostgresTarget(SqlTarget):
         return self.dialect.isolation
 
     def server_id(self) -> str:
-        """Which server process this is, whatever name it is reached by; else its address."""
+        """The start of the server's process, by whatever name it is reached; else its address."""
         with self.connect() as connection:
             row = ask(connection, "SELECT extract(epoch FROM pg_postmaster_start_time())::text")
             return f"started {row[0]}" if row else f"{connection.info.host}:{connection.info.port}"
@@ -229,7 +229,7 @@ class PostgresTarget(SqlTarget):
             return [f"others write to {one}" for one in tables if _is_written_to(connection, one)]
 
     def connection_limit(self) -> int | None:
-        """How many connections the server, the database and the role have left for this user.
+        """Return the number of connections that server, database and role have left for this user.
 
         None behind a pooler, which has limits of its own and does not tell them.
         """
@@ -243,7 +243,7 @@ class PostgresTarget(SqlTarget):
     # Connection strings
 
     def _complete(self, connect_s: int) -> str:
-        """What the user gives, with what holds where nothing is given, and a fresh token for RDS."""
+        """Complete what the user gives with defaults, and with a fresh token for RDS."""
         conninfo = self.url()
         try:
             named = libpq.named(conninfo)

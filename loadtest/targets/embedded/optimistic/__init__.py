@@ -22,7 +22,7 @@ from importlib.resources import files
 from loadtest.targets.postgresql.libpq import Connection
 
 SCHEMA = "optimistic"
-"""Where the views are: a session in this regime has it first in its search_path."""
+"""The schema of the views: a session in this regime has it first in its search_path."""
 
 _INSTALL_LOCK = 7_042_401
 _Column = tuple[str, str, str | None, bool]
@@ -157,7 +157,7 @@ def _slots(table: str) -> str:
 
 
 def _names(table: str) -> dict[str, str]:
-    """What belongs to a table in the regime, as SQL writes it."""
+    """The objects of a table in the regime, as SQL writes their names."""
     return {
         "base": f"public.{_quote(table)}",
         "view": f"{SCHEMA}.{_quote(table)}",
