@@ -18,7 +18,7 @@ from loadtest.prediction.workload import Interval, Region, Workload
 from loadtest.record.outcome import CONFLICTS
 from loadtest.workload.access import parse_access
 from loadtest.workload.retry import RetryPolicy
-from reports.statistics.prediction.basis import basis_of, pieces_between, rate_in_pieces
+from reports.statistics.prediction.calibration import pieces_between, rate_in_pieces, read_calibration
 
 WITHIN = 0.10
 """How far apart two of the three may be, where chance does not account for more."""
@@ -169,8 +169,8 @@ def predicted_from(folder: Path, case: Case) -> Workload:
     whoever wants one meanwhile waits and fails. So the window reaches to the end of COMMIT, or nearly
     so, and at least from the first answer over the delay.
     """
-    basis = basis_of(folder)
-    workload = basis.workload("int")
+    calibration = read_calibration(folder)
+    workload = calibration.workload("int")
     (region,) = workload.regions
     # The longest window without the shortest, which holds the delay, and without the rest of COMMIT.
     unknown = region.window_high_s - region.window_low_s

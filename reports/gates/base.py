@@ -140,7 +140,7 @@ def unlike(base: Run, run: Run) -> list[Difference]:
 
 def noted(base: Run, run: Run) -> Iterator[str]:
     """What else is different between a run and its base, as sentences; nothing if nothing is."""
-    others = [d for d in circumstances(base, run) if not d.setting.name.startswith("version of ")]
+    others = [d for d in circumstances([base], [run]) if not d.setting.name.startswith("version of ")]
     if others:
         more = f" and {len(others) - _MOST_NOTED} more" if len(others) > _MOST_NOTED else ""
         yield f"The base was measured under other circumstances: {listed(others[:_MOST_NOTED])}{more}."

@@ -16,7 +16,7 @@ from reports.gates.values import apart, change, shown
 from reports.text.rounding import count, seconds
 
 if TYPE_CHECKING:
-    from reports.statistics.relative import Beside
+    from reports.statistics.comparison.against_base import AgainstBase
 
 
 _SAME_TIME = 0.1
@@ -186,9 +186,9 @@ def judge(conditions: Sequence[Condition], subject: Subject, *, strict: bool = F
     gates, records = [], None
     if subject.base is not None and any(condition.limit.from_base for condition in conditions):
         # Only then, for it takes more than gates without a base need.
-        from reports.statistics.relative import Beside
+        from reports.statistics.comparison.against_base import AgainstBase
 
-        records = Beside(subject.folder, subject.base_folder, subject.allowance)
+        records = AgainstBase(subject.folder, subject.base_folder, subject.allowance)
     for condition in conditions:
         if condition.target is not None and subject.targets and condition.target not in subject.targets:
             continue
@@ -234,7 +234,9 @@ def _slices(condition: Condition, subject: Subject) -> list[_Where]:
     return [_Where(f"{t}.{key}", key, t) for t in chosen_targets for key in chosen_keys]
 
 
-def _evaluate(condition: Condition, subject: Subject, where: _Where, records: "Beside | None") -> Gate:
+def _evaluate(
+    condition: Condition, subject: Subject, where: _Where, records: "AgainstBase | None"
+) -> Gate:
     figure, from_base = condition.figure, condition.limit.from_base and subject.base is not None
     mine = where.find(subject.summary)
     other = where.find(subject.base) if from_base and subject.base is not None else None

@@ -22,7 +22,6 @@ from reports.analysis.reading.systems import Databases, find_databases
 from reports.analysis.remote import Said
 from reports.analysis.series import Series, WarmupSeries, over_time, targets_over_time, warmup_over_time
 from reports.statistics.paired.blocks import Comparison, compare_key_types, compare_targets
-from reports.statistics.paired.simultaneous import simultaneous
 from reports.statistics.prediction.band import Band
 from reports.statistics.warmup import Warmth, find_warmth
 
@@ -43,14 +42,14 @@ class Regions:
     """What there is to say of targets beside one another; by the target's name."""
 
     databases: Databases
-    """By the target's place in the arrays of `opponents`, as the record has them."""
+    """By the target's place in the arrays of `attribution`, as the record has them."""
     users: dict[str, int]
     comparisons: list[Comparison]
     series: dict[str, Series]
     curves: dict[str, Curve]
-    opponents: Opponents | None
+    attribution: Opponents | None
     codes: dict[str, int]
-    """The target's place in `databases` and in the arrays of `opponents`."""
+    """The target's place in `databases` and in the arrays of `attribution`."""
 
     def one_database(self, a: str, b: str) -> bool | None:
         """Whether these two targets are one database; None where nobody knows."""
@@ -80,7 +79,7 @@ class Model:
     warmup: WarmupSeries | None
     warmup_s: float
     curves: dict[str, Curve]
-    heat: Heat
+    hot_rows: Heat
     sqlstates: dict[tuple[str, str], int]
     measured_s: float
     blocks: int
@@ -139,14 +138,14 @@ def _model(folder: Path, run: Run, attempts: Attempts) -> Model:
             for key_type in present
             if several and chosen_of(counts.attempts, {"target": target, "key_type": key_type}).any()
         },
-        comparisons=simultaneous(compare_key_types(attempts, blocks, present, run.config.seed)),
+        comparisons=compare_key_types(attempts, blocks, present, run.config.seed),
         regions=_regions(run, attempts, blocks, databases, slices) if several else None,
         gaps=find_gaps(run, attempts, blocks),
         series=over_time(attempts, blocks, present, alternating=alternating, closed=not run.open_loop),
         warmup=warmup_over_time(attempts, blocks.from_ns),
         warmup_s=_warmup_seconds(run, attempts, blocks),
         curves=_curves(slices, "key_type", present),
-        heat=heat(attempts, blocks, databases, run.size, even=run.config.skew == "uniform"),
+        hot_rows=heat(attempts, blocks, databases, run.size, even=run.config.skew == "uniform"),
         sqlstates=attempts.sqlstates,
         measured_s=blocks.duration_s,
         blocks=len(blocks.numbers),
@@ -168,10 +167,10 @@ def _regions(
     return Regions(
         databases=databases,
         users={name: attempts.users[name] for name in names if name in attempts.users},
-        comparisons=simultaneous(compare_targets(attempts, blocks, run.config.seed)),
+        comparisons=compare_targets(attempts, blocks, run.config.seed),
         series=targets_over_time(attempts, blocks, names),
         curves=_curves(slices, "target", names),
-        opponents=find_opponents(attempts, databases),
+        attribution=find_opponents(attempts, databases),
         codes={name: place for place, name in enumerate(names)},
     )
 

@@ -12,11 +12,17 @@ from hypothesis import strategies as st
 from loadtest.record.run import read_run
 from reports.statistics.comparison.comparison import RunComparison, compare_runs
 from reports.statistics.comparison.effect import Verdict, effect, gap
-from reports.statistics.comparison.independence import FEWEST, batches, correlation, inflation
+from reports.statistics.comparison.estimates import (
+    FEWEST,
+    Estimate,
+    batches,
+    correlation,
+    estimates,
+    inflation,
+)
+from reports.statistics.comparison.levels import level_of_each
 from reports.statistics.comparison.metrics import METRICS
 from reports.statistics.comparison.pieces import Pieces, SliceName, read_pieces
-from reports.statistics.comparison.simultaneous import level_of_each
-from reports.statistics.comparison.spread import Estimate, estimates
 from tests.calibrate import FALSE, MISSED, Plan, check_plan, most
 from tests.drifting import Drifting, write_drifting
 from tests.examples import at_most

@@ -20,9 +20,9 @@ from reports.statistics.paired.blocks import (
     TOO_FEW_PAIRS,
     Comparison,
     Ratio,
+    simultaneous,
 )
 from reports.statistics.paired.sentences import one_comparison
-from reports.statistics.paired.simultaneous import simultaneous
 from tests.run_folders import BEGIN_NS, FakeRun, hand_made, write_fake_run
 
 SMALL: dict[str, Any] = {

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import ndtri
 
@@ -122,16 +123,9 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(number_of_pairs: in
         for _ in range(2):
             committed = rng.normal(1000, 80, number_of_pairs)
             ones = np.ones(number_of_pairs)
-            sides.append(
-                Side(
-                    committed,
-                    0.05 * committed,
-                    committed,
-                    ones,
-                    ones[:, None],
-                    Ordered(1, 1.0, {0: 1}),
-                )
-            )
+            counts = pd.DataFrame({"committed": committed, "conflicts": 0.05 * committed})
+            counts = counts.assign(decided=committed, seconds=ones)
+            sides.append(Side(counts, ones[:, None], Ordered(1, 1.0, {0: 1})))
         drawn = blocks._bootstrap(sides[0], sides[1], edges, trial)["throughput_tps"]
         tail = blocks._tail(number_of_pairs)
         low, high = np.quantile(drawn, [tail, 1 - tail])

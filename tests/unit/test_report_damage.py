@@ -26,7 +26,7 @@ from reports import summarise
 from reports.analysis.consistency import find_consistency
 from reports.documents.run.summary_file import read_summary
 from reports.statistics.comparison.pieces import read_pieces
-from reports.statistics.prediction.basis import basis_of
+from reports.statistics.prediction.calibration import read_calibration
 from tests.examples import at_most
 from tests.run_folders import (
     BEGIN_NS,
@@ -180,7 +180,7 @@ def test_a_key_type_of_which_nothing_came_to_commit(tmp_path: Path) -> None:
     column = pc.if_else(failed, pa.scalar(None, pa.int64()), table["commit_sent_ns"])
     table = table.set_column(place, table.field(place), column)
     pq.write_table(table, path)
-    assert list(basis_of(folder).key_types) == ["int"]
+    assert list(read_calibration(folder).key_types) == ["int"]
 
 
 PROBE = {
@@ -240,7 +240,7 @@ def test_any_value_in_a_run_file(whole: Path, place: tuple[Any, ...], value: Any
         inside = inside[key]
     inside[place[-1]] = value
     (whole / "run.json").write_text(json.dumps(content))
-    for read in (summarise, basis_of, lambda f: read_pieces(f, read_run(f))):
+    for read in (summarise, read_calibration, lambda f: read_pieces(f, read_run(f))):
         with contextlib.suppress(InputError):
             read(whole)
 

@@ -127,20 +127,20 @@ def test_an_account_is_hot_in_its_own_database(tmp_path: Path, data: str | None)
     """Number 7 of another database is another account: its quiet life dilutes nothing."""
     rows = touched("hot", "int", 0, 9, 1) + touched("quiet", "int", 0, 0, 90)
     targets: list[dict[str, Any]] = [{"name": "hot", "data": "a"}, {"name": "quiet", "data": data}]
-    heat = build_model(hand_made(tmp_path / "a", rows, targets=targets)).heat
+    heat = build_model(hand_made(tmp_path / "a", rows, targets=targets)).hot_rows
     first = heat.top[0]
     assert (first.targets, first.number, first.accesses, first.conflicts) == (("hot",), 7, 10, 9)
     assert first.times_mean == pytest.approx(10 / (20 / 1000))
     assert heat.conflicts == 18
     together = [{**target, "data": "a"} for target in targets]
-    first = build_model(hand_made(tmp_path / "b", rows, targets=together)).heat.top[0]
+    first = build_model(hand_made(tmp_path / "b", rows, targets=together)).hot_rows.top[0]
     assert (first.targets, first.accesses) == (("hot", "quiet"), 100)
 
 
 def test_an_account_is_hot_in_its_own_table(tmp_path: Path) -> None:
     rows = touched("one", "int", 0, 9, 1) + touched("one", "uuid", 1, 3, 87)
     folder = hand_made(tmp_path, rows)
-    first, second = (a for a in build_model(folder).heat.top if a.number == 7)
+    first, second = (a for a in build_model(folder).hot_rows.top if a.number == 7)
     assert (first.key_type, first.accesses, first.conflicts) == ("int", 10, 9)
     assert (second.key_type, second.accesses, second.conflicts) == ("uuid", 90, 3)
     page = write_report(folder).read_text()

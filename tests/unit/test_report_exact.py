@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from reports.statistics.prediction.calibration import read_calibration
 
 from loadtest.record.attempt import write_attempts
 from loadtest.record.run import read_run
 from reports import summarise
 from reports.analysis.reading import attempts
 from reports.statistics.comparison.pieces import read_pieces
-from reports.statistics.prediction.basis import basis_of
 from tests.run_folders import FakeRun, write_fake_run
 
 
@@ -23,7 +23,7 @@ def _figures(folder: Path, *, forecast: bool) -> dict[str, Any]:
     """All that is computed of a record, by where it stands."""
     found: dict[str, Any] = {"summary": summarise(folder)}
     if forecast:
-        found["calibration"] = dataclasses.asdict(basis_of(folder))
+        found["calibration"] = dataclasses.asdict(read_calibration(folder))
         pieces = read_pieces(folder, read_run(folder), whole=True)
         found["pieces"] = {str(name): dataclasses.asdict(one) for name, one in pieces.items()}
     return dict(_leaves("", found))

@@ -12,7 +12,7 @@ from loadtest.record.attempt import FILE_NAME
 from loadtest.record.run import read_run
 from reports import summarise
 from reports.statistics.comparison.pieces import read_pieces
-from reports.statistics.prediction.basis import basis_of
+from reports.statistics.prediction.calibration import read_calibration
 from tests.run_folders import FakeRun, hand_made, table_of, write_attempts, write_fake_run
 
 ROWS = 5
@@ -134,7 +134,7 @@ def test_nobody_reads_what_is_left_out(tmp_path: Path) -> None:
     def read() -> Any:
         run = read_run(tmp_path)
         pieces = {name: p.committed.tolist() for name, p in read_pieces(tmp_path, run).items()}
-        return pieces, basis_of(tmp_path)
+        return pieces, read_calibration(tmp_path)
 
     before = read()
     first = next((tmp_path / "attempts").iterdir())

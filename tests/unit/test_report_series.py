@@ -70,7 +70,7 @@ def test_accounts_are_counted_for_every_attempt_that_touched_them(tmp_path: Path
         {"rows": [9, 5, 7]},
         {"rows": [1, 2], "outcome": "conflict_data", "block": -1},
     ]
-    heat = build_model(hand_made(tmp_path, rows)).heat
+    heat = build_model(hand_made(tmp_path, rows)).hot_rows
     assert [(a.number, a.accesses, a.conflicts) for a in heat.top] == [(5, 4, 2), (7, 3, 1), (9, 1, 0)]
     assert heat.top[0].times_mean == pytest.approx(4 / (8 / 1000)), "of a thousand accounts"
     assert heat.conflicts == 3
@@ -79,14 +79,14 @@ def test_accounts_are_counted_for_every_attempt_that_touched_them(tmp_path: Path
 def test_huge_account_numbers_need_no_huge_memory(tmp_path: Path) -> None:
     far = 9_000_000_000_000
     rows: list[dict[str, Any]] = [{"rows": [far, 3]}, {"rows": [far, 4], "outcome": "deadlock"}]
-    heat = build_model(hand_made(tmp_path, rows)).heat
+    heat = build_model(hand_made(tmp_path, rows)).hot_rows
     first = heat.top[0]
     assert (first.number, first.accesses, first.conflicts) == (far, 2, 1)
 
 
 def test_popular_accounts_conflict_more(tmp_path: Path) -> None:
     model = model_of(tmp_path, skew="zipf:0.9", tps=3000.0, duration_s=12.0, conflict=0.05)
-    for curve in model.heat.popularity.values():
+    for curve in model.hot_rows.popularity.values():
         assert (np.diff(curve.transactions_per_s) > 0).all()
         assert curve.conflict_rate[-1] > 2 * curve.conflict_rate[0]
 
@@ -94,7 +94,7 @@ def test_popular_accounts_conflict_more(tmp_path: Path) -> None:
 def test_a_conflict_alone_makes_no_account_popular(tmp_path: Path) -> None:
     """Where popularity does not matter, rarely wanted accounts conflict as often as others."""
     fake = FakeRun(skew="hotspot:0.5/0.5", tps=3000, duration_s=6, accounts=4000, conflict=0.05)
-    for curve in build_model(write_fake_run(tmp_path, fake)).heat.popularity.values():
+    for curve in build_model(write_fake_run(tmp_path, fake)).hot_rows.popularity.values():
         assert curve.conflict_rate[0] == pytest.approx(0.05, abs=0.03)
 
 

@@ -13,7 +13,7 @@ import pytest
 from loadtest.prediction.simulation import SimulateConfig, simulate
 from loadtest.record.sweep import SWEEP_FILE, SweepFile
 from reports import summarise
-from reports.statistics.sweep.predicted import Predicted, _basis, predict_curves
+from reports.statistics.sweep.predicted import Predicted, _calibration, predict_curves
 from reports.statistics.sweep.study import Study, read_study
 from reports.write.report import write_report
 from tests.sweep_folders import FakeSweep, write_fake_sweep
@@ -92,7 +92,7 @@ def test_every_other_load_is_met(found: tuple[Study, dict[int, Predicted]]) -> N
             assert throughput.low * 0.95 <= tps <= throughput.high * 1.05, place
 
 
-def test_the_basis_is_the_lowest_load_and_the_first_with_conflicts_enough_places_its_windows(
+def test_the_calibration_is_the_lowest_load_and_the_first_with_conflicts_enough_places_its_windows(
     found: tuple[Study, dict[int, Predicted]],
 ) -> None:
     study, predicted = found
@@ -100,7 +100,7 @@ def test_the_basis_is_the_lowest_load_and_the_first_with_conflicts_enough_places
     for number, line in predicted.items():
         curve = study.curves[number]
         enough = [p.value for p in curve.places if p.runs[0].conflicts >= 30]
-        assert line.basis == "2 users"
+        assert line.calibrated_at == "2 users"
         assert line.placed_by == (None if enough[0] == 2 else f"{enough[0]} users")
         placed_by.append(line.placed_by)
     assert any(placed_by)
@@ -111,7 +111,7 @@ def test_a_load_that_fills_the_system_does_not_slow_the_line_down(tmp_path: Path
     commit = {"commit_ms": 20.0, "decided_at": 1.0}
     study = read_study(simulated_sweep(tmp_path, [5_000], slower_from=32, **commit))
     (line,) = predict_curves(study).values()
-    assert (line.basis, line.placed_by) == ("2 users", "32 users")
+    assert (line.calibrated_at, line.placed_by) == ("2 users", "32 users")
     (curve,) = study.curves
     for place in line.places:
         run = curve.at(place.value)
@@ -120,9 +120,9 @@ def test_a_load_that_fills_the_system_does_not_slow_the_line_down(tmp_path: Path
         assert ratio == pytest.approx(1, rel=0.05) if place.value < 32 else ratio > 1.5
     # There a window is 10 ms at least (a statement) and 40 ms at most, and truly half of the first
     # statement, the second and COMMIT: 35 ms. A run without conflicts cannot know that.
-    basis = _basis(study, curve.places[0], {"int": curve.places[-1]})
-    assert basis.key_types["int"].conflicts < 30
-    assert basis.key_types["int"].placement.best == pytest.approx(25 / 30, abs=0.1)
+    calibration = _calibration(study, curve.places[0], {"int": curve.places[-1]})
+    assert calibration.key_types["int"].conflicts < 30
+    assert calibration.key_types["int"].placement.best == pytest.approx(25 / 30, abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_load_that_fills_the_system_does_not_slow_the_line_down(tmp_path: Path
         ("users", (2, 128), "2 users"),
     ],
 )
-def test_the_basis_is_where_contention_is_least(
+def test_the_calibration_is_where_contention_is_least(
     tmp_path: Path, axis: str, values: tuple[float, ...], calmest: str, folder: Path
 ) -> None:
     made = write_fake_sweep(tmp_path / "sweep", FakeSweep(axes={axis: values}, keys=("int",)))
@@ -144,7 +144,7 @@ def test_the_basis_is_where_contention_is_least(
         summary = json.loads((point / "summary.json").read_text())
         summary["key_types"]["int"]["conflicts"] = 30
         (point / "summary.json").write_text(json.dumps(summary))
-    assert predict_curves(read_study(made))[0].basis == calmest
+    assert predict_curves(read_study(made))[0].calibrated_at == calmest
 
 
 def test_the_page_says_what_the_line_is_made_from(folder: Path) -> None:
@@ -164,5 +164,5 @@ def test_without_a_record_there_is_no_line_and_all_else(folder: Path, tmp_path: 
 def test_a_record_without_the_key_type_places_nothing(folder: Path) -> None:
     study = read_study(folder)
     first, *_, last = study.curves[0].places
-    basis = _basis(study, first, {"uuid": last})
-    assert basis.key_types.keys() == {"int"}
+    calibration = _calibration(study, first, {"uuid": last})
+    assert calibration.key_types.keys() == {"int"}

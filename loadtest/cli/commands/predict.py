@@ -14,7 +14,7 @@ from loadtest.prediction.config import PredictConfig
 if TYPE_CHECKING:
     from loadtest.prediction.answer import Answer
     from loadtest.prediction.workload import Workload
-    from reports.statistics.prediction.basis import Basis
+    from reports.statistics.prediction.calibration import Calibration
 
 
 def register(app: typer.Typer) -> None:
@@ -80,16 +80,18 @@ def _from_run(config: PredictConfig, folder: Path) -> list["Answer"]:
             flag = "--" + name.replace("_", "-")
             raise InputError(f"{flag} cannot go with --from: the times are those of the run")
     from loadtest.prediction.workload import with_delays
-    from reports.statistics.prediction.basis import basis_of
+    from reports.statistics.prediction.calibration import read_calibration
 
-    basis = basis_of(folder)
-    unknown = [key for key in config.keys if key not in basis.key_types]
+    calibration = read_calibration(folder)
+    unknown = [key for key in config.keys if key not in calibration.key_types]
     if unknown:
-        raise InputError(f"--keys: {folder} has no {unknown[0]}, only {', '.join(basis.key_types)}")
-    policies = config.policies(basis.retry)
+        raise InputError(
+            f"--keys: {folder} has no {unknown[0]}, only {', '.join(calibration.key_types)}"
+        )
+    policies = config.policies(calibration.retry)
     answers = []
-    for key in config.keys or basis.key_types:
-        changed = basis.workload(
+    for key in config.keys or calibration.key_types:
+        changed = calibration.workload(
             key,
             accounts=config.accounts,
             skew=config.skew,
@@ -97,20 +99,20 @@ def _from_run(config: PredictConfig, folder: Path) -> list["Answer"]:
             rate=config.rate,
             think_s=config.think_time,
         )
-        regions = with_delays(changed.regions, config.commit_delay_ms, basis.delays_ms(key))
+        regions = with_delays(changed.regions, config.commit_delay_ms, calibration.delays_ms(key))
         if config.arrivals is not None:
             changed = replace(changed, evenly=config.arrivals == "even")
         workloads = {
             name: replace(changed, regions=regions, retry=policy) for name, policy in policies.items()
         }
-        answers.append(_answer(config, workloads, basis, key))
+        answers.append(_answer(config, workloads, calibration, key))
     return answers
 
 
 def _answer(
     config: PredictConfig,
     workloads: dict[str, "Workload"],
-    basis: "Basis | None" = None,
+    calibration: "Calibration | None" = None,
     key: str | None = None,
 ) -> "Answer":
     from loadtest.prediction.answer import Answer, Measured
@@ -120,14 +122,14 @@ def _answer(
     forecasts = {name: forecast(workload) for name, workload in workloads.items()}
     workload = next(iter(workloads.values()))
     formula = None
-    if basis is None and config.rate is not None and not config.commit_delay_ms:
+    if calibration is None and config.rate is not None and not config.commit_delay_ms:
         formula = predict(workload.law, config.rate, (config.latency_ms or 0.0) / 1000)
     measured = None
-    if basis is not None and key is not None:
-        known = basis.key_types[key]
+    if calibration is not None and key is not None:
+        known = calibration.key_types[key]
         measured = Measured(
-            basis.folder, key, known.conflict_rate, known.conflicts, known.throughput_tps,
-            known.explained, basis.retry.name, basis.notes,
+            calibration.folder, key, known.conflict_rate, known.conflicts, known.throughput_tps,
+            known.explained, calibration.retry.name, calibration.notes,
         )  # fmt: skip
-    skew = config.skew or (basis.skew if basis else "uniform")
+    skew = config.skew or (calibration.skew if calibration else "uniform")
     return Answer(workload, skew, forecasts, formula, measured)

@@ -13,7 +13,7 @@ _MOST_LETTERS = 22
 
 def draw(model: Model) -> Chart | None:
     """Conflicts of the accounts that had most of them, in whichever table they are."""
-    top = [account for account in model.heat.top if account.conflicts]
+    top = [account for account in model.hot_rows.top if account.conflicts]
     if not top:
         return None
     names = [_name(model, account) for account in top]
@@ -59,7 +59,7 @@ def _name(model: Model, account: HotAccount) -> str:
 
 
 def _reading(model: Model) -> str:
-    heat = model.heat
+    heat = model.hot_rows
     first = heat.top[0]
     text = (
         f"Account {_name(model, first)} had most conflicts: {count(first.conflicts)} of "

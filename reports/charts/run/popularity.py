@@ -20,7 +20,7 @@ from reports.text.rounding import about, number
 
 def draw(model: Model) -> Chart | None:
     """Conflict rate against transactions a second; None when accesses were spread evenly."""
-    curves = model.heat.popularity
+    curves = model.hot_rows.popularity
     if model.run.config.skew == "uniform" or not curves:
         return None
     figure, axes = canvas()
@@ -51,7 +51,7 @@ def draw(model: Model) -> Chart | None:
 
 def _reading(model: Model) -> str:
     texts = []
-    for key_type, curve in model.heat.popularity.items():
+    for key_type, curve in model.hot_rows.popularity.items():
         ends = [
             f"{about(float(curve.conflict_rate[end]))} of attempts on accounts wanted "
             f"{number(float(curve.transactions_per_s[end]))} times a second"

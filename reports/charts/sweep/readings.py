@@ -52,7 +52,7 @@ def _dotted(lines: Sequence[Predicted]) -> str:
     """What the predicted lines were made from."""
     if not lines:
         return ""
-    settings = list(dict.fromkeys(line.basis for line in lines))
+    settings = list(dict.fromkeys(line.calibrated_at for line in lines))
     where = settings[0] if len(settings) == 1 else "the calmest setting of each panel"
     return f"Dotted: predicted from the run at {where}, with attempts as long as there."
 

@@ -75,7 +75,7 @@ def matrix(model: Model) -> Table | None:
     not say whether they can. None where there is no conflict, or no winner is known.
     """
     regions = model.regions
-    if regions is None or regions.opponents is None or not regions.opponents.counts.sum():
+    if regions is None or regions.attribution is None or not regions.attribution.counts.sum():
         return None
     names = tuple(model.targets)
     rows = tuple((name, tuple(_lost(regions, name, other) for other in names)) for name in names)
@@ -90,14 +90,14 @@ def matrix(model: Model) -> Table | None:
 
 
 def _meet(regions: Regions, failed: str, won: str) -> bool:
-    met = regions.opponents
+    met = regions.attribution
     if met is None or not (met.asked[regions.codes[failed]] and met.asked[regions.codes[won]]):
         return False
     return bool(regions.one_database(failed, won))
 
 
 def _lost(regions: Regions, failed: str, won: str) -> Cell:
-    met, i, j = regions.opponents, regions.codes[failed], regions.codes[won]
+    met, i, j = regions.attribution, regions.codes[failed], regions.codes[won]
     if met is None or not _meet(regions, failed, won):
         return Cell("—", shade=0.0)
     conflicts, total = int(met.counts[i, j]), int(met.counts[i].sum())
@@ -109,7 +109,7 @@ def _lost(regions: Regions, failed: str, won: str) -> Cell:
 
 
 def _reading(regions: Regions, names: tuple[str, ...]) -> str:
-    met = regions.opponents
+    met = regions.attribution
     assert met is not None  # noqa: S101 - there is a matrix
     known, several, nobody = int(met.counts.sum()), int(met.ambiguous.sum()), int(met.unknown.sum())
     total = known + several + nobody

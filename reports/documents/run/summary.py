@@ -145,7 +145,7 @@ def _regions(model: Model) -> dict[str, Any]:
             for c in regions.comparisons
         ],
     }
-    if (met := regions.opponents) is not None:
+    if (met := regions.attribution) is not None:
         places = [regions.codes[name] for name in names]
         found["conflict_matrix"] = {
             "known": int(met.counts.sum()),

@@ -1,32 +1,24 @@
 """Runs of two sides → every figure's change, with what was different beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from loadtest.errors import InputError
 from loadtest.record.run import Run, read_run
-from reports.statistics.comparison.effect import (
-    Effect,
-    Gap,
-    Verdict,
-    correlation,
-    effect,
-    gap,
-    too_little,
+from reports.statistics.comparison.effect import Effect, Verdict, effect
+from reports.statistics.comparison.estimates import estimates
+from reports.statistics.comparison.levels import (
+    ERROR_RATE,
+    SPEED,
+    Judged,
+    RunEstimates,
+    judged_of,
+    levels_of,
 )
-from reports.statistics.comparison.metrics import FAILURES, JUDGED, Metric
+from reports.statistics.comparison.metrics import FAILURES
 from reports.statistics.comparison.pieces import SliceName, read_pieces
-from reports.statistics.comparison.settings import Difference, check_alike, circumstances_of_sides
-from reports.statistics.comparison.simultaneous import SPEED, level_of_each, shared_between
-from reports.statistics.comparison.spread import Estimate, estimates
-
-ERROR_RATE = 0.05
-"""The chance that a comparison of runs of the same thing shows any difference at all, as long as such
-runs differ by no more than what is allowed for."""
+from reports.statistics.comparison.settings import Difference, check_alike, circumstances
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +93,6 @@ class RunComparison:
         return any(e.differs for e in self.effects)
 
 
-Side = list[dict[SliceName, dict[str, Estimate | None]]]
-
-
 def compare_runs(
     bases: Sequence[Path],
     news: Sequence[Path],
@@ -125,58 +114,59 @@ def compare_runs(
         InputError: if a folder is not a run's, a run is given twice (or a copy of it), or the runs are
             not of the same workload.
     """
-    _check_distinct(bases, news)
-    asked = allowance
+    if not bases or not news:
+        raise InputError("a comparison needs at least one run on either side")
+    seen: set[Path] = set()
+    for folder in (*bases, *news):
+        if folder.resolve() in seen:
+            raise InputError(f"{folder} is given twice; a run tells nothing about itself")
+        seen.add(folder.resolve())
     runs = {folder: read_run(folder) for folder in (*bases, *news)}
-    base, new = runs[bases[0]], runs[news[0]]
-    allowed = check_alike([runs[f] for f in bases], [runs[f] for f in news], allow_different)
-    sides = [[_estimates(folder, runs[folder]) for folder in side] for side in (bases, news)]
-    _check_no_copies((*bases, *news), [runs[f] for f in (*bases, *news)], [*sides[0], *sides[1]])
-    if len(base.targets) == len(new.targets) == 1:
+    old, now = (tuple(runs[folder] for folder in side) for side in (bases, news))
+    allowed = check_alike(old, now, allow_different)
+    known: dict[Path, RunEstimates] = {
+        folder: {name: estimates(pieces) for name, pieces in read_pieces(folder, run).items()}
+        for folder, run in runs.items()
+    }
+    _check_no_copies(runs, known)
+    if len(old[0].targets) == len(now[0].targets) == 1:
         # What each side calls its only target does not matter: it is what is compared.
-        name = base.targets[0].name
-        sides = [[_renamed(run, name) for run in side] for side in sides]
-    if allowance is None and all(run.simulated for run in runs.values()):
-        # Nothing but chance differs from one simulation to the next, and their blocks show chance.
-        allowance = 0.0
-    common = _common(sides)
-    judged = judged_of(sides, common, allowance)
+        target = old[0].targets[0].name
+        known = {
+            folder: {SliceName(name.key_type, target): figures for name, figures in slices.items()}
+            for folder, slices in known.items()
+        }
+    slices = dict.fromkeys(name for run in known.values() for name in run)
+    common = [name for name in slices if all(name in run for run in known.values())]
+    if not common:
+        raise InputError(
+            "the runs have no key type on a target of the same name in common; nothing to compare "
+            "(--target NAME=URL names a target)"
+        )
+    # Nothing but chance differs from one simulation to the next, and their blocks show chance.
+    simulated = all(run.simulated for run in runs.values())
+    sides = [[known[folder] for folder in side] for side in (bases, news)]
+    judged = judged_of(sides, common, 0.0 if allowance is None and simulated else allowance)
     return RunComparison(
         bases=tuple(bases),
         news=tuple(news),
-        runs=(tuple(runs[f] for f in bases), tuple(runs[f] for f in news)),
+        runs=(old, now),
         effects=tuple(_effects(judged)),
         allowed=tuple(allowed),
-        circumstances=tuple(circumstances_of_sides([runs[f] for f in bases], [runs[f] for f in news])),
-        interrupted=tuple(f for f, run in runs.items() if run.interrupted),
-        allowance=asked,
-        dropped=tuple(
-            dict.fromkeys(s for side in sides for run in side for s in run if s not in common)
-        ),
+        circumstances=tuple(circumstances(old, now)),
+        interrupted=tuple(folder for folder, run in runs.items() if run.interrupted),
+        allowance=allowance,
+        dropped=tuple(name for name in slices if name not in common),
     )
 
 
-def _check_distinct(bases: Sequence[Path], news: Sequence[Path]) -> None:
-    if not bases or not news:
-        raise InputError("a comparison needs at least one run on either side")
-    seen: dict[Path, Path] = {}
-    for folder in (*bases, *news):
-        if (place := folder.resolve()) in seen:
-            raise InputError(f"{folder} is given twice; a run tells nothing about itself")
-        seen[place] = folder
-
-
-def _check_no_copies(
-    folders: Sequence[Path],
-    runs: Sequence[Run],
-    found: Sequence[dict[SliceName, dict[str, Estimate | None]]],
-) -> None:
+def _check_no_copies(runs: Mapping[Path, Run], known: Mapping[Path, RunEstimates]) -> None:
     """A copied folder would count as a repeat of its own, and make everything look surer."""
     seen: dict[tuple[object, ...], Path] = {}
-    for folder, run, slices in zip(folders, runs, found, strict=True):
+    for folder, run in runs.items():
         figures = tuple(
             (where, key, estimate.figure, estimate.trials)
-            for where, of_slice in slices.items()
+            for where, of_slice in known[folder].items()
             for key, estimate in of_slice.items()
             if estimate is not None
         )
@@ -188,72 +178,11 @@ def _check_no_copies(
             )
 
 
-def _estimates(folder: Path, run: Run) -> dict[SliceName, dict[str, Estimate | None]]:
-    return {name: estimates(pieces) for name, pieces in read_pieces(folder, run).items()}
-
-
-def _renamed(
-    run: dict[SliceName, dict[str, Estimate | None]], target: str
-) -> dict[SliceName, dict[str, Estimate | None]]:
-    return {SliceName(name.key_type, target): found for name, found in run.items()}
-
-
-def _common(sides: Sequence[Side]) -> list[SliceName]:
-    """The slices that every run has."""
-    runs = [run for side in sides for run in side]
-    common = [name for name in runs[0] if all(name in run for run in runs)]
-    if not common:
-        raise InputError(
-            "the runs have no key type on a target of the same name in common; nothing to compare "
-            "(--target NAME=URL names a target)"
-        )
-    return common
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One figure of one slice, with what every run says of it; `gap` is None if one says nothing."""
-
-    where: SliceName
-    metric: Metric
-    runs: tuple[Estimate, ...]
-    gap: Gap | None
-
-    @property
-    def can_differ(self) -> bool:
-        """Whether it could be found different: it can be had, and something was counted.
-
-        What cannot be found different can be no false alarm and needs no share of the error rate
-        (R. E. Tarone, "A Modified Bonferroni Method for Discrete Data", Biometrics 46, 1990).
-        """
-        return self.gap is not None and (self.metric.is_ratio or any(e.events for e in self.runs))
-
-
-def judged_of(
-    sides: Sequence[Side], wanted: Sequence[SliceName], allowance: float | None
-) -> list[Judged]:
-    """Every figure of the wanted slices; `allowance` is as for `gap`."""
-    found = []
-    for where in wanted:
-        for metric in JUDGED:
-            old, now = ([run[where][metric.key] for run in side] for side in sides)
-            there = [e for e in (*old, *now) if e is not None]
-            if metric is FAILURES and not any(e.events for e in there):
-                # Nothing failed, as it should be: no row is needed for that.
-                continue
-            difference = None
-            # Half of the runs are not the figure of all of them.
-            if len(there) == len(old) + len(now):
-                difference = gap(metric, there[: len(old)], there[len(old) :], allowance)
-            found.append(Judged(where, metric, tuple(there), difference))
-    return found
-
-
 def _effects(judged: Sequence[Judged]) -> list[Effect]:
     """Every figure's effect, at the level that its family leaves it."""
     levels = levels_of(judged)
     found = [
-        too_little(one.where, one.metric)
+        Effect(one.where, one.metric)
         if one.gap is None
         else effect(one.where, one.metric, one.gap, levels[one.metric.key in SPEED])
         for one in judged
@@ -270,29 +199,3 @@ def _of_unlike(e: Effect) -> Verdict:
     if e.unlike_load and not e.differs:
         return Verdict.DIFFERS
     return Verdict.DIFFERS if e.verdict is Verdict.BETTER else e.verdict
-
-
-def levels_of(judged: Sequence[Judged]) -> dict[bool, float]:
-    """The level at which the figures of speed, and the others, are judged."""
-    families = [
-        [one for one in judged if one.can_differ and (one.metric.key in SPEED) is speed]
-        for speed in (True, False)
-    ]
-    asked = [family for family in families if family]
-    return {
-        speed: level_of_each(_correlation(family), ERROR_RATE / max(1, len(asked)))
-        for speed, family in zip((True, False), families, strict=True)
-    }
-
-
-def _correlation(family: Sequence[Judged]) -> NDArray[np.float64]:
-    """(M, M) how the figures of a family go together by chance."""
-    found = np.eye(len(family))
-    for i, a in enumerate(family):
-        for j, b in enumerate(family[:i]):
-            if a.gap is None or b.gap is None:
-                continue
-            shared = shared_between((a.where, a.metric), (b.where, b.metric))
-            own = b.runs if a.where == b.where else ()
-            found[i, j] = found[j, i] = correlation(a.gap, b.gap, a.runs, own, shared)
-    return found

@@ -9,14 +9,17 @@ from enum import StrEnum
 import numpy as np
 
 from reports.analysis.shares import FELT
+from reports.statistics.comparison.estimates import Estimate
 from reports.statistics.comparison.metrics import LIKE_LOAD, Metric
 from reports.statistics.comparison.pieces import SliceName
-from reports.statistics.comparison.spread import Estimate
+from reports.statistics.intervals import student_t
 
 ALLOWANCE_FREEDOM = 20
 """The degrees of freedom that what is allowed for between runs has: it is a measured figure, too."""
 FOUND_SHARE = 0.9
 """The share of comparisons in which a change counts as one that would be found."""
+MOST_FREEDOM = 1e6
+"""Degrees of freedom of what is only counted, and the most that Student's t is asked for."""
 WIDEST = math.log(2)
 """An interval that reaches farther to either side says hardly anything."""
 
@@ -63,27 +66,27 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One figure of one slice, NEW against BASE.
+    """One figure of one slice, NEW against BASE; None where there is too little data.
 
     `base` and `new` are the figures, milliseconds, commits a second or shares. `change`, `low` and
     `high` are a share of the base's figure (0.1: 10 % more) for throughput and latency, and the
     difference of the shares otherwise. `between` is which share of the change's variance is the part
     between runs, `scatter` the standard deviation of one run that this part was made of, as a share of
     the figure. `found_from` is the true change, on the scale of `change`, that would be found nine
-    times of ten. None where there is too little data.
+    times of ten.
     """
 
     slice: SliceName
     metric: Metric
-    base: float | None
-    new: float | None
-    change: float | None
-    low: float | None
-    high: float | None
-    verdict: Verdict
-    between: float | None
-    scatter: float | None
-    found_from: float | None
+    verdict: Verdict = Verdict.TOO_LITTLE
+    base: float | None = None
+    new: float | None = None
+    change: float | None = None
+    low: float | None = None
+    high: float | None = None
+    between: float | None = None
+    scatter: float | None = None
+    found_from: float | None = None
 
     @property
     def differs(self) -> bool:
@@ -122,11 +125,14 @@ def gap(
             `allowance` and `lasting`.
     """
     sides = (bases, news)
-    means = [sum(e.value for e in side) / len(side) for side in sides]
+    means = [statistics.fmean(e.value for e in side) for side in sides]
     variances = [[_variance(metric, e, (*bases, *news)) for e in side] for side in sides]
     scale = 1.0 if metric.is_ratio else (means[0] + means[1]) / 2
-    own = sum(sum(side) / len(side) for side in variances) / 2
-    expected = (allowance * scale) ** 2 if allowance is not None else _allowed(metric, scale, own)
+    own = sum(map(statistics.fmean, variances)) / 2
+    if allowance is None:
+        expected = (metric.allowance * scale) ** 2 + metric.lasting * own
+    else:
+        expected = (allowance * scale) ** 2
     freedom = len(bases) + len(news) - 2
     shown = 0.0
     if freedom:
@@ -138,28 +144,20 @@ def gap(
     excess = 1 - expected / tau if tau > 0 else 0.0
     unsure = (1 - excess) / ALLOWANCE_FREEDOM + (excess / freedom if freedom else 0.0)
     between = tau * (1 / len(bases) + 1 / len(news))
-    parts = [
-        (variance / len(side) ** 2, e.freedom)
-        for side, own_variances in zip(sides, variances, strict=True)
-        for e, variance in zip(side, own_variances, strict=True)
-    ]
-    total = between + sum(part for part, _ in parts)
+    within = [variance / len(side) ** 2 for side in variances for variance in side]
+    total = between + sum(within)
     # Satterthwaite's degrees of freedom of a sum of estimated variances.
-    doubt = between**2 * unsure + sum(p**2 / f for p, f in parts)
+    doubt = between**2 * unsure
+    doubt += sum(p**2 / e.freedom for p, e in zip(within, (*bases, *news), strict=True))
     return Gap(
         means[0],
         means[1],
         (_figure(metric, bases), _figure(metric, news)),
         between,
-        tuple(part for part, _ in parts),
+        tuple(within),
         total**2 / doubt if doubt > 0 else math.inf,
         math.sqrt(tau) / scale if scale else None,
     )
-
-
-def _allowed(metric: Metric, scale: float, own: float) -> float:
-    """The variance between runs that is allowed for unless another was asked for."""
-    return (metric.allowance * scale) ** 2 + metric.lasting * own
 
 
 def _figure(metric: Metric, side: Sequence[Estimate]) -> float:
@@ -208,39 +206,18 @@ def correlation(
     return covariance / scale if scale > 0 else 0.0
 
 
-def too_little(where: SliceName, metric: Metric) -> Effect:
-    """The effect where a run is too short to tell."""
-    return Effect(
-        where,
-        metric,
-        base=None,
-        new=None,
-        change=None,
-        low=None,
-        high=None,
-        verdict=Verdict.TOO_LITTLE,
-        between=None,
-        scatter=None,
-        found_from=None,
-    )
-
-
 def effect(where: SliceName, metric: Metric, found: Gap, level: float) -> Effect:
     """The figure's change with its interval and verdict; `level` is the chance of a false alarm."""
-    from scipy.special import stdtrit
-
-    error, freedom = math.sqrt(found.variance), min(found.freedom, 1e6)
-    reach = error * float(stdtrit(freedom, 1 - level / 2))
-    sure = reach + error * float(stdtrit(freedom, FOUND_SHARE))
-    low, high = found.difference - reach, found.difference + reach
+    error, freedom = math.sqrt(found.variance), min(found.freedom, MOST_FREEDOM)
+    reach = error * student_t(freedom, 1 - level / 2)
+    sure = reach + error * student_t(freedom, FOUND_SHARE)
+    change, low, high = found.difference, found.difference - reach, found.difference + reach
     verdict = Verdict.NONE_SHOWN
     if low > 0 or high < 0:
-        more = low > 0
-        verdict = Verdict.BETTER if more == metric.more_is_better else Verdict.WORSE
+        verdict = Verdict.BETTER if (low > 0) == metric.more_is_better else Verdict.WORSE
     elif metric.is_ratio and reach > WIDEST:
         verdict = Verdict.TOO_LITTLE
-    before, after, change = *found.figures, found.difference
     if metric.is_ratio:
         change, low, high, sure = (math.expm1(v) for v in (change, low, high, sure))
     part = found.between / found.variance if found.variance > 0 else 0.0
-    return Effect(where, metric, before, after, change, low, high, verdict, part, found.scatter, sure)
+    return Effect(where, metric, verdict, *found.figures, change, low, high, part, found.scatter, sure)

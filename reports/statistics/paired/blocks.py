@@ -6,18 +6,18 @@ again: attempts within a block are not independent.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from reports.analysis import percentiles
 from reports.analysis.blocks import Blocks
 from reports.analysis.reading.attempts import Attempts
-from reports.analysis.shares import FELT
-from reports.statistics.paired.sides import PERCENTILES, Side, Table
+from reports.analysis.shares import FELT, Z95
+from reports.statistics.intervals import Floats, quantile_bins, redraw, student_t
+from reports.statistics.paired.sides import LOST, PERCENTILES, Side, Table
 from reports.text.rounding import about
 
 _MOST_PAIRS = 200
@@ -35,7 +35,8 @@ TOO_FEW_PAIRS = "too few pairs of blocks"
 NOT_COMPARABLE = "not comparable"
 """May be followed by the reason."""
 
-_RATIOS = ("conflict_rate", "throughput_tps")
+_RATIOS = {"conflict_rate": ("conflicts", "decided"), "throughput_tps": ("committed", "seconds")}
+"""Figures that are ratios of two of a side's counts."""
 METRICS = (*_RATIOS, *PERCENTILES)
 _APART_LEVEL = 0.002
 """The chance that shares of like sides are said to differ: each of three, of every comparison."""
@@ -77,20 +78,17 @@ class Apart:
     """A share of transactions in which two sides differ, so that neither is simply better."""
 
     what: str
-    """`failed`, `were refused`, `gave up`."""
+    """One of LOST."""
     base: float
     other: float
 
     @property
     def unlike_load(self) -> bool:
-        """Whether so many more failed on one side that what is left is of another load.
-
-        Whoever fails at once leaves the database to the others.
-        """
+        """Whether so many more failed on one side that what is left is of another load."""
         return self.what != "gave up" and abs(self.other - self.base) >= FELT
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         """`4 % and 12 % of transactions gave up`."""
         return f"{about(self.base)} and {about(self.other)} of transactions {self.what}"
 
@@ -154,9 +152,9 @@ def compare_key_types(
         on = target if len(attempts.targets) > 1 else None
         for other, pairs in both.items():
             a, b = table.side((base, other)), table.side((other, other))
-            ratios, apart = _ratios((base, other), a, b, table.edges, seed), tuple(_apart(a, b))
+            ratios, apart = _ratios((base, other), a, b, table.edges, seed)
             found.append(Comparison(base, other, len(pairs), ratios, pair_s, True, on, apart))
-    return found
+    return simultaneous(found)
 
 
 def compare_targets(attempts: Attempts, blocks: Blocks, seed: int) -> list[Comparison]:
@@ -165,24 +163,24 @@ def compare_targets(attempts: Attempts, blocks: Blocks, seed: int) -> list[Compa
     if len(targets) < 2:
         return []
     alone = int(blocks.present.any(axis=0).sum()) == 1
-    if alone:
-        source, lengths, units = _pieces(blocks)
-    else:
-        source, lengths, units = _joined(blocks)
+    source, lengths, units = _pieces(blocks) if alone else _joined(blocks)
     every = list(range(len(lengths)))
     pair_s = _PIECE_S if alone else float(np.median(lengths))
     table = Table(attempts, source, lengths, {target: (target, every) for target in targets}, units)
     base, found = table.side(targets[0]), []
     for target in targets[1:]:
         names, other = (targets[0], target), table.side(target)
-        users = [attempts.users.get(name) for name in names]
-        ratios = _by_users(_ratios(names, base, other, table.edges, seed), users)
-        apart = tuple(_apart(base, other))
+        ratios, apart = _ratios(names, base, other, table.edges, seed)
+        few, many = (attempts.users.get(name) for name in names)
+        if few != many:
+            # The throughputs of different numbers of users follow these.
+            why = f"{few or 'unknown'} and {many or 'unknown'} users"
+            ratios = tuple(_without(r, why) if r.metric == "throughput_tps" else r for r in ratios)
         found.append(Comparison(*names, len(every), ratios, pair_s, not alone, apart=apart))
-    return found
+    return simultaneous(found)
 
 
-_Units = tuple[str, NDArray[np.float64], pd.DataFrame]
+_Units = tuple[str, Floats, pd.DataFrame]
 """(attempts with their unit, each unit's seconds, the table `units` that the first is made with)."""
 
 
@@ -207,13 +205,27 @@ def _joined(blocks: Blocks) -> _Units:
     return "attempts JOIN units USING (block)", seconds, units
 
 
-def _by_users(ratios: tuple[Ratio, ...], users: list[int | None]) -> tuple[Ratio, ...]:
-    """Without the ratio of the throughputs of different numbers of users: it follows them."""
-    base, other = users
-    if base == other:
-        return ratios
-    why = f"{base or 'unknown'} and {other or 'unknown'} users"
-    return tuple(_without(r, why) if r.metric == "throughput_tps" else r for r in ratios)
+def _ratios(
+    names: tuple[str, str], a: Side, b: Side, edges: Floats, seed: int
+) -> tuple[tuple[Ratio, ...], tuple[Apart, ...]]:
+    """The ratio of each of METRICS, and the shares of transactions in which the sides differ."""
+    pairs = len(a.counts)
+    drawn = _bootstrap(a, b, edges, seed) if pairs >= MIN_PAIRS else {}
+    # What failures took, and how seldom they conflicted, says nothing of transactions.
+    known = all(side.counts["committed"].any() for side in (a, b))
+    values = {m: [_figure(side, m) if known else None for side in (a, b)] for m in METRICS}
+    ratios = tuple(_ratio(m, names, values[m], drawn.get(m), pairs) for m in METRICS)
+    apart = tuple(_apart(a, b))
+    unlike = [one for one in apart if one.unlike_load]
+    return tuple(_without(r, unlike[0].text) for r in ratios) if unlike else ratios, apart
+
+
+def _figure(side: Side, metric: str) -> float | None:
+    if metric in _RATIOS:
+        return side.share(*_RATIOS[metric])
+    quantile, values = PERCENTILES[metric], side.ordered_ns
+    enough = percentiles.enough(len(values), quantile)
+    return percentiles.at(values, quantile) / 1e6 if enough else None
 
 
 def _without(ratio: Ratio, why: str) -> Ratio:
@@ -221,72 +233,37 @@ def _without(ratio: Ratio, why: str) -> Ratio:
     return replace(ratio, ratio=None, low=None, high=None, verdict=f"{NOT_COMPARABLE}: {why}")
 
 
-def _ratios(
-    names: tuple[str, str],
-    a: Side,
-    b: Side,
-    edges: NDArray[np.float64],
-    seed: int,
-) -> tuple[Ratio, ...]:
-    pairs = len(a.seconds)
-    drawn: dict[str, NDArray[np.float64]] = {}
-    if pairs >= MIN_PAIRS:
-        drawn = _bootstrap(a, b, edges, seed)
-    values = {
-        "conflict_rate": [_divide(s.conflicts.sum(), s.decided.sum()) for s in (a, b)],
-        "throughput_tps": [_divide(s.committed.sum(), s.seconds.sum()) for s in (a, b)],
-    }
-    for metric, quantile in PERCENTILES.items():
-        values[metric] = [
-            percentiles.at(s.ordered_ns, quantile) / 1e6
-            if percentiles.enough(len(s.ordered_ns), quantile)
-            else None
-            for s in (a, b)
-        ]
-    if not (a.committed.any() and b.committed.any()):
-        # What failures took, and how seldom they conflicted, says nothing of transactions.
-        values = {m: [None, None] for m in METRICS}
-    found = tuple(_ratio(m, names, values[m], drawn.get(m), pairs) for m in METRICS)
-    unlike = [one for one in _apart(a, b) if one.unlike_load]
-    return tuple(_without(r, unlike[0].said) for r in found) if unlike else found
-
-
 def _apart(a: Side, b: Side) -> Iterator[Apart]:
     """The shares of transactions in which the sides differ: by FELT, or by more than chance shows."""
-    for what in b.lost:
-        found = Apart(what, *(_divide(s.lost[what].sum(), s.ended.sum()) or 0.0 for s in (a, b)))
-        if found.unlike_load or _is_shown(a, b, found):
+    for what, column in LOST.items():
+        found = Apart(what, *(side.share(column, "ended") or 0.0 for side in (a, b)))
+        if found.unlike_load or _is_shown(a, b, column, (found.base, found.other)):
             yield found
 
 
-def _is_shown(a: Side, b: Side, found: Apart) -> bool:
+def _is_shown(a: Side, b: Side, column: str, shares: tuple[float, float]) -> bool:
     """Whether the difference of two shares is more than that of pairs shows by chance.
 
     Both are ratios of sums over pairs; their difference has the variance of its residuals' sum (W. G.
     Cochran, "Sampling Techniques", 1977, section 6.4).
     """
-    pairs = len(a.seconds)
-    if pairs < MIN_PAIRS or found.base == found.other:
+    pairs = len(a.counts)
+    if pairs < MIN_PAIRS or shares[0] == shares[1]:
         return False
-    from scipy.special import stdtrit
-
     rests = [
-        (side.lost[found.what] - share * side.ended) / max(1.0, side.ended.sum())
-        for side, share in ((a, found.base), (b, found.other))
+        (side.counts[column] - share * side.counts["ended"]).to_numpy()
+        / max(1.0, side.counts["ended"].sum())
+        for side, share in zip((a, b), shares, strict=True)
     ]
     error = math.sqrt(float(((rests[1] - rests[0]) ** 2).sum()) * pairs / (pairs - 1))
-    return abs(found.other - found.base) > error * float(stdtrit(pairs - 1, 1 - _APART_LEVEL / 2))
-
-
-def _divide(above: float, below: float) -> float | None:
-    return float(above / below) if below > 0 else None
+    return abs(shares[1] - shares[0]) > error * student_t(pairs - 1, 1 - _APART_LEVEL / 2)
 
 
 def _ratio(
     metric: str,
     names: tuple[str, str],
     values: list[float | None],
-    drawn: NDArray[np.float64] | None,
+    drawn: Floats | None,
     pairs: int,
 ) -> Ratio:
     base, other = values
@@ -300,53 +277,37 @@ def _ratio(
         return Ratio(metric, base, other, ratio, None, None, NOT_COMPARABLE)
     tail = _tail(pairs)
     low, high = (float(x) for x in np.quantile(finite, [tail, 1 - tail]))
-    if low <= 1 <= high:
-        verdict = NO_DIFFERENCE
-    else:
-        verdict = f"{names[1]} is {'higher' if ratio > 1 else 'lower'}"
-    return Ratio(metric, base, other, ratio, low, high, verdict)
+    return Ratio(metric, base, other, ratio, low, high, _verdict(names[1], ratio, low, high))
 
 
-def _bootstrap(
-    a: Side, b: Side, edges: NDArray[np.float64], seed: int
-) -> dict[str, NDArray[np.float64]]:
+def _verdict(name: str, ratio: float, low: float, high: float) -> str:
+    return NO_DIFFERENCE if low <= 1 <= high else f"{name} is {'higher' if ratio > 1 else 'lower'}"
+
+
+def _bootstrap(a: Side, b: Side, edges: Floats, seed: int) -> dict[str, Floats]:
     """Each metric's ratio in many redrawn sets of pairs."""
-    pairs = len(a.seconds)
+    pairs = len(a.counts)
     draws = 10_000 if pairs <= 50 else 2_000
-    rng = np.random.default_rng(seed)
-    weights = rng.multinomial(pairs, np.full(pairs, 1 / pairs), draws).astype(float)
+    weights = redraw(pairs, draws, seed)
     with np.errstate(divide="ignore", invalid="ignore"):
         found = {
-            "conflict_rate": (weights @ b.conflicts)
-            / (weights @ b.decided)
-            / ((weights @ a.conflicts) / (weights @ a.decided)),
-            "throughput_tps": (weights @ b.committed)
-            / (weights @ b.seconds)
-            / ((weights @ a.committed) / (weights @ a.seconds)),
+            metric: b.weighted(weights, *parts) / a.weighted(weights, *parts)
+            for metric, parts in _RATIOS.items()
         }
-        for metric in PERCENTILES:
-            found[metric] = np.empty(draws)
+        found |= {metric: np.empty(draws) for metric in PERCENTILES}
         for start in range(0, draws, 500):
-            part = weights[start : start + 500]
-            above, below = (_quantiles(part @ side.latency, edges) for side in (b, a))
-            for metric, column in zip(PERCENTILES, (above / below).T, strict=True):
-                found[metric][start : start + 500] = column
+            part = slice(start, start + 500)
+            histograms = [weights[part] @ side.latency for side in (b, a)]
+            for metric, quantile in PERCENTILES.items():
+                above, below = (_quantile(histogram, edges, quantile) for histogram in histograms)
+                found[metric][part] = above / below
     return found
 
 
-def _quantiles(histograms: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(draws, bins) counts → (draws, quantiles) values, by straight line within a bin."""
-    running = np.cumsum(histograms, axis=1)
-    found = np.empty((len(histograms), len(PERCENTILES)))
-    for place, quantile in enumerate(PERCENTILES.values()):
-        wanted = running[:, -1] * quantile
-        column = np.minimum((running < wanted[:, None]).sum(axis=1), histograms.shape[1] - 1)
-        row = np.arange(len(histograms))
-        inside = histograms[row, column]
-        before = running[row, column] - inside
-        share = np.clip((wanted - before) / np.maximum(inside, 1e-12), 0, 1)
-        found[:, place] = edges[column] + share * (edges[column + 1] - edges[column])
-    return found
+def _quantile(histograms: Floats, edges: Floats, quantile: float) -> Floats:
+    """(draws, bins) counts → (draws,) the quantile, by straight line within a bin."""
+    column, share = quantile_bins(histograms, quantile)
+    return np.asarray(edges[column] + share * (edges[column + 1] - edges[column]))
 
 
 def _tail(pairs: int) -> float:
@@ -362,3 +323,28 @@ def _tail(pairs: int) -> float:
         cube, fifth = _Z**3, _Z**5
         t = _Z + (cube + _Z) / (4 * freedom) + (5 * fifth + 16 * cube + 3 * _Z) / (96 * freedom**2)
     return 0.5 * math.erfc(t * math.sqrt(pairs / freedom) / math.sqrt(2))
+
+
+def simultaneous(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """The comparisons of one report with intervals that all hold together for 95 %.
+
+    Bonferroni: each of m intervals needs the level 1 − 0.05 / m. The bootstrap's are widened, on the
+    logarithm, as Student's t of pairs − 1 degrees of freedom is. What differs by the wider interval
+    differs; the verdicts say so.
+    """
+    tests = sum(ratio.judged for c in comparisons for ratio in c.ratios)
+    return [
+        replace(c, ratios=tuple(_widened(c, ratio, tests) for ratio in c.ratios)) for c in comparisons
+    ]
+
+
+def _widened(c: Comparison, one: Ratio, tests: int) -> Ratio:
+    if one.low is None or one.high is None or not one.ratio:
+        return one
+    freedom = max(1, c.pairs - 1)
+    wider = student_t(freedom, 1 - 0.025 / tests) / student_t(freedom, 0.975)
+    low, high = (one.ratio * (end / one.ratio) ** wider for end in (one.low, one.high))
+    error = (one.high - one.low) / 2 / Z95
+    return replace(
+        one, low=low, high=high, error=error, verdict=_verdict(c.other, one.ratio, low, high)
+    )

@@ -33,7 +33,7 @@ def one_comparison(c: Comparison, subject: str = "{} keys instead of {}") -> str
         named = f"On {c.target}, {named}"
     judged = [r for metric in _PHRASES for r in c.ratios if r.metric == metric and r.judged]
     if c.apart:
-        apart = capital(listed([one.said for one in c.apart]))
+        apart = capital(listed([one.text for one in c.apart]))
         named = f"{apart} ({c.base} and {c.other}). {named}"
     if not judged:
         return f"{named}: {'not comparable' if c.apart else _unknown(c)}."

@@ -2,41 +2,49 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from loadtest.record.outcome import Outcome
 from reports.analysis import percentiles
 from reports.analysis.ranks import Ordered, Ranks
 from reports.analysis.reading.attempts import Attempts
+from reports.statistics.intervals import Floats
 
 PERCENTILES = {"latency_p50_ms": 0.5, "latency_p99_ms": 0.99}
 """The percentiles that are compared."""
+LOST = {"failed": "failed", "were refused": "refused", "gave up": "gave_up"}
+"""How transactions end that do not commit, in words → the column that counts them."""
 _STEP = math.log(1.004)
 _MAX_BINS = 4000
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side of each pair: sums (P,), of attempts `decided`, and latency histograms (P, bins)."""
+    """One side of P pairs.
 
-    decided: NDArray[np.float64]
-    conflicts: NDArray[np.float64]
-    committed: NDArray[np.float64]
-    seconds: NDArray[np.float64]
-    latency: NDArray[np.float64]
+    `counts` has a row a pair: its `seconds`, the attempts `decided` and their `conflicts`, and the
+    transactions `committed`, `ended` and those of LOST. `latency` are histograms, (P, bins).
+    """
+
+    counts: pd.DataFrame
+    latency: Floats
     ordered_ns: Ordered
-    ended: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    """Transactions, however they ended; those that did not commit by the words of `Apart`."""
-    lost: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
+    def weighted(self, weights: Floats, above: str, below: str) -> Floats:
+        """The ratio of two counts in each set of weights of the pairs."""
+        return np.asarray(
+            (weights @ self.counts[above].to_numpy(float))
+            / (weights @ self.counts[below].to_numpy(float))
+        )
 
-_LOST = {"failed": "failed", "were refused": "refused", "gave up": "gave_up"}
-"""The words of `Apart` → the column that is counted."""
+    def share(self, above: str, below: str) -> float | None:
+        """The ratio of two counts over all pairs; None where there is nothing below the line."""
+        whole = float(self.counts[below].sum())
+        return float(self.counts[above].sum()) / whole if whole > 0 else None
 
 
 class Table:
@@ -50,15 +58,13 @@ class Table:
         self,
         attempts: Attempts,
         source: str,
-        seconds: NDArray[np.float64],
+        seconds: Floats,
         sides: Mapping[Any, tuple[str, list[int]]],
         units: pd.DataFrame,
     ) -> None:
         self._seconds, self._sides = seconds, sides
-        tables = {
-            "units": units,
-            "compared": pd.DataFrame({"target": sorted({target for target, _ in sides.values()})}),
-        }
+        compared = pd.DataFrame({"target": sorted({target for target, _ in sides.values()})})
+        tables = {"units": units, "compared": compared}
         source = f"(SELECT * FROM {source} SEMI JOIN compared USING (target))"
         self._counts = attempts.frame(
             f"""
@@ -96,27 +102,16 @@ class Table:
             name: ranks.where({"target": target, "unit": chosen})
             for name, (target, chosen) in sides.items()
         }
-        self._ordered = ranks.pick(groups, _ranks_compared)
+        self._ordered = ranks.pick(
+            groups, lambda samples: percentiles.ranks_of(samples, *PERCENTILES.values())
+        )
 
     def side(self, name: Any) -> Side:
         """The units of a side, in their order."""
         target, chosen = self._sides[name]
-        counts = self._counts[self._counts["target"] == target].set_index("unit")
-        counts = counts.drop(columns="target").reindex(chosen, fill_value=0)
+        counts = self._counts[self._counts["target"] == target].set_index("unit").drop(columns="target")
+        counts = counts.reindex(chosen, fill_value=0).assign(seconds=self._seconds[chosen])
         latency = self._latency[self._latency["target"] == target]
         histogram = np.zeros((len(self._seconds), self._bins))
         histogram[latency["unit"], latency["bin"]] = latency["samples"]
-        return Side(
-            decided=counts["decided"].to_numpy(float),
-            conflicts=counts["conflicts"].to_numpy(float),
-            committed=counts["committed"].to_numpy(float),
-            seconds=self._seconds[chosen],
-            latency=histogram[chosen],
-            ordered_ns=self._ordered[name],
-            ended=counts["ended"].to_numpy(float),
-            lost={what: counts[column].to_numpy(float) for what, column in _LOST.items()},
-        )
-
-
-def _ranks_compared(samples: int) -> set[int]:
-    return percentiles.ranks_of(samples, *PERCENTILES.values())
+        return Side(counts, histogram[chosen], self._ordered[name])

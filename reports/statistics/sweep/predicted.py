@@ -1,10 +1,9 @@
 """The predicted curve: what the model makes of one run of a panel at all its other loads.
 
-The basis is the panel's run at the lowest load: few users, many accounts, long pauses. Attempts are
-predicted to take as long as they did there: where the measured throughput stays below the prediction,
-something other than conflicts slows them down. Where the basis had too few conflicts to show where its
-windows lie, the lowest load that had enough tells it. The records of these are the only ones that a
-sweep's report reads.
+It is calibrated by the panel's run at the lowest load: few users, many accounts, long pauses. Attempts
+are predicted to take as long as they did there: where the measured throughput stays below, something
+other than conflicts slows them down. Where that run had too few conflicts to show where its windows
+lie, the lowest load with enough tells it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 from loadtest.errors import InputError
 from loadtest.prediction.forecast import forecast
 from loadtest.prediction.workload import Interval, Workload
-from reports.statistics.prediction.basis import FEW_CONFLICTS, Basis, basis_of
+from reports.statistics.prediction.calibration import FEW_CONFLICTS, Calibration, read_calibration
 from reports.statistics.sweep.study import GROWING, Curve, Place, Study, setting
 
 _MOST_FORECASTS, _LEAST_PLACES = 100, 3
@@ -37,7 +36,7 @@ class PredictedPlace:
 class Predicted:
     """A predicted curve, and the run that it was made from."""
 
-    basis: str
+    calibrated_at: str
     """That run's setting, as a sentence says it."""
     placed_by: str | None
     """The setting of the run that told where the windows lie, if that is another one."""
@@ -57,17 +56,19 @@ def predict_curves(study: Study) -> dict[int, Predicted]:
             continue
         telling = {curve.series.key_type: _telling(study, curve, calmest) for curve in curves}
         try:
-            basis = _basis(study, calmest, telling)
+            calibration = _calibration(study, calmest, telling)
         except InputError:
             continue
         where = setting(study.axis, calmest.value)
         for number, curve in enumerate(study.curves):
-            if curve not in curves or curve.series.key_type not in basis.key_types:
+            if curve not in curves or curve.series.key_type not in calibration.key_types:
                 continue
             place = telling[curve.series.key_type]
             placed_by = setting(study.axis, place.value) if place is not None else None
             with suppress(InputError):
-                found[number] = Predicted(where, placed_by, tuple(_places(study, curve, basis, each)))
+                found[number] = Predicted(
+                    where, placed_by, tuple(_places(study, curve, calibration, each))
+                )
     return found
 
 
@@ -99,30 +100,32 @@ def _readable(curve: Curve, place: Place) -> bool:
     return mine is not None and 0 < mine.runs[0].attempts <= _MOST_ATTEMPTS
 
 
-def _basis(study: Study, calmest: Place, telling: Mapping[str, Place | None]) -> Basis:
+def _calibration(study: Study, calmest: Place, telling: Mapping[str, Place | None]) -> Calibration:
     """The run at the calmest place, its windows placed as the telling ones say."""
     places = {place.value: place for place in telling.values() if place is not None}
-    runs = {value: basis_of(_folder(study, place)) for value, place in places.items()}
+    runs = {value: read_calibration(_folder(study, place)) for value, place in places.items()}
     like = {
         key: runs[place.value].key_types[key]
         for key, place in telling.items()
         # Of a summary that is not of this record, the record does not know every key type.
         if place is not None and key in runs[place.value].key_types
     }
-    return basis_of(_folder(study, calmest), like)
+    return read_calibration(_folder(study, calmest), like)
 
 
 def _folder(study: Study, place: Place) -> Path:
     return study.folder / str(place.points[0].folder)
 
 
-def _places(study: Study, curve: Curve, basis: Basis, most: int) -> Iterator[PredictedPlace]:
+def _places(
+    study: Study, curve: Curve, calibration: Calibration, most: int
+) -> Iterator[PredictedPlace]:
     """The prediction at each of the curve's values, or at `most` of them, spread evenly."""
     last = len(curve.places) - 1
     steps = min(most - 1, last)
     chosen = dict.fromkeys(round(last * step / max(steps, 1)) for step in range(steps + 1))
     for place in (curve.places[number] for number in chosen):
-        found = forecast(_workload(study, basis, curve.series.key_type, place.value))
+        found = forecast(_workload(study, calibration, curve.series.key_type, place.value))
         yield PredictedPlace(
             float(place.value),
             {
@@ -133,16 +136,18 @@ def _places(study: Study, curve: Curve, basis: Basis, most: int) -> Iterator[Pre
         )
 
 
-def _workload(study: Study, basis: Basis, key_type: str, value: float) -> Workload:
-    """The basis's own workload at this value of the axis; the panel's values are its own already."""
+def _workload(study: Study, calibration: Calibration, key_type: str, value: float) -> Workload:
+    """The calibrating run's workload at this value of the axis."""
     match study.axis.name:
         case "users":
-            return basis.workload(key_type, users=int(value), rate=basis.rate)
+            return calibration.workload(key_type, users=int(value), rate=calibration.rate)
         case "rate":
-            return basis.workload(key_type, rate=value)
+            return calibration.workload(key_type, rate=value)
         case "accounts":
-            return basis.workload(key_type, accounts=int(value))
+            return calibration.workload(key_type, accounts=int(value))
         case "think_time":
-            return basis.workload(key_type, users=basis.users, think_s=value)
+            return calibration.workload(key_type, users=calibration.users, think_s=value)
         case _:
-            return basis.workload(key_type, retry=replace(basis.retry, max_attempts=int(value)))
+            return calibration.workload(
+                key_type, retry=replace(calibration.retry, max_attempts=int(value))
+            )

@@ -1,8 +1,7 @@
 """What a run says about its system, to forecast other workloads on it (`loadtest.prediction.forecast`).
 
 Times of attempts and windows, by key type and target; and, where there were conflicts enough, where
-within COMMIT the database decides, which nobody can see from outside but which the measured conflict
-rate gives away.
+within COMMIT the database decides: not seen from outside, but the measured conflict rate tells it.
 """
 
 import math
@@ -11,9 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
@@ -27,6 +24,8 @@ from reports.analysis.blocks import find_blocks
 from reports.analysis.ranks import Ranks
 from reports.analysis.reading.attempts import Attempts, open_attempts
 from reports.analysis.reading.systems import find_databases
+from reports.analysis.shares import share_interval
+from reports.statistics.intervals import Floats, student_t
 
 FEW_CONFLICTS = 30
 """With fewer, the measured rate says too little about where the windows lie."""
@@ -40,7 +39,7 @@ _ENOUGH_ROWS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class KeyBasis:
+class KeyCalibration:
     """What the run says about one key type."""
 
     regions: tuple[Region, ...]
@@ -57,8 +56,8 @@ class KeyBasis:
 
 
 @dataclass(frozen=True, slots=True)
-class Basis:
-    """A run as the basis of forecasts: its settings, and its times by key type."""
+class Calibration:
+    """A run's settings, and its times by key type."""
 
     folder: Path
     accounts: int
@@ -69,7 +68,7 @@ class Basis:
     retry: RetryPolicy
     between_s: float
     """The client's own time between two transactions of a user, beside the think time."""
-    key_types: dict[str, KeyBasis]
+    key_types: dict[str, KeyCalibration]
     notes: tuple[str, ...]
     """What a reader of a forecast from this run should know."""
     target_delays_ms: dict[str, float]
@@ -79,9 +78,7 @@ class Basis:
 
     def delays_ms(self, key_type: str) -> list[float]:
         """The commit delay that the times of each of the key type's Regions contain."""
-        return [
-            self.target_delays_ms.get(region.name, 0.0) for region in self.key_types[key_type].regions
-        ]
+        return [self.target_delays_ms.get(one.name, 0.0) for one in self.key_types[key_type].regions]
 
     def workload(
         self,
@@ -114,7 +111,7 @@ class Basis:
         )
 
 
-def basis_of(folder: Path, like: Mapping[str, KeyBasis] | None = None) -> Basis:
+def read_calibration(folder: Path, like: Mapping[str, KeyCalibration] | None = None) -> Calibration:
     """Read a run's folder.
 
     Args:
@@ -123,59 +120,19 @@ def basis_of(folder: Path, like: Mapping[str, KeyBasis] | None = None) -> Basis:
             show where its windows lie, they are placed as they are there.
 
     Raises:
-        InputError: if the run cannot be a basis: no transfers, targets that are (or may be) several
-            databases, or a target that does not show its COMMIT.
+        InputError: if the run tells nothing of others: no transfers, targets that are (or may be)
+            several databases, or a target that does not show its COMMIT.
     """
     run = read_run(folder)
     with open_attempts(folder, run) as attempts:
-        return _basis(folder, run, attempts, like or {})
+        return _calibration(folder, run, attempts, like or {})
 
 
-def _basis(folder: Path, run: Run, attempts: Attempts, like: Mapping[str, KeyBasis]) -> Basis:
-    decided = _decided(attempts)
-    _check(folder, run, attempts, decided)
-    blocks = find_blocks(run, attempts)
-    users = run.config.users or sum(attempts.users.values())
-    if not users or run.size is None:
-        raise InputError(f"{folder} does not say how many users or accounts there were")
-    think_s = _number(run.settings.get("think_time"), 0.0)
-    basis = Basis(
-        folder=folder,
-        accounts=run.size,
-        skew=run.config.skew,
-        users=users,
-        rate=run.config.rate,
-        think_s=think_s,
-        retry=RetryPolicy(
-            run.config.retry or "full-jitter",
-            _number(run.settings.get("retry_base_ms"), 5.0) / 1000,
-            _number(run.settings.get("retry_cap_ms"), 1000.0) / 1000,
-            run.config.max_attempts,
-        ),
-        between_s=_between_s(attempts, think_s) if run.config.rate is None else 0.0,
-        key_types={},
-        notes=_notes(run),
-        target_delays_ms={target.name: target.commit_delay_ms or 0.0 for target in run.targets},
-        decides_after_s={target.name: target.decides_after_s for target in run.targets},
-    )
-    for name in attempts.key_types:
-        mine = decided[decided["key_type"] == name]
-        # One of which nothing came to COMMIT shows no window.
-        if mine["reached"].any():
-            seconds = blocks.duration_of(name)
-            basis.key_types[name] = _key_basis(basis, attempts, mine, name, seconds, like.get(name))
-    if not basis.key_types:
-        raise InputError(
-            f"nothing committed and nothing conflicted in {folder}: it says nothing to go by"
-        )
-    return basis
-
-
-def _decided(attempts: Attempts) -> pd.DataFrame:
-    """The attempts that committed or conflicted, by key type and target; what else failed says nothing
-    of how long an attempt takes, nor how often it conflicts.
-    """
-    return attempts.frame(
+def _calibration(
+    folder: Path, run: Run, attempts: Attempts, like: Mapping[str, KeyCalibration]
+) -> Calibration:
+    # What neither committed nor conflicted says nothing of how long an attempt takes.
+    decided = attempts.frame(
         """
         SELECT key_type, target, count(*) AS attempts, count(*) FILTER (conflicted) AS conflicts,
             count(*) FILTER (final AND committed) AS committed,
@@ -186,10 +143,45 @@ def _decided(attempts: Attempts) -> pd.DataFrame:
         FROM attempts WHERE decided GROUP BY ALL ORDER BY ALL
         """
     )
+    _check(folder, run, attempts, decided)
+    blocks, config = find_blocks(run, attempts), run.config
+    users = config.users or sum(attempts.users.values())
+    if not users or run.size is None:
+        raise InputError(f"{folder} does not say how many users or accounts there were")
+    think_s = config.think_time or 0.0
+    base_ms, cap_ms = (
+        default if one is None else one
+        for one, default in ((config.retry_base_ms, 5.0), (config.retry_cap_ms, 1000.0))
+    )
+    policy = config.retry or "full-jitter"
+    calibration = Calibration(
+        folder=folder,
+        accounts=run.size,
+        skew=config.skew,
+        users=users,
+        rate=config.rate,
+        think_s=think_s,
+        retry=RetryPolicy(policy, base_ms / 1000, cap_ms / 1000, config.max_attempts),
+        between_s=_between_s(attempts, think_s) if config.rate is None else 0.0,
+        key_types={},
+        notes=tuple(text for holds, text in _notes(run) if holds),
+        target_delays_ms={target.name: target.commit_delay_ms or 0.0 for target in run.targets},
+        decides_after_s={target.name: target.decides_after_s for target in run.targets},
+    )
+    for name in attempts.key_types:
+        mine = decided[decided["key_type"] == name]
+        # A key type of which nothing came to COMMIT shows no window.
+        if mine["reached"].any():
+            _add(calibration, attempts, mine, name, blocks.duration_of(name), like.get(name))
+    if not calibration.key_types:
+        raise InputError(
+            f"nothing committed and nothing conflicted in {folder}: it says nothing to go by"
+        )
+    return calibration
 
 
 def _check(folder: Path, run: Run, attempts: Attempts, decided: pd.DataFrame) -> None:
-    """Whether the model can say anything about this run."""
+    """Check that the model can say anything about this run."""
     other = [name for name in attempts.operations if name != "transfer"]
     if other:
         raise InputError(
@@ -209,38 +201,38 @@ def _check(folder: Path, run: Run, attempts: Attempts, decided: pd.DataFrame) ->
             )
 
 
-def _notes(run: Run) -> tuple[str, ...]:
-    notes = []
-    if any(target.regime == "locking" for target in run.targets):
-        notes.append(
-            "The run's target locks rows. The model is that of optimistic concurrency control, where "
-            "nobody waits; what it says of another setting holds only as far as locks did not matter."
-        )
-    if any((generator.cpu_share or 0) >= 0.9 for generator in run.generators):
-        notes.append(
-            "A load process of the run used a whole core: its times contain the tool's own waiting."
-        )
-    if run.interrupted:
-        notes.append("The run was interrupted.")
-    return tuple(notes)
+def _notes(run: Run) -> list[tuple[bool, str]]:
+    """What may have to be known of a forecast from this run, each with whether it has."""
+    locks = (
+        "The run's target locks rows. The model is that of optimistic concurrency control, where "
+        "nobody waits; what it says of another setting holds only as far as locks did not matter."
+    )
+    busy = "A load process of the run used a whole core: its times contain the tool's own waiting."
+    return [
+        (any(target.regime == "locking" for target in run.targets), locks),
+        (any((generator.cpu_share or 0) >= 0.9 for generator in run.generators), busy),
+        (run.interrupted, "The run was interrupted."),
+    ]
 
 
-def _number(value: object, default: float) -> float:
-    return float(value) if isinstance(value, (int, float)) else default
-
-
-def _key_basis(
-    basis: Basis,
+def _add(
+    calibration: Calibration,
     attempts: Attempts,
     decided: pd.DataFrame,
     key_type: str,
     seconds: float,
-    elsewhere: KeyBasis | None,
-) -> KeyBasis:
-    regions = _regions(basis, attempts, decided, UNKNOWN_PLACEMENT.best)
+    elsewhere: KeyCalibration | None,
+) -> None:
+    """Add a key type to the calibration."""
+    rows = {row.target: row for row in decided.itertuples() if row.reached}
+    rows = {target: rows[target] for target in attempts.targets if target in rows}
+
+    def regions(placement: float) -> tuple[Region, ...]:
+        return tuple(_region(calibration, attempts, row, placement) for row in rows.values())
+
     measured = rate_in_pieces(*_in_pieces(attempts, decided, key_type))
-    known = KeyBasis(
-        regions=regions,
+    known = KeyCalibration(
+        regions=regions(UNKNOWN_PLACEMENT.best),
         attempts=int(decided["attempts"].sum()),
         conflicts=int(decided["conflicts"].sum()),
         throughput_tps=int(decided["committed"].sum()) / seconds if seconds > 0 else 0.0,
@@ -248,60 +240,42 @@ def _key_basis(
         placement=UNKNOWN_PLACEMENT,
         explained=True,
     )
-    basis.key_types[key_type] = known
-    own = basis.workload(key_type)
+    calibration.key_types[key_type] = known
+    own = calibration.workload(key_type)
     low, high = explained_range(own)
-    placement = UNKNOWN_PLACEMENT
+    known = replace(known, explained=measured.low <= high and measured.high >= low)
     if known.conflicts >= FEW_CONFLICTS:
-        regions = _regions(basis, attempts, decided, placement_from(own, measured).best)
+        placed = regions(placement_from(own, measured).best)
         # Once more with the spread that windows have there, so that the run's own rate comes out.
-        placement = placement_from(replace(own, regions=regions), measured)
+        placement = placement_from(replace(own, regions=placed), measured)
+        known = replace(known, regions=placed, placement=placement)
     elif elsewhere is not None:
         placement = elsewhere.placement
-        regions = _regions(basis, attempts, decided, placement.best)
-    return replace(
-        known,
-        regions=regions,
-        placement=placement,
-        explained=measured.low <= high and measured.high >= low,
-    )
+        known = replace(known, regions=regions(placement.best), placement=placement)
+    calibration.key_types[key_type] = known
 
 
-def _regions(
-    basis: Basis, attempts: Attempts, decided: pd.DataFrame, placement: float
-) -> tuple[Region, ...]:
-    """The targets on which attempts of a key type came to COMMIT; the spread is that of windows placed
-    so.
-    """
-    rows = {row.target: row for row in decided.itertuples() if row.reached}
-    return tuple(_region(basis, attempts, rows[t], placement) for t in attempts.targets if t in rows)
-
-
-def _region(basis: Basis, attempts: Attempts, row: Any, placement: float) -> Region:
-    """What the attempts of one target took."""
-    after_ns = round(basis.decides_after_s.get(row.target, 0.0) * 1e9)
+def _region(calibration: Calibration, attempts: Attempts, row: Any, placement: float) -> Region:
+    """What the attempts of one key type on one target took; the spread is that of windows placed so."""
+    after_ns = round(calibration.decides_after_s.get(row.target, 0.0) * 1e9)
     low = f"least(window_low_ns + {after_ns}, window_high_ns)"
     there = pd.DataFrame({"key_type": [row.key_type], "target": [row.target]})
     source = "attempts JOIN there USING (key_type, target) WHERE decided AND window_high_ns > 0"
-    low_ns, high_ns = attempts.one(
-        f"SELECT sum({low}) / count(*), sum(window_high_ns) / count(*) FROM {source}",
-        there=there,
-    )
-    mean, spread = _trimmed(
-        attempts, f"{low} + {placement!r} * (window_high_ns - {low})", source, there
-    )
-    users = attempts.users.get(row.target, basis.users)
+    means = f"sum({low}) / count(*), sum(window_high_ns) / count(*)"
+    low_ns, high_ns = attempts.one(f"SELECT {means} FROM {source}", there=there)
+    window = f"{low} + {placement!r} * (window_high_ns - {low})"
+    mean, spread = _trimmed(attempts, window, source, there)
+    closed = calibration.rate is None
+    users = attempts.users.get(row.target, calibration.users)
     return Region(
         name=row.target,
         window_low_s=low_ns / 1e9,
         window_high_s=high_ns / 1e9,
         attempt_s=row.lasted,
         window_spread=spread / mean if mean > 0 else 0.0,
-        share=float(users if basis.rate is None else max(1, row.transactions)),
-        between_s=basis.between_s,
-        start_spread_s=(
-            None if basis.rate is None else _start_spread_s(attempts, source, there, placement)
-        ),
+        share=float(users if closed else max(1, row.transactions)),
+        between_s=calibration.between_s,
+        start_spread_s=None if closed else _start_spread_s(attempts, source, there, placement),
     )
 
 
@@ -340,10 +314,7 @@ def _trimmed(
 
 
 def _between_s(attempts: Attempts, think_s: float) -> float:
-    """From the end of a user's transaction to its next one, without the pause that was asked for.
-
-    The record has no such column: it is what lies between two rows of one user.
-    """
+    """From the end of a user's transaction to its next one, without the pause that was asked for."""
     if not attempts.users:
         return 0.0
     count, first, last = attempts.one("SELECT count(*), min(start_ns), max(start_ns) FROM recorded")
@@ -364,12 +335,8 @@ def _between_s(attempts: Attempts, think_s: float) -> float:
     return max(0.0, (mean_ns or 0.0) / 1e9 - think_s)
 
 
-def _in_pieces(
-    attempts: Attempts, decided: pd.DataFrame, key_type: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(attempts, conflicts) in each of equal pieces of the time in which a key type's attempts
-    started.
-    """
+def _in_pieces(attempts: Attempts, decided: pd.DataFrame, key_type: str) -> tuple[Floats, Floats]:
+    """(attempts, conflicts) in equal pieces of the time in which a key type's attempts started."""
     begin, end = int(decided["first"].min()), int(decided["last"].max()) + 1
     pieces = pieces_between(begin, end)
     counts = attempts.frame(
@@ -389,27 +356,19 @@ def pieces_between(begin_ns: int, end_ns: int) -> int:
     return min(max(int((end_ns - begin_ns) / 1e9 / _PIECE_S), _PIECES[0]), _PIECES[1])
 
 
-def rate_in_pieces(counts: NDArray[np.float64], conflicts: NDArray[np.float64]) -> Interval:
+def rate_in_pieces(counts: Floats, conflicts: Floats) -> Interval:
     """The conflict rate with its 95 % interval, from the spread of pieces of the measured time.
 
     Attempts near one another share their luck, pieces hardly do: the ratio of two sums over pieces
     has the variance Σ (c − r·n)² / ((p − 1) p · n̄²) (W. G. Cochran, "Sampling Techniques", 1977,
     section 2.11), and chance alone is never less than that of independent attempts.
     """
-    from scipy.special import stdtrit
-
-    pieces, total = len(counts), float(counts.sum())
-    rate = float(conflicts.sum()) / total
+    pieces, total, hits = len(counts), float(counts.sum()), float(conflicts.sum())
+    rate = hits / total
     rest = conflicts - rate * counts
     variance = float((rest**2).sum()) / ((pieces - 1) * pieces * (total / pieces) ** 2)
-    independent = rate * (1 - rate) / total
-    # Student's t with one degree of freedom fewer than there are pieces.
-    t = float(stdtrit(pieces - 1, 0.975))
-    half = t * math.sqrt(max(variance, independent))
-    # None, or nothing but conflicts, show no variance at all: never narrower than the score interval
-    # (E. B. Wilson, Journal of the American Statistical Association 22, 1927), here with t.
-    scale = 1 + t * t / total
-    middle = (rate + t * t / (2 * total)) / scale
-    score = t / scale * math.sqrt(independent + (t / (2 * total)) ** 2)
-    low, high = min(rate - half, middle - score), max(rate + half, middle + score)
-    return Interval(max(0.0, min(low, rate)), rate, min(1.0, max(high, rate)))
+    t = student_t(pieces - 1, 0.975)
+    half = t * math.sqrt(max(variance, rate * (1 - rate) / total))
+    # None, or nothing but conflicts, show no variance at all: never narrower than Wilson's interval.
+    low, high = share_interval(int(hits), int(total), t) or (rate, rate)
+    return Interval(max(0.0, min(low, rate - half)), rate, min(1.0, max(high, rate + half)))

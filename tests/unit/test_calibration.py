@@ -1,4 +1,4 @@
-"""A run as the basis of forecasts, read from simulated records whose truth is known."""
+"""A run as the calibration of forecasts, read from simulated records whose truth is known."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from loadtest.errors import InputError
 from loadtest.prediction.forecast import forecast
 from loadtest.prediction.simulation import SimulateConfig, simulate
 from loadtest.prediction.workload import UNKNOWN_PLACEMENT
-from reports.statistics.prediction.basis import basis_of
+from reports.statistics.prediction.calibration import read_calibration
 from tests.agreement import outcome_of, rate_of
 from tests.run_folders import FakeRun, write_fake_run
 
@@ -45,11 +45,20 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_times_and_settings_are_those_of_the_run(tmp_path: Path) -> None:
     folder = made(tmp_path, think_time="7ms", retry="fixed", retry_base_ms=3, max_attempts=6)
-    basis = basis_of(folder)
-    assert (basis.accounts, basis.skew, basis.users, basis.rate) == (1_000, "uniform", 32, None)
-    assert basis.think_s == pytest.approx(0.007)
-    assert (basis.retry.name, basis.retry.base_s, basis.retry.max_attempts) == ("fixed", 0.003, 6)
-    known = basis.key_types["int"]
+    calibration = read_calibration(folder)
+    assert (calibration.accounts, calibration.skew, calibration.users, calibration.rate) == (
+        1_000,
+        "uniform",
+        32,
+        None,
+    )
+    assert calibration.think_s == pytest.approx(0.007)
+    assert (calibration.retry.name, calibration.retry.base_s, calibration.retry.max_attempts) == (
+        "fixed",
+        0.003,
+        6,
+    )
+    known = calibration.key_types["int"]
     (region,) = known.regions
     assert region.attempt_s == pytest.approx(0.016, rel=0.01)
     assert region.window_low_s == pytest.approx(0.002, rel=0.01)
@@ -62,7 +71,7 @@ def test_times_and_settings_are_those_of_the_run(tmp_path: Path) -> None:
 
 def test_the_conflicts_say_where_commit_decides(answered: Path) -> None:
     """As it is answered: (13 − 2) / (14 − 2) = 0.92 of the way from shortest to longest window."""
-    known = basis_of(answered).key_types["int"]
+    known = read_calibration(answered).key_types["int"]
     assert known.explained
     assert known.placement.low < 11 / 12 < known.placement.high
     assert known.placement.high - known.placement.low < 0.2
@@ -79,19 +88,19 @@ def test_what_the_embedded_database_sleeps_first_is_in_every_window(
     """The same record, said to be of a target with a delay of 6 of COMMIT's 10 ms."""
     folder = tmp_path / "run"
     shutil.copytree(answered, folder)
-    without = basis_of(folder).key_types["int"]
+    without = read_calibration(folder).key_types["int"]
     run = json.loads((folder / "run.json").read_text())
     run["targets"][0] |= {"family": "embedded", "commit_delay_ms": 6.0}
     (folder / "run.json").write_text(json.dumps(run))
-    known = basis_of(folder).key_types["int"]
+    known = read_calibration(folder).key_types["int"]
     (region,), (before,) = known.regions, without.regions
     assert region.window_low_s == pytest.approx(before.window_low_s + 0.006)
     assert region.window_high_s == before.window_high_s
     assert known.explained
     # The window that the conflicts give away is the same, at another place between the ends.
     lengths = [
-        one.window_low_s + basis.placement.best * (one.window_high_s - one.window_low_s)
-        for one, basis in ((region, known), (before, without))
+        one.window_low_s + calibration.placement.best * (one.window_high_s - one.window_low_s)
+        for one, calibration in ((region, known), (before, without))
     ]
     assert lengths[0] == pytest.approx(lengths[1], rel=0.01)
 
@@ -134,11 +143,11 @@ def test_another_setting_comes_out_as_forecast(
     changed: dict[str, Any], usual: Path, tmp_path: Path
 ) -> None:
     """From one run at 32 users to runs that were not forecast from."""
-    basis = basis_of(usual)
+    calibration = read_calibration(usual)
     words = {name: value for name, value in changed.items() if name != "think_time"}
     if "think_time" in changed:
         words["think_s"] = 0.05
-    told = forecast(basis.workload("int", **words))
+    told = forecast(calibration.workload("int", **words))
     found = outcome_of(made(tmp_path, **changed))
     rate = told.conflict_rate
     assert rate.low < found.conflict_rate.best < rate.high
@@ -147,7 +156,7 @@ def test_another_setting_comes_out_as_forecast(
 
 
 def test_too_few_conflicts_leave_the_window_open(tmp_path: Path) -> None:
-    known = basis_of(made(tmp_path, accounts=10_000_000, duration=5)).key_types["int"]
+    known = read_calibration(made(tmp_path, accounts=10_000_000, duration=5)).key_types["int"]
     assert known.conflicts < 30
     assert known.placement == UNKNOWN_PLACEMENT
 
@@ -157,8 +166,8 @@ def test_key_types_and_regions_have_times_of_their_own(tmp_path: Path) -> None:
         tmp_path, keys="int,uuid", slower="uuid=2", regions="east,west",
         round_trips="east/west=30", decided_in="east", users=40,
     )  # fmt: skip
-    basis = basis_of(folder)
-    one, other = (basis.key_types[key].regions for key in ("int", "uuid"))
+    calibration = read_calibration(folder)
+    one, other = (calibration.key_types[key].regions for key in ("int", "uuid"))
     assert [region.name for region in one] == ["east", "west"]
     assert one[1].attempt_s - one[0].attempt_s == pytest.approx(0.03, rel=0.05)
     assert other[0].attempt_s == pytest.approx(2 * one[0].attempt_s, rel=0.05)
@@ -166,21 +175,21 @@ def test_key_types_and_regions_have_times_of_their_own(tmp_path: Path) -> None:
 
 
 def test_an_open_loop_is_asked_for_by_its_rate(tmp_path: Path) -> None:
-    basis = basis_of(made(tmp_path, rate=500, users=None))
-    own = basis.workload("int")
+    calibration = read_calibration(made(tmp_path, rate=500, users=None))
+    own = calibration.workload("int")
     assert (own.rate, own.evenly) == (500, True)
-    closed = basis.workload("int", users=64)
+    closed = calibration.workload("int", users=64)
     assert (closed.rate, closed.users) == (None, 64)
-    assert basis.workload("int", rate=100).users == basis.users
+    assert calibration.workload("int", rate=100).users == calibration.users
 
 
 @pytest.mark.parametrize("rate", [75.0, 300.0])
 def test_an_open_loop_forecasts_itself(rate: float, tmp_path: Path) -> None:
     """At 75 a second hardly any two evenly spaced first attempts meet, but for the spread."""
     options = {"rate": rate, "users": None, "accounts": 100, "spread": 0.3, "duration": 200}
-    basis = basis_of(made(tmp_path, **options))
-    known = basis.key_types["int"]
-    told = forecast(basis.workload("int")).conflict_rate
+    calibration = read_calibration(made(tmp_path, **options))
+    known = calibration.key_types["int"]
+    told = forecast(calibration.workload("int")).conflict_rate
     assert known.conflicts > 100
     assert known.explained
     assert told.best == pytest.approx(known.conflict_rate.best, rel=0.02)
@@ -202,10 +211,10 @@ def test_a_rate_that_nothing_explains_is_told(usual: Path, tmp_path: Path) -> No
     shutil.copytree(usual, folder)
     path = folder / "run.json"
     path.write_text(path.read_text().replace('"accounts": 1000,', '"accounts": 1000000,'))
-    basis = basis_of(folder)
-    assert basis.accounts == 1_000_000
-    assert not basis.key_types["int"].explained
-    assert basis.key_types["int"].placement.best == 1
+    calibration = read_calibration(folder)
+    assert calibration.accounts == 1_000_000
+    assert not calibration.key_types["int"].explained
+    assert calibration.key_types["int"].placement.best == 1
 
 
 def test_what_cannot_be_a_basis_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -213,11 +222,11 @@ def test_what_cannot_be_a_basis_is_refused_in_one_line(tmp_path: Path) -> None:
     fake = FakeRun(duration_s=2, tps=200, targets=("a", "b"), systems=apart)
     write_fake_run(tmp_path / "apart", fake)
     with pytest.raises(InputError, match="one database"):
-        basis_of(tmp_path / "apart")
+        read_calibration(tmp_path / "apart")
     write_fake_run(tmp_path / "other", replace(fake, targets=("a",), systems={}))
     path = tmp_path / "other" / "run.json"
     path.write_text(path.read_text().replace('"skew": "uniform"', '"skew": "what"'))
     with pytest.raises(InputError, match="skew"):
-        basis_of(tmp_path / "other")
+        read_calibration(tmp_path / "other")
     with pytest.raises(InputError, match="not a folder"):
-        basis_of(tmp_path / "nowhere")
+        read_calibration(tmp_path / "nowhere")
