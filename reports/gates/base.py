@@ -4,7 +4,7 @@ A figure can only be held against that of the same workload: with other users or
 whatever the system does. What may differ, the machine and the system that is measured, is said.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,13 @@ from loadtest.record.run import Run, read_run
 from loadtest.record.sweep import is_sweep, read_sweep
 from reports.documents.run.summary import summarise
 from reports.documents.run.summary_file import Summary, read_summary
-from reports.statistics.comparison.settings import WORKLOAD, Difference, circumstances, differences
+from reports.statistics.comparison.settings import (
+    WORKLOAD,
+    Difference,
+    circumstances,
+    differences,
+    listed,
+)
 
 _NOT_IN_CONFIG = frozenset({"accounts", "targets", "simulated"})
 """Settings of a workload that `run.json` has outside its `config`."""
@@ -58,8 +64,12 @@ class BaseRun:
         """What a reader should know of holding this run against it, as sentences."""
         if self.summary.get("interrupted"):
             yield "The base was interrupted: its figures are of what was measured until then."
-        if self.run is not None:
-            yield from noted(self.run, run)
+        others = [] if self.run is None else circumstances([self.run], [run])
+        others = [one for one in others if not one.setting.name.startswith("version of ")]
+        if others:
+            more = f" and {len(others) - _MOST_NOTED} more" if len(others) > _MOST_NOTED else ""
+            named = listed(others[:_MOST_NOTED])
+            yield f"The base was measured under other circumstances: {named}{more}."
 
 
 @dataclass(frozen=True)
@@ -90,15 +100,17 @@ class Base:
         """
         # Most often one is alike in all there is to know; of thousands the others need no look.
         alike = self._by_workload.get(_workload(run)) or [
-            one for one in self.runs if one.run is None or not unlike(one.run, run)
+            one for one in self.runs if one.run is None or not _unlike(one.run, run)
         ]
-        if len(self._targets) > 1:
-            wanted = str(run.settings.get("target"))
-            alike = [one for one in alike if one.run and str(one.run.settings.get("target")) == wanted]
+        targets = {_target(one.run) for one in self.runs if one.run is not None}
+        if len(targets) > 1:
+            # A sweep over targets.
+            alike = [one for one in alike if one.run and _target(one.run) == _target(run)]
         if not alike:
-            raise InputError(
-                f"the base {self._other(run)}; measure it again, or name another with --base"
-            )
+            other = "has no point of this workload"
+            if len(self.runs) == 1 and self.runs[0].run is not None:
+                other = f"is of another workload: {listed(_unlike(self.runs[0].run, run))}"
+            raise InputError(f"the base {other}; measure it again, or name another with --base")
         # A sweep's repeats are told apart by their seeds.
         same_seed = [one for one in alike if one.run and one.run.config.seed == run.config.seed]
         return (same_seed or alike)[0]
@@ -111,23 +123,17 @@ class Base:
                 runs.setdefault(_workload(one.run), []).append(one)
         return runs
 
-    @cached_property
-    def _targets(self) -> set[str]:
-        """What a sweep over targets went over; one where targets were no axis of it."""
-        return {str(one.run.settings.get("target")) for one in self.runs if one.run is not None}
-
-    def _other(self, run: Run) -> str:
-        if len(self.runs) == 1 and self.runs[0].run is not None:
-            return f"is of another workload: {listed(unlike(self.runs[0].run, run))}"
-        return "has no point of this workload"
-
 
 def _workload(run: Run) -> tuple[str, ...]:
     """All that makes its load, as text."""
     return tuple(setting.read(run) for setting in WORKLOAD)
 
 
-def unlike(base: Run, run: Run) -> list[Difference]:
+def _target(run: Run) -> str:
+    return str(run.settings.get("target"))
+
+
+def _unlike(base: Run, run: Run) -> list[Difference]:
     """In what two runs are not of the same workload; what one of them does not say is left out."""
     return [
         difference
@@ -136,16 +142,3 @@ def unlike(base: Run, run: Run) -> list[Difference]:
         or all(difference.setting.name in one.settings for one in (base, run))
         if difference.setting.name != "accounts" or (base.size is not None and run.size is not None)
     ]
-
-
-def noted(base: Run, run: Run) -> Iterator[str]:
-    """What else is different between a run and its base, as sentences; nothing if nothing is."""
-    others = [d for d in circumstances([base], [run]) if not d.setting.name.startswith("version of ")]
-    if others:
-        more = f" and {len(others) - _MOST_NOTED} more" if len(others) > _MOST_NOTED else ""
-        yield f"The base was measured under other circumstances: {listed(others[:_MOST_NOTED])}{more}."
-
-
-def listed(differences: Sequence[Difference]) -> str:
-    """`users 8 and 16, skew uniform and zipf:1.1`: the base's value, then the run's."""
-    return ", ".join(map(str, differences))

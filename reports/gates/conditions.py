@@ -31,36 +31,25 @@ Slice = Mapping[str, Any]
 """A slice of summary.json, see docs/results-format.md."""
 
 OVERALL = "overall"
-_COMMIT = "commit_"
-
-
-class Kind(Enum):
-    """What a figure is measured in; the value is how an error says it."""
-
-    TIME = "a time"
-    SHARE = "a share"
-    SPEED = "a throughput"
-    NUMBER = "a number"
-
-
-_UNITS: dict[Kind, dict[str, float]] = {
-    Kind.TIME: {"us": 0.001, "µs": 0.001, "ms": 1.0, "s": 1000.0},
-    Kind.SHARE: {"": 1.0, "%": 0.01},
-    Kind.SPEED: {"": 1.0, "/s": 1.0, "tps": 1.0},
-    Kind.NUMBER: {"": 1.0},
-}
-"""Unit → what one of it is in the figure's own unit: milliseconds, a share, transactions a second."""
-
+_HUGE = 1e300
+"""Beyond it nothing is a figure; NaN is not below it either."""
 _SMALLEST, _LARGEST = 1e-12, 1e15
 """Limits beyond these are slips: no figure comes near, and what is smaller than a number can hold would
 silently be 0."""
 
-_EXAMPLES = {
-    Kind.TIME: "50ms",
-    Kind.SHARE: "5%",
-    Kind.SPEED: "500/s",
-    Kind.NUMBER: "10",
-}
+
+class Kind(Enum):
+    """What a figure is measured in: in words, an example, and what one of each unit is in the figure's
+    own, which are milliseconds, a share, transactions a second.
+    """
+
+    TIME = "a time", "50ms", {"us": 0.001, "µs": 0.001, "ms": 1.0, "s": 1000.0}
+    SHARE = "a share", "5%", {"": 1.0, "%": 0.01}
+    SPEED = "a throughput", "500/s", {"": 1.0, "/s": 1.0, "tps": 1.0}
+    NUMBER = "a number", "10", {"": 1.0}
+
+    def __init__(self, title: str, example: str, units: Mapping[str, float]) -> None:
+        self.title, self.example, self.units = title, example, units
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +60,10 @@ class Figure:
     kind: Kind
     part: str
     """The key of the slice."""
-    of: str = ""
-    """Within that key; or of which count the figure is the share."""
+    mark: str = ""
+    """Within that key, of a distribution."""
+    share_of: str = ""
+    """Of which count it is the share."""
     counted: bool = False
     """Whether it is a count, which grows with the time that is measured."""
 
@@ -81,34 +72,27 @@ class Figure:
         value = figures.get(self.part)
         if isinstance(value, Mapping):
             # Errors are counted by outcome; everything else in parts is a distribution.
-            value = sum(value.values()) if self.part == "errors_by_outcome" else value.get(self.of)
+            value = sum(value.values()) if self.part == "errors_by_outcome" else value.get(self.mark)
         if not isinstance(value, int | float) or isinstance(value, bool) or not -_HUGE < value < _HUGE:
             return None
-        if self.name in _SHARES_OF:
-            whole = figures.get(self.of)
-            if self.of == "counted" and whole is None:
-                # Summaries of before do not say it; where nothing failed it is the same.
-                whole = figures.get("transactions")
-            return value / whole if isinstance(whole, int) and whole > 0 else None
-        return float(value)
+        if not self.share_of:
+            return float(value)
+        whole = figures.get(self.share_of)
+        return value / whole if isinstance(whole, int) and whole > 0 else None
 
 
-_HUGE = 1e300
-"""NaN is not below it either."""
-_SHARES_OF = {"give_up_rate": "counted", "failure_rate": "transactions", "error_rate": "attempts"}
 _MARKS = ("mean", "p50", "p90", "p95", "p99", "p999", "max")
-
 FIGURES: dict[str, Figure] = {
     figure.name: figure
     for figure in (
         *(Figure(mark, Kind.TIME, "latency_ms", mark) for mark in _MARKS),
-        *(Figure(_COMMIT + mark, Kind.TIME, "commit_ms", mark) for mark in _MARKS),
+        *(Figure(f"commit_{mark}", Kind.TIME, "commit_ms", mark) for mark in _MARKS),
         Figure("throughput", Kind.SPEED, "throughput_tps"),
         Figure("conflict_rate", Kind.SHARE, "conflict_rate"),
         Figure("retry_rate", Kind.SHARE, "retry_rate"),
-        Figure("give_up_rate", Kind.SHARE, "give_ups", _SHARES_OF["give_up_rate"]),
-        Figure("failure_rate", Kind.SHARE, "failed", _SHARES_OF["failure_rate"]),
-        Figure("error_rate", Kind.SHARE, "errors_by_outcome", _SHARES_OF["error_rate"]),
+        Figure("give_up_rate", Kind.SHARE, "give_ups", share_of="counted"),
+        Figure("failure_rate", Kind.SHARE, "failed", share_of="transactions"),
+        Figure("error_rate", Kind.SHARE, "errors_by_outcome", share_of="attempts"),
         Figure("retries_mean", Kind.NUMBER, "retries_mean"),
         Figure("retries_max", Kind.NUMBER, "retries_max"),
         Figure("committed", Kind.NUMBER, "committed", counted=True),
@@ -189,11 +173,16 @@ def _parse(text: str) -> Condition:
     match = _CONDITION.fullmatch(" ".join(text.translate(_AS_TYPED).split()))
     if match is None:
         raise ValueError(_SHAPE)
-    figure = _figure(match["figure"])
+    name = match["figure"]
+    if name not in FIGURES:
+        like = get_close_matches(name.lower(), FIGURES, n=1)
+        meant = f"did you mean {like[0]}? " if like else ""
+        raise ValueError(f"there is no figure {quoted(name)}; {meant}There is {', '.join(FIGURES)}")
+    figure = FIGURES[name]
     limit = _limit(match["limit"], figure)
-    if limit.from_base and figure.name.endswith("max"):
+    if limit.from_base and name.endswith("max"):
         raise ValueError(
-            f"{figure.name} is the largest of all, which chance decides: it has no interval to be held "
+            f"{name} is the largest of all, which chance decides: it has no interval to be held "
             "against a base with; give a fixed limit, or take another figure"
         )
     return Condition(
@@ -204,14 +193,6 @@ def _parse(text: str) -> Condition:
         limit=limit,
         **_slice(match["slice"]),
     )
-
-
-def _figure(name: str) -> Figure:
-    if name in FIGURES:
-        return FIGURES[name]
-    like = get_close_matches(name.lower(), FIGURES, n=1)
-    meant = f"did you mean {like[0]}? " if like else ""
-    raise ValueError(f"there is no figure {quoted(name)}; {meant}There is {', '.join(FIGURES)}".strip())
 
 
 def _slice(name: str | None) -> dict[str, Any]:
@@ -259,12 +240,11 @@ def _limit(text: str, figure: Figure) -> Limit:
 
 
 def _unit(unit: str, figure: Figure, text: str) -> float:
-    known = _UNITS[figure.kind]
-    if unit in known:
-        return known[unit]
-    if figure.kind is Kind.TIME and unit == "":
-        raise ValueError(f"{text} of what? {figure.name} is {figure.kind.value}, as in {text}ms")
+    kind = figure.kind
+    if unit in kind.units:
+        return kind.units[unit]
+    if kind is Kind.TIME and unit == "":
+        raise ValueError(f"{text} of what? {figure.name} is {kind.title}, as in {text}ms")
     raise ValueError(
-        f"{quoted(unit)} is no unit of {figure.name}, which is {figure.kind.value}, as in "
-        f"{_EXAMPLES[figure.kind]}"
+        f"{quoted(unit)} is no unit of {figure.name}, which is {kind.title}, as in {kind.example}"
     )

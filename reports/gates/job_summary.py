@@ -5,36 +5,26 @@ figures with a row for each slice of each.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 
 from reports.documents.run.summary_file import Summary
 from reports.gates.conditions import FIGURES, Kind, Slice
-from reports.gates.judge import Gate, Judged, Subject, Unmeasured
+from reports.gates.judge import Gate, Judged, Unmeasured
 from reports.gates.values import shown
 from reports.text.rounding import MINUS, THIN, plural
 
 _MOST_ROWS = 100
 """Of each table and list, for GitHub shows no page above 1 MB; what was missed comes first."""
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    head: str
-    figure: str
-
-
-_COLUMNS = (
-    _Column("throughput", "throughput"),
-    _Column("conflict rate", "conflict_rate"),
-    _Column("retry rate", "retry_rate"),
-    _Column("p50", "p50"),
-    _Column("p99", "p99"),
-    _Column("give-ups", "give_ups"),
-)
-_FAILED = _Column("failed", "failures")
-"""Beside them where anything did."""
+_COLUMNS = {
+    "throughput": "throughput",
+    "conflict rate": "conflict_rate",
+    "retry rate": "retry_rate",
+    "p50": "p50",
+    "p99": "p99",
+    "give-ups": "give_ups",
+}
+"""The table's columns of figures, by their heads."""
 
 
 def to_markdown(
@@ -52,11 +42,20 @@ def to_markdown(
     judged = sorted(judged, key=lambda one: one.passed)
     if answer is not None:
         headline, _, lede = answer.partition("\n")
-        answers = [_answer(headline, lede, passed=passed)]
+        answers = [f"## {_mark(passed)}{_plain(headline)}\n\n{_plain(lede)}".rstrip()]
     else:
-        answers = _cut([_answer_of_one(one) for one in judged])
+        answers = _cut([_answer(one) for one in judged])
     parts = [*answers, unmeasured_markdown(unmeasured), _figures(judged), gates_markdown(judged)]
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _answer(judged: Judged) -> str:
+    headline = (judged.subject.summary.get("answer") or {}).get("headline", "")
+    return f"**{_mark(judged.passed)}{_plain(judged.subject.name)}**: {_plain(headline)}"
+
+
+def _mark(passed: bool) -> str:
+    return "" if passed else "❌ "
 
 
 def unmeasured_markdown(unmeasured: Sequence[Unmeasured]) -> str:
@@ -64,18 +63,11 @@ def unmeasured_markdown(unmeasured: Sequence[Unmeasured]) -> str:
     if not unmeasured:
         return ""
     ordered = sorted(unmeasured, key=lambda one: not one.failed)
-    lines = [f"- {'❌ ' if one.failed else ''}{_plain(one.name)}: {_plain(one.why)}" for one in ordered]
-    return "\n".join([f"**{_plain(unmeasured_headline(unmeasured))}**", "", *_cut(lines, "- ")])
-
-
-def unmeasured_headline(unmeasured: Sequence[Unmeasured]) -> str:
-    """`2 points failed, 3 are still to be measured`."""
     failed = sum(one.failed for one in unmeasured)
-    left = len(unmeasured) - failed
-    parts = [f"{plural(failed, 'run')} failed"] if failed else []
-    if left:
-        parts.append(f"{plural(left, 'run')} still to be measured")
-    return ", ".join(parts)
+    counts = {"failed": failed, "still to be measured": len(unmeasured) - failed}
+    headline = ", ".join(f"{plural(n, 'run')} {what}" for what, n in counts.items() if n)
+    lines = [f"- {_mark(not one.failed)}{_plain(one.name)}: {_plain(one.why)}" for one in ordered]
+    return "\n".join([f"**{headline}**", "", *_cut(lines, "- ")])
 
 
 def gates_markdown(judged: Sequence[Judged]) -> str:
@@ -116,66 +108,50 @@ def gates_headline(judged: Sequence[Judged]) -> str:
     return f"Gates: {'all ' if len(gates) > 1 else ''}{len(gates)} held"
 
 
-def _answer(headline: str, lede: str, *, passed: bool) -> str:
-    return f"## {'' if passed else '❌ '}{_plain(headline)}\n\n{_plain(lede)}".rstrip()
-
-
-def _answer_of_one(judged: Judged) -> str:
-    headline = (judged.subject.summary.get("answer") or {}).get("headline", "")
-    return f"**{'' if judged.passed else '❌ '}{_plain(judged.subject.name)}**: {_plain(headline)}"
-
-
 def _figures(judged: Sequence[Judged]) -> str:
+    """The table of figures; with several runs their names come first."""
     several = len(judged) > 1
-    slices = [figures for one in judged for _, figures in _finest(one.subject.summary)]
-    columns = (*_COLUMNS, _FAILED) if any(figures.get("failed") for figures in slices) else _COLUMNS
-    head = [*(["run"] if several else []), "", *(column.head for column in columns)]
+    slices = [(one, name, figures) for one in judged for name, figures in _finest(one.subject.summary)]
+    if not slices:
+        return ""
+    columns = dict(_COLUMNS)
+    if any(figures.get("failed") for _, _, figures in slices):
+        columns["failed"] = "failures"
+    bases = {id(one): dict(_finest(one.subject.base or {})) for one in judged}
     rows = [
         [
             *([_plain(one.subject.name)] if several else []),
             _plain(name),
-            *_cells(figures, base, columns),
+            *(_cell(figure, figures, bases[id(one)].get(name)) for figure in columns.values()),
         ]
-        for one in judged
-        for name, figures, base in _slices(one.subject)
+        for one, name, figures in slices[:_MOST_ROWS]
     ]
-    if not rows:
-        return ""
-    numbers = range(len(head) - len(columns), len(head))
-    text = "\n".join(_table(head, rows[:_MOST_ROWS], numbers=numbers))
-    if len(rows) > _MOST_ROWS:
-        text += f"\n\nAnd {plural(len(rows) - _MOST_ROWS, 'more row')}."
+    head = [*(["run"] if several else []), "", *columns]
+    text = "\n".join(_table(head, rows, range(len(head) - len(columns), len(head))))
+    if len(slices) > _MOST_ROWS:
+        text += f"\n\nAnd {plural(len(slices) - _MOST_ROWS, 'more row')}."
     if any(one.subject.base is not None for one in judged):
         text += "\n\nIn brackets: against the base run."
     return text
 
 
-def _slices(subject: Subject) -> Iterator[tuple[str, Slice, Slice | None]]:
-    """Each finest slice of a run with its name, and the base's."""
-    base = dict(_finest(subject.base)) if subject.base is not None else {}
-    for name, figures in _finest(subject.summary):
-        yield name, figures, base.get(name)
-
-
 def _finest(summary: Summary) -> Iterator[tuple[str, Slice]]:
+    """Each finest slice with its name: a key type, on a target where there are several."""
     nested = summary.get("targets_by_key_type") or {}
-    if nested:
-        for target, keys in nested.items():
-            for key, figures in keys.items():
-                yield f"{target}, {key}", figures
-    else:
+    for target, keys in nested.items():
+        for key, figures in keys.items():
+            yield f"{target}, {key}", figures
+    if not nested:
         yield from (summary.get("key_types") or {}).items()
 
 
-def _cells(figures: Slice, base: Slice | None, columns: Sequence[_Column]) -> Iterator[str]:
-    for column in columns:
-        figure = FIGURES[column.figure]
-        value = figure.value(figures)
-        text = "too few" if value is None else shown(figure.kind, value)
-        before = figure.value(base) if base is not None else None
-        if value is not None and before is not None:
-            text += f" ({_against(figure.kind, value, before)})"
-        yield text
+def _cell(name: str, figures: Slice, base: Slice | None) -> str:
+    figure = FIGURES[name]
+    value, before = figure.value(figures), figure.value(base or {})
+    if value is None:
+        return "too few"
+    text = shown(figure.kind, value)
+    return text if before is None else f"{text} ({_against(figure.kind, value, before)})"
 
 
 def _against(kind: Kind, value: float, base: float) -> str:
@@ -192,17 +168,16 @@ def _against(kind: Kind, value: float, base: float) -> str:
 
 def _gate_row(judged: Judged, gate: Gate, *, several: bool) -> list[str]:
     where = f"{_plain(judged.subject.name)}, {_plain(gate.where)}" if several else _plain(gate.where)
-    limit = gate.why or gate.limit_text
-    return [
-        "✅ held" if gate.held else "❌ **missed**", _code(gate.condition.text), where,
-        gate.value_text, _plain(limit),
-    ]  # fmt: skip
+    # A table's cell ends at a bar even in code.
+    condition = gate.condition.text.replace("`", "'").replace("|", r"\|")
+    held = "✅ held" if gate.held else "❌ **missed**"
+    return [held, f"`{condition}`", where, gate.value_text, _plain(gate.why or gate.limit_text)]
 
 
 def _wrong(judged: Judged, *, several: bool) -> Iterator[str]:
     """What the report found wrong beside the gates, and what else is to know, as a list."""
     before = f"{_plain(judged.subject.name)}: " if several else ""
-    mark = "❌ " if judged.strict or judged.broken or judged.mostly_failed else ""
+    mark = _mark(not (judged.strict or judged.broken or judged.mostly_failed))
     for verdict in judged.bad:
         yield f"- {mark}{before}{_plain(verdict['text'])}"
     for note in judged.subject.notes:
@@ -211,7 +186,7 @@ def _wrong(judged: Judged, *, several: bool) -> Iterator[str]:
         yield f"- {before}The run was interrupted: the figures are of what was measured until then."
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[int]) -> list[str]:
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int]) -> list[str]:
     rule = ["--:" if column in numbers else ":--" for column in range(len(head))]
     return [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
 
@@ -219,8 +194,3 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence
 def _plain(text: str) -> str:
     """Text in which nothing means anything to Markdown, and of one line."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
-
-
-def _code(text: str) -> str:
-    """Text as code; a table's cell ends at a bar even there."""
-    return f"`{text.replace('`', chr(39)).replace('|', chr(92) + '|')}`"

@@ -78,25 +78,18 @@ class Gate:
 
     @property
     def limit_text(self) -> str:
-        """The limit with its unit; where it came from the base, how."""
+        """The limit with its unit; where it came from the base, how; and how chance let it hold."""
         kind, limit = self.condition.figure.kind, self.condition.limit
-        if self.limit is None:
+        if self.limit is None or self.value is None:
             return ""
         text = apart(kind, self.limit, self.value, self._size, given=True)
         if not limit.from_base or self.base is None:
             return text
         text = f"{text} (base {shown(kind, self.base, like=self._size)}{change(kind, limit)})"
-        return f"{text}, {self._within_chance}" if self._within_chance else text
-
-    @property
-    def _within_chance(self) -> str:
-        """Of a gate that held although the value is on the wrong side: why."""
-        if not self.held or self.reach is None or self.value is None or self.limit is None:
-            return ""
-        if not self.condition.missed_by(self.value, self.limit):
-            return ""
-        low, high = (shown(self.condition.figure.kind, end, like=self._size) for end in self.reach)
-        return f"no more than chance may show: {low} to {high}"
+        if self.held and self.reach is not None and self.condition.missed_by(self.value, self.limit):
+            low, high = (shown(kind, end, like=self._size) for end in self.reach)
+            text += f", no more than chance may show: {low} to {high}"
+        return text
 
     @property
     def _size(self) -> float | None:
@@ -109,13 +102,11 @@ class Gate:
         figure = self.condition.figure.name
         if self.why:
             return f"{figure}: {self.why}"
-        return f"{figure} is {self.value_text}, {self._side()} {self.limit_text}"
-
-    def _side(self) -> str:
-        if self.value == self.limit:
-            return "which is the limit of"
-        above = self.value is not None and self.limit is not None and self.value > self.limit
-        return f"{'above' if above else 'below'} the limit of"
+        if self.value is None or self.limit is None or self.value == self.limit:
+            side = "which is"
+        else:
+            side = "above" if self.value > self.limit else "below"
+        return f"{figure} is {self.value_text}, {side} the limit of {self.limit_text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,45 +228,44 @@ def _slices(condition: Condition, subject: Subject) -> list[_Where]:
 def _evaluate(
     condition: Condition, subject: Subject, where: _Where, records: "AgainstBase | None"
 ) -> Gate:
-    figure, from_base = condition.figure, condition.limit.from_base and subject.base is not None
+    figure, limited = condition.figure, condition.limit
+    base_summary = subject.base if limited.from_base else None
     mine = where.find(subject.summary)
-    other = where.find(subject.base) if from_base and subject.base is not None else None
+    other = where.find(base_summary) if base_summary is not None else None
     value, base = (figure.value(one) if one is not None else None for one in (mine, other))
-    limit = condition.limit.of(base)
-    why = _why_unknown(figure, mine) if value is None else ""
-    if not why and limit is None:
-        why = _why_no_base(condition, subject, where)
-    if not why and from_base and subject.base is not None:
-        why = _why_not_comparable(
-            figure, subject.summary.get("measured_s"), subject.base.get("measured_s")
-        )
+    limit = limited.of(base)
+    why = ""
+    if value is None:
+        why = _why_unknown(figure, mine)
+    elif limit is None and base_summary is None:
+        why = subject.no_base or "there is no base"
+    elif limit is None:
+        why = f"the base does not have it: {_why_unknown(figure, other)}"
+    elif base_summary is not None:
+        measured_s, base_s = (one.get("measured_s") for one in (subject.summary, base_summary))
+        why = _why_not_comparable(figure, measured_s, base_s)
         limit = None if why else limit
     if value is None or limit is None:
         return Gate(condition, where.name, value, limit, base, False, why)
-    held, reach = not condition.missed_by(value, limit), None
-    if records and mine is not None and other:
-        times = 1 + condition.limit.amount if condition.limit.relative else 1.0
-        sure = records.reach(figure.name, value, (where.key_type, where.target), mine, other, times)
-        if sure is None:
-            return Gate(condition, where.name, value, limit, base, False, _TOO_LITTLE)
-        reach = sure.low, sure.high
-        near, far = reach if condition.above else reach[::-1]
-        # What chance may show is no miss, unless an interval is so wide that it shows nothing.
-        by_chance = not condition.missed_by(near, limit)
-        held = held or by_chance
-        if sure.wide and by_chance and condition.missed_by(far, limit):
-            low, high = (shown(figure.kind, end) for end in reach)
-            held, reach, why = False, None, f"{_TOO_LITTLE}: by chance it may be {low} to {high}"
-    return Gate(condition, where.name, value, limit, base, held, why, reach)
+    held = not condition.missed_by(value, limit)
+    if not records or mine is None or not other:
+        return Gate(condition, where.name, value, limit, base, held)
+    times = 1 + limited.amount if limited.relative else 1.0
+    reach = records.reach(figure.name, value, (where.key_type, where.target), mine, other, times)
+    if reach is None:
+        return Gate(condition, where.name, value, limit, base, False, _TOO_LITTLE)
+    ends = reach.low, reach.high
+    near, far = ends if condition.above else ends[::-1]
+    # What chance may show is no miss, unless an interval is so wide that it shows nothing.
+    by_chance = not condition.missed_by(near, limit)
+    if reach.wide and by_chance and condition.missed_by(far, limit):
+        low, high = (shown(figure.kind, end) for end in ends)
+        why = f"{_TOO_LITTLE}: by chance it may be {low} to {high}"
+        return Gate(condition, where.name, value, limit, base, False, why)
+    return Gate(condition, where.name, value, limit, base, held or by_chance, reach=ends)
 
 
 _TOO_LITTLE = "too little data to tell it from the base, measure longer"
-
-
-def _why_no_base(condition: Condition, subject: Subject, where: _Where) -> str:
-    if subject.base is None:
-        return subject.no_base or "there is no base"
-    return f"the base does not have it: {_why_unknown(condition.figure, where.find(subject.base))}"
 
 
 def _why_not_comparable(figure: Figure, measured_s: float | None, base_s: float | None) -> str:
@@ -283,7 +273,7 @@ def _why_not_comparable(figure: Figure, measured_s: float | None, base_s: float 
     if not figure.counted:
         return ""
     if not measured_s or not base_s:
-        return "not comparable: it is a count, and nobody knows over what time"
+        return "not comparable: it is a count, over a time that is not known"
     if abs(measured_s - base_s) <= _SAME_TIME * max(measured_s, base_s):
         return ""
     return (
@@ -319,9 +309,9 @@ def _why_unknown(figure: Figure, figures: Slice | None) -> str:
         return "nothing was measured"
     if figure.part not in figures:
         return "this target does not show it"
-    if figure.of in QUANTILES and isinstance(figures[figure.part], Mapping):
+    if figure.mark in QUANTILES and isinstance(figures[figure.part], Mapping):
         samples = int(figures[figure.part].get("samples") or 0)
-        needed = round(BEYOND / (1 - QUANTILES[figure.of]))
+        needed = round(BEYOND / (1 - QUANTILES[figure.mark]))
         if samples < needed:
-            return f"too few samples, {count(samples)} where {figure.of} needs {count(needed)}"
+            return f"too few samples, {count(samples)} where {figure.mark} needs {count(needed)}"
     return "nothing was counted"

@@ -29,31 +29,29 @@ def to_junit(judged: Sequence[Judged], unmeasured: Sequence[Unmeasured] = ()) ->
 
 
 def _suite(root: Element, judged: Judged) -> None:
-    name = _clean(judged.subject.name)
-    suite = SubElement(root, "testsuite", {"name": name})
-    suite.set("time", f"{judged.subject.summary.get('measured_s') or 0:.3f}")
+    subject = judged.subject
+    suite = SubElement(root, "testsuite", {"name": _clean(subject.name)})
+    suite.set("time", f"{subject.summary.get('measured_s') or 0:.3f}")
     for gate in judged.gates:
-        case = SubElement(
-            suite, "testcase", {"classname": name, "name": _clean(gate.name), "time": "0"}
-        )
+        case = _case(suite, gate.name)
         if gate.held:
             SubElement(case, "system-out").text = _clean(gate.text)
         else:
             _failure(case, "gate", gate.text)
-    _invariant(suite, judged)
+    case = _case(suite, "invariant")
+    if judged.broken:
+        _failure(case, "invariant", judged.invariant_text)
+    elif (subject.summary.get("invariant") or {}).get("holds") is None:
+        SubElement(case, "skipped", {"message": "could not be checked"})
     for verdict in judged.bad if judged.strict or judged.mostly_failed else ():
         if verdict["about"] != "invariant" or not judged.broken:
-            case = SubElement(
-                suite, "testcase", {"classname": name, "name": _clean(verdict["about"]), "time": "0"}
-            )
-            _failure(case, "verdict", verdict["text"])
+            _failure(_case(suite, verdict["about"]), "verdict", verdict["text"])
     _count(suite)
 
 
 def _missing_suite(root: Element, missing: Unmeasured) -> None:
-    name, why = _clean(missing.name), _clean(missing.why)
-    suite = SubElement(root, "testsuite", {"name": name, "time": "0"})
-    case = SubElement(suite, "testcase", {"classname": name, "name": "measured", "time": "0"})
+    suite = SubElement(root, "testsuite", {"name": _clean(missing.name), "time": "0"})
+    case, why = _case(suite, "measured"), _clean(missing.why)
     if missing.failed:
         SubElement(case, "error", {"type": "run", "message": why}).text = why
     else:
@@ -71,16 +69,9 @@ def _count(suite: Element) -> None:
         suite.set(name, str(sum(case.find(tag) is not None for case in cases)))
 
 
-def _invariant(suite: Element, judged: Judged) -> None:
-    """The invariant's test case."""
-    case = SubElement(
-        suite, "testcase", {"classname": suite.get("name", ""), "name": "invariant", "time": "0"}
-    )
-    holds = (judged.subject.summary.get("invariant") or {}).get("holds")
-    if judged.broken:
-        _failure(case, "invariant", judged.invariant_text)
-    elif holds is None:
-        SubElement(case, "skipped", {"message": "could not be checked"})
+def _case(suite: Element, name: str) -> Element:
+    words = {"classname": suite.get("name", ""), "name": _clean(name), "time": "0"}
+    return SubElement(suite, "testcase", words)
 
 
 def _failure(case: Element, kind: str, text: str) -> None:

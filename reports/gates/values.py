@@ -8,13 +8,15 @@ from reports.text.rounding import MINUS, THIN
 _MOST_DIGITS = 9
 
 
-def _scaled(kind: Kind, value: float, like: float | None = None) -> tuple[float, str]:
-    if kind is Kind.TIME:
-        size = abs(value if like is None else like)
-        return (value / 1000, f"{THIN}s") if size >= 10_000 else (value, f"{THIN}ms")
-    if kind is Kind.SHARE:
-        return value * 100, f"{THIN}%"
-    return value, "/s" if kind is Kind.SPEED else ""
+_SHOWN = {
+    Kind.TIME: (1.0, f"{THIN}ms"),
+    Kind.SHARE: (100.0, f"{THIN}%"),
+    Kind.SPEED: (1.0, "/s"),
+    Kind.NUMBER: (1.0, ""),
+}
+"""By what a value is multiplied, and the unit that it then has."""
+_LONG_MS = 10_000
+"""Times from here on are shown in seconds."""
 
 
 def shown(
@@ -25,8 +27,10 @@ def shown(
     `given` says that it was typed and not measured: zeros at its end then mean nothing. The unit is
     that of `like`, a value that it stands beside.
     """
-    scaled, unit = _scaled(kind, value, like)
-    size = abs(scaled)
+    factor, unit = _SHOWN[kind]
+    if kind is Kind.TIME and abs(value if like is None else like) >= _LONG_MS:
+        factor, unit = 1e-3, f"{THIN}s"
+    size = abs(value * factor)
     decimals = 0
     if size and not (kind is Kind.NUMBER and size == int(size)):
         # Rounding may bring a digit: 9.996 is 10.0, not 10.00.
@@ -35,7 +39,7 @@ def shown(
     text = f"{size:,.{decimals}f}"
     if given and "." in text:
         text = text.rstrip("0").rstrip(".")
-    return f"{MINUS if scaled < 0 else ''}{text}{unit}"
+    return f"{MINUS if value < 0 else ''}{text}{unit}"
 
 
 def apart(

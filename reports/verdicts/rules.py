@@ -8,15 +8,21 @@ from reports.statistics.service import Service
 from reports.statistics.sweep.study import Study, failing, refusing
 from reports.text.rounding import plural, seconds
 from reports.text.verdict import Verdict
-from reports.verdicts import record, sweep
-from reports.verdicts.band import band
+from reports.verdicts import load, record, sweep
+from reports.verdicts.figures import band, few_conflicts
 from reports.verdicts.gaps import gaps
-from reports.verdicts.generator import generator
-from reports.verdicts.pacing import loop
 from reports.verdicts.rule import Rule, apply, bad, good, note, where
-from reports.verdicts.samples import few_conflicts
-from reports.verdicts.users import users
 from reports.verdicts.warmup import warmth
+
+_COLD = (
+    "Still warming up{where} when measuring began: in the first {until} {early} than later, which "
+    "makes {whole}. `--warmup {asked}s` would have cut that off; the run had {had}."
+)
+_GAP = "{target} {did} nothing {when}: {cost}.{share}"
+_FAILED = (
+    " transactions failed ({share}), which says nothing of how the database handles contention: "
+    "latency and rates are those of the others."
+)
 
 RUN: tuple[Rule[Model], ...] = (
     Rule("simulated", lambda m: where(m.run.simulated),
@@ -46,18 +52,12 @@ RUN: tuple[Rule[Model], ...] = (
          inside=good("{figures}: inside the band."),
          edge=good("{figures}: at the edge of the band.")),
     Rule("gap", gaps,
-         heavy=bad("{target} {did} nothing {when}: {cost}.{share}"),
-         light=note("{target} {did} nothing {when}: {cost}.{share}")),
+         heavy=bad(_GAP), light=note(_GAP)),
     Rule("few conflicts", few_conflicts,
          then=note("Few conflicts, so chance moves the rate a lot (95\N{NO-BREAK SPACE}% "
                    "interval): {rates}. A longer run, or fewer accounts, would say more.")),
     Rule("warm-up", warmth,
-         cold=bad("Still warming up{where} when measuring began: in the first {until} {early} "
-                  "than later, which makes {whole}. `--warmup {asked}s` would have cut that off; "
-                  "the run had {had}."),
-         cool=note("Still warming up{where} when measuring began: in the first {until} {early} "
-                   "than later, which makes {whole}. `--warmup {asked}s` would have cut that off; "
-                   "the run had {had}."),
+         cold=bad(_COLD), cool=note(_COLD),
          unsteady=note("Not steady{where}: {early} in the first half of the measured time than in "
                        "the second. A longer warm-up does not cut that off; measure for longer."),
          warm=good("The measured time was warm: without its first quarter throughput and latency "
@@ -69,12 +69,12 @@ RUN: tuple[Rule[Model], ...] = (
                          "kept, so what waits grows for as long as the run lasts."),
          short=note("The run was too short to tell whether it was warm when measuring began; "
                     "measure for at least {needed}\N{NO-BREAK SPACE}s.")),
-    Rule("users", users,
+    Rule("users", load.users,
          more=note("{working} users committed, and {asked} were asked for: more were started "
                    "while the run was going on."),
          fewer=bad("{working} of {asked} committed anything in the measured time{rest}. The "
                    "figures are of fewer users than were asked for.")),
-    Rule("generator", generator,
+    Rule("generator", load.generator,
          unknown=note("The run does not say how busy the tool itself was."),
          limit=bad("The tool was the limit: {reasons}. Use more processes, fewer users or a "
                    "machine of its own before judging the database."),
@@ -88,7 +88,7 @@ RUN: tuple[Rule[Model], ...] = (
          then=bad("{text}")),
     Rule("other files", lambda m: where(m.record.left_out_said, text=m.record.left_out_said),
          then=note("{text}")),
-    Rule("loop", loop,
+    Rule("loop", load.loop,
          closed=note("Closed loop: users wait for their answers, so slow times hold fewer samples "
                      "and latencies look better than arrivals at a fixed rate would see.{stalls}"),
          kept=good("The open loop kept its {rate} transactions a second: {facts}. Latency counts "
@@ -98,15 +98,11 @@ RUN: tuple[Rule[Model], ...] = (
     Rule("consistency", record.probes,
          missing=bad("The endpoints were to be probed for consistency, but no record of that is "
                      "there."),
-         fresh=good("{text}"),
-         stale=bad("{text}")),
+         fresh=good("{text}"), stale=bad("{text}")),
     Rule("errors", record.errors,
          then=bad("{share} of attempts ended in an error that is no conflict: {kinds}.")),
     Rule("failures", record.failures,
-         some=bad("Some transactions failed ({share}), which says nothing of how the database "
-                  "handles contention: latency and rates are those of the others."),
-         most=bad("Most transactions failed ({share}), which says nothing of how the database "
-                  "handles contention: latency and rates are those of the others.")),
+         some=bad("Some" + _FAILED), most=bad("Most" + _FAILED)),
     Rule("refused", record.refusals,
          then=note("{share} of transactions were refused by the scenario's own rule: latency and "
                    "rates are those of the others.")),

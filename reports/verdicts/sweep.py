@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from loadtest.record.sweep import Point
-from reports.statistics.prediction.in_band import side_of_band
+from reports.statistics.prediction.band import side_of_band
 from reports.statistics.sweep.study import Study, setting
 from reports.text.rounding import about, count, plural
 from reports.verdicts.rule import Case, where
@@ -18,18 +18,13 @@ def points(study: Study) -> Iterator[Case]:
     planned = count(len(study.sweep.points))
     if failed:
         reasons = list(dict.fromkeys(p.reason for p in failed if p.reason))[:_MOST_NAMED]
-        why = "; ".join(reasons) or "no reason is known"
-        yield (
-            "failed",
-            {"at": f"{len(failed)} of {planned} points ({_named(study, failed)})", "why": why},
-        )
+        at = f"{len(failed)} of {planned} points ({_named(study, failed)})"
+        yield "failed", {"at": at, "why": "; ".join(reasons) or "no reason is known"}
     if pending:
         yield "pending", {"at": f"{len(pending)} of {planned} points"}
     if unreadable:
-        yield (
-            "unreadable",
-            {"at": plural(len(unreadable), "point"), "why": next(iter(unreadable.values()))},
-        )
+        why = next(iter(unreadable.values()))
+        yield "unreadable", {"at": plural(len(unreadable), "point"), "why": why}
     if not (failed or pending or unreadable):
         how = "computed" if study.simulated else "measured, in random order"
         yield "whole", {"planned": planned, "how": how}
@@ -83,20 +78,14 @@ def repeats(study: Study) -> list[Case]:
         for place in curve.places
         if len(values := place.all("throughput_tps")) > 1
     )
-    return where(
-        apart,
-        "several",
-        usual=about(apart[len(apart) // 2] if apart else 0.0),
-        most=about(max(apart, default=0.0)),
-    )
+    usual, most = (apart[len(apart) // 2], apart[-1]) if apart else (0.0, 0.0)
+    return where(apart, "several", usual=about(usual), most=about(most))
 
 
 def _named(study: Study, points: Sequence[Point]) -> str:
     """Which points, by their settings, a few of them."""
-    names = list(
-        dict.fromkeys(
-            ", ".join(setting(axis, p.values[axis.name]) for axis in study.sweep.axes) for p in points
-        )
-    )
+    axes = study.sweep.axes
+    settings = (", ".join(setting(axis, p.values[axis.name]) for axis in axes) for p in points)
+    names = list(dict.fromkeys(settings))
     more = len(names) - _MOST_NAMED
     return "; ".join(names[:_MOST_NAMED]) + (f"; and {count(more)} more" if more > 0 else "")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from reports.statistics.model import Model
 from reports.statistics.warmup import FELT, HEAVY, Warmth
 from reports.text.rounding import about, seconds
-from reports.verdicts.pacing import overloaded
+from reports.verdicts.load import overloaded
 from reports.verdicts.rule import Case
 
 

@@ -15,7 +15,7 @@ from reports.documents.run.tables import answer_table
 from reports.statistics import certainty
 from reports.statistics.certainty import Figure, one_rounding
 from reports.statistics.model import build_model
-from reports.statistics.prediction.in_band import side_of_band
+from reports.statistics.prediction.band import side_of_band
 from reports.text import rounding
 from reports.text.rounding import milliseconds, percent
 from reports.verdicts.rules import verdicts

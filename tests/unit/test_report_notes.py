@@ -11,7 +11,7 @@ from reports import summarise, write_report
 from reports.documents.run.tables import environment, settings, target_facts
 from reports.statistics.model import build_model
 from reports.text.rounding import seconds
-from reports.verdicts.band import WIDEST_BAND
+from reports.verdicts.figures import WIDEST_BAND
 from tests.run_folders import (
     FakeRun,
     hand_made,

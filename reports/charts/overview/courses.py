@@ -22,8 +22,7 @@ from reports.charts.draw import (
 )
 from reports.charts.lines import largest, spread_over_time
 from reports.charts.style import FAINT, INK, MUTED, SMALL_SIZE, look
-from reports.statistics.overview.rows import Row, key_types, left_out
-from reports.statistics.overview.runs import Line
+from reports.statistics.overview import Line, Row, key_types, left_out
 from reports.text.rounding import about, shortened
 
 _WIDTH = 1160

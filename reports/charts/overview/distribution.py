@@ -18,8 +18,7 @@ from reports.charts.draw import Chart, ChartData, canvas, finish, spread_out, un
 from reports.charts.overview.axes import log_milliseconds
 from reports.charts.style import FAINT, INK, MUTED, SMALL_SIZE, look
 from reports.statistics.certainty import percentile
-from reports.statistics.overview.rows import Row, left_out
-from reports.statistics.overview.runs import Line
+from reports.statistics.overview import Line, Row, left_out
 from reports.text.rounding import number, shortened
 
 WIDTH = 1160

@@ -14,8 +14,8 @@ from reports.charts.overview.axes import log_milliseconds
 from reports.charts.overview.lanes import Lanes, lanes
 from reports.charts.style import FAINT, MUTED, look
 from reports.statistics.certainty import conflict_rate, percentile, retry_rate
-from reports.statistics.overview.rows import Row, key_types
-from reports.statistics.prediction.in_band import side_of_band
+from reports.statistics.overview import Row, key_types
+from reports.statistics.prediction.band import side_of_band
 from reports.text.rounding import number
 
 Value = Callable[[Figures], float | None]

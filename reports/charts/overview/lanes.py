@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from reports.charts.draw import Margins, canvas, legend
 from reports.charts.style import GRID, INK, SMALL_SIZE, look
-from reports.statistics.overview.rows import Row, key_types
+from reports.statistics.overview import Row, key_types
 from reports.text.rounding import shortened
 
 _LETTER = 6.9

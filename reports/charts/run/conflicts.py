@@ -22,7 +22,7 @@ from reports.charts.readings import of_each
 from reports.charts.style import MUTED, look
 from reports.statistics.certainty import conflict_rate, unsure_conflict_rate
 from reports.statistics.model import Model
-from reports.statistics.prediction.in_band import side_of_band
+from reports.statistics.prediction.band import side_of_band
 from reports.text.rounding import between
 
 _NONE = 0.01

@@ -12,7 +12,7 @@ from reports.statistics.comparison.metrics import JUDGED, METRICS, Metric
 from reports.text.rounding import THIN, about, count, milliseconds, number, plural, seconds
 from reports.text.table import Cell, Row, Table, of_texts
 from reports.text.verdict import State
-from reports.verdicts.generator import CPU_NEAR_FULL
+from reports.verdicts.load import CPU_NEAR_FULL
 
 _MOST_NAMED = 3
 """Figures that the headline names."""

@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from reports.analysis.figures import Figures
 from reports.documents.run.answer import Answer, unlike_first
 from reports.statistics.certainty import conflict_rate
-from reports.statistics.overview.naming import Collection
-from reports.statistics.overview.rows import Row
+from reports.statistics.overview import Collection, Row
 from reports.text.rounding import DASH, about, capital, listed, milliseconds, number
 
 _MOST_NAMED = 3

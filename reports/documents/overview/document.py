@@ -12,9 +12,7 @@ from reports.documents.document import TRUST, Document, Section
 from reports.documents.overview.answer import answer_together
 from reports.documents.overview.notes import notes_of
 from reports.documents.overview.tables import differing_tables, figures_table
-from reports.statistics.overview.naming import Collection, collect
-from reports.statistics.overview.rows import Row, key_types, rows_of
-from reports.statistics.overview.runs import OneRun
+from reports.statistics.overview import Collection, OneRun, Row, collect, key_types, rows_of
 from reports.text.table import Facts
 
 _MOST_FIRST = 16

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from reports.documents.document import Note
 from reports.documents.overview.answer import LUCK, SIMULATED
-from reports.statistics.overview.naming import Collection
-from reports.statistics.overview.rows import Row, left_out
+from reports.statistics.overview import Collection, Row, left_out
 from reports.text.rounding import seconds
 from reports.text.verdict import Verdict
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from loadtest.errors import InputError
 from reports.documents.run.tables import environment, settings, target_facts
 from reports.statistics.model import Model, build_model
-from reports.statistics.overview.runs import Facts, Line, OneRun
+from reports.statistics.overview import Facts, Line, OneRun
 from reports.verdicts.rules import verdicts
 
 

@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 
 from reports.analysis.figures import Figures
 from reports.statistics.certainty import conflict_rate, percentile, retry_rate, unsure_conflict_rate
-from reports.statistics.overview.naming import Collection
-from reports.statistics.overview.rows import Row, key_types
+from reports.statistics.overview import Collection, Row, key_types
 from reports.text.rounding import between, count, number, percent
 from reports.text.table import Cell, Table
 

@@ -10,8 +10,7 @@ from reports.statistics.certainty import conflict_rate, percentile, share_error
 from reports.statistics.model import Model
 from reports.statistics.paired.sentences import between_key_types, between_targets, meaning
 from reports.text.rounding import about, capital, count, milliseconds, number, percent, plural, seconds
-from reports.verdicts.pacing import overloaded, rate_kept, schedule_kept
-from reports.verdicts.users import other_users
+from reports.verdicts.load import other_users, overloaded, rate_kept, schedule_kept
 
 _MOST_NAMED = 3
 """Targets that a sentence names; of more it gives the range, and the table has the rest."""

@@ -13,8 +13,7 @@ from reports.statistics.model import Model, build_model
 from reports.statistics.paired.blocks import METRICS, Comparison
 from reports.statistics.service import Service, read_service, to_summary_part
 from reports.text.verdict import Verdict
-from reports.verdicts.generator import generator_check
-from reports.verdicts.pacing import schedule_kept
+from reports.verdicts.load import generator_check, schedule_kept
 from reports.verdicts.rules import verdicts
 
 FORMAT = 1

@@ -1,6 +1,9 @@
-"""The predicted band of the conflict rate, from the formula in docs/methodology.md."""
+"""The predicted band of the conflict rate, from the formula in docs/methodology.md, and which side of
+it a measured rate lies.
+"""
 
 import math
+from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,6 +18,11 @@ from reports.analysis.figures import CELL, Tally
 from reports.analysis.ranks import Chosen, chosen_of
 from reports.analysis.reading.attempts import Attempts
 from reports.analysis.reading.systems import Databases
+
+Side = Literal["below", "inside", "edge", "above"]
+
+BAND_MARGIN = 0.1
+"""How far outside the band the measured rate may lie: the formula's own accuracy."""
 
 
 class Band:
@@ -113,3 +121,39 @@ def overlap_of(run: Run, scenario: str) -> AccessLaw | float | None:
         return parse_access(run.config.skew, run.size)
     except InputError:
         return None
+
+
+class Predicted(Protocol):
+    """A slice of a run, or of a sweep's point, with its measured rate and its predicted band."""
+
+    @property
+    def predicted_low(self) -> float | None: ...  # noqa: D102
+
+    @property
+    def predicted_high(self) -> float | None: ...  # noqa: D102
+
+    @property
+    def conflict_rate(self) -> float | None: ...  # noqa: D102
+
+    @property
+    def decided(self) -> int: ...  # noqa: D102
+
+
+def side_of_band(f: Predicted) -> Side | None:
+    """Where the rate lies; None where there is no rate, or no band.
+
+    "edge" is outside by no more than the formula's accuracy and three standard errors.
+    """
+    low, high, rate = f.predicted_low, f.predicted_high, f.conflict_rate
+    if low is None or high is None or rate is None:
+        return None
+    if low <= rate <= high:
+        return "inside"
+    if rate < low * (1 - BAND_MARGIN) - _chance(low, f.decided):
+        return "below"
+    return "above" if rate > high * (1 + BAND_MARGIN) + _chance(high, f.decided) else "edge"
+
+
+def _chance(rate: float, attempts: int) -> float:
+    """How far chance alone may carry a measured rate: three standard errors and one conflict."""
+    return 3 * float((rate * (1 - rate) / attempts) ** 0.5) + 1 / attempts

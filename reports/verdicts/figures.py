@@ -1,14 +1,15 @@
-"""Conflict rates against the bands that the formula predicts for them."""
+"""Conflict rates: against the bands that the formula predicts for them, and whether they are sure."""
 
 from collections.abc import Iterator, Sequence
 
 from loadtest.record.run import Target
 from reports.analysis.figures import Figures
+from reports.analysis.shares import FEW
 from reports.statistics.certainty import conflict_rate
 from reports.statistics.model import Model
-from reports.statistics.prediction.in_band import side_of_band
-from reports.text.rounding import between
-from reports.verdicts.rule import Case
+from reports.statistics.prediction.band import side_of_band
+from reports.text.rounding import between, plural
+from reports.verdicts.rule import Case, where
 
 WIDEST_BAND = 20.0
 """High end / low end from which a band holds so much that lying inside it says nothing."""
@@ -54,3 +55,16 @@ def _why_wide(targets: Sequence[Target]) -> str:
     if any(target.family == "dynamodb" for target in targets):
         return "when within its two requests an attempt is served"
     return "when within its first statement an attempt begins, and within COMMIT is decided,"
+
+
+def few_conflicts(model: Model) -> list[Case]:
+    """Conflict rates that rest on so few conflicts that chance moves them by more than a fifth."""
+    pooled = model.regions is None or model.regions.pooled
+    parts = [
+        f"{name}: {plural(f.conflicts, 'conflict')} in {plural(f.decided, 'attempt')}, "
+        f"{between(*f.conflict_rate_interval)}"
+        for name, f in (model.key_types if pooled else model.targets).items()
+        # A single user conflicts with no other, however long it runs.
+        if f.conflict_rate_interval and f.conflicts < FEW and (f.conflicts or f.predicted_high != 0)
+    ]
+    return where(parts and model.overall.committed, rates="; ".join(parts))

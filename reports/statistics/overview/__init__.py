@@ -1,1 +1,0 @@
-"""Several runs, each kept small."""
