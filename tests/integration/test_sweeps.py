@@ -331,7 +331,7 @@ def test_two_do_not_measure_one_sweep(whole: tuple[Path, Done]) -> None:
 
 def test_summaries_hold_what_the_progress_line_reads(whole: tuple[Path, Done]) -> None:
     """A run in which hardly anything happened has figures that are null."""
-    from reports.statistics.sweep.point_words import figures_of_point
+    from reports.statistics.sweep.measured import figures_of_point
 
     folder, _ = whole
     point = run_of(folder, read_sweep(folder).points[0])

@@ -16,6 +16,7 @@ from loadtest.record.run import read_run
 from reports import summarise
 from reports.analysis.reading import attempts
 from reports.statistics.comparison.pieces import read_pieces
+from reports.statistics.prediction.calibration import read_calibration
 from tests.run_folders import FakeRun, write_fake_run
 
 

@@ -18,7 +18,7 @@ def _with_throughput(curve: Curve, changes: dict[int, float], knee: Knee) -> Cur
             replace(
                 place,
                 runs=tuple(
-                    replace(run, throughput_tps=(run.throughput_tps or 0) * changes.get(i, 1.0))
+                    run.model_copy(update={"throughput_tps": run.throughput_tps * changes.get(i, 1.0)})
                     for run in place.runs
                 ),
             )

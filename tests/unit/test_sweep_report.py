@@ -403,7 +403,7 @@ DAMAGED: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
     ("NaN", lambda summary: summary["key_types"]["int"].update(throughput_tps=math.nan)),
     ("throughput_tps", lambda summary: summary["key_types"]["int"].update(throughput_tps="many")),
     ("conflict_rate is 7", lambda summary: summary["key_types"]["int"].update(conflict_rate=7)),
-    ("p99 is -3", lambda summary: summary["key_types"]["int"]["latency_ms"].update(p99=-3)),
+    ("p99_ms is -3", lambda summary: summary["key_types"]["int"]["latency_ms"].update(p99=-3)),
     ("statements", lambda summary: summary["key_types"]["int"]["time_ms"].update(statements=-1.0)),
     ("conflicts is", lambda summary: summary["key_types"]["int"].update(conflicts=10**9)),
 ]

@@ -123,6 +123,6 @@ def _measure_and_conclude(sweep: "Sweep", lock: int, reporter: Reporter, gates: 
 
 def _figures(sweep: "Sweep", point: "Point") -> str:
     """Figures of a measured point in a few words."""
-    from reports.statistics.sweep.point_words import figures_of_point
+    from reports.statistics.sweep.measured import figures_of_point
 
     return figures_of_point(sweep.folder / str(point.folder))

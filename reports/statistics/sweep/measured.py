@@ -1,14 +1,24 @@
 """The figures of one point, by key type, from its `summary.json`; no attempts are read."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from loadtest.errors import InputError
 from loadtest.record.files import read_json
+from loadtest.record.model import Count
 from loadtest.record.run import read_run
+from reports.analysis.shares import FELT
 from reports.statistics.sweep.cost import contention_cost
+
+_Amount = Annotated[float, Field(ge=0)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+_PARTS = {
+    "attempts": ("conflicts", "decided"),
+    "transactions": ("counted", "refused", "retried", "give_ups"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,36 +34,75 @@ class Series:
         return self.key_type if self.target is None else f"{self.target}, {self.key_type}"
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(BaseModel):
     """The figures of one series in one run: rates are shares from 0 to 1, times milliseconds.
 
     None means not known: nothing was counted, or too few samples.
     """
 
-    attempts: int
-    committed: int
-    conflicts: int
-    decided: int
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
+
+    attempts: Count
+    committed: Count
+    conflicts: Count
+    decided: Count
     """Attempts that committed or conflicted."""
-    transactions: int
+    transactions: Count
     """Those that ended."""
-    counted: int
+    counted: Count
     """Those that committed or gave up, which alone have a latency."""
-    refused: int
+    refused: Count = 0
     """Those that the scenario's own rule refused; the rest failed."""
-    retried: int
-    give_ups: int
-    throughput_tps: float
-    conflict_rate: float | None
-    retry_rate: float | None
-    mean_ms: float | None
-    p50_ms: float | None
-    p99_ms: float | None
-    predicted_low: float | None
-    predicted_high: float | None
-    cost: float | None
-    """See `cost.contention_cost`."""
+    retried: Count
+    give_ups: Count
+    throughput_tps: _Amount
+    conflict_rate: _Share | None
+    retry_rate: _Share | None
+    mean_ms: _Amount | None
+    p50_ms: _Amount | None
+    p99_ms: _Amount | None
+    predicted_low: _Share | None
+    predicted_high: _Share | None
+    time_ms: dict[str, _Amount | None] | None
+    """Where the time of a transaction went."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_slice(cls, one: dict[str, Any]) -> dict[str, Any]:
+        """From a slice of a summary; without counts of what decided, all is taken to be of use."""
+        latency, band = one["latency_ms"], one.get("predicted_conflict_rate") or {}
+        return {
+            "decided": one["attempts"],
+            "counted": one["transactions"],
+            **one,
+            "throughput_tps": one.get("throughput_tps") or 0.0,
+            **{f"{mark}_ms": latency.get(mark) for mark in ("mean", "p50", "p99")},
+            **{f"predicted_{end}": band.get(end) for end in ("low", "high")},
+        }
+
+    @model_validator(mode="after")
+    def _no_part_is_more_than_the_whole(self) -> "Measured":
+        for whole, parts in _PARTS.items():
+            for part in parts:
+                if getattr(self, part) > getattr(self, whole):
+                    raise ValueError(f"{part} is {getattr(self, part):,}, more than {whole}")
+        return self
+
+    @property
+    def cost(self) -> float | None:
+        """See `cost.contention_cost`."""
+        if self.time_ms is None or self.conflict_rate is None:
+            return None
+        statements, commit, backoff, other = (
+            self.time_ms.get(part) or 0.0 for part in ("statements", "commit", "backoff", "other")
+        )
+        return contention_cost(
+            conflict_rate=self.conflict_rate,
+            statements_ms=statements,
+            commit_ms=commit,
+            backoff_ms=backoff,
+            other_ms=other,
+        )
 
     @property
     def failed_share(self) -> float:
@@ -115,83 +164,27 @@ def read_point(folder: Path) -> PointFigures:
             has_report=(folder / "report.html").is_file(),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"{type(error).__name__}: {error}"
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            why = f"{where} is {first['input']!r}: {first['msg']}" if where else first["msg"]
         raise InputError(
-            f"{path} is not a run's summary ({type(error).__name__}: {error}); `occbench report` "
-            "writes it again"
+            f"{path} is not a run's summary ({why}); `occbench report` writes it again"
         ) from error
 
 
 def _series(summary: dict[str, Any]) -> dict[Series, Measured]:
-    """Each key type; with several targets each on each of them, for a mixture is nobody's."""
+    """Each key type; with several targets each on each of them, for a mixture is of neither."""
     nested = summary["targets_by_key_type"] if len(summary["targets"]) > 1 else {}
-    slices = nested or {None: summary["key_types"]}
     found = {
-        Series(target, key): _measured(one)
-        for target, of_target in slices.items()
+        Series(target, key): Measured.model_validate(one)
+        for target, of_target in (nested or {None: summary["key_types"]}).items()
         for key, one in of_target.items()
     }
     if not found:
         raise ValueError("it has no key types")
     return found
-
-
-def _amount(of: dict[str, Any], name: str, most: float = math.inf) -> float:
-    """A figure that is finite, not below zero and not above `most`; else ValueError."""
-    value = of[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} is {value!r} and no number")
-    if not (0 <= value <= most and math.isfinite(value)):
-        limits = "below zero or without end" if most == math.inf else f"not between 0 and {most:g}"
-        raise ValueError(f"{name} is {value:g}, {limits}")
-    return value
-
-
-def _known(of: dict[str, Any], name: str, most: float = math.inf) -> float | None:
-    """The same, of a figure that need not be known."""
-    return None if of.get(name) is None else _amount(of, name, most)
-
-
-def _count(of: dict[str, Any], name: str, most: float = math.inf) -> int:
-    return int(_amount(of, name, most))
-
-
-def _measured(one: dict[str, Any]) -> Measured:
-    latency = one["latency_ms"]
-    band = one.get("predicted_conflict_rate") or {}
-    attempts, transactions = _count(one, "attempts"), _count(one, "transactions")
-    return Measured(
-        attempts=attempts,
-        committed=_count(one, "committed"),
-        conflicts=_count(one, "conflicts", attempts),
-        decided=_count(one, "decided", attempts) if "decided" in one else attempts,
-        transactions=transactions,
-        counted=_count(one, "counted", transactions) if "counted" in one else transactions,
-        refused=_count(one, "refused", transactions) if "refused" in one else 0,
-        retried=_count(one, "retried", transactions),
-        give_ups=_count(one, "give_ups", transactions),
-        throughput_tps=_known(one, "throughput_tps") or 0.0,
-        conflict_rate=_known(one, "conflict_rate", 1),
-        retry_rate=_known(one, "retry_rate", 1),
-        mean_ms=_known(latency, "mean"),
-        p50_ms=_known(latency, "p50"),
-        p99_ms=_known(latency, "p99"),
-        predicted_low=_known(band, "low", 1),
-        predicted_high=_known(band, "high", 1),
-        cost=_cost(one),
-    )
-
-
-def _cost(one: dict[str, Any]) -> float | None:
-    times = one["time_ms"]
-    if times is None or one["conflict_rate"] is None:
-        return None
-    return contention_cost(
-        conflict_rate=one["conflict_rate"],
-        statements_ms=_amount(times, "statements"),
-        commit_ms=_known(times, "commit") or 0.0,
-        backoff_ms=_amount(times, "backoff"),
-        other_ms=max(0.0, times["other"]),
-    )
 
 
 def _kept(pacing: dict[str, Any]) -> bool:
@@ -208,3 +201,21 @@ def _simulated(folder: Path) -> bool:
         return read_run(folder).simulated
     except InputError:
         return False
+
+
+def figures_of_point(folder: Path) -> str:
+    """What a run with a report measured, in a few words, for the progress of a sweep."""
+    summary = read_json(folder / "summary.json", "`occbench report` writes it again")
+    overall = summary["overall"]
+    parts = [f"{overall['throughput_tps']:,.0f} transactions/s"]
+    if (conflict_rate := overall.get("conflict_rate")) is not None:
+        parts.append(f"{100 * conflict_rate:.3g} % conflicts")
+    if (p99 := overall.get("latency_ms", {}).get("p99")) is not None:
+        parts.append(f"p99 {p99:,.3g} ms" if p99 < 100 else f"p99 {p99:,.0f} ms")
+    ended = overall.get("transactions") or 0
+    lost = 1 - overall.get("counted", ended) / ended if ended else 0.0
+    if lost >= FELT:
+        parts.append(f"{100 * lost:.3g} % FAILED or refused")
+    if summary["invariant"]["holds"] is False:
+        parts.append("the invariant is BROKEN")
+    return ", ".join(parts)
