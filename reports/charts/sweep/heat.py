@@ -15,7 +15,8 @@ from reports.charts.draw import SETTINGS, Chart, finish
 from reports.charts.style import GRID, INK, MUTED, PAPER, PART_1, SMALL_SIZE
 from reports.charts.sweep.panels import ACROSS, axis_name, compact, head, tick
 from reports.charts.sweep.readings import extremes
-from reports.statistics.sweep.study import Curve, Series, Study, Values
+from reports.statistics.sweep.measured import Series
+from reports.statistics.sweep.study import Curve, Study, Values
 from reports.text.rounding import THIN, about, number, shortened
 
 MOST_MAPS = 12

@@ -10,7 +10,8 @@ from matplotlib.transforms import ScaledTranslation
 
 from reports.charts.style import INK, MUTED, PAPER, Look, look, target_look
 from reports.statistics.sweep.knee import KneeState
-from reports.statistics.sweep.study import Curve, Place, Series, Study
+from reports.statistics.sweep.measured import Series
+from reports.statistics.sweep.study import Curve, Place, Study
 
 _ASIDE = 3.0
 """Pixels between two series' bars at the same place."""

@@ -77,8 +77,8 @@ def find_onset(loads: Sequence[float], costs: Sequence[Sequence[float]]) -> Onse
         return Onset(OnsetState.NOT_REACHED)
     if all(hurt):
         return Onset(OnsetState.BEFORE)
-    low = next((i for i, quiet in enumerate(calm) if not quiet), len(loads)) - 1
-    high = len(loads) - next((i for i, sore in enumerate(reversed(hurt)) if not sore), len(loads))
+    low = calm.index(False) - 1
+    high = len(loads) - hurt[::-1].index(False)
     middle = [median(values) for values in costs]
     crossings = [i for i in range(1, len(loads)) if (middle[i - 1] < HURTS) != (middle[i] < HURTS)]
     falls = any(middle[i] < HURTS for i in crossings)
@@ -89,11 +89,9 @@ def find_onset(loads: Sequence[float], costs: Sequence[Sequence[float]]) -> Onse
             high=loads[high] if high < len(loads) else None,
         )
     after = crossings[0]
-    before = after - 1
-    share = (HURTS - middle[before]) / (middle[after] - middle[before])
-    return Onset(
-        OnsetState.FOUND, _between(loads[before], loads[after], share), loads[low], loads[high]
-    )
+    share = (HURTS - middle[after - 1]) / (middle[after] - middle[after - 1])
+    at = _between(loads[after - 1], loads[after], share)
+    return Onset(OnsetState.FOUND, at, loads[low], loads[high])
 
 
 def _between(low: float, high: float, share: float) -> float:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from reports.statistics.sweep.cost import HURTS, Onset, OnsetState
-from reports.statistics.sweep.knee import KneeState
+from reports.statistics.sweep.knee import Knee, KneeState
 from reports.statistics.sweep.study import Curve, Study, setting
 from reports.text.rounding import about, capital, listed, milliseconds, number
 
@@ -76,41 +76,40 @@ def knees_text(study: Study, curves: Sequence[Curve]) -> str:
 
 def _knee_text(study: Study, curve: Curve) -> str:
     """What there is to say of a curve's knee, as a clause."""
-    knee = curve.knee
     be = "seems to be" if curve.measured_once else "is"
-    if knee is None or knee.state is KneeState.TOO_FEW:
-        return "there are too few loads to show a knee"
-    if knee.state is KneeState.FLAT:
-        return "no knee is shown: the points cannot be told apart"
-    if knee.state is KneeState.ABOVE:
-        return f"there {be} no knee up to the highest load"
-    if knee.state is KneeState.BELOW or knee.at is None:
-        return f"the knee {be} below {on_axis(study, knee.high or 0)}"
-    between = f"between {knee.low:,.6g} and {knee.high:,.6g}"
-    text = f"the knee {be} at {setting(study.axis, knee.at)} ({between})"
+    knee = curve.knee or Knee(KneeState.TOO_FEW)
+    if knee.state is not KneeState.FOUND or knee.at is None:
+        return _NO_KNEE[knee.state].format(be=be, high=on_axis(study, knee.high or 0))
+    text = (
+        f"the knee {be} at {setting(study.axis, knee.at)} "
+        f"(between {knee.low:,.6g} and {knee.high:,.6g})"
+    )
     limited = [p for p in (curve.at(knee.at), curve.at(knee.high)) if p is not None and p.limited]
     if limited:
         text += f"; at {setting(study.axis, limited[0].value)} the load generator was the limit"
     return text
 
 
+_NO_KNEE = {
+    KneeState.TOO_FEW: "there are too few loads to show a knee",
+    KneeState.FLAT: "no knee is shown: the points cannot be told apart",
+    KneeState.ABOVE: "there {be} no knee up to the highest load",
+    KneeState.BELOW: "the knee {be} below {high}",
+}
+
+
 def _shared_knee(study: Study, curves: Sequence[Curve]) -> str:
     """One clause on the knees of curves that nothing tells apart, of which each would say another."""
-    with_knee = _with_knee(curves)
-    places = sorted(curve.knee.at for curve in with_knee if curve.knee and curve.knee.at is not None)
-    if not with_knee:
+    found = {curve_name(study, c): c.knee.at for c in _with_knee(curves) if c.knee and c.knee.at}
+    if not found:
         return "no knee is shown"
-    if len(with_knee) < len(curves):
-        shown = [
-            f"{curve_name(study, c)} at {setting(study.axis, c.knee.at)}" for c in with_knee if c.knee
-        ]
-        return (
-            f"whether there is a knee is not clear: all are alike, and only {listed(shown)} shows one"
-        )
+    if len(found) < len(curves):
+        shown = listed([f"{name} at {setting(study.axis, at)}" for name, at in found.items()])
+        return f"whether there is a knee is not clear: all are alike, and only {shown} shows one"
     be = "seems to be" if any(curve.measured_once for curve in curves) else "is"
-    if places[0] == places[-1]:
-        return f"the knee {be} at {setting(study.axis, places[0])}"
-    return f"the knee {be} between {places[0]:,.6g} and {setting(study.axis, places[-1])}"
+    first, last = min(found.values()), max(found.values())
+    between = f"between {first:,.6g} and" if first < last else "at"
+    return f"the knee {be} {between} {setting(study.axis, last)}"
 
 
 def knee_cause(curves: Sequence[Curve]) -> str:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 from loadtest.errors import InputError
 from loadtest.record.sweep import Axis, Point, SweepFile, read_sweep
 from reports.analysis.shares import FELT
-from reports.statistics.sweep.cost import Onset, OnsetState, find_onset
-from reports.statistics.sweep.knee import Knee, KneeState, find_knee
+from reports.statistics.sweep.cost import Onset, find_onset
+from reports.statistics.sweep.knee import Knee, find_knee
 from reports.statistics.sweep.measured import Measured, PointFigures, Series, read_point
 from reports.statistics.sweep.scalability import Fit, NoFit, fit_law
 
@@ -106,7 +107,9 @@ class Study:
     def panel_values(self) -> tuple[Values, ...]:
         """The combinations of the other axes' values that were measured, in the axes' order."""
         found = {curve.panel for curve in self.curves}
-        return tuple(values for values in _combinations(self.panels) if values in found)
+        return tuple(
+            values for values in product(*(axis.values for axis in self.panels)) if values in found
+        )
 
     @property
     def reported(self) -> tuple[tuple[Point, PointFigures], ...]:
@@ -170,17 +173,13 @@ def read_study(folder: Path) -> Study:
         except InputError as error:
             unreadable[point.number] = str(error)
     if not figures:
-        why = next(iter(unreadable.values()), None) or _why_nothing(sweep)
+        reasons = [*unreadable.values(), *(point.reason for point in sweep.failed if point.reason)]
+        why = reasons[0] if reasons else "none was measured to its end"
         raise InputError(f"{folder}: no point can be reported: {why}")
     axis = _choose(sweep.axes)
     panels = tuple(other for other in sweep.axes if other is not axis)
     study = Study(folder, sweep, axis, panels, (), figures, unreadable)
     return replace(study, curves=tuple(_curves(study)))
-
-
-def _why_nothing(sweep: SweepFile) -> str:
-    reasons = [point.reason for point in sweep.failed if point.reason]
-    return reasons[0] if reasons else "none was measured to its end"
 
 
 def _choose(axes: Sequence[Axis]) -> Axis:
@@ -192,27 +191,14 @@ def _choose(axes: Sequence[Axis]) -> Axis:
     return next((axis for axis in axes if axis.name in NUMBERS), axes[0])
 
 
-def _combinations(axes: Sequence[Axis]) -> Iterator[Values]:
-    if not axes:
-        yield ()
-        return
-    for value in axes[0].values:
-        for rest in _combinations(axes[1:]):
-            yield (value, *rest)
-
-
 def _curves(study: Study) -> Iterator[Curve]:
-    points = sorted(study.sweep.done, key=lambda point: (point.repeat, point.number))
-    series: dict[Series, None] = {}
-    for point in study.sweep.done:
-        if point.number in study.figures:
-            series.update(dict.fromkeys(study.figures[point.number].series))
-    for panel in _combinations(study.panels):
-        here = [p for p in points if p.number in study.figures and _panel(study, p) == panel]
+    points = sorted((p for p, _ in study.reported), key=lambda p: (p.repeat, p.number))
+    series = dict.fromkeys(one for _, figures in study.reported for one in figures.series)
+    for panel in product(*(axis.values for axis in study.panels)):
+        here = [p for p in points if tuple(p.values[axis.name] for axis in study.panels) == panel]
         for one in series:
-            places = tuple(_places(study, one, here))
-            if places:
-                yield _found(study, one, panel, places)
+            if places := tuple(_places(study, one, here)):
+                yield _curve(study, one, panel, places)
 
 
 def failing(study: Study) -> list[tuple[Point, float]]:
@@ -228,10 +214,6 @@ def refusing(study: Study) -> list[tuple[Point, float]]:
 def _felt(study: Study, share: str) -> list[tuple[Point, float]]:
     found = ((p, max(getattr(run, share) for run in f.series.values())) for p, f in study.reported)
     return [(point, most) for point, most in found if most >= FELT]
-
-
-def _panel(study: Study, point: Point) -> Values:
-    return tuple(point.values[axis.name] for axis in study.panels)
 
 
 def _places(study: Study, series: Series, points: Sequence[Point]) -> Iterator[Place]:
@@ -253,22 +235,16 @@ def _places(study: Study, series: Series, points: Sequence[Point]) -> Iterator[P
             )
 
 
-def _found(study: Study, series: Series, panel: Values, places: tuple[Place, ...]) -> Curve:
-    name = study.axis.name
-    knee = None
+def _curve(study: Study, series: Series, panel: Values, places: tuple[Place, ...]) -> Curve:
+    name, knee, onset = study.axis.name, None, None
     if name in _LOADS:
         known = [place for place in places if place.all("power")]
         knee = find_knee([p.value for p in known], [p.all("power") for p in known])
-    law = _law(study, series, panel, places)
-    return Curve(series, panel, places, knee, _onset(name, places), law)
-
-
-def _onset(name: str, places: tuple[Place, ...]) -> Onset | None:
     known = [place for place in places if place.all("cost")]
-    if name not in GROWING or len(known) < 2:
-        return None
-    ordered = known[:: GROWING[name]]
-    return find_onset([p.value for p in ordered], [p.all("cost") for p in ordered])
+    if name in GROWING and len(known) > 1:
+        known = known[:: GROWING[name]]
+        onset = find_onset([p.value for p in known], [p.all("cost") for p in known])
+    return Curve(series, panel, places, knee, onset, _law(study, series, panel, places))
 
 
 def _law(study: Study, series: Series, panel: Values, places: tuple[Place, ...]) -> Fit | NoFit | None:
@@ -284,21 +260,3 @@ def _law(study: Study, series: Series, panel: Values, places: tuple[Place, ...])
     users = [place.value for place in used for _ in place.runs]
     tps = [run.throughput_tps for place in used for run in place.runs]
     return fit_law(users, tps, study.sweep.config.seed)
-
-
-__all__ = [
-    "GROWING",
-    "NUMBERS",
-    "Curve",
-    "KneeState",
-    "OnsetState",
-    "Place",
-    "Series",
-    "Study",
-    "Values",
-    "failing",
-    "position",
-    "read_study",
-    "refusing",
-    "setting",
-]
