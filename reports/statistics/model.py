@@ -15,7 +15,7 @@ from reports.analysis.figures import CELL, Figures, Tally, figures, tally
 from reports.analysis.gaps import Gap, find_gaps
 from reports.analysis.hot_rows import Heat, heat
 from reports.analysis.omission import Omission, find_omissions
-from reports.analysis.ranks import Chosen, Ordered, Ranks, chosen_of
+from reports.analysis.ranks import Chosen, Ranks, chosen_of
 from reports.analysis.reading.attempts import Attempts, open_attempts
 from reports.analysis.reading.record_files import Record
 from reports.analysis.reading.systems import Databases, find_databases
@@ -144,7 +144,7 @@ def _model(folder: Path, run: Run, attempts: Attempts) -> Model:
         series=over_time(attempts, blocks, present, alternating=alternating, closed=not run.open_loop),
         warmup=warmup_over_time(attempts, blocks.from_ns),
         warmup_s=_warmup_seconds(run, attempts, blocks),
-        curves=_curves(slices, "key_type", present),
+        curves=slices.curves("key_type", present),
         hot_rows=heat(attempts, blocks, databases, run.size, even=run.config.skew == "uniform"),
         sqlstates=attempts.sqlstates,
         measured_s=blocks.duration_s,
@@ -169,7 +169,7 @@ def _regions(
         users={name: attempts.users[name] for name in names if name in attempts.users},
         comparisons=compare_targets(attempts, blocks, run.config.seed),
         series=targets_over_time(attempts, blocks, names),
-        curves=_curves(slices, "target", names),
+        curves=slices.curves("target", names),
         attribution=find_opponents(attempts, databases),
         codes={name: place for place, name in enumerate(names)},
     )
@@ -212,7 +212,7 @@ class _Slices:
         slices: dict[_Key, Chosen] = {_key(chosen): chosen for chosen in asked}
         self.latencies = Ranks(attempts, "attempts WHERE counted", "latency_ns", CELL)
         commits = Ranks(attempts, "attempts WHERE decided AND commit_ns > 0", "commit_ns", CELL)
-        self.latency, self._commit = (
+        self._latency, self._commit = (
             ranks.pick({key: ranks.where(chosen) for key, chosen in slices.items()}, wanted)
             for ranks, wanted in (
                 (self.latencies, _ranks_drawn),
@@ -224,28 +224,31 @@ class _Slices:
 
     def figures(self, **chosen: str) -> Figures:
         """The figures of the slice with these names in these columns."""
-        key = _key(chosen)
-        key_type = chosen.get("key_type")
+        key, key_type = _key(chosen), chosen.get("key_type")
         seconds = self._blocks.duration_of(key_type) if key_type else self._blocks.duration_s
         return figures(
             self._counts,
             chosen,
-            self.latency[key],
+            self._latency[key],
             self._commit[key],
             self._band.of(chosen),
             self._said.of(key),
             seconds,
         )
 
+    def curves(self, column: str, names: list[str]) -> dict[str, Curve]:
+        """The latency distributions to draw, of those with enough samples."""
+        found = {}
+        for name in names:
+            values = self._latency[_key({column: name})]
+            quantiles, ranks = _curve_ranks(len(values))
+            if len(ranks):
+                found[name] = Curve(quantiles, np.array([values[rank] for rank in ranks]) / 1e6)
+        return found
+
 
 def _key(chosen: Chosen) -> _Key:
     return tuple(sorted(chosen.items()))
-
-
-def _curves(slices: _Slices, column: str, names: list[str]) -> dict[str, Curve]:
-    """The latency distributions to draw."""
-    found = {name: _curve(slices.latency[_key({column: name})]) for name in names}
-    return {name: curve for name, curve in found.items() if curve is not None}
 
 
 def _ranks_drawn(samples: int) -> set[int]:
@@ -257,13 +260,5 @@ def _curve_ranks(samples: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """(quantiles, ranks): evenly spaced in -log10(1 - q), up to the last with enough samples beyond."""
     if samples < 20:
         return np.empty(0), np.empty(0, np.int64)
-    nines = np.linspace(0, np.log10(samples / 10), CURVE_POINTS)
-    quantiles = 1 - 10**-nines
+    quantiles = 1 - 10 ** -np.linspace(0, np.log10(samples / 10), CURVE_POINTS)
     return quantiles, np.round(quantiles * (samples - 1)).astype(np.int64)
-
-
-def _curve(values_ns: Ordered) -> Curve | None:
-    quantiles, ranks = _curve_ranks(len(values_ns))
-    if not len(ranks):
-        return None
-    return Curve(quantiles, np.array([values_ns[rank] for rank in ranks]) / 1e6)

@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+from loadtest.record.attempt import Outcome
 from loadtest.record.outcome import Outcome
 from loadtest.record.pricing import DPU_PRICE, a_million, dsql_cost
 from loadtest.record.service import Cluster
@@ -44,41 +47,60 @@ _HERE = "TotalTransactions"
 _MINUTE_NS = 60_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
+class _Part(BaseModel):
+    """A part of the key `service` of `summary.json`."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Own(_Part):
     """What the tool counted of a cluster's targets in some time."""
 
     attempts: int
     """Those that reached the database."""
     committed: int
     conflicts: int
-    commit_p50_ms: float | None
+    commit_p50_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(_Part):
     """One cluster: what it counted in the minutes that have arrived, beside what the tool did."""
 
     cluster: str
     region: str
     targets: tuple[str, ...]
     complete: bool
-    minutes: int
+    minutes: int = Field(serialization_alias="minutes_here")
     """How many minutes have arrived."""
+    charged_minutes: int = Field(serialization_alias="minutes_charged")
+    """How many minutes' DPU have arrived; the cost is of these."""
     measured: Own
     """By the tool, in the measured time."""
-    same: Own
+    same: Own = Field(serialization_alias="same_minutes")
     """By the tool, in the minutes that have arrived, warm-up included."""
-    sums: dict[str, float]
+    sums: dict[str, float] = Field(exclude=True)
     """By the service; what it did not say is not there."""
-    commit_p50_ms: tuple[float, float] | None
+    commit_p50_ms: tuple[float, float] | None = Field(exclude=True)
     """The lowest and the highest of its minutes' medians: a median of all cannot be had from them."""
     dpu: dict[str, float]
-    charged_minutes: int
-    """How many minutes' DPU have arrived; the cost is of these."""
     cost_usd: float | None
-    committed: int
+    committed: int = Field(exclude=True)
     """By the tool, in the minutes that the cost is of."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def counted(self) -> dict[str, Any]:
+        """All that the service counted."""
+        if self.commit_p50_ms is None:
+            return dict(self.sums)
+        low, high = self.commit_p50_ms
+        return {**self.sums, "commit_p50_ms": {"low": low, "high": high}}
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def cost_usd_a_million(self) -> float | None:
+        """Of a million committed transactions."""
+        return a_million(self.cost_usd, self.committed) if self.cost_usd else self.cost_usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +195,10 @@ def _counted(one: Cluster, model: Model, own: "_OwnMinutes", dpu_price: float) -
         complete=one.complete,
         minutes=len(here),
         measured=Own(
-            sum(f.attempts - f.outcomes.get(Outcome.CONNECT_FAILED, 0) for f in slices),
-            sum(f.committed for f in slices),
-            sum(f.conflicts for f in slices),
-            slices[0].commit.p50 if len(slices) == 1 and slices[0].commit else None,
+            attempts=sum(f.attempts - f.outcomes.get(Outcome.CONNECT_FAILED, 0) for f in slices),
+            committed=sum(f.committed for f in slices),
+            conflicts=sum(f.conflicts for f in slices),
+            commit_p50_ms=slices[0].commit.p50 if len(slices) == 1 and slices[0].commit else None,
         ),
         same=own.of(one.targets, here),
         sums={
@@ -218,18 +240,18 @@ class _OwnMinutes:
         sums = self._counts[chosen_of(self._counts, chosen)].sum(numeric_only=True)
         groups = {"": self._commits.where(chosen)}
         commits = self._commits.pick(groups, percentiles.ranks_described)[""]
-        return Own(
-            int(sums["attempts"]),
-            int(sums["committed"]),
-            int(sums["conflicts"]),
-            percentiles.describe(commits).p50,
-        )
+        counts = {name: int(sums[name]) for name in ("attempts", "committed", "conflicts")}
+        return Own(**counts, commit_p50_ms=percentiles.describe(commits).p50)
 
 
 def to_summary_part(service: Service | None) -> dict[str, Any]:
     """The key `service` of `summary.json`; nothing at all where nothing was counted."""
     if service is None:
         return {}
+    costs = {"cost_usd": service.cost_usd, "cost_usd_a_million": service.cost_usd_a_million}
+    clusters = (
+        one.model_dump(mode="json", by_alias=True, exclude_none=True) for one in service.clusters
+    )
     return {
         "service": {
             "complete": service.complete,
@@ -240,43 +262,7 @@ def to_summary_part(service: Service | None) -> dict[str, Any]:
             "minutes_inside": service.inside,
             "measured_s": service.window_s,
             "dpu_price": service.dpu_price,
-            **_known(cost_usd=service.cost_usd, cost_usd_a_million=service.cost_usd_a_million),
-            "clusters": [_cluster_part(one) for one in service.clusters],
+            **{name: value for name, value in costs.items() if value is not None},
+            "clusters": list(clusters),
         }
     }
-
-
-def _cluster_part(one: Counted) -> dict[str, Any]:
-    latency = one.commit_p50_ms
-    return {
-        "cluster": one.cluster,
-        "region": one.region,
-        "targets": list(one.targets),
-        "complete": one.complete,
-        "minutes_here": one.minutes,
-        "minutes_charged": one.charged_minutes,
-        "measured": _own_part(one.measured),
-        "same_minutes": _own_part(one.same),
-        "counted": {
-            **one.sums,
-            **_known(commit_p50_ms=latency and {"low": latency[0], "high": latency[1]}),
-        },
-        "dpu": one.dpu,
-        **_known(
-            cost_usd=one.cost_usd,
-            cost_usd_a_million=one.cost_usd and a_million(one.cost_usd, one.committed),
-        ),
-    }
-
-
-def _own_part(own: Own) -> dict[str, Any]:
-    return {
-        "attempts": own.attempts,
-        "committed": own.committed,
-        "conflicts": own.conflicts,
-        **_known(commit_p50_ms=own.commit_p50_ms),
-    }
-
-
-def _known(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}

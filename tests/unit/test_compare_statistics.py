@@ -330,13 +330,14 @@ def test_pieces_hold_everything_once(tmp_path: Path) -> None:
     for key_type, figures in summarise(folder)["key_types"].items():
         whole = _pieces(folder, key_type)
         for pieces in (whole, whole.joined(9), batches(whole)):
-            assert pieces.attempts.sum() == figures["attempts"]
-            assert pieces.conflicts.sum() == figures["conflicts"]
-            assert pieces.ended.sum() == pieces.latency.sum() == figures["transactions"]
-            assert pieces.retried.sum() == figures["retried"]
-            assert pieces.given_up.sum() == figures["give_ups"]
-            assert pieces.committed.sum() == pytest.approx(figures["committed"])
-            assert pieces.seconds.sum() == pytest.approx(figures["duration_s"])
+            sums = pieces.counts.sum()
+            assert sums["attempts"] == figures["attempts"]
+            assert sums["conflicts"] == figures["conflicts"]
+            assert sums["ended"] == pieces.times["latency"].sum() == figures["transactions"]
+            assert sums["retried"] == figures["retried"]
+            assert sums["given_up"] == figures["give_ups"]
+            assert sums["committed"] == pytest.approx(figures["committed"])
+            assert sums["seconds"] == pytest.approx(figures["duration_s"])
         latency = figures["latency_ms"]
         assert whole.figures == pytest.approx(
             {

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from reports.statistics.prediction.calibration import read_calibration
 
 from loadtest.record.attempt import write_attempts
 from loadtest.record.run import read_run
@@ -26,7 +25,14 @@ def _figures(folder: Path, *, forecast: bool) -> dict[str, Any]:
     if forecast:
         found["calibration"] = dataclasses.asdict(read_calibration(folder))
         pieces = read_pieces(folder, read_run(folder), whole=True)
-        found["pieces"] = {str(name): dataclasses.asdict(one) for name, one in pieces.items()}
+        found["pieces"] = {
+            str(name): {
+                "counts": one.counts.to_dict("list"),
+                "times": one.times,
+                "figures": one.figures,
+            }
+            for name, one in pieces.items()
+        }
     return dict(_leaves("", found))
 
 

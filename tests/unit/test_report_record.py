@@ -133,7 +133,9 @@ def test_nobody_reads_what_is_left_out(tmp_path: Path) -> None:
 
     def read() -> Any:
         run = read_run(tmp_path)
-        pieces = {name: p.committed.tolist() for name, p in read_pieces(tmp_path, run).items()}
+        pieces = {
+            name: p.counts["committed"].tolist() for name, p in read_pieces(tmp_path, run).items()
+        }
         return pieces, read_calibration(tmp_path)
 
     before = read()

@@ -68,13 +68,13 @@ def _estimate(pieces: Pieces, joined: Pieces, weights: Floats, metric: Metric) -
     figure, size = _figure(pieces, metric), len(joined)
     if metric.kind == "throughput" and figure == 0:
         # On the scale of ratios that of half a commit; its logarithm has a variance of 1/0.5.
-        nothing = float(np.log(0.5 / joined.seconds.sum()))
+        nothing = float(np.log(0.5 / joined.counts["seconds"].sum()))
         return Estimate(0.0, nothing, 2.0, size - 1, np.zeros(DRAWS))
     if figure is None or (figure <= 0 and metric.is_ratio):
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
         if metric.kind == "latency":
-            times = weights @ getattr(joined, metric.above)
+            times = weights @ joined.times[metric.above]
             drawn = _time(times, joined.middles_ms[metric.above], metric.quantile)
         else:
             above, below = joined.events(metric)
@@ -104,7 +104,7 @@ def _figure(pieces: Pieces, metric: Metric) -> float | None:
         return pieces.figures[metric.key]
     if metric.kind != "latency":
         return pieces.share(metric)
-    times = getattr(pieces, metric.above).sum(axis=0)
+    times = pieces.times[metric.above].sum(axis=0)
     samples = int(times.sum())
     if not (percentiles.enough(samples, metric.quantile) if metric.quantile else samples):
         return None
@@ -147,7 +147,7 @@ def _series(pieces: Pieces, metric: Metric) -> Floats:
     A percentile of one piece alone would be of too few transactions to follow.
     """
     if metric.kind == "latency":
-        times = getattr(pieces, metric.above)
+        times = pieces.times[metric.above]
         above, below = times @ np.log(pieces.middles_ms[metric.above]), times.sum(axis=1)
     else:
         above, below = pieces.events(metric)

@@ -1,13 +1,11 @@
 """A run cut into pieces of time: what is counted in each, for every key type on every target."""
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from loadtest.record.outcome import Outcome
 from loadtest.record.run import Run
@@ -16,6 +14,7 @@ from reports.analysis.blocks import Blocks, find_blocks
 from reports.analysis.ranks import Ordered, Ranks, chosen_of
 from reports.analysis.reading.attempts import Attempts, open_attempts
 from reports.statistics.comparison.metrics import METRICS, Metric
+from reports.statistics.intervals import Floats
 
 _PIECE_S = 0.1
 _MOST_PIECES = 128
@@ -38,38 +37,25 @@ class SliceName:
 class Pieces:
     """One slice of one run in P pieces of time, in their order.
 
-    Counts are (P,): of `attempts` those `decided` committed or conflicted, others are `errors`; of
-    `ended` transactions those `counted` committed or gave up; the others are `lost`: they `failed`, or
-    were refused.
-    `latency` and `commit` (P, B) count them by their times, in bins of which `middles_ms` has the
-    middles (B,).
-    `figures` has those of METRICS as the slice's report has them, None where they cannot be had.
+    `counts` has a row a piece: its `seconds`; of its `attempts` those `decided` (committed or
+    conflicted), the `conflicts` and the `errors`; of the transactions `ended` those `counted`, which
+    committed or gave up, those `committed`, `given_up`, `retried` with their `retries`, and the `lost`:
+    they `failed`, or were refused. `times` are those of "latency" and "commit" in bins, (P, B), whose
+    middles are `middles_ms`, (B,). `figures` has those of METRICS as the slice's report has them, None
+    where they cannot be had.
     """
 
-    attempts: NDArray[np.float64]
-    decided: NDArray[np.float64]
-    conflicts: NDArray[np.float64]
-    errors: NDArray[np.float64]
-    ended: NDArray[np.float64]
-    counted: NDArray[np.float64]
-    failed: NDArray[np.float64]
-    lost: NDArray[np.float64]
-    retried: NDArray[np.float64]
-    retries: NDArray[np.float64]
-    given_up: NDArray[np.float64]
-    committed: NDArray[np.float64]
-    seconds: NDArray[np.float64]
-    latency: NDArray[np.float64]
-    commit: NDArray[np.float64]
-    middles_ms: dict[str, NDArray[np.float64]]
+    counts: pd.DataFrame
+    times: dict[str, Floats]
+    middles_ms: dict[str, Floats]
     figures: dict[str, float | None]
 
     def __len__(self) -> int:
-        return len(self.seconds)
+        return len(self.counts)
 
-    def events(self, metric: Metric) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def events(self, metric: Metric) -> tuple[Floats, Floats]:
         """(P,) counts above and below the line of a share or a rate."""
-        return getattr(self, metric.above), getattr(self, metric.below)
+        return self.counts[metric.above].to_numpy(), self.counts[metric.below].to_numpy()
 
     def share(self, metric: Metric) -> float | None:
         """The same over the whole time; None where there is nothing below the line."""
@@ -79,13 +65,12 @@ class Pieces:
     def joined(self, count: int) -> "Pieces":
         """The same time in at most `count` pieces, neighbours taken together as evenly as possible."""
         starts = np.arange(count) * len(self) // count
-
-        sums: dict[str, Any] = {
-            field.name: np.add.reduceat(getattr(self, field.name), starts, axis=0)
-            for field in fields(self)
-            if field.name not in ("middles_ms", "figures")
-        }
-        return replace(self, **sums)
+        counts = np.add.reduceat(self.counts.to_numpy(), starts, axis=0)
+        return replace(
+            self,
+            counts=pd.DataFrame(counts, columns=self.counts.columns),
+            times={name: np.add.reduceat(bins, starts) for name, bins in self.times.items()},
+        )
 
 
 WHOLE = SliceName("", "")
@@ -135,9 +120,7 @@ class _Cut:
             }
         )
         coarse = np.arange(self._count) * self.size // max(self._count, 1)
-        self.seconds = np.bincount(coarse, np.repeat(lengths / per_block, per_block), self.size).astype(
-            np.float64
-        )
+        self.seconds = np.bincount(coarse, np.repeat(lengths / per_block, per_block), self.size)
 
     def table(self, **columns: str) -> pd.DataFrame:
         """What `_placed` needs of each block."""
@@ -200,20 +183,19 @@ def _count(
             rows[chosen_of(rows, chosen[name])].set_index("piece").drop(columns=list(columns))
             for rows in (counts, committed)
         )
-        table_of = mine.reindex(range(cut.size), fill_value=0).astype(float)
-        times, middles_ms = _histograms(latency, commit, chosen[name], cut.size)
+        table_of = mine.join(spread, how="outer").reindex(range(cut.size)).fillna(0).astype(float)
+        binned = {
+            kind: _histogram(ranks, chosen[name], cut.size)
+            for kind, ranks in (("latency", latency), ("commit", commit))
+        }
         pieces = Pieces(
-            **{str(column): table_of[column].to_numpy() for column in table_of},
-            **times,
-            committed=spread["committed"].reindex(range(cut.size), fill_value=0).to_numpy(float),
-            seconds=cut.seconds,
-            middles_ms=middles_ms,
+            counts=table_of.assign(seconds=cut.seconds),
+            times={kind: samples for kind, (samples, _) in binned.items()},
+            middles_ms={kind: middles for kind, (_, middles) in binned.items()},
             figures={},
         )
-        pieces.figures.update(
-            {metric.key: _figure(pieces, ordered[name], metric) for metric in METRICS}
-        )
-        found[name] = pieces
+        figures = {metric.key: _figure(pieces, ordered[name], metric) for metric in METRICS}
+        found[name] = replace(pieces, figures=figures)
     return found
 
 
@@ -238,19 +220,14 @@ def _committed(attempts: Attempts, listed: str, by: str, table: pd.DataFrame) ->
     )
 
 
-def _histograms(
-    latency: Ranks, commit: Ranks, chosen: dict[str, str], size: int
-) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
-    """(how many times are in each piece and bin, the bins' middles in milliseconds) of both."""
-    counts, middles = {}, {}
-    for name, ranks in (("latency", latency), ("commit", commit)):
-        rows = ranks.table()
-        rows = rows[chosen_of(rows, chosen)]
-        lowest, highest = (int(rows["bin"].min()), int(rows["bin"].max())) if len(rows) else (0, 0)
-        counts[name] = np.zeros((size, highest - lowest + 1))
-        counts[name][rows["piece"], rows["bin"] - lowest] = rows["samples"]
-        middles[name] = np.exp((np.arange(lowest, highest + 1) + 0.5) * _STEP) / 1e6
-    return counts, middles
+def _histogram(ranks: Ranks, chosen: dict[str, str], size: int) -> tuple[Floats, Floats]:
+    """(how many times are in each piece and bin, the bins' middles in milliseconds)."""
+    rows = ranks.table()
+    rows = rows[chosen_of(rows, chosen)]
+    lowest, highest = (int(rows["bin"].min()), int(rows["bin"].max())) if len(rows) else (0, 0)
+    samples = np.zeros((size, highest - lowest + 1))
+    samples[rows["piece"], rows["bin"] - lowest] = rows["samples"]
+    return samples, np.exp((np.arange(lowest, highest + 1) + 0.5) * _STEP) / 1e6
 
 
 def _ranks_told(samples: int) -> set[int]:
