@@ -1,6 +1,7 @@
 """What the unit tests share."""
 
 from html import escape
+from pathlib import Path
 
 import pytest
 
@@ -15,3 +16,11 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
         return f'<svg role="img" aria-label="{escape(label)}"></svg>'
 
     monkeypatch.setattr("reports.charts.draw.to_svg", frame)
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Two runs of the same thing, and a third that is a quarter slower, to compare."""
+    from tests.compared_runs import write_compared
+
+    return write_compared(tmp_path_factory.mktemp("runs"))
