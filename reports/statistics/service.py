@@ -13,7 +13,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from loadtest.record.attempt import Outcome
 from loadtest.record.outcome import Outcome
 from loadtest.record.pricing import DPU_PRICE, a_million, dsql_cost
 from loadtest.record.service import Cluster

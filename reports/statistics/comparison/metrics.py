@@ -60,13 +60,17 @@ LIKE_LOAD = ("give_ups", FAILURES.key)
 
 def _times(before: str, of: str) -> dict[str, Metric]:
     marks = {"mean": None, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
+    median, tail = METRICS[1], METRICS[2]
     return {
-        before + mark: Metric(
-            before + mark, mark, "latency", False, 0.01 if (quantile or 0) <= 0.5 else 0.03, quantile,
-            2.0 if (quantile or 0) <= 0.5 else 0.0, of,
+        f"{before}{mark}": replace(
+            median if (quantile or 0) <= 0.5 else tail,
+            key=f"{before}{mark}",
+            name=mark,
+            quantile=quantile,
+            above=of,
         )
         for mark, quantile in marks.items()
-    }  # fmt: skip
+    }
 
 
 def _count(key: str, above: str, below: str = "seconds") -> Metric:
@@ -81,9 +85,9 @@ GATED: dict[str, Metric] = {
         for metric in (
             replace(METRICS[0], key="throughput"),
             replace(METRICS[0], key="committed"),
-            _share("conflict_rate", "conflict rate", "conflicts", "decided"),
-            _share("retry_rate", "retry rate", "retried", "counted"),
-            _share("give_up_rate", "give-ups", "given_up", "counted"),
+            METRICS[3],
+            METRICS[4],
+            replace(METRICS[5], key="give_up_rate"),
             _share("failure_rate", "failed", "failed", "ended"),
             _share("error_rate", "errors", "errors", "attempts"),
             _count("retries_mean", "retries", "counted"),

@@ -3,7 +3,7 @@ it a measured rate lies.
 """
 
 import math
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,10 +14,11 @@ from loadtest.record.outcome import COUNTED, Outcome
 from loadtest.record.run import Run
 from loadtest.workload.access import AccessLaw, parse_access
 from reports.analysis.blocks import Blocks
-from reports.analysis.figures import CELL, Tally
+from reports.analysis.figures import CELL, Figures, Tally
 from reports.analysis.ranks import Chosen, chosen_of
 from reports.analysis.reading.attempts import Attempts
 from reports.analysis.reading.systems import Databases
+from reports.statistics.sweep.measured import Measured
 
 Side = Literal["below", "inside", "edge", "above"]
 
@@ -28,8 +29,8 @@ BAND_MARGIN = 0.1
 class Band:
     """Predicts the conflict rate of each cell; a slice is the mean of its cells by attempts.
 
-    Nothing is predicted for a target that may share its database with another without anybody
-    knowing, nor for a slice of different databases: their mean would be a band of nothing.
+    Nothing is predicted for a target that may share its database with another, which is not known, nor
+    for a slice of different databases: their mean would be a band of nothing.
     """
 
     def __init__(
@@ -123,24 +124,8 @@ def overlap_of(run: Run, scenario: str) -> AccessLaw | float | None:
         return None
 
 
-class Predicted(Protocol):
-    """A slice of a run, or of a sweep's point, with its measured rate and its predicted band."""
-
-    @property
-    def predicted_low(self) -> float | None: ...  # noqa: D102
-
-    @property
-    def predicted_high(self) -> float | None: ...  # noqa: D102
-
-    @property
-    def conflict_rate(self) -> float | None: ...  # noqa: D102
-
-    @property
-    def decided(self) -> int: ...  # noqa: D102
-
-
-def side_of_band(f: Predicted) -> Side | None:
-    """Where the rate lies; None where there is no rate, or no band.
+def side_of_band(f: Figures | Measured) -> Side | None:
+    """Where the rate of a slice lies; None where there is no rate, or no band.
 
     "edge" is outside by no more than the formula's accuracy and three standard errors.
     """
@@ -156,4 +141,4 @@ def side_of_band(f: Predicted) -> Side | None:
 
 def _chance(rate: float, attempts: int) -> float:
     """How far chance alone may carry a measured rate: three standard errors and one conflict."""
-    return 3 * float((rate * (1 - rate) / attempts) ** 0.5) + 1 / attempts
+    return 3 * math.sqrt(rate * (1 - rate) / attempts) + 1 / attempts

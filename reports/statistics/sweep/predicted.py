@@ -9,12 +9,16 @@ lie, the lowest load with enough tells it.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from loadtest.errors import InputError
 from loadtest.prediction.forecast import forecast
 from loadtest.prediction.workload import Interval, Workload
-from reports.statistics.prediction.calibration import FEW_CONFLICTS, Calibration, read_calibration
+from reports.statistics.prediction.calibration import (
+    FEW_CONFLICTS,
+    Calibration,
+    KeyCalibration,
+    read_calibration,
+)
 from reports.statistics.sweep.study import GROWING, Curve, Place, Study, setting
 
 _MOST_FORECASTS, _LEAST_PLACES = 100, 3
@@ -59,33 +63,30 @@ def predict_curves(study: Study) -> dict[int, Predicted]:
             calibration = _calibration(study, calmest, telling)
         except InputError:
             continue
-        where = setting(study.axis, calmest.value)
         for number, curve in enumerate(study.curves):
-            if curve not in curves or curve.series.key_type not in calibration.key_types:
+            key_type = curve.series.key_type
+            if curve not in curves or key_type not in calibration.key_types:
                 continue
-            place = telling[curve.series.key_type]
-            placed_by = setting(study.axis, place.value) if place is not None else None
+            place = telling[key_type]
             with suppress(InputError):
                 found[number] = Predicted(
-                    where, placed_by, tuple(_places(study, curve, calibration, each))
+                    setting(study.axis, calmest.value),
+                    None if place is None else setting(study.axis, place.value),
+                    tuple(_places(study, curve, calibration, each)),
                 )
     return found
 
 
 def _calmest(study: Study, curves: Sequence[Curve]) -> Place | None:
     """The place at the lowest load of which every curve has a record that can be read."""
-    if not curves:
-        return None
-    fitting = (
-        place for place in _growing(study, curves[0]) if all(_readable(c, place) for c in curves)
-    )
-    return next(fitting, None)
+    growing = _growing(study, curves[0]) if curves else ()
+    return next((p for p in growing if all(_readable(c.at(p.value)) for c in curves)), None)
 
 
 def _telling(study: Study, curve: Curve, calmest: Place) -> Place | None:
     """The place at the lowest load that shows where the curve's windows lie, unless `calmest` does."""
     for place in _growing(study, curve):
-        if _readable(curve, place) and place.runs[0].conflicts >= FEW_CONFLICTS:
+        if _readable(place) and place.runs[0].conflicts >= FEW_CONFLICTS:
             return None if place.value == calmest.value else place
     return None
 
@@ -95,26 +96,25 @@ def _growing(study: Study, curve: Curve) -> tuple[Place, ...]:
     return curve.places[:: GROWING.get(study.axis.name, 1)]
 
 
-def _readable(curve: Curve, place: Place) -> bool:
-    mine = curve.at(place.value)
-    return mine is not None and 0 < mine.runs[0].attempts <= _MOST_ATTEMPTS
+def _readable(place: Place | None) -> bool:
+    return place is not None and 0 < place.runs[0].attempts <= _MOST_ATTEMPTS
 
 
 def _calibration(study: Study, calmest: Place, telling: Mapping[str, Place | None]) -> Calibration:
     """The run at the calmest place, its windows placed as the telling ones say."""
+
+    def read(place: Place, like: Mapping[str, KeyCalibration] | None = None) -> Calibration:
+        return read_calibration(study.folder / str(place.points[0].folder), like)
+
     places = {place.value: place for place in telling.values() if place is not None}
-    runs = {value: read_calibration(_folder(study, place)) for value, place in places.items()}
+    runs = {value: read(place).key_types for value, place in places.items()}
+    # Of a summary that is not of this record, the record does not know every key type.
     like = {
-        key: runs[place.value].key_types[key]
+        key: runs[place.value][key]
         for key, place in telling.items()
-        # Of a summary that is not of this record, the record does not know every key type.
-        if place is not None and key in runs[place.value].key_types
+        if place is not None and key in runs[place.value]
     }
-    return read_calibration(_folder(study, calmest), like)
-
-
-def _folder(study: Study, place: Place) -> Path:
-    return study.folder / str(place.points[0].folder)
+    return read(calmest, like)
 
 
 def _places(
@@ -125,15 +125,13 @@ def _places(
     steps = min(most - 1, last)
     chosen = dict.fromkeys(round(last * step / max(steps, 1)) for step in range(steps + 1))
     for place in (curve.places[number] for number in chosen):
-        found = forecast(_workload(study, calibration, curve.series.key_type, place.value))
-        yield PredictedPlace(
-            float(place.value),
-            {
-                "throughput_tps": found.goodput_tps,
-                "conflict_rate": found.conflict_rate,
-                "retry_rate": found.retry_rate,
-            },
-        )
+        known = forecast(_workload(study, calibration, curve.series.key_type, place.value))
+        figures = {
+            "throughput_tps": known.goodput_tps,
+            "conflict_rate": known.conflict_rate,
+            "retry_rate": known.retry_rate,
+        }
+        yield PredictedPlace(float(place.value), figures)
 
 
 def _workload(study: Study, calibration: Calibration, key_type: str, value: float) -> Workload:
@@ -148,6 +146,5 @@ def _workload(study: Study, calibration: Calibration, key_type: str, value: floa
         case "think_time":
             return calibration.workload(key_type, users=calibration.users, think_s=value)
         case _:
-            return calibration.workload(
-                key_type, retry=replace(calibration.retry, max_attempts=int(value))
-            )
+            retry = replace(calibration.retry, max_attempts=int(value))
+            return calibration.workload(key_type, retry=retry)
