@@ -37,21 +37,16 @@ def one_rounding(texts: Sequence[str]) -> list[str]:
     """Figures that stand beside one another, those of one size to the same digit: 61 and 59, not 60.6
     and 59. Two digits of each are left where it has them by itself; other texts are as they were.
     """
+    figures = [one for one in texts if isinstance(one, Figure) and one.value]
 
-    def again(text: str) -> str:
-        if not isinstance(text, Figure) or not text.value:
-            return text
-        error = max(
-            other.error
-            for other in texts
-            if isinstance(other, Figure)
-            and other.value
-            and other.say is text.say
-            and 0.1 < other.value / text.value < 10
+    def again(one: Figure) -> str:
+        alike = (
+            f for f in figures if f.say is one.say and 0.1 < (f.value or 0) / (one.value or 1) < 10
         )
-        return text.say(text.value, max(text.error, min(error, abs(text.value) / 10)))
+        error = min(max(f.error for f in alike), abs(one.value or 0) / 10)
+        return one.say(one.value, max(one.error, error))
 
-    return [again(text) for text in texts]
+    return [again(one) if isinstance(one, Figure) and one.value else one for one in texts]
 
 
 def share_error(hits: int, of: int) -> float:

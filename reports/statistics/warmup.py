@@ -88,8 +88,7 @@ def find_warmth(attempts: Attempts, blocks: Blocks, ranks: Ranks) -> dict[str, W
     the transactions that count.
     """
     length = blocks.duration_s
-    names = sorted(set(ranks.groups["target"]))
-    groups = {name: ranks.where({"target": name}) for name in names}
+    groups = {name: ranks.where({"target": name}) for name in sorted(set(ranks.groups["target"]))}
     latencies = ranks.pick(groups, lambda samples: percentiles.ranks_of(samples, 0.5))
     usual_s = {name: percentiles.at(values, 0.5) / 1e9 for name, values in latencies.items()}
     cut = {name: pieces_of(length, len(values), usual_s[name]) for name, values in latencies.items()}
@@ -97,13 +96,11 @@ def find_warmth(attempts: Attempts, blocks: Blocks, ranks: Ranks) -> dict[str, W
     found = {}
     for name, values in latencies.items():
         mine = counts[counts["target"] == name]
-        needed_s = FEWEST_PIECES * max(
-            shortest_piece(usual_s[name]), STARTS_A_PIECE * length / len(values)
-        )
+        piece_s = max(shortest_piece(usual_s[name]), STARTS_A_PIECE * length / len(values))
         if cut[name] < FEWEST_PIECES or not mine["committed"].any():
-            found[name] = Warmth(told=False, beginnings=(), needed_s=needed_s)
+            found[name] = Warmth(told=False, beginnings=(), needed_s=FEWEST_PIECES * piece_s)
         else:
-            found[name] = _of_target(blocks, mine, cut[name], needed_s)
+            found[name] = _of_target(blocks, mine, cut[name], FEWEST_PIECES * piece_s)
     return found
 
 
@@ -126,28 +123,28 @@ def _in_pieces(attempts: Attempts, blocks: Blocks, cut: dict[str, int]) -> pd.Da
 
 
 def _of_target(blocks: Blocks, counts: pd.DataFrame, pieces: int, needed_s: float) -> Warmth:
-    speed = np.zeros(pieces)
-    shift = np.zeros(pieces)
+    speed, shift, finished = np.zeros((3, pieces))
     own = _own_seconds(blocks, pieces)
-    finished = np.zeros(pieces)
     for code, key_type in enumerate(blocks.key_types):
         mine = counts[counts["key_type"] == key_type].set_index("piece")
         table = mine[["committed", "counted", "logs"]].reindex(range(pieces), fill_value=0)
-        starts, started, sums = (table[name].to_numpy(float) for name in table)
+        starts, started, sums = table.to_numpy(float).T
         seconds = own[:, code]
         finished += started
-        later = _later_half(seconds)
+        # In which pieces the key type spent the second half of its own time.
+        later = np.cumsum(seconds) > seconds.sum() / 2
         rate = starts[later].sum() / seconds[later].sum() if seconds[later].sum() else 0.0
         speed += starts / rate if rate else 0.0
         if started[later].sum():
             shift += sums - started * (sums[later].sum() / started[later].sum())
     piece_s = blocks.duration_s / pieces
-    tests: list[tuple[Measure, Floats]] = [("throughput", speed / piece_s - 1)]
+    courses: dict[Measure, Floats] = {"throughput": speed / piece_s - 1}
     if finished.all():
-        tests.append(("latency", shift / finished))
-    said = [judge(values, measure, piece_s) for measure, values in tests]
-    sure = len(tests) == 2 and all(excludes_bias(values, measure) for measure, values in tests)
-    return Warmth(True, tuple(one for one in said if one is not None), needed_s, sure)
+        courses["latency"] = shift / finished
+    found = (judge(values, measure, piece_s) for measure, values in courses.items())
+    beginnings = tuple(one for one in found if one is not None)
+    sure = len(courses) == 2 and all(excludes_bias(v, measure) for measure, v in courses.items())
+    return Warmth(True, beginnings, needed_s, sure)
 
 
 def pieces_of(length_s: float, transactions: int, latency_s: float) -> int:
@@ -173,11 +170,6 @@ def _own_seconds(blocks: Blocks, pieces: int) -> Floats:
         if len(own):
             found[:, kind] = np.diff(np.interp(edges, own.ravel(), passed.ravel())) / 1e9
     return found
-
-
-def _later_half(seconds: Floats) -> NDArray[np.bool_]:
-    """The pieces in which a key type spent the second half of its own time."""
-    return np.asarray(np.cumsum(seconds) > seconds.sum() / 2)
 
 
 def judge(values: Floats, measure: Measure, piece_s: float) -> Beginning | None:
@@ -252,7 +244,6 @@ def initialization_p(values: Floats) -> float:
     if not variance:
         return 1.0 if abs(area) < 1e-6 * n else 0.0
     statistic = math.sqrt(45 / variance) * area / n**1.5
-    # Here, for importing it takes longer than everything else that a summary needs.
     from scipy.special import stdtr
 
     return 2 * float(stdtr(max(1.0, m / longer - 2), -abs(statistic)))

@@ -31,34 +31,37 @@ def one_comparison(c: Comparison, subject: str = "{} keys instead of {}") -> str
     named = subject.format(c.other, c.base)
     if c.target is not None:
         named = f"On {c.target}, {named}"
-    judged = [r for metric in _PHRASES for r in c.ratios if r.metric == metric and r.judged]
     if c.apart:
         apart = capital(listed([one.text for one in c.apart]))
         named = f"{apart} ({c.base} and {c.other}). {named}"
+    judged = [c.of(metric) for metric in _PHRASES if c.of(metric).judged]
     if not judged:
         return f"{named}: {'not comparable' if c.apart else _unknown(c)}."
     differ = [r for r in judged if r.differs]
-    alike = listed([_PHRASES[r.metric] for r in judged if r not in differ] or [""])
+    # What could not be compared is not among what is alike.
+    alike = listed([_PHRASES[r.metric] for r in judged if not r.differs] or [""])
     if differ:
         rest = f" No difference shown in {alike}." if alike else ""
         return f"{named}: {listed([_phrase(r) for r in differ])}.{rest}"
-    # What could not be compared is not among what is alike.
     return f"{named}: no difference shown{f' in {alike}' if len(judged) < len(c.ratios) else ''}."
 
 
 def meaning(c: Comparison, *, simulated: bool = False) -> str:
-    """What the comparison of two key types tells someone who has to choose, and how sure it is.
+    """What the comparison of two key types tells the one who has to choose, and how sure it is.
 
     Empty where there is no interval to tell by, and where something differs for which the record shows
     no cause.
     """
-    judged = {r.metric: r for r in c.ratios if r.judged}
+    judged = {m: c.of(m) for m in _PHRASES if c.of(m).judged}
     if "throughput_tps" not in judged:
         return ""
     if any(r.differs for r in judged.values()):
         return "" if simulated else _cause(c)
-    ends = [f"{_missed(judged[m])} in {phrase}" for m, phrase in _PHRASES.items() if m in judged]
-    return f"Ruled out (95{THIN}%): a difference larger than {listed(ends)}."
+    widest = {
+        metric: max(abs((end or 1.0) - 1) for end in (r.low, r.high)) for metric, r in judged.items()
+    }
+    ends = listed([f"{about(missed)} in {_PHRASES[metric]}" for metric, missed in widest.items()])
+    return f"Ruled out (95{THIN}%): a difference larger than {ends}."
 
 
 def _cause(c: Comparison) -> str:
@@ -82,11 +85,6 @@ def _cause(c: Comparison) -> str:
         "Both met the same accounts in the same order: transactions on "
         f"{c.other if more else c.base} keys conflicted more because {' and '.join(shown)}."
     )
-
-
-def _missed(ratio: Ratio) -> str:
-    """How large a difference the interval still holds."""
-    return about(max(abs((ratio.low or 1.0) - 1), abs((ratio.high or 1.0) - 1)))
 
 
 def _unknown(c: Comparison) -> str:
