@@ -1,7 +1,7 @@
 """The base of gates: an earlier run, or of a sweep's points the one of the same workload.
 
 A figure can only be held against that of the same workload: with other users or accounts it differs
-whatever the system does. What may differ, the machine and the system that is measured, is said.
+whatever the system does. What may differ, the machine and the system that is measured, is noted.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ class BaseRun:
     path: Path
     """Its folder, or its summary.json."""
     run: Run | None
-    """None where there is only a summary: nobody knows then what the workload was."""
+    """None where there is only a summary, which does not tell the workload."""
 
     @cached_property
     def summary(self) -> Summary:
@@ -89,7 +89,7 @@ class Base:
         folder = path if path.is_dir() else path.parent
         known = read_run(folder) if (folder / "run.json").is_file() else None
         one = BaseRun(path, known)
-        _ = one.summary  # What cannot be read is said now, not after the load.
+        _ = one.summary  # What cannot be read is refused now, not after the load.
         return cls((one,))
 
     def matching(self, run: Run) -> BaseRun:

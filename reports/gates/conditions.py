@@ -8,7 +8,7 @@ aside, and never within one:
     figure      one of FIGURES
     comparison  ">" | ">=" | "<" | "<="
     limit       number [unit]                  fixed
-              | "base" [sign number [unit]]    beside the same figure of the base run
+              | "base" [sign number [unit]]    against the same figure of the base run
               | sign number [unit]             the same, without the word
     unit        "us" | "ms" | "s" (a time) | "%" | "pp" (points of a share) | "/s" (a throughput)
 

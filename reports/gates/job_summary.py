@@ -175,7 +175,7 @@ def _gate_row(judged: Judged, gate: Gate, *, several: bool) -> list[str]:
 
 
 def _wrong(judged: Judged, *, several: bool) -> Iterator[str]:
-    """What the report found wrong beside the gates, and what else is to know, as a list."""
+    """What is wrong apart from the gates, and notes, as a list."""
     before = f"{_plain(judged.subject.name)}: " if several else ""
     mark = _mark(not (judged.strict or judged.broken or judged.mostly_failed))
     for verdict in judged.bad:

@@ -93,7 +93,7 @@ class Gate:
 
     @property
     def _size(self) -> float | None:
-        """The smallest of its figures, whose unit all are said in."""
+        """The smallest of its figures, whose unit all are shown in."""
         return min((abs(one) for one in (self.value, self.limit, self.base) if one), default=None)
 
     @property

@@ -1,7 +1,7 @@
 """Gates as JUnit's XML, which CI systems show as tests.
 
 A run is a test suite. Each gate is a test case, and so is the run's invariant, which is skipped where
-nobody could check it; with `--strict`, or where most transactions failed, each bad verdict as well.
+it could not be checked; with `--strict`, or where most transactions failed, each bad verdict as well.
 A run that could not be measured is a suite with an error, one that is still to be measured a suite that
 is skipped.
 """

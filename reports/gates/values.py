@@ -25,7 +25,7 @@ def shown(
     """A value with its unit and so many significant digits; whole digits are never rounded away.
 
     `given` says that it was typed and not measured: zeros at its end then mean nothing. The unit is
-    that of `like`, a value that it stands beside.
+    that of `like`, a value in the same row.
     """
     factor, unit = _SHOWN[kind]
     if kind is Kind.TIME and abs(value if like is None else like) >= _LONG_MS:

@@ -16,7 +16,7 @@ from reports.text.rounding import about, between, milliseconds, number, percent
 
 
 class Figure(str):
-    """A figure as text, which can be said again with fewer digits."""
+    """A figure as text, which can be rounded again to fewer digits."""
 
     __slots__ = ("error", "say", "value")
     say: Callable[[float | None, float | None], str]
@@ -34,9 +34,9 @@ class Figure(str):
 
 
 def one_rounding(texts: Sequence[str]) -> list[str]:
-    """Figures that stand beside one another, those of one size to the same digit: 61 and 59, not 60.6
-    and 59. Two digits of each are left where it has them by itself; other texts are as they were.
-    """
+    """Round the figures of one row, those of one size to the same digit: 61 and 59, not 60.6 and 59.
+
+    Two digits of each are left where it has them by itself; other texts are as they were."""
     figures = [one for one in texts if isinstance(one, Figure) and one.value]
 
     def again(one: Figure) -> str:
@@ -85,7 +85,7 @@ def conflict_rate(f: Figures) -> str:
 
 
 def unsure_conflict_rate(f: Figures) -> str:
-    """The 95 % interval of a conflict rate of so few conflicts that it has to be said; else empty."""
+    """The 95 % interval of a conflict rate of so few conflicts that it is shown; else empty."""
     interval = share_interval(f.conflicts, f.decided)
     return between(*interval) if interval is not None and f.conflicts < FEW else ""
 

@@ -39,7 +39,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Regions:
-    """What there is to say of targets beside one another; by the target's name."""
+    """Several targets compared, by their names."""
 
     databases: Databases
     """By the target's place in the arrays of `attribution`, as the record has them."""
@@ -52,7 +52,7 @@ class Regions:
     """The target's place in `databases` and in the arrays of `attribution`."""
 
     def one_database(self, a: str, b: str) -> bool | None:
-        """Whether these two targets are one database; None where nobody knows."""
+        """Whether these two targets are one database; None where it is not known."""
         return self.databases.one(self.codes[a], self.codes[b])
 
     @property
@@ -96,7 +96,7 @@ class Model:
     record: Record
     """The files that all of it is from."""
     committed_users: int | None
-    """How many users committed anything in the measured time; None where nobody knows."""
+    """How many users committed anything in the measured time; None where it is not known."""
 
 
 def build_model(folder: Path) -> Model:
@@ -238,13 +238,13 @@ class _Slices:
 
     def curves(self, column: str, names: list[str]) -> dict[str, Curve]:
         """The latency distributions to draw, of those with enough samples."""
-        found = {}
+        curves = {}
         for name in names:
             values = self._latency[_key({column: name})]
             quantiles, ranks = _curve_ranks(len(values))
             if len(ranks):
-                found[name] = Curve(quantiles, np.array([values[rank] for rank in ranks]) / 1e6)
-        return found
+                curves[name] = Curve(quantiles, np.array([values[rank] for rank in ranks]) / 1e6)
+        return curves
 
 
 def _key(chosen: Chosen) -> _Key:

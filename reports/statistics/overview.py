@@ -52,9 +52,9 @@ class OneRun:
     verdicts: tuple[Verdict, ...]
     measured_s: float
     warmup_s: float
-    given: Facts
+    options: Facts
     """What was asked for: the run's options."""
-    found: Facts
+    facts: Facts
     """What it met: targets' facts, machine and versions."""
     raw: dict[str, Any]
     """The options as `run.json` has them, for putting runs in order."""
@@ -72,9 +72,9 @@ class Collection:
     """Options that are not the same in all runs, those that make names first."""
     alike: Facts
     """Options that are the same in all."""
-    found_differing: tuple[str, ...]
+    facts_differing: tuple[str, ...]
     """Facts of targets, machine and versions that are not the same in all."""
-    found_alike: Facts
+    facts_alike: Facts
 
     within: tuple[str, ...]
     """The names without what `groups` says already."""
@@ -84,8 +84,8 @@ class Collection:
 
 def collect(runs: Sequence[OneRun]) -> Collection:
     """Name the runs and put them in order."""
-    (differing, alike), (found_differing, found_alike) = (
-        _compared(facts) for facts in ([r.given for r in runs], [r.found for r in runs])
+    (differing, alike), (facts_differing, facts_alike) = (
+        _compared(facts) for facts in ([r.options for r in runs], [r.facts for r in runs])
     )
     naming = tuple(name for name in differing if name not in _NEVER_NAMING)
     labels = [str(r.raw.get("label") or "") for r in runs]
@@ -96,7 +96,7 @@ def collect(runs: Sequence[OneRun]) -> Collection:
         len(_from_options(r, naming)) <= _LONGEST for r in runs
     ):
         # The option with the fewest values makes the groups.
-        naming = tuple(sorted(naming, key=lambda n: len({r.given.get(n) for r in runs})))
+        naming = tuple(sorted(naming, key=lambda n: len({r.options.get(n) for r in runs})))
         chosen.sort(key=lambda r: (*(_rank(r, name) for name in naming), r.run.started_ns or 0))
         names = _numbered([_from_options(r, naming) for r in chosen])
         if len(naming) > 1:
@@ -113,8 +113,8 @@ def collect(runs: Sequence[OneRun]) -> Collection:
         naming=naming,
         differing=(*naming, *(name for name in differing if name not in naming)),
         alike=alike,
-        found_differing=found_differing,
-        found_alike=found_alike,
+        facts_differing=facts_differing,
+        facts_alike=facts_alike,
     )
 
 
@@ -126,7 +126,7 @@ def _compared(facts: Sequence[Facts]) -> tuple[tuple[str, ...], Facts]:
 
 
 def _from_options(run: OneRun, naming: Sequence[str]) -> str:
-    return ", ".join(_text(name, run.given.get(name, "—")) for name in naming)
+    return ", ".join(_text(name, run.options.get(name, "—")) for name in naming)
 
 
 def _text(name: str, value: str) -> str:
@@ -145,7 +145,7 @@ def _text(name: str, value: str) -> str:
 
 def _rank(run: OneRun, name: str) -> tuple[tuple[int, float, str], ...]:
     """Sorts `8` before `32`, and `zipf:0.8` before `zipf:1.1`; what was not given comes first."""
-    value = run.raw.get(name.replace(" ", "_"), run.given.get(name))
+    value = run.raw.get(name.replace(" ", "_"), run.options.get(name))
     if value is None:
         return ((-1, 0.0, ""),)
     if isinstance(value, int | float):
@@ -181,14 +181,14 @@ class Row:
 
 def rows_of(collection: Collection) -> tuple[Row, ...]:
     """All rows in the order of the report."""
-    found = []
+    rows = []
     called = zip(collection.runs, collection.names, collection.within, collection.groups, strict=True)
     for run, name, within, group in called:
         for target in dict.fromkeys(line.target for line in run.lines):
             lines = tuple(line for line in run.lines if line.target == target)
             full, inner = (x if target is None else f"{x} · {target}" for x in (name, within))
-            found.append(Row(run, full, inner, group, lines))
-    return tuple(found)
+            rows.append(Row(run, full, inner, group, lines))
+    return tuple(rows)
 
 
 def key_types(rows: Sequence[Row]) -> tuple[str, ...]:
@@ -200,7 +200,7 @@ def left_out(rows: Sequence[Row]) -> str:
     """A sentence on runs of several targets and several key types: their course and distribution are
     kept by target or by key type, not by both. Empty where there are none.
     """
-    found = list(
+    names = list(
         dict.fromkeys(
             row.name.removesuffix(f" · {line.target}")
             for row in rows
@@ -210,8 +210,8 @@ def left_out(rows: Sequence[Row]) -> str:
             and len({other.key_type for other in row.run.lines}) > 1
         )
     )
-    if not found:
+    if not names:
         return ""
-    rest = len(found) - _MOST_LEFT_OUT
-    named = "; ".join([*found[:_MOST_LEFT_OUT], *([f"and {rest} more"] if rest > 0 else [])])
+    rest = len(names) - _MOST_LEFT_OUT
+    named = "; ".join([*names[:_MOST_LEFT_OUT], *([f"and {rest} more"] if rest > 0 else [])])
     return f"Not drawn, for they have several targets and several key types: {named}."

@@ -1,8 +1,8 @@
-"""What the service itself counted, beside what the tool counted: the sums, and what they cost.
+"""What the service itself counted and what the tool did: the sums, and what they cost.
 
 `service.json` has figures by whole minutes, which begin before the measured time and end after it.
 Nothing is scaled to make up for that. Instead the tool's own attempts are counted once more, in the
-very same minutes and with the warm-up, so that equal things stand beside each other.
+very same minutes and with the warm-up, so that equal things are compared.
 """
 
 from collections.abc import Iterable
@@ -63,7 +63,7 @@ class Own(_Part):
 
 
 class Counted(_Part):
-    """One cluster: what it counted in the minutes that have arrived, beside what the tool did."""
+    """One cluster: what it counted in the minutes that have arrived, and what the tool did."""
 
     cluster: str
     region: str
@@ -127,7 +127,7 @@ class Service:
 
     @property
     def cost_usd(self) -> float | None:
-        """Of all clusters; None while one of them has not said."""
+        """Of all clusters; None while the figures of one have not arrived."""
         costs = [c.cost_usd for c in self.clusters if c.cost_usd is not None]
         return sum(costs) if len(costs) == len(self.clusters) and not self.silent else None
 

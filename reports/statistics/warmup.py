@@ -93,15 +93,15 @@ def find_warmth(attempts: Attempts, blocks: Blocks, ranks: Ranks) -> dict[str, W
     usual_s = {name: percentiles.at(values, 0.5) / 1e9 for name, values in latencies.items()}
     cut = {name: pieces_of(length, len(values), usual_s[name]) for name, values in latencies.items()}
     counts = _in_pieces(attempts, blocks, cut)
-    found = {}
+    warmths = {}
     for name, values in latencies.items():
         mine = counts[counts["target"] == name]
         piece_s = max(shortest_piece(usual_s[name]), STARTS_A_PIECE * length / len(values))
         if cut[name] < FEWEST_PIECES or not mine["committed"].any():
-            found[name] = Warmth(told=False, beginnings=(), needed_s=FEWEST_PIECES * piece_s)
+            warmths[name] = Warmth(told=False, beginnings=(), needed_s=FEWEST_PIECES * piece_s)
         else:
-            found[name] = _of_target(blocks, mine, cut[name], FEWEST_PIECES * piece_s)
-    return found
+            warmths[name] = _of_target(blocks, mine, cut[name], FEWEST_PIECES * piece_s)
+    return warmths
 
 
 def _in_pieces(attempts: Attempts, blocks: Blocks, cut: dict[str, int]) -> pd.DataFrame:
@@ -141,8 +141,8 @@ def _of_target(blocks: Blocks, counts: pd.DataFrame, pieces: int, needed_s: floa
     courses: dict[Measure, Floats] = {"throughput": speed / piece_s - 1}
     if finished.all():
         courses["latency"] = shift / finished
-    found = (judge(values, measure, piece_s) for measure, values in courses.items())
-    beginnings = tuple(one for one in found if one is not None)
+    judged = (judge(values, measure, piece_s) for measure, values in courses.items())
+    beginnings = tuple(one for one in judged if one is not None)
     sure = len(courses) == 2 and all(excludes_bias(v, measure) for measure, v in courses.items())
     return Warmth(True, beginnings, needed_s, sure)
 
@@ -161,15 +161,15 @@ def _own_seconds(blocks: Blocks, pieces: int) -> Floats:
     """(pieces, key types): seconds of each piece that lie in blocks of the key type."""
     edges = np.linspace(0, blocks.until_ns - blocks.from_ns, pieces + 1)
     bounds = np.stack([blocks.starts_ns, blocks.ends_ns], axis=1) - blocks.from_ns
-    found = np.zeros((pieces, blocks.present.shape[1]))
-    for kind in range(found.shape[1]):
+    seconds = np.zeros((pieces, blocks.present.shape[1]))
+    for kind in range(seconds.shape[1]):
         own = bounds[blocks.present[:, kind]].astype(float)
         # Own time passes within a block and stands still between two.
         lengths = own[:, 1] - own[:, 0]
         passed = np.stack([np.cumsum(lengths) - lengths, np.cumsum(lengths)], axis=1)
         if len(own):
-            found[:, kind] = np.diff(np.interp(edges, own.ravel(), passed.ravel())) / 1e9
-    return found
+            seconds[:, kind] = np.diff(np.interp(edges, own.ravel(), passed.ravel())) / 1e9
+    return seconds
 
 
 def judge(values: Floats, measure: Measure, piece_s: float) -> Beginning | None:

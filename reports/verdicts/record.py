@@ -1,4 +1,4 @@
-"""What the record says of a run besides its figures: invariant, probes, load processes, failures."""
+"""What the record shows of a run apart from its figures: invariant, probes, processes, failures."""
 
 from loadtest.record.outcome import Outcome
 from reports.analysis.consistency import reading
@@ -30,7 +30,7 @@ def invariant(model: Model) -> list[Case]:
     if not unknown:
         return where(True, "holds", what=what)
     why = f" ({unknown[0].why})" if unknown[0].why else ""
-    # Nobody was asked to keep a total that nobody knows.
+    # A total that is not known was not asked to be kept.
     asked = any(check.expected is not None for check in unknown)
     return where(True, "unknown" if asked else "unasked", what=what, why=why)
 
@@ -85,7 +85,7 @@ def refusals(model: Model) -> list[Case]:
 
 
 def unsaid_capacity(model: Model) -> list[Case]:
-    """Failed attempts that cost something, and nobody knows how much."""
+    """Failed attempts that cost something, and how much is not known."""
     capacity = model.overall.capacity
     if capacity is None or capacity.cost_usd is None:
         return []

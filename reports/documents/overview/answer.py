@@ -35,7 +35,7 @@ def answer_together(collection: Collection, rows: Sequence[Row]) -> Answer:
         headline = f"{'; '.join(f'{row.name}: {_figures(_of(row))}' for row in rows)}."
     elif len(collection.naming) == 1 and len(rows) == runs:
         name, ends = collection.naming[0], (rows[0], rows[-1])
-        parts = [f"{row.run.given.get(name, DASH)}: {_figures(_of(row))}" for row in ends]
+        parts = [f"{row.run.options.get(name, DASH)}: {_figures(_of(row))}" for row in ends]
         headline = f"{capital(name)} {'; '.join(parts)}."
     else:
         headline = f"{runs} runs: {_figures(figures)}."
@@ -87,7 +87,7 @@ def _apart(collection: Collection) -> str:
     """In which options the runs differ, and over which values."""
     parts = []
     for name in collection.differing:
-        values = list(dict.fromkeys(_value(run.given.get(name)) for run in collection.runs))
+        values = list(dict.fromkeys(_value(run.options.get(name)) for run in collection.runs))
         if len(values) <= _MOST_VALUES and all(len(v) <= _LONGEST_VALUE for v in values):
             parts.append(f"{name} ({'; '.join(values)})")
         elif name in collection.naming:

@@ -50,7 +50,7 @@ def _sections(collection: Collection, rows: tuple[Row, ...]) -> Iterator[Section
     if tables := differing_tables(collection):
         yield Section("What differs", tables, "differing")
     alike = Facts("Options", tuple(collection.alike.items()))
-    found = Facts("Targets and machine", tuple(collection.found_alike.items()))
+    found = Facts("Targets and machine", tuple(collection.facts_alike.items()))
     yield Section("What is alike", tuple(one for one in (alike, found) if one.pairs), "settings")
 
 

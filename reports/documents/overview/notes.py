@@ -65,7 +65,7 @@ def _unlike(collection: Collection) -> Iterator[Note]:
     if len(simulated) > 1:
         text = "Some runs were simulated and some measured; only the measured ones saw a database."
         yield Note("note", text)
-    differing = [name for name in collection.found_differing if name != "simulated"]
+    differing = [name for name in collection.facts_differing if name != "simulated"]
     if differing and len(simulated) == 1:
         asked = "targets" in collection.differing
         why = "With the targets, this differs" if asked else "This differs, and nobody asked for it"

@@ -36,8 +36,8 @@ def _read(folder: Path) -> OneRun:
         verdicts=tuple(verdicts(model)),
         measured_s=model.measured_s,
         warmup_s=model.warmup_s,
-        given=_said(given),
-        found=_said(_found(model)),
+        options=_said(given),
+        facts=_said(_found(model)),
         raw=dict(model.run.settings) | {"accounts": model.run.size},
     )
 

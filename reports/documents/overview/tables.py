@@ -69,12 +69,12 @@ def differing_tables(collection: Collection) -> tuple[Table, ...]:
     A few runs with many differences stand beside one another; of many runs, the differences are
     continued in further tables.
     """
-    names = (*collection.differing, *collection.found_differing)
+    names = (*collection.differing, *collection.facts_differing)
     if not names:
         return ()
     rows = []
     for run, name in zip(collection.runs, collection.names, strict=True):
-        facts = run.found | run.given
+        facts = run.facts | run.options
         cells = [Cell(facts.get(n, _ABSENT)) for n in names]
         rows.append((name, (*cells, Cell(run.folder.resolve().name))))
     columns = (*names, "folder")

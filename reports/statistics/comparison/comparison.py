@@ -1,4 +1,4 @@
-"""Runs of two sides → every figure's change, with what was different beside it."""
+"""Runs of two sides → every figure's change, and what else was different."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,7 +38,7 @@ class RunComparison:
     allowance: float | None
     """The allowance between runs that was asked for, instead of the metrics' own."""
     dropped: tuple[SliceName, ...]
-    """Slices that some runs have and others have not; nothing is said of them."""
+    """Slices that some runs have and others have not; they are not compared."""
 
     @property
     def error_rate(self) -> float | None:
@@ -181,15 +181,15 @@ def _check_no_copies(runs: Mapping[Path, Run], known: Mapping[Path, RunEstimates
 def _effects(judged: Sequence[Judged]) -> list[Effect]:
     """Every figure's effect, at the level that its family leaves it."""
     levels = levels_of(judged)
-    found = [
+    effects = [
         Effect(one.where, one.metric)
         if one.gap is None
         else effect(one.where, one.metric, one.gap, levels[one.metric.key in SPEED])
         for one in judged
     ]
-    if not any(e.unlike_load for e in found):
-        return found
-    return [replace(e, verdict=_of_unlike(e)) for e in found]
+    if not any(e.unlike_load for e in effects):
+        return effects
+    return [replace(e, verdict=_of_unlike(e)) for e in effects]
 
 
 def _of_unlike(e: Effect) -> Verdict:

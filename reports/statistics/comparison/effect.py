@@ -206,12 +206,12 @@ def correlation(
     return covariance / scale if scale > 0 else 0.0
 
 
-def effect(where: SliceName, metric: Metric, found: Gap, level: float) -> Effect:
+def effect(where: SliceName, metric: Metric, apart: Gap, level: float) -> Effect:
     """The figure's change with its interval and verdict; `level` is the chance of a false alarm."""
-    error, freedom = math.sqrt(found.variance), min(found.freedom, MOST_FREEDOM)
+    error, freedom = math.sqrt(apart.variance), min(apart.freedom, MOST_FREEDOM)
     reach = error * student_t(freedom, 1 - level / 2)
     sure = reach + error * student_t(freedom, FOUND_SHARE)
-    change, low, high = found.difference, found.difference - reach, found.difference + reach
+    change, low, high = apart.difference, apart.difference - reach, apart.difference + reach
     verdict = Verdict.NONE_SHOWN
     if low > 0 or high < 0:
         verdict = Verdict.BETTER if (low > 0) == metric.more_is_better else Verdict.WORSE
@@ -219,5 +219,5 @@ def effect(where: SliceName, metric: Metric, found: Gap, level: float) -> Effect
         verdict = Verdict.TOO_LITTLE
     if metric.is_ratio:
         change, low, high, sure = (math.expm1(v) for v in (change, low, high, sure))
-    part = found.between / found.variance if found.variance > 0 else 0.0
-    return Effect(where, metric, verdict, *found.figures, change, low, high, part, found.scatter, sure)
+    part = apart.between / apart.variance if apart.variance > 0 else 0.0
+    return Effect(where, metric, verdict, *apart.figures, change, low, high, part, apart.scatter, sure)

@@ -89,7 +89,7 @@ def judged_of(
     sides: Sequence[Sequence[RunEstimates]], wanted: Iterable[SliceName], allowance: float | None
 ) -> list[Judged]:
     """Every figure of the wanted slices; `allowance` is as for `gap`."""
-    found = []
+    judged = []
     for where in wanted:
         for metric in JUDGED:
             old, now = ([run[where][metric.key] for run in side] for side in sides)
@@ -101,8 +101,8 @@ def judged_of(
             # Half of the runs are not the figure of all of them.
             if len(there) == len(old) + len(now):
                 difference = gap(metric, there[: len(old)], there[len(old) :], allowance)
-            found.append(Judged(where, metric, tuple(there), difference))
-    return found
+            judged.append(Judged(where, metric, tuple(there), difference))
+    return judged
 
 
 def levels_of(judged: Sequence[Judged]) -> dict[bool, float]:
@@ -120,12 +120,12 @@ def levels_of(judged: Sequence[Judged]) -> dict[bool, float]:
 
 def _correlation(family: Sequence[Judged]) -> Floats:
     """(M, M) how the figures of a family go together by chance."""
-    found = np.eye(len(family))
+    matrix = np.eye(len(family))
     for i, a in enumerate(family):
         for j, b in enumerate(family[:i]):
             if a.gap is None or b.gap is None:
                 continue
             shared = _shared((a.where, a.metric), (b.where, b.metric))
             own = b.runs if a.where == b.where else ()
-            found[i, j] = found[j, i] = correlation(a.gap, b.gap, a.runs, own, shared)
-    return found
+            matrix[i, j] = matrix[j, i] = correlation(a.gap, b.gap, a.runs, own, shared)
+    return matrix

@@ -25,7 +25,7 @@ class Metric:
     quantile: float | None = None
     """Of a latency; None: its mean."""
     lasting: float = 0.0
-    """How many times the variance that a run's own blocks show is allowed for between runs, beside
+    """How many times the variance that a run's own blocks show is allowed for between runs, on top of
     `allowance`: on a machine that is busy with other things, what changes from second to second changes
     from minute to minute as well. Only of figures that hardly scatter by counting alone."""
     above: str = ""

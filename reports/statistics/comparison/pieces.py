@@ -87,15 +87,15 @@ def read_pieces(folder: Path, run: Run, *, whole: bool = False) -> dict[SliceNam
         blocks = find_blocks(run, attempts)
         ran = [key for key in attempts.key_types if blocks.of(key).any()]
         cuts = {key: _Cut(blocks, key) for key in ran}
-        found = _count(
+        slices = _count(
             attempts,
             {SliceName(key, target): cuts[key] for key in ran for target in attempts.targets},
             pd.concat([cut.table(key_type=key) for key, cut in cuts.items()]),
         )
         if whole:
             cut = _Cut(blocks, None)
-            found |= _count(attempts, {WHOLE: cut}, cut.table())
-    return found
+            slices |= _count(attempts, {WHOLE: cut}, cut.table())
+    return slices
 
 
 class _Cut:
@@ -177,7 +177,7 @@ def _count(
     ordered = latency.pick(
         {name: latency.where(slice_) for name, slice_ in chosen.items()}, _ranks_told
     )
-    found = {}
+    slices = {}
     for name, cut in cuts.items():
         mine, spread = (
             rows[chosen_of(rows, chosen[name])].set_index("piece").drop(columns=list(columns))
@@ -195,8 +195,8 @@ def _count(
             figures={},
         )
         figures = {metric.key: _figure(pieces, ordered[name], metric) for metric in METRICS}
-        found[name] = replace(pieces, figures=figures)
-    return found
+        slices[name] = replace(pieces, figures=figures)
+    return slices
 
 
 def _committed(attempts: Attempts, listed: str, by: str, table: pd.DataFrame) -> pd.DataFrame:

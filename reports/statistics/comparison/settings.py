@@ -100,8 +100,8 @@ def _targets(run: Run) -> str:
 
 def _weight(url: str) -> str:
     """` × 3` of a target's URL with `?weight=3`."""
-    found = re.search(r"[?&]weight=([\d.]+)", url)
-    return "" if found is None or float(found[1]) == 1 else f" × {float(found[1]):g}"
+    weight = re.search(r"[?&]weight=([\d.]+)", url)
+    return "" if weight is None or float(weight[1]) == 1 else f" × {float(weight[1]):g}"
 
 
 def _or_none(values: Iterable[str]) -> str:
@@ -187,27 +187,27 @@ def check_alike(bases: Sequence[Run], news: Sequence[Run], allowed: Sequence[str
     for side, runs in (("BASE", bases), ("NEW", news)):
         for run in runs[1:]:
             _check_repeat(side, runs[0], run, allowed)
-    found = differences(bases[0], news[0], WORKLOAD)
-    refused = [d for d in found if d.setting.name not in allowed]
+    workload = differences(bases[0], news[0], WORKLOAD)
+    refused = [d for d in workload if d.setting.name not in allowed]
     if refused:
-        names = ",".join(d.setting.name for d in found)
+        names = ",".join(d.setting.name for d in workload)
         raise InputError(
             f"BASE and NEW are not runs of the same workload: {listed(refused)}; "
             f"repeat one of them, or compare them all the same with --allow-different {names}"
         )
-    return found
+    return workload
 
 
 def _check_repeat(side: str, first: Run, run: Run, allowed: Sequence[str]) -> None:
     """Check that repeats measure one system under one workload."""
-    found, system = differences(first, run, WORKLOAD), differences(first, run, SYSTEM)
-    refused = [*found, *(d for d in system if d.setting.name not in allowed)]
+    workload, system = differences(first, run, WORKLOAD), differences(first, run, SYSTEM)
+    refused = [*workload, *(d for d in system if d.setting.name not in allowed)]
     if refused:
         names = ",".join(d.setting.name for d in system)
         otherwise = f", or take them as repeats all the same with --allow-different {names}"
         raise InputError(
             f"the runs of {side} are to be repeats of one another, and differ in {listed(refused)}; "
-            f"compare them with one another instead{'' if found else otherwise}"
+            f"compare them with one another instead{'' if workload else otherwise}"
         )
 
 
@@ -217,14 +217,14 @@ def listed(differences: Sequence[Difference]) -> str:
 
 
 def circumstances(bases: Sequence[Run], news: Sequence[Run]) -> list[Difference]:
-    """What differs beside the workload: system measured, machine, versions, how long.
+    """What differs but the workload: system measured, machine, versions, how long.
 
     All values of a side, where any run differs from another.
     """
     versions = dict.fromkeys(name for run in (*bases, *news) for name in run.versions)
-    found = []
+    differing = []
     for setting in (*SYSTEM, *_NOTED, *map(_version, versions)):
         old, now = (list(dict.fromkeys(map(setting.read, runs))) for runs in (bases, news))
         if len({*old, *now}) > 1:
-            found.append(Difference(setting, " or ".join(old), " or ".join(now)))
-    return found
+            differing.append(Difference(setting, " or ".join(old), " or ".join(now)))
+    return differing

@@ -141,7 +141,7 @@ def compare_key_types(
     both = {other: sorted(block_of[base].keys() & block_of[other].keys()) for other in key_types[1:]}
     pair_s = float(np.median(blocks.seconds)) * len(key_types)
     units = pd.DataFrame({"block": blocks.numbers, "unit": np.arange(len(blocks.numbers))})
-    found = []
+    comparisons = []
     for target in attempts.targets:
         sides = {
             (name, other): (target, [block_of[name][group] for group in both[other]])
@@ -153,8 +153,8 @@ def compare_key_types(
         for other, pairs in both.items():
             a, b = table.side((base, other)), table.side((other, other))
             ratios, apart = _ratios((base, other), a, b, table.edges, seed)
-            found.append(Comparison(base, other, len(pairs), ratios, pair_s, True, on, apart))
-    return simultaneous(found)
+            comparisons.append(Comparison(base, other, len(pairs), ratios, pair_s, True, on, apart))
+    return simultaneous(comparisons)
 
 
 def compare_targets(attempts: Attempts, blocks: Blocks, seed: int) -> list[Comparison]:
@@ -167,7 +167,7 @@ def compare_targets(attempts: Attempts, blocks: Blocks, seed: int) -> list[Compa
     every = list(range(len(lengths)))
     pair_s = _PIECE_S if alone else float(np.median(lengths))
     table = Table(attempts, source, lengths, {target: (target, every) for target in targets}, units)
-    base, found = table.side(targets[0]), []
+    base, comparisons = table.side(targets[0]), []
     for target in targets[1:]:
         names, other = (targets[0], target), table.side(target)
         ratios, apart = _ratios(names, base, other, table.edges, seed)
@@ -176,8 +176,8 @@ def compare_targets(attempts: Attempts, blocks: Blocks, seed: int) -> list[Compa
             # The throughputs of different numbers of users follow these.
             why = f"{few or 'unknown'} and {many or 'unknown'} users"
             ratios = tuple(_without(r, why) if r.metric == "throughput_tps" else r for r in ratios)
-        found.append(Comparison(*names, len(every), ratios, pair_s, not alone, apart=apart))
-    return simultaneous(found)
+        comparisons.append(Comparison(*names, len(every), ratios, pair_s, not alone, apart=apart))
+    return simultaneous(comparisons)
 
 
 _Units = tuple[str, Floats, pd.DataFrame]
@@ -236,9 +236,9 @@ def _without(ratio: Ratio, why: str) -> Ratio:
 def _apart(a: Side, b: Side) -> Iterator[Apart]:
     """The shares of transactions in which the sides differ: by FELT, or by more than chance shows."""
     for what, column in LOST.items():
-        found = Apart(what, *(side.share(column, "ended") or 0.0 for side in (a, b)))
-        if found.unlike_load or _is_shown(a, b, column, (found.base, found.other)):
-            yield found
+        one = Apart(what, *(side.share(column, "ended") or 0.0 for side in (a, b)))
+        if one.unlike_load or _is_shown(a, b, column, (one.base, one.other)):
+            yield one
 
 
 def _is_shown(a: Side, b: Side, column: str, shares: tuple[float, float]) -> bool:
@@ -290,18 +290,18 @@ def _bootstrap(a: Side, b: Side, edges: Floats, seed: int) -> dict[str, Floats]:
     draws = 10_000 if pairs <= 50 else 2_000
     weights = redraw(pairs, draws, seed)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = {
+        ratios = {
             metric: b.weighted(weights, *parts) / a.weighted(weights, *parts)
             for metric, parts in _RATIOS.items()
         }
-        found |= {metric: np.empty(draws) for metric in PERCENTILES}
+        ratios |= {metric: np.empty(draws) for metric in PERCENTILES}
         for start in range(0, draws, 500):
             part = slice(start, start + 500)
             histograms = [weights[part] @ side.latency for side in (b, a)]
             for metric, quantile in PERCENTILES.items():
                 above, below = (_quantile(histogram, edges, quantile) for histogram in histograms)
-                found[metric][part] = above / below
-    return found
+                ratios[metric][part] = above / below
+    return ratios
 
 
 def _quantile(histograms: Floats, edges: Floats, quantile: float) -> Floats:

@@ -67,7 +67,7 @@ class Calibration:
     think_s: float
     retry: RetryPolicy
     between_s: float
-    """The client's own time between two transactions of a user, beside the think time."""
+    """The client's own time between two transactions of a user, without the think time."""
     key_types: dict[str, KeyCalibration]
     notes: tuple[str, ...]
     """What a reader of a forecast from this run should know."""

@@ -59,7 +59,7 @@ def onset_phrase(study: Study, onset: Onset, ends: tuple[float, float]) -> tuple
 
 
 def knees_text(study: Study, curves: Sequence[Curve]) -> str:
-    """What there is to say of the knees of these curves, said once where nothing tells them apart."""
+    """The knees of these curves in words, once where nothing tells them apart."""
     if not curves or any(curve.knee is None for curve in curves):
         return ""
     if len(curves) > MOST_CURVES:
@@ -75,7 +75,7 @@ def knees_text(study: Study, curves: Sequence[Curve]) -> str:
 
 
 def _knee_text(study: Study, curve: Curve) -> str:
-    """What there is to say of a curve's knee, as a clause."""
+    """A curve's knee in words, as a clause."""
     be = "seems to be" if curve.measured_once else "is"
     knee = curve.knee or Knee(KneeState.TOO_FEW)
     if knee.state is not KneeState.FOUND or knee.at is None:
@@ -100,14 +100,14 @@ _NO_KNEE = {
 
 def _shared_knee(study: Study, curves: Sequence[Curve]) -> str:
     """One clause on the knees of curves that nothing tells apart, of which each would say another."""
-    found = {curve_name(study, c): c.knee.at for c in _with_knee(curves) if c.knee and c.knee.at}
-    if not found:
+    knees = {curve_name(study, c): c.knee.at for c in _with_knee(curves) if c.knee and c.knee.at}
+    if not knees:
         return "no knee is shown"
-    if len(found) < len(curves):
-        shown = listed([f"{name} at {setting(study.axis, at)}" for name, at in found.items()])
+    if len(knees) < len(curves):
+        shown = listed([f"{name} at {setting(study.axis, at)}" for name, at in knees.items()])
         return f"whether there is a knee is not clear: all are alike, and only {shown} shows one"
     be = "seems to be" if any(curve.measured_once for curve in curves) else "is"
-    first, last = min(found.values()), max(found.values())
+    first, last = min(knees.values()), max(knees.values())
     between = f"between {first:,.6g} and" if first < last else "at"
     return f"the knee {be} {between} {setting(study.axis, last)}"
 

@@ -177,14 +177,14 @@ def read_point(folder: Path) -> PointFigures:
 def _series(summary: dict[str, Any]) -> dict[Series, Measured]:
     """Each key type; with several targets each on each of them, for a mixture is of neither."""
     nested = summary["targets_by_key_type"] if len(summary["targets"]) > 1 else {}
-    found = {
+    series = {
         Series(target, key): Measured.model_validate(one)
         for target, of_target in (nested or {None: summary["key_types"]}).items()
         for key, one in of_target.items()
     }
-    if not found:
+    if not series:
         raise ValueError("it has no key types")
-    return found
+    return series
 
 
 def _kept(pacing: dict[str, Any]) -> bool:

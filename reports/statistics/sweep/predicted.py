@@ -49,9 +49,9 @@ class Predicted:
 
 def predict_curves(study: Study) -> dict[int, Predicted]:
     """By the place of the curve in `study.curves`; curves that cannot be predicted are left out."""
-    found: dict[int, Predicted] = {}
+    predicted: dict[int, Predicted] = {}
     if not study.numeric:
-        return found
+        return predicted
     each = max(_LEAST_PLACES, _MOST_FORECASTS // max(1, len(study.curves)))
     for panel in study.panel_values:
         curves = [curve for curve in study.of_panel(panel) if curve.series.target is None]
@@ -69,12 +69,12 @@ def predict_curves(study: Study) -> dict[int, Predicted]:
                 continue
             place = telling[key_type]
             with suppress(InputError):
-                found[number] = Predicted(
+                predicted[number] = Predicted(
                     setting(study.axis, calmest.value),
                     None if place is None else setting(study.axis, place.value),
                     tuple(_places(study, curve, calibration, each)),
                 )
-    return found
+    return predicted
 
 
 def _calmest(study: Study, curves: Sequence[Curve]) -> Place | None:

@@ -140,7 +140,7 @@ def _solve(n: Vector, x: Vector) -> Vector:
     # Each row multiplied by X/N: what is left of 1 is the relative error.
     weight = np.median(n / x, axis=1)[:, None, None]
     terms = plain * (x / n)[:, :, None] * weight
-    found, least = np.zeros((len(x), _PARAMETERS)), np.full(len(x), np.inf)
+    solutions, least = np.zeros((len(x), _PARAMETERS)), np.full(len(x), np.inf)
     for support in _SUPPORTS:
         some = terms[:, :, support]
         turned = some.transpose(0, 2, 1)
@@ -148,10 +148,10 @@ def _solve(n: Vector, x: Vector) -> Vector:
         error = ((some @ solved)[:, :, 0] - 1) ** 2
         better = (solved[:, :, 0] >= 0).all(axis=1) & (error.sum(axis=1) < least)
         least = np.where(better, error.sum(axis=1), least)
-        full = np.zeros_like(found)
+        full = np.zeros_like(solutions)
         full[:, support] = solved[:, :, 0]
-        found = np.where(better[:, None], full, found)
-    a, b, c = found.T
+        solutions = np.where(better[:, None], full, solutions)
+    a, b, c = solutions.T
     return np.stack([1 / (a * weight[:, 0, 0]), b / a / scale, c / a / scale**2], axis=1)
 
 

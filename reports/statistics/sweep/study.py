@@ -20,7 +20,7 @@ _LOADS = ("users", "rate")
 NUMBERS = (*_LOADS, "accounts", "think_time", "max_attempts")
 """Axes whose values are numbers."""
 GROWING = {"users": 1, "rate": 1, "accounts": -1, "think_time": -1}
-"""In which direction of an axis contention is expected to grow; on the others nobody knows."""
+"""In which direction of an axis contention is expected to grow; on the others it is not known."""
 
 Values = tuple[Any, ...]
 
@@ -59,7 +59,7 @@ class Curve:
     knee: Knee | None
     """None where the axis is no load."""
     onset: Onset | None
-    """None where nobody knows in which direction of the axis contention grows."""
+    """None on an axis on which it is not known in which direction contention grows."""
     law: Fit | NoFit | None
     """None where the axis is not users, or the loop is open; of places that are not limited."""
 
@@ -212,8 +212,8 @@ def refusing(study: Study) -> list[tuple[Point, float]]:
 
 
 def _felt(study: Study, share: str) -> list[tuple[Point, float]]:
-    found = ((p, max(getattr(run, share) for run in f.series.values())) for p, f in study.reported)
-    return [(point, most) for point, most in found if most >= FELT]
+    shares = ((p, max(getattr(run, share) for run in f.series.values())) for p, f in study.reported)
+    return [(point, most) for point, most in shares if most >= FELT]
 
 
 def _places(study: Study, series: Series, points: Sequence[Point]) -> Iterator[Place]:
