@@ -1,6 +1,9 @@
 """What the record shows of a run apart from its figures: invariant, probes, processes, failures."""
 
+from collections.abc import Callable
+
 from loadtest.record.outcome import Outcome
+from loadtest.record.run import Target
 from reports.analysis.consistency import reading
 from reports.analysis.shares import FELT
 from reports.statistics.certainty import counted_share
@@ -71,17 +74,11 @@ def errors(model: Model) -> list[Case]:
     )
 
 
-def failures(model: Model) -> list[Case]:
-    """A share of transactions that failed which is felt."""
-    failed, ended = model.overall.failed, model.overall.transactions
-    case = "most" if 2 * failed > ended else "some"
-    return where(failed and failed >= FELT * ended, case, share=counted_share(failed, ended))
-
-
-def refusals(model: Model) -> list[Case]:
-    """A share of transactions that the scenario refused which is felt."""
-    refused, ended = model.overall.refused, model.overall.transactions
-    return where(refused and refused >= FELT * ended, share=counted_share(refused, ended))
+def lost_share(model: Model, lost: int) -> list[Case]:
+    """A share of transactions that failed, or were refused, which is felt: some of them or most."""
+    ended = model.overall.transactions
+    case = "most" if 2 * lost > ended else "some"
+    return where(lost and lost >= FELT * ended, case, share=counted_share(lost, ended))
 
 
 def unsaid_capacity(model: Model) -> list[Case]:
@@ -92,16 +89,10 @@ def unsaid_capacity(model: Model) -> list[Case]:
     return where(capacity.unsaid, attempts=plural(capacity.unsaid, "failed attempt"))
 
 
-def stand_ins(model: Model) -> list[Case]:
-    """Targets that only stand for the system whose name they have."""
-    names = [target.name for target in model.run.targets if target.is_stand_in]
+def targets(model: Model, alike: Callable[[Target], bool]) -> list[Case]:
+    """The names of the targets of a kind."""
+    names = [target.name for target in model.run.targets if alike(target)]
     return where(names, names=", ".join(names))
-
-
-def not_durable(model: Model) -> list[Case]:
-    """Targets whose commits were not safe on disk."""
-    names = [target.name for target in model.run.targets if target.durable is False]
-    return where(names and not model.run.simulated, names=", ".join(names))
 
 
 def late_service(case: tuple[Model, Service | None]) -> list[Case]:

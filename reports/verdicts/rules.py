@@ -18,6 +18,10 @@ _COLD = (
     "Still warming up{where} when measuring began: in the first {until} {early} than later, which "
     "makes {whole}. `--warmup {asked}s` would have cut that off; the run had {had}."
 )
+_REFUSED = (
+    "{share} of transactions were refused by the scenario's own rule: latency and rates are those of "
+    "the others."
+)
 _GAP = "{target} {did} nothing {when}: {cost}.{share}"
 _FAILED = (
     " transactions failed ({share}), which says nothing of how the database handles contention: "
@@ -34,7 +38,7 @@ RUN: tuple[Rule[Model], ...] = (
          unknown=bad("{what}: could not be checked{why}."),
          unasked=note("{what}: could not be checked{why}."),
          holds=good("{what}: checked on every table, it holds.")),
-    Rule("stand-in", record.stand_ins,
+    Rule("stand-in", lambda m: record.targets(m, lambda target: target.is_stand_in),
          then=note("{names}: DynamoDB Local runs transactions one after another, so it never "
                    "answers TransactionConflict, and counts capacity in its own way. Its figures "
                    "say little about DynamoDB, and no cost is computed from them.")),
@@ -101,11 +105,10 @@ RUN: tuple[Rule[Model], ...] = (
          fresh=good("{text}"), stale=bad("{text}")),
     Rule("errors", record.errors,
          then=bad("{share} of attempts ended in an error that is no conflict: {kinds}.")),
-    Rule("failures", record.failures,
+    Rule("failures", lambda m: record.lost_share(m, m.overall.failed),
          some=bad("Some" + _FAILED), most=bad("Most" + _FAILED)),
-    Rule("refused", record.refusals,
-         then=note("{share} of transactions were refused by the scenario's own rule: latency and "
-                   "rates are those of the others.")),
+    Rule("refused", lambda m: record.lost_share(m, m.overall.refused),
+         some=note(_REFUSED), most=note(_REFUSED)),
     Rule("unfinished",
          lambda m: where(n := m.overall.unfinished, number=plural(n, "transaction")),
          then=note("{number} had not ended when the run did: attempts made count, latency is "
@@ -113,7 +116,8 @@ RUN: tuple[Rule[Model], ...] = (
     Rule("capacity", record.unsaid_capacity,
          then=note("Of {attempts} the service did not say the capacity, and DynamoDB charges for "
                    "failed writes as well: the real cost is higher than the one given.")),
-    Rule("durability", record.not_durable,
+    Rule("durability",
+         lambda m: [] if m.run.simulated else record.targets(m, lambda t: t.durable is False),
          then=bad("Durability was off on {names}: commits were not safe on disk, and were faster "
                   "for it.")),
     Rule("interrupted", lambda m: where(m.run.interrupted, time=seconds(m.measured_s)),

@@ -28,6 +28,12 @@ _FAR = 2.0
 Vector = NDArray[np.float64]
 
 
+def _throughput(
+    users: Vector, lam: Vector | float, sigma: Vector | float, kappa: Vector | float
+) -> Vector:
+    return lam * users / (1 + sigma * (users - 1) + kappa * users * (users - 1))
+
+
 @dataclass(frozen=True, slots=True)
 class Law:
     """The law with its three parameters; λ in transactions a second, σ and κ without a unit."""
@@ -38,8 +44,7 @@ class Law:
 
     def at(self, users: Vector) -> Vector:
         """Transactions a second of so many users."""
-        pairs = users * (users - 1)
-        return self.lam * users / (1 + self.sigma * (users - 1) + self.kappa * pairs)
+        return _throughput(users, self.lam, self.sigma, self.kappa)
 
     @property
     def peak(self) -> float | None:
@@ -77,8 +82,7 @@ class Fit:
 
     def band(self, users: Vector) -> tuple[Vector, Vector]:
         """The 95 % interval of the law's throughput at these users, point by point."""
-        lam, sigma, kappa = (self.draws[:, [i]] for i in range(_PARAMETERS))
-        curves = lam * users / (1 + sigma * (users - 1) + kappa * users * (users - 1))
+        curves = _throughput(users, *(self.draws[:, [i]] for i in range(_PARAMETERS)))
         low, high = np.quantile(curves, [0.025, 0.975], axis=0)
         return low, high
 
