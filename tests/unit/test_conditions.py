@@ -150,8 +150,8 @@ def test_limits_from_a_base(base: Decimal, percentage: Decimal, below: bool) -> 
 
 
 def test_a_share_of_nothing_is_not_known() -> None:
-    empty = {"transactions": 0, "give_ups": 0, "attempts": 0, "errors_by_outcome": {}}
-    some = {"transactions": 8, "give_ups": 2, "attempts": 10, "errors_by_outcome": {"a": 1, "b": 2}}
+    empty = {"counted": 0, "give_ups": 0, "attempts": 0, "errors_by_outcome": {}}
+    some = {"counted": 8, "give_ups": 2, "attempts": 10, "errors_by_outcome": {"a": 1, "b": 2}}
     assert FIGURES["give_up_rate"].value(empty) is None
     assert FIGURES["error_rate"].value(empty) is None
     assert FIGURES["give_up_rate"].value(some) == 0.25

@@ -34,7 +34,7 @@ def one_comparison(c: Comparison, subject: str = "{} keys instead of {}") -> str
     if c.apart:
         apart = capital(listed([one.text for one in c.apart]))
         named = f"{apart} ({c.base} and {c.other}). {named}"
-    judged = [c.of(metric) for metric in _PHRASES if c.of(metric).judged]
+    judged = [r for metric in _PHRASES for r in c.ratios if r.metric == metric and r.judged]
     if not judged:
         return f"{named}: {'not comparable' if c.apart else _unknown(c)}."
     differ = [r for r in judged if r.differs]
@@ -52,7 +52,7 @@ def meaning(c: Comparison, *, simulated: bool = False) -> str:
     Empty where there is no interval to tell by, and where something differs for which the record shows
     no cause.
     """
-    judged = {m: c.of(m) for m in _PHRASES if c.of(m).judged}
+    judged = {m: r for m in _PHRASES for r in c.ratios if r.metric == m and r.judged}
     if "throughput_tps" not in judged:
         return ""
     if any(r.differs for r in judged.values()):
