@@ -5,7 +5,7 @@ In: `{"payer_id", "payee_id", "amount"}`, and perhaps `max_attempts`. Out: `{"ba
 Integer ids are rows of `accounts_int`, UUIDs of `accounts_uuid`, those of version 7 of
 `accounts_uuid7`.
 
-Settings are environment variables: OCC_DATABASE (an Aurora DSQL endpoint, or whatever libpq takes),
+Settings are environment variables: OCC_DATABASE (an Aurora DSQL endpoint, or what libpq takes),
 OCC_RETRY, OCC_MAX_ATTEMPTS, OCC_RETRY_BASE_MS, OCC_RETRY_CAP_MS (as `occbench run`'s options of these
 names), OCC_CONNECTION_AGE_S.
 """
@@ -15,7 +15,6 @@ import random
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import parse_qsl
@@ -50,6 +49,7 @@ DEFAULTS = {
 }
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+Key = Int8 | UUID
 _DSQL = re.compile(
     r"(?:dsql://)?([a-z0-9-]+\.dsql(?:-[a-z0-9]+)?\.([a-z0-9-]+)\.on\.aws)(?::(\d+))?/?(?:\?(.*))?"
 )
@@ -63,42 +63,6 @@ class Failed(Exception):  # noqa: N818 - how an attempt ended, not a bug
         super().__init__(message)
         self.code = code
         self.retryable = retryable
-
-
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """What is to be done."""
-
-    table: str
-    payer: Int8 | UUID
-    payee: Int8 | UUID
-    amount: Decimal
-
-    @classmethod
-    def of(cls, event: Mapping[str, Any]) -> "Transfer":
-        """Read a payload; raises Failed that says what is wrong with it."""
-        try:
-            payer, payee = _key(event["payer_id"]), _key(event["payee_id"])
-            amount = Decimal(str(event["amount"]))
-        except (KeyError, TypeError, ValueError, InvalidOperation):
-            raise Failed(
-                WRONG_INPUT, "payer_id and payee_id (whole numbers or UUIDs) and amount are needed"
-            ) from None
-        if type(payer) is not type(payee) or not amount.is_finite() or amount < 0:
-            raise Failed(WRONG_INPUT, "the ids must be of one type, and the amount not below zero")
-        return cls(_table(payer), payer, payee, amount)
-
-
-def _key(value: object) -> Int8 | UUID:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return Int8(value)
-    return UUID(str(value))
-
-
-def _table(key: Int8 | UUID) -> str:
-    if isinstance(key, int):
-        return "accounts_int"
-    return "accounts_uuid7" if key.variant == RFC_4122 and key.version == 7 else "accounts_uuid"
 
 
 class Database:
@@ -126,53 +90,68 @@ class Database:
 _database = Database()
 
 
-def handler(event: Mapping[str, Any], context: object = None) -> dict[str, Any]:
+def handler(event: Mapping[str, Any], context: object = None) -> dict[str, Any]:  # noqa: ARG001
     """Do one transfer, trying again as the policy says."""
-    del context
     began = time.perf_counter()
-    retries = 0
-
-    def answer(facts: Mapping[str, Any]) -> dict[str, Any]:
-        duration = round((time.perf_counter() - began) * 1e3, 3)
-        return {**facts, "duration": duration, "retries": retries}
-
+    retries, waited_s = 0, 0.0
     try:
-        transfer = Transfer.of(event)
-        policy = _policy(event)
+        transfer, policy = _transfer(event), _policy(event)
+        while True:
+            try:
+                answer: dict[str, Any] = {"balance": attempt(*transfer)}
+                break
+            except Failed as failure:
+                wait_s = None
+                if failure.retryable:
+                    wait_s = policy.wait_after(retries + 1, waited_s, random.random())  # noqa: S311
+                if wait_s is None:
+                    raise
+            time.sleep(wait_s)
+            waited_s = wait_s
+            retries += 1
     except Failed as failure:
-        return answer({"error": str(failure), "errorCode": failure.code})
-    waited_s = 0.0
-    while True:
-        try:
-            return answer({"balance": _number(attempt(transfer))})
-        except Failed as failure:
-            wait_s = None
-            if failure.retryable:
-                wait_s = policy.wait_after(retries + 1, waited_s, random.random())  # noqa: S311
-            if wait_s is None:
-                return answer({"error": str(failure), "errorCode": failure.code})
-        time.sleep(wait_s)
-        waited_s = wait_s
-        retries += 1
+        answer = {"error": str(failure), "errorCode": failure.code}
+    duration = round((time.perf_counter() - began) * 1e3, 3)
+    return {**answer, "duration": duration, "retries": retries}
 
 
-def attempt(transfer: Transfer) -> Decimal:
+def _transfer(event: Mapping[str, Any]) -> tuple[str, Key, Key, Decimal]:
+    """Table, payer, payee and amount of a payload; raises Failed that says what is wrong with it."""
+    try:
+        payer, payee = _key(event["payer_id"]), _key(event["payee_id"])
+        amount = Decimal(str(event["amount"]))
+    except (KeyError, TypeError, ValueError, InvalidOperation):
+        raise Failed(
+            WRONG_INPUT, "payer_id and payee_id (whole numbers or UUIDs) and amount are needed"
+        ) from None
+    if type(payer) is not type(payee) or not amount.is_finite() or amount < 0:
+        raise Failed(WRONG_INPUT, "the ids must be of one type, and the amount not below zero")
+    if isinstance(payer, int):
+        return "accounts_int", payer, payee, amount
+    ordered = payer.variant == RFC_4122 and payer.version == 7
+    return "accounts_uuid7" if ordered else "accounts_uuid", payer, payee, amount
+
+
+def _key(value: object) -> Key:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Int8(value)
+    return UUID(str(value))
+
+
+def attempt(table: str, payer: Key, payee: Key, amount: Decimal) -> int | float:
     """Try once, BEGIN to COMMIT; returns the payer's balance, raises Failed."""
     connection = _database.connection()
     commit_sent = False
     try:
         connection.execute(BEGIN)
-        debit, credit = (s.format(table=transfer.table) for s in (DEBIT, CREDIT))
-        row = connection.execute(
-            debit.encode(), (transfer.amount, transfer.payer), prepare=True
-        ).fetchone()
+        debit, credit = (statement.format(table=table).encode() for statement in (DEBIT, CREDIT))
+        row = connection.execute(debit, (amount, payer), prepare=True).fetchone()
         if row is None:
             raise Failed(NO_SUCH_ACCOUNT, "the payer has no account")
         balance: Decimal = row[0]
         if balance < 0:
             raise Failed(INSUFFICIENT_FUNDS, "the payer has not enough")
-        done = connection.execute(credit.encode(), (transfer.amount, transfer.payee), prepare=True)
-        if done.rowcount != 1:
+        if connection.execute(credit, (amount, payee), prepare=True).rowcount != 1:
             raise Failed(NO_SUCH_ACCOUNT, "the payee has no account")
         commit_sent = True
         connection.execute("COMMIT")
@@ -180,7 +159,7 @@ def attempt(transfer: Transfer) -> Decimal:
         raise _failed(error, connection, commit_sent=commit_sent) from None
     finally:
         _leave_idle(connection)
-    return balance
+    return int(balance) if balance == balance.to_integral_value() else float(balance)
 
 
 def _failed(error: psycopg.Error, connection: Connection, *, commit_sent: bool) -> Failed:
@@ -266,10 +245,6 @@ def _policy(event: Mapping[str, Any]) -> RetryPolicy:
 
 def _setting(name: str) -> str:
     return os.environ.get(name) or DEFAULTS[name]
-
-
-def _number(balance: Decimal) -> int | float:
-    return int(balance) if balance == balance.to_integral_value() else float(balance)
 
 
 def _first_line(error: psycopg.Error) -> str:
