@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from loadtest.errors import InputError
-from loadtest.errors.messages import HIDDEN, may_hold_secret
+from loadtest.errors.messages import HIDDEN, may_hold_secret, quoted
 from loadtest.errors.typed import number_of
 from loadtest.targets.base.target import TargetSpec
 
@@ -199,6 +199,17 @@ def number(spec: TargetSpec, name: str, default: float, least: float, most: floa
             f"{most:,.0f}"
         )
     return value
+
+
+def region_of(spec: TargetSpec, host: str, named_in: re.Pattern[str]) -> str:
+    """The Region of `region=`, or the one in the host's name; raises InputError without either."""
+    found = named_in.search(host)
+    region = spec.options.get("region") or (found and found[1])
+    if not region:
+        raise InputError(
+            f"target {spec.shown}: no Region can be read from the host {quoted(host)}; give region="
+        )
+    return region
 
 
 def without_quotes(spec: TargetSpec, text: str) -> str:

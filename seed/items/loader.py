@@ -15,7 +15,7 @@ import numpy as np
 
 from loadtest.errors import OccbenchError, TargetError
 from loadtest.targets.dynamodb import requests
-from loadtest.targets.dynamodb.retrying import Patience
+from loadtest.targets.dynamodb.retrying import RetryingConnection
 from loadtest.targets.dynamodb.target import DynamoTarget
 from loadtest.workload.keyspace import KeySpace
 from loadtest.workload.scenario import Scenario
@@ -150,24 +150,24 @@ class ItemLoader:
 
     def _work(self) -> None:
         """A worker thread's life."""
-        wire = None
+        connection = None
         try:
-            wire = self._target.wire()
-            patience = Patience(wire, self._stop.is_set)
+            connection = self._target.connection()
+            retrying = RetryingConnection(connection, self._stop.is_set)
             while (stretch := self._next_stretch()) is not None:
                 items = self._items(stretch)
                 for at in range(0, len(items), ITEMS_A_REQUEST):
                     if self._stop.is_set():
                         return
-                    self._write(patience, items[at : at + ITEMS_A_REQUEST])
+                    self._write(retrying, items[at : at + ITEMS_A_REQUEST])
                 self._events.put(stretch)
         except Exception as error:
             # Told to stop while it waited to ask again, it has nothing of its own to complain of.
             if not self._stop.is_set():
                 self._events.put(error)
         finally:
-            if wire is not None:
-                wire.close()
+            if connection is not None:
+                connection.close()
             self._events.put(None)
 
     def _next_stretch(self) -> range | None:
@@ -193,18 +193,18 @@ class ItemLoader:
             for one in keys.tolist()
         ]
 
-    def _write(self, patience: Patience, items: list[str]) -> None:
+    def _write(self, retrying: RetryingConnection, items: list[str]) -> None:
         """Write items until DynamoDB has taken all of them."""
         body, left = requests.batch_write(self._name, items), len(items)
         while True:
-            answer = patience.request(requests.BATCH_WRITE, body)
+            answer = retrying.request(requests.BATCH_WRITE, body)
             unprocessed = answer.get("UnprocessedItems") or {}
             remaining = len(unprocessed.get(self._name, ()))
             if not remaining:
-                patience.done()
+                retrying.done()
                 return
             if remaining < left:
-                patience.progress()
+                retrying.progress()
             left = remaining
             body = json.dumps({"RequestItems": unprocessed}).encode()
-            patience.pause(requests.BATCH_WRITE)
+            retrying.pause(requests.BATCH_WRITE)

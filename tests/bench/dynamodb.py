@@ -23,8 +23,8 @@ from botocore.config import Config  # noqa: E402
 from botocore.credentials import Credentials  # noqa: E402
 from gevent.server import StreamServer  # noqa: E402
 
-from loadtest.targets.aws.connection import Wire  # noqa: E402
-from loadtest.targets.aws.endpoint import Endpoint  # noqa: E402
+from loadtest.targets.aws.connection import HttpConnection  # noqa: E402
+from loadtest.targets.aws.endpoint import HttpEndpoint  # noqa: E402
 from loadtest.targets.aws.signing import Signer  # noqa: E402
 from loadtest.targets.base.items import Change  # noqa: E402
 from loadtest.targets.dynamodb.session import DynamoSession  # noqa: E402
@@ -121,11 +121,11 @@ def with_sessions(port: int) -> Callable[[], Transfer]:
     """The target's own sessions."""
     credentials = Credentials("AKIAOCCBENCHBENCH", "made-up")
     signer = Signer(credentials, service="dynamodb", region=_REGION, host=f"127.0.0.1:{port}")
-    endpoint = Endpoint("127.0.0.1", port, None, signer, timeout_s=30)
+    endpoint = HttpEndpoint("127.0.0.1", port, None, signer, timeout_s=30)
     payer, payee = (bytes.fromhex(key.replace("-", "")) for key in (_PAYER, _PAYEE))
 
     def open_one() -> Transfer:
-        session = DynamoSession(Wire(endpoint), optimistic=False, prefix="")
+        session = DynamoSession(HttpConnection(endpoint), optimistic=False, prefix="")
 
         def transfer() -> None:
             session.begin()

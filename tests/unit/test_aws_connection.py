@@ -12,14 +12,14 @@ import pytest
 from botocore.credentials import Credentials
 from gevent import socket as cooperative
 
-from loadtest.targets.aws.connection import Answer, Lost, NotSent, Wire
-from loadtest.targets.aws.endpoint import Endpoint
-from loadtest.targets.aws.signing import Operation, Signer
+from loadtest.targets.aws.connection import AnswerLost, HttpConnection, HttpResponse, NotSent
+from loadtest.targets.aws.endpoint import HttpEndpoint
+from loadtest.targets.aws.signing import RequestKind, Signer
 from tests.rigs.certificates import Authority
 
 BODY = b'{"a":1}'
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n" + BODY
-SCAN = Operation("Scan", "/scan", {"Content-Type": "text/plain"})
+SCAN = RequestKind("Scan", "/scan", {"Content-Type": "text/plain"})
 SIGNER = Signer(Credentials("KEY", "secret"), service="s", region="us-east-1", host="x")
 
 Serve = Callable[[socket.socket, int], None]
@@ -55,13 +55,13 @@ def server(serve: Serve, tls: ssl.SSLContext | None = None) -> Iterator[int]:
         thread.join(5)
 
 
-def wire(
+def connection_to(
     port: int, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", timeout_s: float = 20
-) -> Wire:
-    return Wire(Endpoint(host, port, tls, SIGNER, timeout_s))
+) -> HttpConnection:
+    return HttpConnection(HttpEndpoint(host, port, tls, SIGNER, timeout_s))
 
 
-def ask(opened: Wire) -> tuple[int, bytes]:
+def ask(opened: HttpConnection) -> tuple[int, bytes]:
     status, _, body = opened.post(SCAN, b"body")
     return status, body
 
@@ -114,7 +114,7 @@ def test_an_answer_in_whatever_pieces_it_comes(answer: bytes, size: int) -> None
         inner(connection, number)
 
     with server(serve) as port:
-        opened = wire(port)
+        opened = connection_to(port)
         for _ in range(3):
             assert ask(opened) == (200, BODY)
         opened.close()
@@ -129,8 +129,11 @@ def test_a_connection_that_ends_within_the_answer_is_lost(where: int) -> None:
         assert take(connection)
         connection.sendall(answer[:where])
 
-    with server(serve) as port, pytest.raises(Lost, match="closed before the answer was complete"):
-        ask(wire(port))
+    with (
+        server(serve) as port,
+        pytest.raises(AnswerLost, match="closed before the answer was complete"),
+    ):
+        ask(connection_to(port))
 
 
 @pytest.mark.parametrize(
@@ -151,8 +154,8 @@ def test_a_connection_that_ends_within_the_answer_is_lost(where: int) -> None:
     ],
 )
 def test_what_is_no_answer_is_lost(answer: bytes) -> None:
-    with server(answering(answer)) as port, pytest.raises(Lost):
-        ask(wire(port))
+    with server(answering(answer)) as port, pytest.raises(AnswerLost):
+        ask(connection_to(port))
 
 
 def test_a_connection_closed_while_idle_is_replaced_before_anything_is_sent() -> None:
@@ -165,7 +168,7 @@ def test_a_connection_closed_while_idle_is_replaced_before_anything_is_sent() ->
         closed.set()
 
     with server(serve) as port:
-        opened = wire(port)
+        opened = connection_to(port)
         for _ in range(3):
             assert ask(opened) == (200, BODY)
             assert closed.wait(60)
@@ -181,8 +184,8 @@ def test_a_request_is_sent_once() -> None:
             taken.append(number)
 
     with server(serve) as port:
-        opened = wire(port)
-        with pytest.raises(Lost):
+        opened = connection_to(port)
+        with pytest.raises(AnswerLost):
             ask(opened)
     assert taken == [0]
 
@@ -201,7 +204,7 @@ def test_a_connection_that_is_to_be_closed_is(head: bytes) -> None:
         assert not take(connection)
 
     with server(serve) as port:
-        opened = wire(port)
+        opened = connection_to(port)
         for _ in range(2):
             assert ask(opened) == (500, BODY)
     assert accepted == [0, 1]
@@ -218,9 +221,9 @@ def test_headers_and_an_answer_without_a_body() -> None:
 
     headers = {"x-amz-executed-version": "$LATEST", "x-other": "a: B"}
     with server(serve) as port:
-        opened = wire(port)
+        opened = connection_to(port)
         for _ in range(3):
-            assert opened.post(SCAN, b"body") == Answer(204, headers, b"")
+            assert opened.post(SCAN, b"body") == HttpResponse(204, headers, b"")
         opened.close()
     assert accepted == [0]
 
@@ -249,7 +252,7 @@ def test_what_comes_unasked_answers_nothing(answer: bytes, together: bool) -> No
             sent.set()
 
     with server(serve) as port:
-        opened = wire(port)
+        opened = connection_to(port)
         for _ in range(3):
             assert ask(opened) in ((200, BODY), (204, b""))
             assert sent.wait(60)
@@ -274,7 +277,7 @@ def test_one_who_stops_waiting_leaves_no_answer_to_the_next() -> None:
     with server(serve) as port, pytest.MonkeyPatch.context() as patched:
         # What the patch of gevent does to the whole of a process that runs load.
         patched.setattr("loadtest.targets.aws.connection.socket", cooperative)
-        opened = wire(port)
+        opened = connection_to(port)
         user = gevent.spawn(ask, opened)
         while not waiting.is_set():
             gevent.sleep(0.01)
@@ -291,7 +294,7 @@ def test_a_body_that_is_large() -> None:
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % len(body)
     for answer in (length + body, chunked + body + b"\r\n0\r\n\r\n"):
         with server(answering(answer)) as port:
-            opened = wire(port)
+            opened = connection_to(port)
             for _ in range(2):
                 assert ask(opened) == (200, body)
             opened.close()
@@ -301,7 +304,7 @@ def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     with pytest.raises(NotSent, match="Connection refused"):
-        ask(wire(port))
+        ask(connection_to(port))
 
 
 def test_no_answer_in_time() -> None:
@@ -312,8 +315,8 @@ def test_no_answer_in_time() -> None:
         gone.wait(60)
 
     with server(serve) as port:
-        with pytest.raises(Lost, match="no answer in time"):
-            ask(wire(port, timeout_s=0.05))
+        with pytest.raises(AnswerLost, match="no answer in time"):
+            ask(connection_to(port, timeout_s=0.05))
         gone.set()
 
 
@@ -324,11 +327,11 @@ def test_tls_and_whom_it_trusts(tmp_path: Path) -> None:
     shown.load_cert_chain(issued.certificate, issued.key)
     trusting = ssl.create_default_context(cafile=str(authority.root))
     with server(answering(PLAIN), shown) as port:
-        opened = wire(port, trusting, "localhost")
+        opened = connection_to(port, trusting, "localhost")
         for _ in range(3):
             assert ask(opened) == (200, BODY)
         opened.close()
         with pytest.raises(NotSent, match="certificate verify failed: IP address mismatch"):
-            wire(port, trusting, "127.0.0.1").connect()
+            connection_to(port, trusting, "127.0.0.1").connect()
         with pytest.raises(NotSent, match="certificate verify failed"):
-            wire(port, ssl.create_default_context(), "localhost").connect()
+            connection_to(port, ssl.create_default_context(), "localhost").connect()

@@ -15,7 +15,8 @@ from loadtest.errors import OccbenchError
 from loadtest.targets import open_target, parse_target
 from loadtest.targets.aws import clients, credentials
 from loadtest.targets.aws.endpoint import find_endpoint
-from loadtest.targets.aws.signing import Operation
+from loadtest.targets.aws.errors import ERRORS, AwsError, explain
+from loadtest.targets.aws.signing import RequestKind
 from tests.commands import environment
 
 SECRET = "hunter2"
@@ -75,9 +76,9 @@ def configure(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
 
 
 def said(error: BaseException) -> str:
-    assert isinstance(error, clients.ERRORS)
+    assert isinstance(error, ERRORS)
     assert isinstance(error, Exception)
-    line = "; ".join(clients.explain(error))
+    line = "; ".join(explain(error))
     assert "\n" not in line
     assert SECRET not in line
     return line
@@ -96,8 +97,9 @@ def said(error: BaseException) -> str:
         (f'"{SECRET}"', "begins with a quotation mark"),
         (f"a\n{SECRET}", "has a line break in it"),
         (f"a {SECRET}", "has a blank in it"),
-        (f"\u00e9{SECRET}", "has a character in it that no key has"),
-        (f"\x1b[31m{SECRET}", "has a character in it that no key has"),
+        (f"\u00e9{SECRET}", "begins with a character that no key has"),
+        (f"hun\u00e9{SECRET}", "has a character that no key has in it"),
+        (f"\x1b[31m{SECRET}", "begins with a character that no key has"),
         (" ", "is blank"),
     ],
 )
@@ -116,7 +118,7 @@ def check_said(variable: str, value: str, words: str, monkeypatch: pytest.Monkey
     fine = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
     for name, text in {**fine, variable: value}.items():
         monkeypatch.setenv(name, text)
-    with pytest.raises(credentials.Unusable) as caught:
+    with pytest.raises(AwsError) as caught:
         clients.client("dynamodb", "us-east-1")
     assert said(caught.value).startswith(f"{variable} {words}; set it again")
 
@@ -136,7 +138,7 @@ def test_every_target_says_it(target: str, closed_port: int, monkeypatch: pytest
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_SESSION_TOKEN", f"{SECRET}\n")
     opened = open_target(parse_target(target.replace("PORT", str(closed_port))))
-    with pytest.raises((OccbenchError, credentials.Unusable)) as caught:
+    with pytest.raises((OccbenchError, AwsError)) as caught:
         opened.warm()
     assert isinstance(caught.value, Exception)
     error = caught.value
@@ -172,7 +174,7 @@ def test_a_credential_process_that_does_not_work_is_named(
     process: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(monkeypatch, tmp_path, f"[default]\ncredential_process = {process}\n")
-    with pytest.raises(credentials.Unusable) as caught:
+    with pytest.raises(AwsError) as caught:
         clients.client("dynamodb", "us-east-1")
     assert words in said(caught.value)
 
@@ -187,18 +189,19 @@ def test_a_credential_process_that_hangs_is_ended(
     script.chmod(0o755)
     configure(monkeypatch, tmp_path, f"[default]\ncredential_process = {script}\n")
     began = time.monotonic()
-    with pytest.raises(credentials.Unusable, match=r"has not ended after 0\.3 s"):
+    with pytest.raises(AwsError, match=r"has not ended after 0\.3 s"):
         clients.client("dynamodb", "us-east-1")
     assert time.monotonic() - began < 60
 
 
 UNDER_GEVENT = """
 import locust, sys
-from loadtest.targets.aws import clients as aws, credentials as aws_credentials
-aws_credentials.PROCESS_S = 0.3
+from loadtest.targets.aws import clients, credentials
+from loadtest.targets.aws.errors import AwsError
+credentials.PROCESS_S = 0.3
 try:
-    aws.client("dynamodb", "us-east-1")
-except aws_credentials.Unusable as error:
+    clients.client("dynamodb", "us-east-1")
+except AwsError as error:
     print(error)
 """
 
@@ -227,7 +230,7 @@ def test_a_role_is_taken_in_the_region_of_the_target(
     configure(monkeypatch, tmp_path, ROLE)
     client = clients.client("dynamodb", region, profile="r", endpoint_url="http://127.0.0.1:9")
     found = find_endpoint(client, profile="r", sslrootcert=None, timeout_s=1)
-    assert b"Credential=ASIAEXAMPLE/" in found.signer.head(Operation("Any"), b"")
+    assert b"Credential=ASIAEXAMPLE/" in found.signer.head(RequestKind("Any"), b"")
     assert len(sts) == 1, "asked once, by all who need it"
     assert f"/{region}/sts/aws4_request" in sts[0]
 
@@ -240,7 +243,7 @@ def test_a_code_that_nobody_can_type_is_not_waited_for(
         monkeypatch.setattr(sys, "stdin", nothing)
         client = clients.client("dynamodb", "us-east-1", profile="r", endpoint_url="http://127.0.0.1:9")
         found = find_endpoint(client, profile="r", sslrootcert=None, timeout_s=1)
-        with pytest.raises(credentials.Unusable) as caught:
-            found.signer.head(Operation("Any"), b"")
+        with pytest.raises(AwsError) as caught:
+            found.signer.head(RequestKind("Any"), b"")
     assert "wants an MFA code, and there is no terminal" in said(caught.value)
     assert sts == []

@@ -14,11 +14,12 @@ from botocore.exceptions import NoCredentialsError
 
 from loadtest.errors import InputError
 from loadtest.targets.aws import clients
-from loadtest.targets.aws.endpoint import Endpoint, FoundOnce, find_endpoint, host_header
-from loadtest.targets.aws.signing import Operation
+from loadtest.targets.aws.endpoint import HttpEndpoint, Once, find_endpoint, host_header
+from loadtest.targets.aws.errors import AwsError, explain
+from loadtest.targets.aws.signing import RequestKind
 from tests.rigs.certificates import Authority
 
-ANY = Operation("Any")
+ANY = RequestKind("Any")
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,9 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clients, "_sessions", {})
 
 
-def find(url: str | None = None, sslrootcert: str | None = None, service: str = "lambda") -> Endpoint:
+def find(
+    url: str | None = None, sslrootcert: str | None = None, service: str = "lambda"
+) -> HttpEndpoint:
     client = clients.client(service, "eu-west-1", endpoint_url=url)
     return find_endpoint(client, profile=None, sslrootcert=sslrootcert, timeout_s=7)
 
@@ -70,7 +73,7 @@ def test_an_endpoint_is_boto3s(service: str) -> None:
 def test_an_endpoint_that_is_given() -> None:
     found = find("http://localhost:8000/base/")
     assert (found.host, found.port, found.tls) == ("localhost", 8000, None)
-    head = found.signer.head(Operation("Any", "/path"), b"")
+    head = found.signer.head(RequestKind("Any", "/path"), b"")
     assert head.startswith(b"POST /base/path HTTP/1.1\r\nHost: localhost:8000\r\n")
 
 
@@ -92,16 +95,16 @@ def test_nobody_to_sign(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_load_does_not_go_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://me:geheim@proxy:1")
     assert find("http://x").tls is None
-    with pytest.raises(clients.BehindProxy) as caught:
+    with pytest.raises(AwsError) as caught:
         find("https://x:8000")
-    cause, remedy = clients.explain(caught.value)
+    cause, remedy = explain(caught.value)
     assert cause == "x would be reached through a proxy, and load does not go through one"
     assert remedy == "add x to NO_PROXY"
     monkeypatch.setenv("NO_PROXY", "x")
     assert find("https://x:8000").port == 8000
 
 
-def subjects(found: Endpoint) -> list[str]:
+def subjects(found: HttpEndpoint) -> list[str]:
     """Who is trusted."""
     assert found.tls is not None
     assert found.tls.verify_mode is ssl.CERT_REQUIRED
@@ -150,11 +153,11 @@ def test_authorities_that_cannot_be_read(
         find("https://x", None if setting else str(file))
 
 
-def finding(wait_s: float = 0.0) -> tuple[Callable[[], Endpoint], list[int]]:
+def finding(wait_s: float = 0.0) -> tuple[Callable[[], HttpEndpoint], list[int]]:
     """A way to find an endpoint that fails the first time, and the times that it was asked."""
     asked: list[int] = []
 
-    def one() -> Endpoint:
+    def one() -> HttpEndpoint:
         asked.append(len(asked))
         sleep(wait_s)
         if len(asked) == 1:
@@ -166,10 +169,10 @@ def finding(wait_s: float = 0.0) -> tuple[Callable[[], Endpoint], list[int]]:
 
 def test_an_endpoint_is_found_once_for_all() -> None:
     one, asked = finding(0.05)
-    once = FoundOnce(one)
+    once = Once(one)
     with pytest.raises(NoCredentialsError):
         once.get()
-    found: list[Endpoint] = []
+    found: list[HttpEndpoint] = []
     threads = [threading.Thread(target=lambda: found.append(once.get())) for _ in range(8)]
     for thread in threads:
         thread.start()

@@ -8,6 +8,7 @@ from botocore import exceptions as failures
 from loadtest.errors import InputError
 from loadtest.errors.messages import without_secrets
 from loadtest.targets.aws import clients
+from loadtest.targets.aws.errors import ERRORS, explain
 
 TOKEN = "IQoJb3JpZ2luX2VjE" * 12
 
@@ -69,8 +70,8 @@ def answered(code: str, message: str) -> failures.ClientError:
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
 def test_what_an_error_means(error: Exception, cause: str, remedy: str) -> None:
-    assert isinstance(error, clients.ERRORS)
-    found = clients.explain(error)
+    assert isinstance(error, ERRORS)
+    found = explain(error)
     assert cause in found[0]
     assert remedy in found[1]
     for part in found:
@@ -87,9 +88,9 @@ def test_boto3_itself_says_that_there_is_no_region(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setattr(clients, "_sessions", {})
     monkeypatch.setattr(clients, "_clients", {})
-    with pytest.raises(clients.ERRORS) as caught:
+    with pytest.raises(ERRORS) as caught:
         clients.client("dynamodb", None)
-    assert clients.explain(caught.value)[0] == "no AWS Region is given"
+    assert explain(caught.value)[0] == "no AWS Region is given"
 
 
 def test_an_endpoint_that_is_no_url() -> None:

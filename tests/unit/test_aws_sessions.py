@@ -10,10 +10,10 @@ from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ClientError
 
 from loadtest.targets import StatementFailed
-from loadtest.targets.aws.connection import Wire
-from loadtest.targets.aws.endpoint import Endpoint
+from loadtest.targets.aws.connection import HttpConnection
+from loadtest.targets.aws.endpoint import HttpEndpoint
 from loadtest.targets.aws.signing import Signer
-from loadtest.targets.aws_lambda.target import LambdaSession, _Calling, _invoke
+from loadtest.targets.aws_lambda.session import LambdaSession, invoke_request
 from loadtest.targets.base.items import Change
 from loadtest.targets.dynamodb.session import DynamoSession
 
@@ -28,7 +28,7 @@ def listener() -> Iterator[socket.socket]:
         yield opened
 
 
-def endpoint(listener: socket.socket, why: Exception) -> Endpoint:
+def endpoint(listener: socket.socket, why: Exception) -> HttpEndpoint:
     """Whose credentials end soon, and cannot be renewed."""
 
     def renew() -> dict[str, str]:
@@ -38,16 +38,22 @@ def endpoint(listener: socket.socket, why: Exception) -> Endpoint:
         "KEY", SECRET, SECRET, datetime.now(UTC) + timedelta(minutes=1), renew, "test"
     )
     signer = Signer(credentials, service="s", region="us-east-1", host="x")
-    return Endpoint("127.0.0.1", listener.getsockname()[1], None, signer, timeout_s=5)
+    return HttpEndpoint("127.0.0.1", listener.getsockname()[1], None, signer, timeout_s=5)
 
 
-def dynamodb(where: Endpoint) -> Callable[[], object]:
-    session = DynamoSession(Wire(where), optimistic=False, prefix="")
+def connected(where: HttpEndpoint) -> HttpConnection:
+    connection = HttpConnection(where)
+    connection.connect()
+    return connection
+
+
+def dynamodb(where: HttpEndpoint) -> Callable[[], object]:
+    session = DynamoSession(connected(where), optimistic=False, prefix="")
     return lambda: session.write([Change("accounts_int", key, 1) for key in KEYS])
 
 
-def function(where: Endpoint) -> Callable[[], object]:
-    session = LambdaSession(_Calling(where), _invoke("f"), retry_here=False)
+def function(where: HttpEndpoint) -> Callable[[], object]:
+    session = LambdaSession(connected(where), invoke_request("f"), retry_here=False)
     return lambda: session.call({})
 
 
@@ -60,7 +66,7 @@ def function(where: Endpoint) -> Callable[[], object]:
     ],
 )
 def test_nothing_is_sent_without_a_signature(
-    listener: socket.socket, open_one: Callable[[Endpoint], Callable[[], object]], why: Exception
+    listener: socket.socket, open_one: Callable[[HttpEndpoint], Callable[[], object]], why: Exception
 ) -> None:
     transfer = open_one(endpoint(listener, why))
     for _ in range(2):

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.targets.aws.endpoint import host_header
-from loadtest.targets.aws.signing import Operation, Signer
-from loadtest.targets.aws_lambda.target import _invoke
+from loadtest.targets.aws.signing import RequestKind, Signer
+from loadtest.targets.aws_lambda.session import invoke_request
 from loadtest.targets.dynamodb import requests
 from tests.commands import wait_for
 
@@ -46,13 +46,18 @@ def read(head: bytes) -> tuple[str, dict[str, str]]:
 
 
 def check_botocore_agrees(
-    signer: Signer, credentials: Credentials, url: str, service: str, operation: Operation, body: bytes
+    signer: Signer,
+    credentials: Credentials,
+    url: str,
+    service: str,
+    kind: RequestKind,
+    body: bytes,
 ) -> None:
     """The head is what botocore would send, and of the moment at which botocore signed."""
-    where = url.rstrip("/") + operation.path
-    request = AWSRequest("POST", where, headers=dict(operation.headers), data=body)
+    where = url.rstrip("/") + kind.path
+    request = AWSRequest("POST", where, headers=dict(kind.headers), data=body)
     SigV4Auth(credentials, service, "us-east-1").add_auth(request)
-    first, headers = read(signer.head_at(request.headers["X-Amz-Date"], operation, body))
+    first, headers = read(signer.head_at(request.headers["X-Amz-Date"], kind, body))
     assert first == f"POST {urlsplit(where).path} HTTP/1.1"
     assert headers.pop("Host") == host_header(urlsplit(url))
     assert headers.pop("Content-Length") == str(len(body))
@@ -65,8 +70,8 @@ def test_a_signature_for_dynamodb_is_botocores(token: str | None, url: str) -> N
     """Three times, for what a signer keeps between requests must not change the next."""
     credentials = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", token)
     signer = signer_of(credentials, url)
-    for operation, body in ((SCAN, b'{"a":1}'), (requests.TRANSACT_WRITE, b"{}"), (SCAN, b"[]")):
-        check_botocore_agrees(signer, credentials, url, "dynamodb", operation, body)
+    for kind, body in ((SCAN, b'{"a":1}'), (requests.TRANSACT_WRITE, b"{}"), (SCAN, b"[]")):
+        check_botocore_agrees(signer, credentials, url, "dynamodb", kind, body)
 
 
 @pytest.mark.parametrize("token", [None, "a-session/token+with=signs"])
@@ -80,8 +85,8 @@ def test_a_signature_for_lambda_is_botocores(token: str | None, url: str, functi
     signer = signer_of(credentials, url, "lambda")
     more = {"X-Amz-Client-Context": "e30=", "X-Amz-Invocation-Type": "DryRun", "X-Amz-Log-Type": "Tail"}
     for headers in ({}, more):
-        operation = _invoke(function, headers)
-        check_botocore_agrees(signer, credentials, url, "lambda", operation, b"{}")
+        kind = invoke_request(function, headers)
+        check_botocore_agrees(signer, credentials, url, "lambda", kind, b"{}")
 
 
 SEGMENT = st.text(max_size=8)
@@ -99,15 +104,15 @@ def test_any_request_is_signed_as_botocore_signs_it(
     path = "/" + "/".join(quote(segment, safe="") for segment in segments)
     headers = {f"X-Amz-{name}": " ".join(value.split()) for name, value in values.items()}
     url = "https://s.example"
-    operation = Operation("Any", path, headers)
-    check_botocore_agrees(signer_of(credentials, url, "s"), credentials, url, "s", operation, body)
+    kind = RequestKind("Any", path, headers)
+    check_botocore_agrees(signer_of(credentials, url, "s"), credentials, url, "s", kind, body)
 
 
 def test_what_is_sent_is_what_is_signed() -> None:
     """Neither spaces nor a line's end, wherever they come from, make another header of it."""
     credentials = Credentials("KEY\n", "secret", "token\r\nX-Evil: 1\n")
-    operation = Operation("Any", headers={"X-Amz-Target": "  a \n  b "})
-    _, headers = read(signer_of(credentials).head_at(STAMP, operation, b""))
+    kind = RequestKind("Any", headers={"X-Amz-Target": "  a \n  b "})
+    _, headers = read(signer_of(credentials).head_at(STAMP, kind, b""))
     assert headers["X-Amz-Target"] == "a b"
     assert headers["X-Amz-Security-Token"] == "token X-Evil: 1"
     assert "X-Evil" not in headers
@@ -115,12 +120,10 @@ def test_what_is_sent_is_what_is_signed() -> None:
 
 
 def test_what_may_be_changed_on_the_way_is_sent_but_not_signed() -> None:
-    operation = Operation(
-        "Any", headers={"User-Agent": "occbench", "X-Amzn-Trace-Id": "1", "Accept": "*"}
-    )
+    kind = RequestKind("Any", headers={"User-Agent": "occbench", "X-Amzn-Trace-Id": "1", "Accept": "*"})
     signer = signer_of(Credentials("A", "b"))
-    _, headers = read(signer.head_at(STAMP, operation, b""))
-    _, bare = read(signer.head_at(STAMP, Operation("Bare"), b""))
+    _, headers = read(signer.head_at(STAMP, kind, b""))
+    _, bare = read(signer.head_at(STAMP, RequestKind("Bare"), b""))
     assert (headers["User-Agent"], headers["X-Amzn-Trace-Id"], headers["Accept"]) == (
         "occbench",
         "1",

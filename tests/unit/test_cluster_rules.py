@@ -14,13 +14,14 @@ from loadtest.targets import parse_target
 from loadtest.targets.dsql.clusters import (
     TAG,
     Cluster,
-    Wish,
+    NewCluster,
+    Peer,
     check_deletable,
     how_to_use,
     listing,
     read_regions,
 )
-from loadtest.targets.dsql.service_metrics import Counted, clusters_of, minutes_of
+from loadtest.targets.dsql.service_metrics import MeteredCluster, clusters_of, minutes_of
 
 ID = "abcdefghijklmnopqrstuvwxyz"
 HOST = f"{ID}.dsql.us-east-1.on.aws"
@@ -48,27 +49,27 @@ def test_what_is_no_region_is_named(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("new", "said"),
     [
-        (Wish("us-east-1", peer_region="us-east-2"), "--witness-region go together"),
-        (Wish("us-east-1", witness_region="us-east-2"), "--witness-region go together"),
+        (NewCluster("us-east-1", peer_region="us-east-2"), "--witness-region go together"),
+        (NewCluster("us-east-1", witness_region="us-east-2"), "--witness-region go together"),
         (
-            Wish("us-east-1", peer_region="us-east-1", witness_region="us-west-2"),
+            NewCluster("us-east-1", peer_region="us-east-1", witness_region="us-west-2"),
             "three different Regions",
         ),
         (
-            Wish("us-east-1", peer_region="us-east-2", witness_region="us-east-2"),
+            NewCluster("us-east-1", peer_region="us-east-2", witness_region="us-east-2"),
             "three different Regions",
         ),
-        (Wish("us-east-1,us-east-2"), "--region: one Region is needed"),
-        (Wish("us-east-1", peer_region="x", witness_region="us-west-2"), "--peer-region: 'x'"),
-        (Wish("us-east-1", name="a\nb"), "--name"),
-        (Wish("us-east-1", name="x" * 257), "--name"),
+        (NewCluster("us-east-1,us-east-2"), "--region: one Region is needed"),
+        (NewCluster("us-east-1", peer_region="x", witness_region="us-west-2"), "--peer-region: 'x'"),
+        (NewCluster("us-east-1", name="a\nb"), "--name"),
+        (NewCluster("us-east-1", name="x" * 257), "--name"),
     ],
 )
-def test_a_wish_that_makes_no_sense_is_refused(wish: Wish, said: str) -> None:
+def test_a_request_that_makes_no_sense_is_refused(new: NewCluster, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        wish.check()
+        new.check()
 
 
 def test_only_what_carries_the_tag_may_be_deleted() -> None:
@@ -86,7 +87,7 @@ def test_protection_has_to_be_lifted() -> None:
 
 
 def test_the_list_names_what_matters() -> None:
-    peer = f"arn:aws:dsql:us-west-2:123456789012:cluster/{'p' * 26}"
+    peer = Peer("p" * 26, "us-west-2")
     lines = listing(
         [
             cluster(peers=(peer,), witness="us-east-2"),
@@ -131,14 +132,14 @@ def test_a_target_to_copy() -> None:
 def test_a_run_says_which_clusters_it_was_on(
     url: str, found: tuple[str, str, str | None] | None
 ) -> None:
-    expected = [Counted(*found, ("a",))] if found else []
+    expected = {MeteredCluster(*found): ("a",)} if found else {}
     assert clusters_of(Run(targets=(Target(name="a", url=url),))) == expected
 
 
 def test_two_targets_may_be_one_cluster() -> None:
     targets = tuple(Target(name=name, url=f"dsql://{HOST}?user={name}") for name in ("a", "b"))
-    assert clusters_of(Run(targets=targets)) == [Counted(ID, "us-east-1", None, ("a", "b"))]
-    assert clusters_of(Run()) == []
+    assert clusters_of(Run(targets=targets)) == {MeteredCluster(ID, "us-east-1", None): ("a", "b")}
+    assert clusters_of(Run()) == {}
 
 
 @given(st.integers(0, 2**62), st.integers(1, 10**13))

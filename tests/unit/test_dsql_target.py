@@ -166,6 +166,16 @@ def test_a_host_that_is_not_there() -> None:
         target("dsql://no-such-cluster.invalid?region=us-east-1").connect()
 
 
+def test_one_that_lets_in_and_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(connection: object) -> None:
+        raise psycopg.errors.ConnectionTimeout("no answer for 30 s")
+
+    monkeypatch.setattr(DsqlTarget, "open_connection", lambda *_: None)
+    monkeypatch.setattr("loadtest.targets.postgresql.libpq.expect_answer", wait)
+    with pytest.raises(TargetError, match="cannot be reached: no answer for 30 s"):
+        target(f"{HOST}?hostaddr=127.0.0.1").connect()
+
+
 def test_nothing_of_a_token_in_a_message() -> None:
     token = options(f"{HOST}?hostaddr=127.0.0.1")["password"]
     for said in (f"FATAL: what is {token}?", f'password "{token[40:]}" is wrong'):

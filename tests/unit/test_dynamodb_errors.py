@@ -7,7 +7,7 @@ import pytest
 from loadtest.record.outcome import Outcome, outcome_of
 from loadtest.targets import dynamodb
 from loadtest.targets.base.items import Change
-from loadtest.targets.dynamodb.errors import Meaning, meaning_of
+from loadtest.targets.dynamodb.errors import Failure, failure_of
 
 KEY = (1).to_bytes(8)
 ATOMIC = (Change("accounts_int", KEY, -7, at_least=7), Change("accounts_int", KEY, 7))
@@ -28,19 +28,19 @@ def failed(balance: int, version: int) -> dict[str, Any]:
     return MISSING | {"Item": {"balance": {"N": str(balance)}, "version": {"N": str(version)}}}
 
 
-def canceled(*reasons: dict[str, Any], changes: tuple[Change, ...] = ATOMIC) -> Meaning:
+def canceled(*reasons: dict[str, Any], changes: tuple[Change, ...] = ATOMIC) -> Failure:
     answer = {
         "__type": NAMESPACE + "TransactionCanceledException",
         "message": "Transaction cancelled",
         "CancellationReasons": list(reasons),
     }
-    return meaning_of(400, answer, changes)
+    return failure_of(400, answer, changes)
 
 
-def outcome(meaning: Meaning, *, commit_sent: bool = True) -> Outcome:
-    assert not meaning.refused
+def outcome(failure: Failure, *, commit_sent: bool = True) -> Outcome:
+    assert not failure.refused
     return outcome_of(
-        meaning.sqlstate, meaning.text, commit_sent=commit_sent, connected=not meaning.unknown
+        failure.sqlstate, failure.text, commit_sent=commit_sent, connected=not failure.unknown
     )
 
 
@@ -64,11 +64,11 @@ def outcome(meaning: Meaning, *, commit_sent: bool = True) -> Outcome:
     ],
 )
 def test_an_error_by_its_code(code: str, sqlstate: str, means: Outcome) -> None:
-    meaning = meaning_of(400, {"__type": NAMESPACE + code, "Message": "so it is\nand more"})
-    assert meaning.sqlstate == sqlstate
-    assert "\n" not in meaning.text
-    assert code in meaning.text
-    assert outcome(meaning) is means
+    failure = failure_of(400, {"__type": NAMESPACE + code, "Message": "so it is\nand more"})
+    assert failure.sqlstate == sqlstate
+    assert "\n" not in failure.text
+    assert code in failure.text
+    assert outcome(failure) is means
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_an_error_by_its_code(code: str, sqlstate: str, means: Outcome) -> None:
 )
 def test_a_cancellation_by_its_reason(code: str, sqlstate: str, means: Outcome) -> None:
     for reasons in ([{"Code": code}, NONE], [NONE, {"Code": code, "Message": None}]):
-        meaning = canceled(*reasons)
-        assert meaning.sqlstate == sqlstate
-        assert outcome(meaning) is means
+        failure = canceled(*reasons)
+        assert failure.sqlstate == sqlstate
+        assert outcome(failure) is means
 
 
 def test_a_balance_too_small_is_the_scenarios_own_rule() -> None:
@@ -94,16 +94,16 @@ def test_a_balance_too_small_is_the_scenarios_own_rule() -> None:
 
 def test_an_item_that_is_not_there_is_no_refusal() -> None:
     for reasons in ([MISSING, NONE], [NONE, MISSING]):
-        meaning = canceled(*reasons)
-        assert meaning.sqlstate == "P0002"
-        assert outcome(meaning) is Outcome.ERROR
+        failure = canceled(*reasons)
+        assert failure.sqlstate == "P0002"
+        assert outcome(failure) is Outcome.ERROR
 
 
 def test_a_version_that_moved_is_a_conflict() -> None:
     for reasons in ([failed(100, 4), NONE], [NONE, failed(100, 6)], [failed(0, 4), failed(0, 9)]):
-        meaning = canceled(*reasons, changes=VERSIONED)
-        assert meaning.sqlstate == "40001"
-        assert outcome(meaning) is Outcome.CONFLICT_DATA
+        failure = canceled(*reasons, changes=VERSIONED)
+        assert failure.sqlstate == "40001"
+        assert outcome(failure) is Outcome.CONFLICT_DATA
 
 
 def test_a_condition_that_holds_did_not_fail() -> None:
@@ -140,24 +140,24 @@ def test_a_server_that_broke_may_have_done_it() -> None:
     answers: list[Any] = [{"__type": NAMESPACE + "InternalServerError"}, None, {}]
     for answer in answers:
         for status in (500, 503):
-            meaning = meaning_of(status, answer)
-            assert meaning.sqlstate == "XX000"
-            assert outcome(meaning) is Outcome.AMBIGUOUS
-            assert outcome(meaning, commit_sent=False) is Outcome.CONNECTION_LOST
+            failure = failure_of(status, answer)
+            assert failure.sqlstate == "XX000"
+            assert outcome(failure) is Outcome.AMBIGUOUS
+            assert outcome(failure, commit_sent=False) is Outcome.CONNECTION_LOST
 
 
 def test_an_answer_of_something_else_is_not_understood() -> None:
     answers: list[Any] = [None, {}, [], {"error": "no"}]
     for answer in answers:
-        meaning = meaning_of(403, answer)
-        assert meaning.sqlstate == "08P01"
-        assert outcome(meaning) is Outcome.AMBIGUOUS
+        failure = failure_of(403, answer)
+        assert failure.sqlstate == "08P01"
+        assert outcome(failure) is Outcome.AMBIGUOUS
 
 
 def test_what_is_said_to_a_wrong_signature_is_not_repeated() -> None:
     said = "The Canonical String should have been x-amz-security-token:SECRETTOKEN"
-    meaning = meaning_of(400, {"__type": "x#InvalidSignatureException", "message": said})
-    assert "SECRET" not in meaning.text
+    failure = failure_of(400, {"__type": "x#InvalidSignatureException", "message": said})
+    assert "SECRET" not in failure.text
 
 
 def test_a_cancellation_without_reasons() -> None:
@@ -169,11 +169,11 @@ def test_a_cancellation_without_reasons() -> None:
 def test_the_words_of_a_conflict_are_not_read(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """There are many, and nobody is told them."""
     monkeypatch.setattr(dynamodb.errors, "one_line", None)
-    assert meaning_of(400, {"__type": NAMESPACE + code, "message": "words"}).sqlstate == "40001"
+    assert failure_of(400, {"__type": NAMESPACE + code, "message": "words"}).sqlstate == "40001"
     why = [{"Code": code, "Message": "words"}]
     answer = {
         "__type": NAMESPACE + dynamodb.errors.CANCELED,
         "message": "words",
         "CancellationReasons": why,
     }
-    assert meaning_of(400, answer).sqlstate == "40001"
+    assert failure_of(400, answer).sqlstate == "40001"

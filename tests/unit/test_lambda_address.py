@@ -33,7 +33,7 @@ def address(text: str) -> LambdaAddress:
 )
 def test_functions(path: str, function: str) -> None:
     found = address(f"lambda://us-east-1/{path}?accounts=10")
-    assert (found.region, found.function, found.retry) == ("us-east-1", function, "function")
+    assert (found.region, found.function, found.retry_here) == ("us-east-1", function, False)
     assert found.declared is not None
     assert (found.declared.accounts, found.declared.key_seed, found.declared.balance) == (10, 1, None)
 
@@ -51,7 +51,10 @@ def test_functions(path: str, function: str) -> None:
         ("lambda://us-east-1/f?accounts=99999999999999999999999", "is not a whole number"),
         ("lambda://us-east-1/f?accounts=10&key_seed=-1", "key_seed=-1 is not"),
         ("lambda://us-east-1/f?database=embedded&balance=5", "go with accounts= only"),
-        ("lambda://us-east-1/f?accounts=10&retry=never", "neither function nor caller"),
+        (
+            "lambda://us-east-1/f?accounts=10&retry=never",
+            "there is retry=function, caller",
+        ),
         ("lambda://us-east-1/f?accounts=10&qualifier=x", "no option 'qualifier'"),
         ("lambda://us-east-1/f?database=mysql%3A%2F%2Fh", "in database=: .*no known family"),
         ("lambda://us-east-1/f?database=lambda%3A%2F%2Fr%2Fg", "database= names a function"),

@@ -157,7 +157,7 @@ def test_the_envelope_of_an_api_gateway_is_named(answer: dict[str, Any]) -> None
     failure = answered_error(answer, final=True)
     assert failure is not None
     target = open_target(parse_target("lambda://us-east-1/f?accounts=10"))
-    line = str(target.explain_failed(failure))  # type: ignore[attr-defined]
+    line = str(target.explain(failure))
     assert "in the envelope of an API gateway" in line
     assert "it must return what is in body" in line
 

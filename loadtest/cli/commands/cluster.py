@@ -53,8 +53,8 @@ def _cluster_create(
     """
     from loadtest.targets.dsql import clusters
 
-    wish = clusters.Wish(region, name, deletion_protection, peer_region, witness_region)
-    made = clusters.create(clusters.ControlPlane(profile), wish, _progress)
+    new = clusters.NewCluster(region, name, deletion_protection, peer_region, witness_region)
+    made = clusters.create(clusters.ControlPlane(profile), new, _progress)
     print("\n".join(clusters.how_to_use(made, profile)))
 
 

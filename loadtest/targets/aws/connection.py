@@ -1,4 +1,4 @@
-"""One kept connection to a service, for one user or one loading thread.
+"""One kept HTTP connection to a service, for one user or one loading thread.
 
 Nothing here asks twice: a request that was sent and not answered may have been done.
 """
@@ -9,24 +9,37 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from loadtest.targets.aws.endpoint import Endpoint
-from loadtest.targets.aws.signing import Operation
+from loadtest.targets.aws.endpoint import HttpEndpoint
+from loadtest.targets.aws.signing import RequestKind
+from loadtest.targets.base.target import StatementFailed
 
 CONNECT_TIMEOUT_S = 10.0
 _PIECE = 1 << 16
 _LONGEST_HEAD = 1 << 17
 _WITHOUT_BODY = frozenset({204, 304})
+_NOT_HTTP = "the answer is not HTTP/1.1"
+_WRONG_CHUNKS = "the answer's chunks are not as long as they say"
 
 
-class NotSent(Exception):  # noqa: N818 - what happened, not a bug
+class NotSent(StatementFailed):
     """There was no connection to be had: nothing of the request has left."""
 
+    __slots__ = ()
 
-class Lost(Exception):  # noqa: N818
+    def __init__(self, why: str) -> None:
+        super().__init__("08001", why, commit_sent=False, connected=False)
+
+
+class AnswerLost(StatementFailed):
     """The request was sent, in whole or in part, and no answer to it came that can be read."""
 
+    __slots__ = ()
 
-class Answer(NamedTuple):
+    def __init__(self, why: str) -> None:
+        super().__init__("08006", why, commit_sent=True, connected=False)
+
+
+class HttpResponse(NamedTuple):
     """What came back; the names of the headers are in lower case."""
 
     status: int
@@ -34,10 +47,10 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class Wire:
+class HttpConnection:
     """A connection that is opened when it is needed and kept."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: HttpEndpoint) -> None:
         self._endpoint = endpoint
         self._head = endpoint.signer.head
         self._socket: socket.socket | None = None
@@ -47,12 +60,13 @@ class Wire:
         if self._socket is None:
             self._socket = self._open()
 
-    def post(self, operation: Operation, body: bytes) -> Answer:
+    def post(self, kind: RequestKind, body: bytes) -> HttpResponse:
         """Send a request and wait for its answer; never sends it twice.
 
-        Raises NotSent or Lost, and one of `aws.ERRORS` where there are no credentials to sign with.
+        Raises NotSent or AnswerLost, and one of `errors.ERRORS` where there are no credentials to sign
+        with.
         """
-        message = self._head(operation, body) + body
+        message = self._head(kind, body) + body
         opened = self._socket
         if opened is not None and self._is_stale(opened):
             self.close()
@@ -62,15 +76,15 @@ class Wire:
         keep = False
         try:
             opened.sendall(message)
-            answer, keep = _read_answer(opened)
+            response, keep = _read_response(opened)
         except (OSError, ValueError) as error:
-            raise Lost(_why(error)) from None
+            raise AnswerLost(_why(error)) from None
         finally:
-            # Whatever comes on it later would be taken for the answer to another request. So it is
-            # with one that stops waiting because its user is stopped.
+            # What comes on it later would be taken for the answer to another request. The same holds
+            # for a user who is stopped while it waits.
             if not keep:
                 self.close()
-        return answer
+        return response
 
     def close(self) -> None:
         """Close it; never raises. The next request opens another one."""
@@ -80,15 +94,15 @@ class Wire:
                 opened.close()
 
     def _open(self) -> socket.socket:
-        where = self._endpoint
+        endpoint = self._endpoint
         try:
-            plain = socket.create_connection((where.host, where.port), CONNECT_TIMEOUT_S)
+            plain = socket.create_connection((endpoint.host, endpoint.port), CONNECT_TIMEOUT_S)
             try:
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 opened = plain
-                if where.tls is not None:
-                    opened = where.tls.wrap_socket(plain, server_hostname=where.host)
-                opened.settimeout(where.timeout_s)
+                if endpoint.tls is not None:
+                    opened = endpoint.tls.wrap_socket(plain, server_hostname=endpoint.host)
+                opened.settimeout(endpoint.timeout_s)
             except BaseException:
                 plain.close()
                 raise
@@ -99,7 +113,7 @@ class Wire:
     def _is_stale(self, opened: socket.socket) -> bool:
         """Whether the other side has closed a connection on which nothing was under way.
 
-        Found out before sending: afterwards nobody could say whether the request was done.
+        Seen before sending: afterwards it is unknown whether the request was done.
         """
         try:
             opened.settimeout(0)
@@ -112,79 +126,78 @@ class Wire:
         return True
 
 
-def _read_answer(opened: socket.socket) -> tuple[Answer, bool]:
-    """(the answer, whether the connection may be used again); raises ValueError, OSError."""
-    data = _receive(opened)
-    while (end := data.find(b"\r\n\r\n")) < 0:
-        if len(data) > _LONGEST_HEAD:
-            raise ValueError("the answer is not HTTP/1.1")
-        data += _receive(opened)
-    first, *lines = data[:end].decode("latin-1").split("\r\n")
+class _Incoming:
+    """What has come on a connection and is not read yet; its methods wait for what is missing."""
+
+    __slots__ = ("_receive", "data")
+
+    def __init__(self, opened: socket.socket) -> None:
+        self._receive = opened.recv
+        self.data = b""
+
+    def _more(self) -> bytes:
+        piece = self._receive(_PIECE)
+        if not piece:
+            raise ConnectionError("the connection was closed before the answer was complete")
+        return piece
+
+    def until(self, mark: bytes, wrong: str) -> bytes:
+        """What comes before this mark; raises ValueError with `wrong` where it is too long."""
+        while (end := self.data.find(mark)) < 0:
+            if len(self.data) > _LONGEST_HEAD:
+                raise ValueError(wrong)
+            self.data += self._more()
+        before, self.data = self.data[:end], self.data[end + len(mark) :]
+        return before
+
+    def take(self, size: int) -> bytes:
+        """So many bytes."""
+        if len(self.data) < size:
+            data = bytearray(self.data)
+            while len(data) < size:
+                data += self._more()
+            self.data = bytes(data)
+        taken, self.data = self.data[:size], self.data[size:]
+        return taken
+
+
+def _read_response(opened: socket.socket) -> tuple[HttpResponse, bool]:
+    """(the response, whether the connection may be used again); raises ValueError, OSError."""
+    incoming = _Incoming(opened)
+    first, *lines = incoming.until(b"\r\n\r\n", _NOT_HTTP).decode("latin-1").split("\r\n")
     if not first.startswith("HTTP/1."):
-        raise ValueError("the answer is not HTTP/1.1")
+        raise ValueError(_NOT_HTTP)
     status = int(first[9:12])
     headers = {
         name.lower(): value.strip() for name, _, value in [line.partition(":") for line in lines]
     }
-    rest = data[end + 4 :]
     if status in _WITHOUT_BODY:
-        body, more = b"", len(rest) > 0
+        body = b""
     elif "transfer-encoding" in headers:
-        body, more = _read_chunks(opened, rest, headers["transfer-encoding"])
+        body = _read_chunks(incoming, headers["transfer-encoding"])
     else:
-        body, more = _read_length(opened, rest, headers.get("content-length"))
-    # What nobody has asked for may be the beginning of anything.
+        length = headers.get("content-length", "")
+        if not length.isdecimal():
+            raise ValueError("the answer does not say how long it is")
+        body = incoming.take(int(length))
+    # What came without having been asked for may be the beginning of anything.
     ends = "close" in headers.get("connection", "").lower() or not first.startswith("HTTP/1.1")
-    return Answer(status, headers, body), not (ends or more)
+    return HttpResponse(status, headers, body), not (ends or incoming.data)
 
 
-def _read_length(opened: socket.socket, rest: bytes, said: str | None) -> tuple[bytes, bool]:
-    """(a body of so many bytes, whether more than that came)."""
-    if said is None or not said.isdecimal():
-        raise ValueError("the answer does not say how long it is")
-    length = int(said)
-    if len(rest) < length:
-        data = bytearray(rest)
-        while len(data) < length:
-            data += _receive(opened)
-        rest = bytes(data)
-    return rest[:length], len(rest) > length
-
-
-def _read_chunks(opened: socket.socket, rest: bytes, coding: str) -> tuple[bytes, bool]:
-    """(a body that comes in chunks, whether more than that came)."""
+def _read_chunks(incoming: _Incoming, coding: str) -> bytes:
     if coding.lower() != "chunked":
         raise ValueError(f"the answer is encoded as {coding}")
-    data, body = bytearray(rest), bytearray()
-    while size := int(_take_line(opened, data).partition(b";")[0], 16):
-        while len(data) < size + 2:
-            data += _receive(opened)
-        if size < 0 or data[size : size + 2] != b"\r\n":
-            raise ValueError("the answer's chunks are not as long as they say")
-        body += data[:size]
-        del data[: size + 2]
+    body = bytearray()
+    while size := int(incoming.until(b"\r\n", _WRONG_CHUNKS).partition(b";")[0], 16):
+        chunk = incoming.take(size + 2) if size > 0 else b""
+        if not chunk.endswith(b"\r\n"):
+            raise ValueError(_WRONG_CHUNKS)
+        body += chunk[:-2]
     # More headers may follow, and an empty line does.
-    while _take_line(opened, data):
+    while incoming.until(b"\r\n", _WRONG_CHUNKS):
         pass
-    return bytes(body), len(data) > 0
-
-
-def _take_line(opened: socket.socket, data: bytearray) -> bytes:
-    """The next line, which is taken out of what came so far."""
-    while (end := data.find(b"\r\n")) < 0:
-        if len(data) > _LONGEST_HEAD:
-            raise ValueError("the answer's chunks are not as long as they say")
-        data += _receive(opened)
-    line = bytes(data[:end])
-    del data[: end + 2]
-    return line
-
-
-def _receive(opened: socket.socket) -> bytes:
-    piece = opened.recv(_PIECE)
-    if not piece:
-        raise ConnectionError("the connection was closed before the answer was complete")
-    return piece
+    return bytes(body)
 
 
 def _why(error: Exception) -> str:

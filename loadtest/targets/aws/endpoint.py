@@ -1,11 +1,11 @@
-"""Where to connect, with which credentials and whom to trust: found as boto3 would find it."""
+"""Where requests go, with which credentials and whom to trust: all of it as boto3 would find it."""
 
 import os
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import botocore.session
@@ -15,13 +15,32 @@ from botocore.utils import get_environ_proxies
 
 from loadtest.errors import InputError
 from loadtest.targets.aws import clients
+from loadtest.targets.aws.errors import AwsError
 from loadtest.targets.aws.signing import Signer
 
 _USUAL_PORTS = {"http": 80, "https": 443}
 
+Value = TypeVar("Value")
+
+
+class Once(Generic[Value]):
+    """A value that is looked up when it is first asked for, once for all who ask at that moment."""
+
+    def __init__(self, look_up: Callable[[], Value]) -> None:
+        self._look_up = look_up
+        self._lock = Lock()
+        self._value: Value | None = None
+
+    def get(self) -> Value:
+        """The value; raises what `look_up` raises, and then looks again the next time."""
+        with self._lock:
+            if self._value is None:
+                self._value = self._look_up()
+            return self._value
+
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class HttpEndpoint:
     """What all connections to a service have in common."""
 
     host: str
@@ -33,31 +52,15 @@ class Endpoint:
     """How long an answer is waited for."""
 
 
-class FoundOnce:
-    """An endpoint that is found when it is first asked for, by one of all who ask at that moment."""
-
-    def __init__(self, find: Callable[[], Endpoint]) -> None:
-        self._find = find
-        self._lock = Lock()
-        self._found: Endpoint | None = None
-
-    def get(self) -> Endpoint:
-        """The endpoint; raises what `find` raises, and then looks again the next time."""
-        with self._lock:
-            if self._found is None:
-                self._found = self._find()
-            return self._found
-
-
 def find_endpoint(
     client: Any, *, profile: str | None, sslrootcert: str | None, timeout_s: float
-) -> Endpoint:
+) -> HttpEndpoint:
     """Where this boto3 client goes; nothing is contacted, but for credentials.
 
-    `sslrootcert` is as `aws.authorities` takes it.
-    Raises InputError, or one of `aws.ERRORS`.
+    `sslrootcert` is as `clients.authorities` takes it.
+    Raises InputError, or one of `errors.ERRORS`.
     """
-    # The client's own, which knows the Region to take a role in, and asks once for both.
+    # The client's own session, which knows the Region to take a role in, and asks once for both.
     credentials = clients.session(profile).get_credentials()
     if credentials is None:
         raise NoCredentialsError
@@ -65,11 +68,16 @@ def find_endpoint(
     parts = urlsplit(url)
     port = _port(parts)
     if get_environ_proxies(url).get(parts.scheme):
-        raise clients.BehindProxy(host=parts.hostname)
-    return Endpoint(
+        # What a proxy takes would be measured too.
+        host = parts.hostname
+        raise AwsError(
+            cause=f"{host} would be reached through a proxy, and load does not go through one",
+            remedy=f"add {host} to NO_PROXY",
+        )
+    return HttpEndpoint(
         host=parts.hostname or "",
         port=port,
-        tls=_trusting(sslrootcert, profile) if parts.scheme == "https" else None,
+        tls=_trust(sslrootcert, profile) if parts.scheme == "https" else None,
         signer=Signer(
             credentials,
             service=client.meta.service_model.signing_name,
@@ -94,25 +102,23 @@ def _port(parts: SplitResult) -> int:
     try:
         return parts.port or _USUAL_PORTS[parts.scheme]
     except (ValueError, KeyError):
-        # Not quoted: who puts a password there would find it in a log.
+        # Not quoted: it may hold a password.
         raise InputError(
             f"there is no HTTP endpoint at {parts.scheme}://{parts.hostname}; give one as "
             "http://host:port or https://host:port"
         ) from None
 
 
-def _trusting(sslrootcert: str | None, profile: str | None) -> ssl.SSLContext:
+def _trust(sslrootcert: str | None, profile: str | None) -> ssl.SSLContext:
     session = botocore.session.Session(profile=profile)
-    asked = (
-        ("--sslrootcert", clients.authorities(sslrootcert)),
-        ("AWS_CA_BUNDLE or ca_bundle", session.get_config_variable("ca_bundle")),
-        ("REQUESTS_CA_BUNDLE", os.environ.get("REQUESTS_CA_BUNDLE")),
-    )
-    for where, file in asked:
-        if file:
-            try:
-                return ssl.create_default_context(cafile=file)
-            except OSError as error:
-                why = "it holds none" if isinstance(error, ssl.SSLError) else error.strerror
-                raise InputError(f"{where}: no certificates can be read from {file}: {why}") from None
-    return ssl.create_default_context(cafile=get_cert_path(True))
+    files = {
+        "--sslrootcert": clients.authorities(sslrootcert),
+        "AWS_CA_BUNDLE or ca_bundle": session.get_config_variable("ca_bundle"),
+        "REQUESTS_CA_BUNDLE": os.environ.get("REQUESTS_CA_BUNDLE"),
+    }
+    setting, file = next(((name, file) for name, file in files.items() if file), ("", ""))
+    try:
+        return ssl.create_default_context(cafile=file or get_cert_path(True))
+    except OSError as error:
+        why = "it holds none" if isinstance(error, ssl.SSLError) else error.strerror
+        raise InputError(f"{setting}: no certificates can be read from {file}: {why}") from None

@@ -7,6 +7,7 @@ so the rest of what is signed is put together once. The tests compare signatures
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from hashlib import sha256
 from time import gmtime, strftime, time
 from typing import Any
@@ -17,7 +18,7 @@ from botocore.utils import normalize_url_path
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Operation:
+class RequestKind:
     """A kind of request, and all that is the same in every request of the kind.
 
     Make one and keep it: a signer keeps what it has put together for it.
@@ -28,8 +29,29 @@ class Operation:
     path: str = "/"
     """Percent-encoded, below the endpoint's own; without a query."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """But for those that every request has. `Content-Type` and `X-Amz-…` are signed, as they must be;
+    """Without those that every request has. `Content-Type` and `X-Amz-…` are signed, as they must be;
     others are not, for what lies between may change them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """A request with its credentials, without its body, its time and its signature."""
+
+    before_date: str
+    after_date: str
+    head: str
+    authorization: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Keys:
+    """What holds for a day and for these credentials (access key, secret key, session token)."""
+
+    credentials: tuple[str, str, str | None]
+    day: str
+    scope: str
+    signing_key: bytes
+    templates: dict[RequestKind, _Template] = field(default_factory=dict)
 
 
 class Signer:
@@ -49,13 +71,13 @@ class Signer:
         self._credentials = credentials
         self._service, self._region = service, region
         self._host, self._base = host, base
-        self._keys = _Keys(("", "", None), "", b"", "")
+        self._keys = _Keys(("", "", None), "", "", b"")
         self._now = -1, "", self._keys
 
-    def head(self, operation: Operation, body: bytes) -> bytes:
+    def head(self, kind: RequestKind, body: bytes) -> bytes:
         """The head of a request, with the empty line at its end.
 
-        Raises one of `aws.ERRORS` where credentials must be renewed and cannot be.
+        Raises one of `errors.ERRORS` where credentials must be renewed and cannot be.
         """
         second = int(time())
         now = self._now
@@ -64,102 +86,76 @@ class Signer:
             # rest here does.
             stamp = strftime("%Y%m%dT%H%M%SZ", gmtime(second))
             now = self._now = second, stamp, self._keys_of(stamp[:8])
-        return self._signed(now[1], now[2], operation, body)
+        return self._signed(now[1], now[2], kind, body)
 
-    def head_at(self, stamp: str, operation: Operation, body: bytes) -> bytes:
+    def head_at(self, stamp: str, kind: RequestKind, body: bytes) -> bytes:
         """The same for a moment given as `20260131T235959Z`."""
-        return self._signed(stamp, self._keys_of(stamp[:8]), operation, body)
+        return self._signed(stamp, self._keys_of(stamp[:8]), kind, body)
 
-    def _signed(self, stamp: str, keys: "_Keys", operation: Operation, body: bytes) -> bytes:
-        form = keys.forms.get(operation)
-        if form is None:
-            form = keys.forms[operation] = self._form(operation, keys)
-        canonical = f"{form.before_date}{stamp}{form.after_date}{sha256(body).hexdigest()}"
+    def _signed(self, stamp: str, keys: _Keys, kind: RequestKind, body: bytes) -> bytes:
+        template = keys.templates.get(kind)
+        if template is None:
+            template = keys.templates[kind] = self._template(kind, keys)
+        canonical = f"{template.before_date}{stamp}{template.after_date}{sha256(body).hexdigest()}"
         to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{keys.scope}\n{sha256(canonical.encode()).hexdigest()}"
         signature = hmac.digest(keys.signing_key, to_sign.encode(), "sha256").hex()
         return (
-            f"{form.lead}Content-Length: {len(body)}\r\nX-Amz-Date: {stamp}\r\n"
-            f"{form.authorization}{signature}\r\n\r\n"
+            f"{template.head}Content-Length: {len(body)}\r\nX-Amz-Date: {stamp}\r\n"
+            f"{template.authorization}{signature}\r\n\r\n"
         ).encode()
 
-    def _keys_of(self, day: str) -> "_Keys":
+    def _keys_of(self, day: str) -> _Keys:
         try:
             # Renewed in there when they are about to expire.
-            frozen = self._credentials.get_frozen_credentials()[:3]
+            credentials = self._credentials.get_frozen_credentials()[:3]
         except RuntimeError as error:
             # botocore's way to say that what it renewed them with has expired as well.
             raise CredentialRetrievalError(provider="AWS", error_msg=str(error)) from None
         keys = self._keys
-        if keys.credentials != frozen or keys.day != day:
-            scope = f"{day}/{self._region}/{self._service}/aws4_request"
-            keys = self._keys = _Keys(frozen, day, _signing_key(frozen[1], scope), scope)
+        if keys.credentials != credentials or keys.day != day:
+            parts = (day, self._region, self._service, "aws4_request")
+            signing_key = reduce(
+                lambda key, part: hmac.digest(key, part.encode(), "sha256"),
+                parts,
+                f"AWS4{credentials[1]}".encode(),
+            )
+            keys = self._keys = _Keys(credentials, day, "/".join(parts), signing_key)
         return keys
 
-    def _form(self, operation: Operation, keys: "_Keys") -> "_Form":
+    def _template(self, kind: RequestKind, keys: _Keys) -> _Template:
         access_key, _, token = keys.credentials
-        path = self._base + operation.path
-        sent = {"Host": self._host, **operation.headers}
+        path = self._base + kind.path
+        headers = {"Host": self._host, **kind.headers}
         if token:
-            sent["X-Amz-Security-Token"] = token
-        sent = {name: _plain(value) for name, value in sent.items()}
-        signed = {name.lower(): value for name, value in sent.items() if _is_signed(name.lower())}
+            headers["X-Amz-Security-Token"] = token
+        headers = {name: _one_line(value) for name, value in headers.items()}
+        signed = {name.lower(): value for name, value in headers.items() if _is_signed(name.lower())}
         names = sorted([*signed, "x-amz-date"])
-        before, after = (
-            "".join([f"{name}:{signed[name]}\n" for name in part])
-            for part in _around(names, "x-amz-date")
-        )
+        listed = ";".join(names)
+        lines = "".join([f"{name}:{signed.get(name, _DATE)}\n" for name in names])
+        before_date, after_date = lines.split(_DATE)
         # The service encodes again what is encoded already.
         canonical_path = quote(normalize_url_path(path), safe="/")
-        listed = ";".join(names)
-        lines = "".join([f"{name}: {value}\r\n" for name, value in sent.items()])
-        return _Form(
-            before_date=f"POST\n{canonical_path}\n\n{before}x-amz-date:",
-            after_date=f"\n{after}\n{listed}\n",
-            lead=f"POST {path} HTTP/1.1\r\n{lines}",
+        sent = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        return _Template(
+            before_date=f"POST\n{canonical_path}\n\n{before_date}",
+            after_date=f"{after_date}\n{listed}\n",
+            head=f"POST {path} HTTP/1.1\r\n{sent}",
             authorization=(
-                f"Authorization: AWS4-HMAC-SHA256 Credential={_plain(access_key)}/{keys.scope}, "
+                f"Authorization: AWS4-HMAC-SHA256 Credential={_one_line(access_key)}/{keys.scope}, "
                 f"SignedHeaders={listed}, Signature="
             ),
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """A request with its credentials, but for its body, its time and its signature."""
-
-    before_date: str
-    after_date: str
-    lead: str
-    authorization: str
+# Stands where the date will be: no header has one, see `_one_line`.
+_DATE = "\r"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Keys:
-    """What holds for a day and for these credentials (access key, secret key, session token)."""
-
-    credentials: tuple[str, str, str | None]
-    day: str
-    signing_key: bytes
-    scope: str
-    forms: dict[Operation, _Form] = field(default_factory=dict)
-
-
-def _plain(value: str) -> str:
+def _one_line(value: str) -> str:
     """A value as it is signed, and so as it is sent: on one line, with single spaces."""
     return " ".join(value.split())
 
 
 def _is_signed(name: str) -> bool:
     return name in ("host", "content-type") or name.startswith("x-amz-")
-
-
-def _around(names: list[str], middle: str) -> tuple[list[str], list[str]]:
-    at = names.index(middle)
-    return names[:at], names[at + 1 :]
-
-
-def _signing_key(secret_key: str, scope: str) -> bytes:
-    key = f"AWS4{secret_key}".encode()
-    for part in scope.split("/"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return key

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from loadtest.errors import InputError
 from loadtest.errors.typed import whole_of
 from loadtest.targets.base.calls import Declared
 from loadtest.targets.registry import parse_target
-from loadtest.targets.url import check_endpoint, check_options, said_option
+from loadtest.targets.url import check_endpoint, check_options, choice, said_option
 
 if TYPE_CHECKING:
     from loadtest.targets.base.target import TargetSpec
-
-RetryBy = Literal["function", "caller"]
-"""Who tries again after a conflict."""
 
 _OPTIONS = (
     "profile", "endpoint_url", "database", "accounts", "key_seed", "balance", "retry",
@@ -40,7 +37,8 @@ class LambdaAddress:
     """Its name or ARN, with the qualifier if there is one."""
     profile: str | None
     endpoint_url: str | None
-    retry: RetryBy
+    retry_here: bool
+    """Whether the run tries again after a conflict; else the function does."""
     database: TargetSpec | None
     declared: Declared | None
 
@@ -55,11 +53,7 @@ class LambdaAddress:
                 f"{lead}: a Region and a function's name are needed, as in "
                 "lambda://us-east-1/transfer or lambda://us-east-1/transfer:live"
             )
-        options = spec.options
         check_options(spec, _OPTIONS, ", and the value of database= must be percent-encoded")
-        retry = options.get("retry", "function")
-        if retry not in ("function", "caller"):
-            raise InputError(f"{lead}: {said_option(spec, 'retry')} is neither function nor caller")
         database = _database(spec, lead)
         declared = _declared(spec, lead)
         if (database is None) == (declared is None):
@@ -70,9 +64,9 @@ class LambdaAddress:
         return cls(
             region=region,
             function=function,
-            profile=options.get("profile") or None,
+            profile=spec.options.get("profile") or None,
             endpoint_url=check_endpoint(spec, lead),
-            retry=cast("RetryBy", retry),
+            retry_here=choice(spec, "retry", ("function", "caller")) == "caller",
             database=database,
             declared=declared,
         )

@@ -9,6 +9,7 @@ from typing import Any
 from loadtest.errors.messages import one_line
 from loadtest.record.attempt import MOST_REMOTE_RETRIES
 from loadtest.record.outcome import CONFLICTS, outcome_of
+from loadtest.targets.aws import errors as aws
 from loadtest.targets.base.calls import INSUFFICIENT_FUNDS
 from loadtest.targets.base.target import ABSENT, Remote, StatementFailed
 
@@ -19,39 +20,26 @@ NOT_INVOKED = "39000"
 NO_SUCH_FUNCTION = "42883"
 NO_SUCH_ACCOUNT = "P0002"
 """What the function says of a key that is not in its table."""
-NOT_ALLOWED = "42501"
-WRONG_CREDENTIALS = "28000"
 THROTTLED = "53400"
-CANNOT_CONNECT, LOST = "08001", "08006"
 ENVELOPE = (
     "its answer has neither a balance nor an error: it is in the envelope of an API gateway, "
     '{"statusCode": …, "body": …}'
 )
+_LOST = "08006"
 _NOT_READY = "57P03"
+"""Being made, updated, or woken up: nothing has run, and it will be there in a moment."""
 
-_KNOWN = {
-    "TooManyRequestsException": THROTTLED,
-    "ThrottlingException": THROTTLED,
-    "EC2ThrottledException": THROTTLED,
-    "ResourceNotFoundException": NO_SUCH_FUNCTION,
-    "AccessDeniedException": NOT_ALLOWED,
-    "UnrecognizedClientException": WRONG_CREDENTIALS,
-    "InvalidSignatureException": WRONG_CREDENTIALS,
-    "SignatureDoesNotMatch": WRONG_CREDENTIALS,
-    "IncompleteSignatureException": WRONG_CREDENTIALS,
-    "MissingAuthenticationTokenException": WRONG_CREDENTIALS,
-    "ExpiredTokenException": WRONG_CREDENTIALS,
-    # Being made, updated, or woken up: nothing has run, and it will be there in a moment.
-    "ResourceConflictException": _NOT_READY,
-    "ResourceNotReadyException": _NOT_READY,
-    "SnapStartNotReadyException": _NOT_READY,
+_SQLSTATES = {
+    **aws.SQLSTATES,
+    "ResourceNotFound": NO_SUCH_FUNCTION,
+    **dict.fromkeys(("ResourceConflict", "ResourceNotReady", "SnapStartNotReady"), _NOT_READY),
 }
-_BY_STATUS = {429: THROTTLED, 404: NO_SUCH_FUNCTION, 403: NOT_ALLOWED}
+_BY_STATUS = {429: THROTTLED, 404: NO_SUCH_FUNCTION, 403: "42501"}
 
 # What Lambda says of a call in names of its own: the environment went away with it, or what the
-# function returned could not be passed on. Nobody can say how far it had come; it may be done.
+# function returned could not be passed on. How far it had come is unknown; it may be done.
 _OF_LAMBDA = re.compile(r"(?:Runtime|Function|Sandbox|Extension)\.[A-Z]")
-# But for these, after which the handler was never called: names of the runtime interface emulator
+# Except for these, after which the handler was never called: names of the runtime interface emulator
 # (rapid/fatalerror) and of the runtime clients for Python and Node.js, 2026.
 _NEVER_CALLED = frozenset(
     {
@@ -94,37 +82,31 @@ class ServiceFailed(StatementFailed):
         self.kind, self.words = kind, words
 
 
-class NotReached(StatementFailed):
-    """No answer: the connection did not come about, or was lost after the call had left."""
-
-    __slots__ = ()
-
-    def __init__(self, message: str, *, sent: bool) -> None:
-        super().__init__(LOST if sent else CANNOT_CONNECT, message, commit_sent=sent, connected=False)
-
-
 def service_failed(status: int, kind: str, body: bytes) -> ServiceFailed:
     """Lambda did not call the function, or does not know what became of the call.
 
     `kind` is the error's name as the header `x-amzn-errortype` gives it.
     """
     kind = kind.partition(":")[0].rpartition("#")[2]
-    said = _object(body)
-    words = str(said.get("message") or said.get("Message") or f"HTTP status {status}")
-    reason = said.get("Reason")
-    sqlstate = _KNOWN.get(kind) or _BY_STATUS.get(status)
+    answer = object_of(body)
+    words = str(answer.get("message") or answer.get("Message") or f"HTTP status {status}")
+    reason = answer.get("Reason")
+    sqlstate = _SQLSTATES.get(aws.bare_code(kind)) or _BY_STATUS.get(status)
     if sqlstate is None:
         # A 502 with a name of its own says why the function could not be started.
         could_not_start = status == 502 and kind.endswith("Exception") and kind != "ServiceException"
-        sqlstate = NOT_INVOKED if status < 500 or could_not_start else LOST
+        sqlstate = NOT_INVOKED if status < 500 or could_not_start else _LOST
     words = one_line(f"{words} ({reason})" if reason else words)
-    return ServiceFailed(sqlstate, kind, words, unknown=sqlstate == LOST)
+    return ServiceFailed(sqlstate, kind, words, unknown=sqlstate == _LOST)
 
 
 def function_failed(body: bytes) -> StatementFailed:
     """The function raised an error, ran out of time or memory, or could not be loaded."""
-    said = _object(body)
-    kind, words = str(said.get("errorType") or ""), str(said.get("errorMessage") or "no reason given")
+    answer = object_of(body)
+    kind, words = (
+        str(answer.get("errorType") or ""),
+        str(answer.get("errorMessage") or "no reason given"),
+    )
     unknown = kind not in _NEVER_CALLED and (
         _OF_LAMBDA.match(kind) is not None or any(end in words for end in _CAME_TO_AN_END)
     )
@@ -135,11 +117,6 @@ def function_failed(body: bytes) -> StatementFailed:
         connected=not unknown,
         final=True,
     )
-
-
-def read_answer(body: bytes) -> Mapping[str, Any]:
-    """What a function answered, as an object; empty where it is none."""
-    return _object(body)
 
 
 def answered_error(answer: Mapping[str, Any], *, final: bool) -> StatementFailed | None:
@@ -168,7 +145,7 @@ def answered_error(answer: Mapping[str, Any], *, final: bool) -> StatementFailed
         message = f"{code}: {message}"
     outcome = outcome_of(sqlstate, message, commit_sent=False, connected=True)
     if outcome in CONFLICTS:
-        # Nobody is told its words, and there are many; only the code in them is read once more.
+        # Its words are shown nowhere, and there are many; only the code in them is read again.
         message = next((one for one in ("(OC001)", "(OC000)") if one in message), "a conflict")
     else:
         message = one_line(message)
@@ -196,16 +173,17 @@ def remote_of(answer: Mapping[str, Any]) -> Remote:
 def _milliseconds(value: object) -> float | None:
     """A number, or the text of one, with or without `ms`."""
     if isinstance(value, str):
-        found = _MILLISECONDS.fullmatch(value)
-        value = float(found[1]) if found else None
+        number = _MILLISECONDS.fullmatch(value)
+        value = float(number[1]) if number else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) and 0 <= value < 1e9 else None
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def object_of(body: bytes) -> dict[str, Any]:
+    """A JSON object; empty where it is none."""
     try:
-        found = json.loads(body or b"null")
+        value = json.loads(body or b"null")
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return value if isinstance(value, dict) else {}

@@ -1,6 +1,5 @@
 """Targets that do the whole transaction where they are, when called: a Lambda function."""
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
@@ -36,12 +35,7 @@ class CallTarget(Target):
 
     language: ClassVar[Language] = Language.CALLS
 
-    @property
-    @abstractmethod
-    def database(self) -> Target | None:
-        """The database behind it, for seeding and checks; None where it is not named."""
-
-    @property
-    @abstractmethod
-    def declared(self) -> Declared | None:
-        """What is seeded there, where the database is not named."""
+    database: Target | None
+    """The database behind it, for seeding and checks; None where it is not named."""
+    declared: Declared | None
+    """What is seeded there, where the database is not named."""

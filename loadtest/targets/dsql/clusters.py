@@ -6,12 +6,12 @@ plane; the cluster's own data is never touched.
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from loadtest.errors import InputError, OccbenchError, TargetError
@@ -25,17 +25,22 @@ READY = frozenset({"ACTIVE", "IDLE", "INACTIVE"})
 """A cluster in one of these answers; one that was idle wakes up first."""
 
 _NEVER_READY = frozenset({"FAILED", "DELETING", "DELETED", "PENDING_DELETE"})
-# The control plane takes only so many questions at a time.
-_ASKING: dict[str, Any] = {"attempts": 4, "connect_timeout": 10}
-_POLL_S = 2.0
-_SAY_EVERY_S = 20.0
-_PATIENCE_S = 1800.0
+# The control plane takes only so many requests at a time.
+_CLIENT_OPTIONS: dict[str, Any] = {"attempts": 4, "connect_timeout": 10}
+_POLL_S, _REPORT_EVERY_S, _PATIENCE_S = 2.0, 20.0, 1800.0
 _ID = re.compile(r"[a-z0-9]{26}")
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+")
 _NAME = re.compile(r"[A-Za-z0-9_.:/=+\-@ ]{1,256}")
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 """Takes one line for the user who waits."""
+
+
+class Peer(NamedTuple):
+    """The other half of a linked pair."""
+
+    identifier: str
+    region: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,7 @@ class Cluster:
     created: datetime
     protected: bool
     """Whether it cannot be deleted until someone lifts that."""
-    peers: tuple[str, ...] = ()
-    """The ARNs of the other halves of a linked pair."""
+    peers: tuple[Peer, ...] = ()
     witness: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -70,6 +74,16 @@ class Cluster:
         return f"cluster {self.identifier} in {self.region}"
 
 
+def check_identifier(text: str, lead: str = "", region: str = "") -> None:
+    """Refuse what is not a cluster's identifier; raises InputError."""
+    if not _ID.fullmatch(text):
+        where = f" --region {region}" if region else ""
+        raise InputError(
+            f"{lead}{quoted(text)} is not a cluster's identifier (26 letters and digits); "
+            f"`occbench cluster list{where}` shows them"
+        )
+
+
 def read_regions(flag: str, text: str) -> list[str]:
     """The Regions in `us-east-1,us-east-2`, each once; raises InputError where one cannot be any."""
     regions = list(dict.fromkeys(words_of(text)))
@@ -80,7 +94,7 @@ def read_regions(flag: str, text: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class NewCluster:
     """A cluster to be made, or a linked pair of them."""
 
     region: str
@@ -91,32 +105,27 @@ class Wish:
 
     def check(self) -> None:
         """See that it makes sense; raises InputError."""
-        for flag, region in self._regions():
+        given = {
+            "--region": self.region,
+            "--peer-region": self.peer_region,
+            "--witness-region": self.witness_region,
+        }
+        regions = {flag: region for flag, region in given.items() if region is not None}
+        for flag, region in regions.items():
             if len(read_regions(flag, region)) != 1:
                 raise InputError(f"{flag}: one Region is needed, not {region}")
-        if (self.peer_region is None) != (self.witness_region is None):
+        if len(regions) == 2:
             raise InputError(
                 "--peer-region and --witness-region go together: a linked pair has two Regions with "
                 "an endpoint each and a third that holds a copy of the log"
             )
-        regions = [region for _, region in self._regions()]
-        if len(set(regions)) != len(regions):
-            raise InputError(
-                "--region, --peer-region and --witness-region must be three different Regions"
-            )
+        if len(set(regions.values())) != len(regions):
+            raise InputError(f"{', '.join(regions)} must be three different Regions")
         if self.name is not None and not _NAME.fullmatch(self.name):
             raise InputError(
                 f"--name {quoted(self.name)} cannot be a tag's value: letters, digits, spaces and "
                 "_.:/=+-@ are allowed, 256 of them at most"
             )
-
-    def _regions(self) -> list[tuple[str, str]]:
-        given = (
-            ("--region", self.region),
-            ("--peer-region", self.peer_region),
-            ("--witness-region", self.witness_region),
-        )
-        return [(flag, region) for flag, region in given if region is not None]
 
 
 class ControlPlane:
@@ -125,65 +134,56 @@ class ControlPlane:
     def __init__(self, profile: str | None = None) -> None:
         self.profile = profile
 
-    def create(
-        self, region: str, tags: Mapping[str, str], *, protected: bool, links: Mapping[str, Any] | None
-    ) -> Cluster:
+    def create(self, region: str, tags: Mapping[str, str], protected: bool, links: Any) -> Cluster:
         """Order a cluster; it is not there yet. `links` names the witness and the other half."""
         more = {"multiRegionProperties": links} if links else {}
-        with self._asking(f"no cluster can be made in {region}", region) as client:
+        with self._client(f"no cluster can be made in {region}", region) as client:
             made = client.create_cluster(deletionProtectionEnabled=protected, tags=dict(tags), **more)
-        return _cluster(region, {**made, "tags": tags})
+        return _read_cluster(region, {**made, "tags": tags})
 
     def get(self, region: str, identifier: str) -> Cluster | None:
         """A cluster as it is now; None where there is no such one."""
         lead = f"cluster {identifier} in {region} cannot be looked up"
-        with self._asking(lead, region) as client:
+        with self._client(lead, region) as client:
             try:
-                return _cluster(region, client.get_cluster(identifier=identifier))
+                return _read_cluster(region, client.get_cluster(identifier=identifier))
             except client.exceptions.ResourceNotFoundException:
                 return None
 
     def all(self, region: str) -> list[Cluster]:
         """Every cluster of a Region, the oldest first."""
-        found = []
-        with self._asking(f"the clusters in {region} cannot be listed", region) as client:
-            for page in client.get_paginator("list_clusters").paginate():
-                found += [one["identifier"] for one in page["clusters"]]
-        clusters = [self.get(region, identifier) for identifier in found]
+        with self._client(f"the clusters in {region} cannot be listed", region) as client:
+            pages = client.get_paginator("list_clusters").paginate()
+            identifiers = [one["identifier"] for page in pages for one in page["clusters"]]
+        clusters = [self.get(region, identifier) for identifier in identifiers]
         return sorted((c for c in clusters if c is not None), key=lambda c: c.created)
 
-    def link(self, cluster: Cluster, links: Mapping[str, Any]) -> None:
-        """Tell a cluster of its witness and its other half."""
-        with self._asking(f"{cluster} cannot be linked", cluster.region) as client:
-            client.update_cluster(identifier=cluster.identifier, multiRegionProperties=dict(links))
-
-    def unprotect(self, cluster: Cluster) -> None:
-        """Lift a cluster's deletion protection."""
-        with self._asking(f"{cluster} keeps its deletion protection", cluster.region) as client:
-            client.update_cluster(identifier=cluster.identifier, deletionProtectionEnabled=False)
+    def update(self, cluster: Cluster, lead: str, **changes: Any) -> None:
+        """Change a cluster; `lead` is what it means that it cannot be changed."""
+        with self._client(f"{cluster} {lead}", cluster.region) as client:
+            client.update_cluster(identifier=cluster.identifier, **changes)
 
     def delete(self, cluster: Cluster) -> None:
         """Order a cluster's end; one that is gone already is fine."""
-        with self._asking(f"{cluster} cannot be deleted", cluster.region) as client:
+        with self._client(f"{cluster} cannot be deleted", cluster.region) as client:
             try:
                 client.delete_cluster(identifier=cluster.identifier)
             except client.exceptions.ResourceNotFoundException:
                 return
 
     @contextmanager
-    def _asking(self, lead: str, region: str) -> Iterator[Any]:
+    def _client(self, lead: str, region: str) -> Iterator[Any]:
         # Imported here: boto3 takes a third of a second, and the command line knows this module.
-        from loadtest.targets.aws import clients
+        from loadtest.targets.aws import clients, errors
 
         try:
-            yield clients.client("dsql", region, profile=self.profile, **_ASKING)
-        except clients.ERRORS as error:
-            cause, remedy = clients.explain(error)
-            raise TargetError(f"{lead}: {cause}; {remedy}") from None
+            yield clients.client("dsql", region, profile=self.profile, **_CLIENT_OPTIONS)
+        except errors.ERRORS as error:
+            raise errors.target_error(lead, error) from None
 
 
-def _cluster(region: str, answer: Mapping[str, Any]) -> Cluster:
-    """What the control plane said of a cluster. A pair's list of clusters may name both halves."""
+def _read_cluster(region: str, answer: Mapping[str, Any]) -> Cluster:
+    """What the control plane says of a cluster. A pair's list of clusters may name both halves."""
     links = answer.get("multiRegionProperties") or {}
     identifier, arn = answer["identifier"], answer["arn"]
     return Cluster(
@@ -195,99 +195,96 @@ def _cluster(region: str, answer: Mapping[str, Any]) -> Cluster:
         endpoint=answer.get("endpoint") or f"{identifier}.dsql.{region}.on.aws",
         created=answer["creationTime"].astimezone(UTC),
         protected=bool(answer["deletionProtectionEnabled"]),
-        peers=tuple(peer for peer in links.get("clusters", ()) if peer != arn),
+        # arn:aws:dsql:REGION:ACCOUNT:cluster/IDENTIFIER
+        peers=tuple(
+            Peer(peer.rpartition("/")[2], peer.split(":")[3])
+            for peer in links.get("clusters", ())
+            if peer != arn
+        ),
         witness=links.get("witnessRegion"),
         tags=dict(answer.get("tags") or {}),
     )
 
 
-def create(control: ControlPlane, wish: Wish, say: Say) -> list[Cluster]:
+def create(control: ControlPlane, new: NewCluster, report: Report) -> list[Cluster]:
     """Make a cluster, or a linked pair, and wait until it can be used.
 
-    Whatever goes wrong on the way, Ctrl-C included, what exists by then is named with the command that
-    removes it.
+    If anything goes wrong on the way, Ctrl-C included, what exists by then is named with the command
+    that removes it.
 
-    Raises InputError where the wish makes no sense, TargetError where the service refuses.
+    Raises InputError where the request makes no sense, TargetError where the service refuses.
     """
-    wish.check()
+    new.check()
     made: list[Cluster] = []
     try:
-        _order(control, wish, made, say)
-        return [_wait_until_ready(control, cluster, say) for cluster in made]
+        _order(control, new, made, report)
+        return [_wait(control, cluster, report, "active") for cluster in made]
     except TargetError as error:
         if not made:
             raise
         raise TargetError(f"{error}; {_remains(made)}") from None
     except KeyboardInterrupt:
-        say(
-            f"{_remains(made)}; "
-            f"`occbench cluster list --region {_regions(made)}` shows when it is active"
+        report(
+            f"{_remains(made)}; `{_list_command(made)}` shows when it is active"
             if made
-            else f"`occbench cluster list --region {wish.region}` shows whether a cluster was made"
+            else f"`occbench cluster list --region {new.region}` shows whether a cluster was made"
         )
         raise
 
 
-def _order(control: ControlPlane, wish: Wish, made: list[Cluster], say: Say) -> None:
-    """Order what is wished for; `made` grows with every cluster that exists."""
+def _order(control: ControlPlane, new: NewCluster, made: list[Cluster], report: Report) -> None:
+    """Order what is to be made; `made` grows with every cluster that exists."""
     now = datetime.now(UTC)
-    tags = {TAG: f"{now:%Y-%m-%dT%H:%M:%SZ}", **({"Name": wish.name} if wish.name else {})}
-    witness = {"witnessRegion": wish.witness_region} if wish.witness_region else {}
-
-    def one(region: str, **links: Any) -> Cluster:
-        cluster = control.create(region, tags, protected=wish.protected, links=witness | links)
-        made.append(cluster)
-        say(f"{cluster}: ordered")
-        return cluster
-
-    first = one(wish.region)
-    if wish.peer_region is not None:
-        second = one(wish.peer_region, clusters=[first.arn])
+    tags = {TAG: f"{now:%Y-%m-%dT%H:%M:%SZ}", **({"Name": new.name} if new.name else {})}
+    links: dict[str, Any] = {"witnessRegion": new.witness_region} if new.witness_region else {}
+    for region in filter(None, (new.region, new.peer_region)):
+        if made:
+            links["clusters"] = [made[0].arn]
+        made.append(control.create(region, tags, new.protected, links))
+        report(f"{made[-1]}: ordered")
+    if len(made) > 1:
         # Only now is the second's name known; with it both halves begin to be set up.
-        control.link(first, {**witness, "clusters": [second.arn]})
+        both = {**links, "clusters": [made[1].arn]}
+        control.update(made[0], "cannot be linked", multiRegionProperties=both)
 
 
 def _remains(clusters: Sequence[Cluster]) -> str:
-    """What is there, and how to be rid of it."""
+    """What is there, and the command that removes it."""
     there = " and ".join(map(str, clusters))
     identifiers = " ".join(c.identifier for c in clusters)
     command = f"occbench cluster delete {identifiers} --region {_regions(clusters)}"
     return f"{there} {'exists' if len(clusters) == 1 else 'exist'}; `{command}` removes what is there"
 
 
-def _regions(clusters: Iterable[Cluster]) -> str:
+def _list_command(clusters: Sequence[Cluster]) -> str:
+    return f"occbench cluster list --region {_regions(clusters)}"
+
+
+def _regions(clusters: Sequence[Cluster]) -> str:
     return ",".join(dict.fromkeys(c.region for c in clusters))
 
 
-def _wait_until_ready(control: ControlPlane, cluster: Cluster, say: Say) -> Cluster:
-    for status in _watch(control, cluster, say):
-        if status is None or status.status in _NEVER_READY:
-            state = "is gone" if status is None else f"is {status.status}"
-            raise TargetError(f"{cluster} {state} and will not become active")
-        if status.ready:
-            return status
-    raise TargetError(f"{cluster} is not active after {_PATIENCE_S / 60:.0f} minutes")
+def _wait(control: ControlPlane, cluster: Cluster, report: Report, awaited: str) -> Cluster:
+    """The cluster as it is when it is `active` or `gone`; a line where its state changes, and at times.
 
-
-def _wait_until_gone(control: ControlPlane, cluster: Cluster, say: Say) -> None:
-    for status in _watch(control, cluster, say):
-        if status is None:
-            say(f"{cluster}: gone")
-            return
-    raise TargetError(f"{cluster} is not gone after {_PATIENCE_S / 60:.0f} minutes")
-
-
-def _watch(control: ControlPlane, cluster: Cluster, say: Say) -> Iterator[Cluster | None]:
-    """The cluster's state, again and again, with a line where it changes and now and then."""
-    began, said_at, said = monotonic(), 0.0, ""
+    Raises TargetError when that takes too long, or cannot be any more.
+    """
+    began, reported_at, reported = monotonic(), 0.0, ""
     while (elapsed := monotonic() - began) < _PATIENCE_S:
         now = control.get(cluster.region, cluster.identifier)
-        status = now.status if now else ""
-        if now and (status != said or elapsed - said_at >= _SAY_EVERY_S):
-            say(f"{cluster}: {status.lower().replace('_', ' ')}, {elapsed:.0f} s")
-            said, said_at = status, elapsed
-        yield now
+        status = now.status.lower().replace("_", " ") if now else "gone"
+        if status != reported or elapsed - reported_at >= _REPORT_EVERY_S:
+            report(f"{cluster}: {status}, {elapsed:.0f} s" if now else f"{cluster}: gone")
+            reported, reported_at = status, elapsed
+        if awaited == "gone":
+            if now is None:
+                return cluster
+        elif now is None or now.status in _NEVER_READY:
+            raise TargetError(f"{cluster} is {status} and will not become active")
+        elif now.ready:
+            return now
         sleep(_POLL_S)
+    raise TargetError(f"{cluster} is not {awaited} after {_PATIENCE_S / 60:.0f} minutes")
 
 
 def find(control: ControlPlane, identifiers: Sequence[str], regions: Sequence[str]) -> list[Cluster]:
@@ -296,32 +293,25 @@ def find(control: ControlPlane, identifiers: Sequence[str], regions: Sequence[st
     Raises InputError where one is no identifier, TargetError where one is nowhere.
     """
     for identifier in identifiers:
-        if not _ID.fullmatch(identifier):
-            raise InputError(
-                f"{quoted(identifier)} is not a cluster's identifier (26 letters and digits); "
-                f"`occbench cluster list --region {regions[0]}` shows them"
-            )
-    found: dict[str, Cluster] = {}
-    missing = []
+        check_identifier(identifier, region=regions[0])
+    clusters: dict[str, Cluster] = {}
     for identifier in identifiers:
-        looked = (control.get(region, identifier) for region in regions)
-        cluster = next((c for c in looked if c is not None), None)
+        looked_up = (control.get(region, identifier) for region in regions)
+        cluster = next((c for c in looked_up if c is not None), None)
         if cluster is None:
-            missing.append(identifier)
             continue
-        found[cluster.identifier] = cluster
-        for arn in cluster.peers:
-            # arn:aws:dsql:REGION:ACCOUNT:cluster/IDENTIFIER
-            peer = control.get(arn.split(":")[3], arn.rpartition("/")[2])
-            if peer is not None:
-                found[peer.identifier] = peer
-    unknown = [identifier for identifier in missing if identifier not in found]
-    if unknown:
-        raise TargetError(
-            f"there is no cluster {unknown[0]} in {', '.join(regions)}; nothing was deleted; "
-            f"`occbench cluster list --region {','.join(regions)}` shows what is there"
-        )
-    return list(found.values())
+        clusters[identifier] = cluster
+        for peer in cluster.peers:
+            other = control.get(peer.region, peer.identifier)
+            if other is not None:
+                clusters[peer.identifier] = other
+    for identifier in identifiers:
+        if identifier not in clusters:
+            raise TargetError(
+                f"there is no cluster {identifier} in {', '.join(regions)}; nothing was deleted; "
+                f"`occbench cluster list --region {','.join(regions)}` shows what is there"
+            )
+    return list(clusters.values())
 
 
 def check_deletable(clusters: Sequence[Cluster], *, lift_protection: bool) -> None:
@@ -340,7 +330,7 @@ def check_deletable(clusters: Sequence[Cluster], *, lift_protection: bool) -> No
             )
 
 
-def delete(control: ControlPlane, clusters: Sequence[Cluster], say: Say) -> None:
+def delete(control: ControlPlane, clusters: Sequence[Cluster], report: Report) -> None:
     """Delete these clusters and wait until they are gone; a pair's halves go only together.
 
     What is protected is unprotected first: `check_deletable` has asked whether that is meant.
@@ -351,19 +341,20 @@ def delete(control: ControlPlane, clusters: Sequence[Cluster], say: Say) -> None
     try:
         for cluster in clusters:
             if cluster.protected:
-                control.unprotect(cluster)
+                lead = "keeps its deletion protection"
+                control.update(cluster, lead, deletionProtectionEnabled=False)
         for cluster in clusters:
             control.delete(cluster)
             left.remove(cluster)
-            say(f"{cluster}: being deleted")
+            report(f"{cluster}: being deleted")
         for cluster in clusters:
-            _wait_until_gone(control, cluster, say)
+            _wait(control, cluster, report, "gone")
     except TargetError as error:
         raise TargetError(f"{error}; {_remains(left)}" if left else str(error)) from None
     except KeyboardInterrupt:
-        say(
+        report(
             "what is being deleted goes on without this command; "
-            f"`occbench cluster list --region {_regions(clusters)}` shows what is still there"
+            f"`{_list_command(clusters)}` shows what is still there"
         )
         raise
 
@@ -371,7 +362,7 @@ def delete(control: ControlPlane, clusters: Sequence[Cluster], say: Say) -> None
 def confirm(clusters: Sequence[Cluster]) -> None:
     """Ask on the terminal whether these clusters may go.
 
-    Raises InputError where there is nobody to ask, OccbenchError where the answer is not yes.
+    Raises InputError where there is no terminal, OccbenchError where the answer is not yes.
     """
     if not sys.stdin.isatty():
         raise InputError(
@@ -389,20 +380,12 @@ def listing(clusters: Sequence[Cluster]) -> list[str]:
     """One line for each cluster, under a line of heads."""
     rows = [("IDENTIFIER", "REGION", "STATUS", "MADE BY", "CREATED", "ENDPOINT", "LINKED WITH")]
     for c in clusters:
-        peers = [f"{arn.rpartition('/')[2]} in {arn.split(':')[3]}" for arn in c.peers]
-        witness = f" (witness {c.witness})" if c.witness else ""
-        rows.append(
-            (
-                c.identifier,
-                c.region,
-                c.status + (", protected" if c.protected else ""),
-                TAG if c.ours else "other",
-                f"{c.created:%Y-%m-%d %H:%M}",
-                c.endpoint,
-                ", ".join(peers) + witness if peers else "",
-            )
-        )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        peers = ", ".join(f"{peer.identifier} in {peer.region}" for peer in c.peers)
+        status = f"{c.status}, protected" if c.protected else c.status
+        linked = f"{peers} (witness {c.witness})" if peers and c.witness else peers
+        maker, created = TAG if c.ours else "other", f"{c.created:%Y-%m-%d %H:%M}"
+        rows.append((c.identifier, c.region, status, maker, created, c.endpoint, linked))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
@@ -411,13 +394,10 @@ def listing(clusters: Sequence[Cluster]) -> list[str]:
 
 def how_to_use(clusters: Sequence[Cluster], profile: str | None) -> list[str]:
     """What was made, and what to give to the other commands."""
-    lines = [f"{c}, endpoint {c.endpoint}" for c in clusters]
-    names = [f"{c.region}=" if len(clusters) > 1 else "" for c in clusters]
     more = f"&profile={quote(profile)}" if profile else ""
-    lines.append(
-        " ".join(
-            f"--target '{name}dsql://{c.endpoint}?user=admin{more}'"
-            for name, c in zip(names, clusters, strict=True)
-        )
-    )
-    return lines
+    names = [f"{c.region}=" if len(clusters) > 1 else "" for c in clusters]
+    targets = [
+        f"--target '{name}dsql://{c.endpoint}?user=admin{more}'"
+        for name, c in zip(names, clusters, strict=True)
+    ]
+    return [*(f"{c}, endpoint {c.endpoint}" for c in clusters), " ".join(targets)]

@@ -2,7 +2,7 @@
 
 The password is a token that is signed here, anew for each connection. AWS's own Python connector is
 not used: it makes a boto3 session for each connection, which keeps all users of the process waiting
-(`aws.py` has the figures).
+(`aws/clients.py` has the figures).
 """
 
 import os
@@ -18,16 +18,17 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from loadtest.errors import InputError, TargetError
-from loadtest.errors.messages import quoted, without_secrets
+from loadtest.errors.messages import without_secrets
 from loadtest.errors.typed import number_of
 from loadtest.targets.aws import clients
+from loadtest.targets.aws.errors import ERRORS, target_error
 from loadtest.targets.base.dialect import DSQL, Dialect, Statement
 from loadtest.targets.base.sql import SqlSession
 from loadtest.targets.base.target import Limits, StatementFailed, TargetSpec
 from loadtest.targets.postgresql import libpq
 from loadtest.targets.postgresql.errors import REMEDIES, refused_sqlstate
 from loadtest.targets.postgresql.target import PostgresTarget
-from loadtest.targets.url import check_options, said_option
+from loadtest.targets.url import check_options, region_of, said_option
 
 ADMIN, DATABASE, PORT = "admin", "postgres", 5432
 MOST_CONNECTIONS = 10_000
@@ -43,10 +44,15 @@ _REGION = re.compile(r"\.dsql(?:-[a-z0-9]+)?\.([a-z0-9-]+)\.on\.aws$")
 _CONNECT_S, _CONNECT_SESSION_S = 10, 30
 _ANY = 1e6
 
+_OPTIONS = (
+    "user", "region", "profile", "hostaddr", "sslrootcert", "token_expires_s", "session_age_s",
+    "connection_rate", "connection_burst",
+)  # fmt: skip
+
 Opened = TypeVar("Opened")
 
 
-class Endpoint(NamedTuple):
+class ClusterEndpoint(NamedTuple):
     """Where a cluster is reached, and for which Region tokens are signed."""
 
     host: str
@@ -58,7 +64,7 @@ class DsqlTarget(PostgresTarget):
 
     family: ClassVar[str] = "dsql"
     dialect: Dialect = DSQL
-    errors: ClassVar[tuple[type[Exception], ...]] = (psycopg.Error, *clients.ERRORS)
+    errors: ClassVar[tuple[type[Exception], ...]] = (psycopg.Error, *ERRORS)
     isolations: ClassVar[tuple[str, ...]] = ("repeatable-read",)
     remedies: ClassVar[Mapping[str, str]] = {
         **REMEDIES,
@@ -81,14 +87,9 @@ class DsqlTarget(PostgresTarget):
         ),
     }
     own_options: ClassVar[tuple[str, ...]] = ()
-    known_options: ClassVar[tuple[str, ...]] = (
-        *("user", "region", "profile", "hostaddr", "sslrootcert", "token_expires_s", "session_age_s"),
-        *("connection_rate", "connection_burst"),
-    )
-    """What may stand behind `?`."""
 
     def __init__(self, spec: TargetSpec) -> None:
-        check_options(spec, self.known_options)
+        check_options(spec, _OPTIONS)
         super().__init__(spec)
         parts = urlsplit(spec.url)
         if parts.password is not None:
@@ -106,11 +107,13 @@ class DsqlTarget(PostgresTarget):
         except ValueError:
             raise InputError(f"target {spec.shown}: the port is not a number up to 65535") from None
         self._hostaddr = spec.options.get("hostaddr")
-        if self._hostaddr is not None and not _is_address(self._hostaddr):
+        try:
+            ip_address(self._hostaddr or "127.0.0.1")
+        except ValueError:
             raise InputError(
                 f"target {spec.shown}: {said_option(spec, 'hostaddr')} is not an IP address; "
                 "it takes the place of what the host's name would resolve to"
-            )
+            ) from None
         self._token_expires_s = round(
             self._number("token_expires_s", TOKEN_EXPIRES_S, _LONGEST_TOKEN_S)
         )
@@ -126,27 +129,16 @@ class DsqlTarget(PostgresTarget):
         """DSQL's quotas, or what the URL says is this run's share of them."""
         return self._limits
 
-    def endpoint(self) -> Endpoint:
+    def endpoint(self) -> ClusterEndpoint:
         """The host, and its Region; asked for at every connection.
 
         Raises InputError where the Region is neither given nor to be read from the host.
         """
-        found = _REGION.search(self.address)
-        region = self.spec.options.get("region") or (found and found[1])
-        if not region:
-            raise InputError(
-                f"target {self.spec.shown}: no Region can be read from the host "
-                f"{quoted(self.address)}; give "
-                "CLUSTER.dsql.REGION.on.aws, or region= as well"
-            )
-        return Endpoint(self.address, region)
+        return ClusterEndpoint(self.address, region_of(self.spec, self.address, _REGION))
 
-    def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
-        """A plain blocking connection in autocommit."""
-        try:
-            return self._first_that_answers(self.open_connection, _CONNECT_S)
-        except psycopg.Error as error:
-            raise self.explain(error) from None
+    def open_unasked(self) -> libpq.Connection:
+        """As `connect`, at the first address that answers."""
+        return self._first_that_answers(self.open_connection, _CONNECT_S)
 
     def warm(self) -> None:
         """Find the cluster and sign a first token."""
@@ -181,11 +173,10 @@ class DsqlTarget(PostgresTarget):
         return self._conninfo(self._addresses()[0], _CONNECT_S)
 
     def explain(self, error: Exception) -> TargetError:
-        """One line: what AWS, libpq or DSQL said, and what to do about it."""
-        if isinstance(error, clients.ERRORS):
-            cause, remedy = clients.explain(error)
-            return TargetError(f"{self.called}: {cause}; {remedy}")
-        return TargetError(without_secrets(str(super().explain(error))))
+        """One line: what AWS, libpq or DSQL answered, and what to do about it."""
+        if isinstance(error, ERRORS):
+            return target_error(self.called, error)
+        return super().explain(error)
 
     def describe(self) -> dict[str, Any]:
         """What a report should know; DSQL has no setting that could make it less durable."""
@@ -210,7 +201,7 @@ class DsqlTarget(PostgresTarget):
         return self.endpoint().host
 
     def connection_limit(self) -> int | None:
-        """What a cluster takes; how much of it others use, it tells nobody."""
+        """What a cluster takes; how much of it others use is not to be had."""
         return MOST_CONNECTIONS
 
     def _first_that_answers(self, open_one: Callable[[str], Opened], connect_s: int) -> Opened:
@@ -234,20 +225,20 @@ class DsqlTarget(PostgresTarget):
             return [self._hostaddr]
         host = self.endpoint().host
         try:
-            found = socket.getaddrinfo(host, self._port, type=socket.SOCK_STREAM)
+            resolved = socket.getaddrinfo(host, self._port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise TargetError(
                 f"{self.called} cannot be reached: {error.strerror or error}; "
                 f"{self.remedies['no such host']}"
             ) from None
-        addresses = sorted({str(one[4][0]) for one in found})
+        addresses = sorted({str(one[4][0]) for one in resolved})
         return sample(addresses, len(addresses))
 
     def _conninfo(self, address: str, connect_s: int) -> str:
         host, region = self.endpoint()
         try:
             token = clients.dsql_token(host, self.user, region, self.profile, self._token_expires_s)
-        except clients.ERRORS as error:
+        except ERRORS as error:
             raise self.explain(error) from None
         return make_conninfo(
             host=host,
@@ -288,11 +279,3 @@ class DsqlTarget(PostgresTarget):
                 f"{most:,.0f}"
             )
         return number
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

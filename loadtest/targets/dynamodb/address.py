@@ -6,17 +6,15 @@ from urllib.parse import urlsplit
 
 from loadtest.errors import InputError
 from loadtest.targets.base.target import TargetSpec
-from loadtest.targets.url import check_endpoint, check_options, said_option
+from loadtest.targets.url import check_endpoint, check_options, choice, said_option
 
-_OPTIONS = ("endpoint_url", "transfer", "profile", "prefix")
-_TRANSFERS = ("atomic", "optimistic")
 _REGION = re.compile(r"[a-z0-9-]+")
 # What DynamoDB lets a table's name be made of; room must be left for the name itself.
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{0,200}")
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class DynamoAddress:
     """Which DynamoDB, and how transfers are done there."""
 
     region: str
@@ -29,25 +27,22 @@ class Address:
     prefix: str = ""
     """What the names of all tables begin with."""
 
-
-def read_address(spec: TargetSpec) -> Address:
-    """The address of this target; raises InputError that says what would be right."""
-    lead = f"target {spec.name} ({spec.shown})"
-    parts = urlsplit(spec.url)
-    region = parts.hostname or ""
-    if not _REGION.fullmatch(region) or parts.netloc.lower() != region or parts.path not in ("", "/"):
-        raise InputError(f"{lead} does not name a Region; give it as dynamodb://us-east-1")
-    check_options(spec, _OPTIONS)
-    transfer = spec.options.get("transfer", "atomic")
-    if transfer not in _TRANSFERS:
-        raise InputError(
-            f"{lead}: {said_option(spec, 'transfer')} is neither {' nor '.join(_TRANSFERS)}"
+    @classmethod
+    def of(cls, spec: TargetSpec) -> "DynamoAddress":
+        """Read a spec of the family `dynamodb`; raises InputError that says what would be right."""
+        lead = f"target {spec.name} ({spec.shown})"
+        parts = urlsplit(spec.url)
+        region = parts.hostname or ""
+        if not _REGION.fullmatch(region) or parts.netloc.lower() != region or parts.path.strip("/"):
+            raise InputError(f"{lead} does not name a Region; give it as dynamodb://us-east-1")
+        check_options(spec, ("endpoint_url", "transfer", "profile", "prefix"))
+        optimistic = choice(spec, "transfer", ("atomic", "optimistic")) == "optimistic"
+        prefix = spec.options.get("prefix", "")
+        if not _PREFIX.fullmatch(prefix):
+            raise InputError(
+                f"{lead}: {said_option(spec, 'prefix')} cannot begin a table's name; use letters, "
+                "digits, _ . and -"
+            )
+        return cls(
+            region, check_endpoint(spec, lead), optimistic, spec.options.get("profile") or None, prefix
         )
-    prefix = spec.options.get("prefix", "")
-    if not _PREFIX.fullmatch(prefix):
-        raise InputError(
-            f"{lead}: {said_option(spec, 'prefix')} cannot begin a table's name; use letters, "
-            "digits, _ . and -"
-        )
-    endpoint_url = check_endpoint(spec, lead)
-    return Address(region, endpoint_url, transfer == "optimistic", spec.options.get("profile"), prefix)

@@ -1,4 +1,4 @@
-"""What is sent: operations, and bodies as text that is put together without going through objects.
+"""What is sent: kinds of request, and bodies, put together as text without going through objects.
 
 Names of tables are checked before (`address.py`), keys are numbers and UUIDs, and all else is a
 number: nothing here needs escaping.
@@ -7,12 +7,12 @@ number: nothing here needs escaping.
 from collections.abc import Sequence
 from typing import Any
 
-from loadtest.targets.aws.signing import Operation
+from loadtest.targets.aws.signing import RequestKind
 from loadtest.targets.base.items import Change, Item
 
 
-def _operation(name: str) -> Operation:
-    return Operation(
+def _kind(name: str) -> RequestKind:
+    return RequestKind(
         name,
         headers={
             "Content-Type": "application/x-amz-json-1.0",
@@ -21,10 +21,10 @@ def _operation(name: str) -> Operation:
     )
 
 
-TRANSACT_WRITE = _operation("TransactWriteItems")
-BATCH_GET = _operation("BatchGetItem")
-BATCH_WRITE = _operation("BatchWriteItem")
-SCAN = _operation("Scan")
+TRANSACT_WRITE = _kind("TransactWriteItems")
+BATCH_GET = _kind("BatchGetItem")
+BATCH_WRITE = _kind("BatchWriteItem")
+SCAN = _kind("Scan")
 
 _UPDATE = (
     '{"Update":{"TableName":"%s","Key":{"id":%s},'
@@ -80,11 +80,11 @@ def batch_get(table: str, keys: Sequence[bytes]) -> bytes:
 
 def items_of(answer: Any, table: str, keys: Sequence[bytes]) -> list[Item | None]:
     """What `batch_get` was answered, in the order of the keys: DynamoDB keeps to none."""
-    found = {
+    items = {
         next(iter(item["id"].values())): Item(int(item["balance"]["N"]), int(item["version"]["N"]))
         for item in answer["Responses"].get(table, ())
     }
-    return [found.get(key_text(key)) for key in keys]
+    return [items.get(key_text(key)) for key in keys]
 
 
 def units_of(answer: Any) -> float | None:
@@ -102,8 +102,8 @@ def batch_write(table: str, items: Sequence[str]) -> bytes:
     return f'{{"RequestItems":{{"{table}":[{puts}]}}}}'.encode()
 
 
-def scan(table: str, attribute: str, segment: int, segments: int, after: str | None) -> bytes:
-    """One page of a consistent `Scan` of one attribute; `after` is where the last one ended."""
+def scan(table: str, attribute: str, segment: int, segments: int, after: str) -> bytes:
+    """One page of a consistent `Scan` of one attribute; `after` is where the last one ended, if any."""
     start = f',"ExclusiveStartKey":{after}' if after else ""
     return (
         f'{{"TableName":"{table}","ConsistentRead":true,"ProjectionExpression":"#v",'

@@ -6,47 +6,46 @@ from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Any
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError
 
-from loadtest.targets.aws.connection import Lost, NotSent, Wire
-from loadtest.targets.aws.signing import Operation
+from loadtest.errors.messages import one_line
+from loadtest.targets.aws.connection import AnswerLost, HttpConnection, NotSent
+from loadtest.targets.aws.errors import CHECK_NETWORK, AwsError
+from loadtest.targets.aws.signing import RequestKind
 from loadtest.targets.dynamodb import errors
 
 PATIENCE_S = 60.0
 _FIRST_S, _LONGEST_S = 0.05, 5.0
-_AGAIN = frozenset({errors.CONFLICT, errors.THROTTLED, errors.INTERNAL, errors.NOT_UNDERSTOOD})
+_RETRYABLE = frozenset({errors.CONFLICT, errors.THROTTLED, errors.INTERNAL, errors.NOT_UNDERSTOOD})
 
 
-class NotAnswered(HTTPClientError):  # type: ignore[misc]  # noqa: N818 - what happened
-    """There was no answer to a request, as one of botocore's errors."""
+class RetryingConnection:
+    """Repeats requests, waiting longer each time, until a minute brought nothing."""
 
-    fmt = "no answer: {why}"
-
-
-class Patience:
-    """Repeats requests over one wire, waiting longer each time, until a minute brought nothing."""
-
-    def __init__(self, wire: Wire, stopped: Callable[[], bool] = lambda: False) -> None:
-        self._wire = wire
+    def __init__(self, connection: HttpConnection, stopped: Callable[[], bool] = lambda: False) -> None:
+        self._connection = connection
         self._stopped = stopped
-        self._waits = 0
-        self._since = monotonic()
+        self.done()
 
-    def request(self, operation: Operation, body: bytes) -> Any:
-        """The answer to a request; raises botocore's errors for one that is not to be had."""
+    def request(self, kind: RequestKind, body: bytes) -> Any:
+        """The answer to a request; raises one of `aws.errors.ERRORS` where there is none to be had."""
         while True:
             try:
-                status, _, answered = self._wire.post(operation, body)
-                answer = json.loads(answered) if status == 200 or answered[:1] == b"{" else None
-            except (NotSent, Lost, ValueError) as why:
-                self._pause(NotAnswered(why=why))
+                status, _, text = self._connection.post(kind, body)
+                answer = json.loads(text) if status == 200 or text[:1] == b"{" else None
+            except (NotSent, AnswerLost, ValueError) as error:
+                why = error if isinstance(error, ValueError) else error.message
+                self._wait(AwsError(cause=f"no answer: {why}", remedy=CHECK_NETWORK))
                 continue
             if status == 200:
                 return answer
-            error = ClientError(_error_of(status, answer), operation.name)
-            if errors.meaning_of(status, answer).sqlstate not in _AGAIN:
-                raise error
-            self._pause(error)
+            code, message = errors.code_and_message(answer)
+            failed = _client_error(
+                kind, code or f"HTTP status {status}", one_line(message or "no reason given")
+            )
+            if errors.failure_of(status, answer).sqlstate not in _RETRYABLE:
+                raise failed
+            self._wait(failed)
 
     def progress(self) -> None:
         """A part was done: the minute begins again, though not the waits."""
@@ -57,16 +56,11 @@ class Patience:
         self._waits = 0
         self._since = monotonic()
 
-    def pause(self, operation: Operation) -> None:
+    def pause(self, kind: RequestKind) -> None:
         """Wait because DynamoDB took only a part; raises ClientError after a minute of nothing."""
-        self._pause(
-            ClientError(
-                {"Error": {"Code": "ThrottlingException", "Message": "nothing more is taken"}},
-                operation.name,
-            )
-        )
+        self._wait(_client_error(kind, "ThrottlingException", "nothing more is taken"))
 
-    def _pause(self, error: Exception) -> None:
+    def _wait(self, error: Exception) -> None:
         """Wait a random part of a time that doubles, unless it has been too long."""
         if self._stopped() or monotonic() - self._since > PATIENCE_S:
             raise error
@@ -75,11 +69,5 @@ class Patience:
         sleep(longest * random.random())  # noqa: S311 - jitter
 
 
-def _error_of(status: int, answer: Any) -> dict[str, dict[str, str]]:
-    code, said = errors.code_of(answer)
-    return {
-        "Error": {
-            "Code": code or f"HTTP status {status}",
-            "Message": said.removeprefix(": ") or "no reason given",
-        }
-    }
+def _client_error(kind: RequestKind, code: str, message: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, kind.name)

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
 from typing import NamedTuple
 
-from loadtest.targets.aws.connection import Wire
+from loadtest.targets.aws.connection import HttpConnection
 from loadtest.targets.dynamodb import requests
-from loadtest.targets.dynamodb.retrying import Patience
+from loadtest.targets.dynamodb.retrying import RetryingConnection
 
 SEGMENTS = 8
 
@@ -20,26 +22,26 @@ class Sums(NamedTuple):
     negative: int
 
 
-def sum_up(wires: Callable[[], Wire], table: str, attribute: str) -> Sums:
+def sum_up(connect: Callable[[], HttpConnection], table: str, attribute: str) -> Sums:
     """Count all items and add the attribute up, with consistent reads.
 
-    Raises botocore's errors. Nobody may write meanwhile, for a scan is no snapshot.
+    Raises one of `aws.errors.ERRORS`. Nothing may write meanwhile, for a scan is no snapshot.
     """
+    one = partial(_sum_segment, connect, table, attribute)
     with ThreadPoolExecutor(SEGMENTS) as threads:
-        parts = list(
-            threads.map(lambda segment: _sum_segment(wires, table, attribute, segment), range(SEGMENTS))
-        )
+        parts = list(threads.map(one, range(SEGMENTS)))
     return Sums(*(sum(column) for column in zip(*parts, strict=True)))
 
 
-def _sum_segment(wires: Callable[[], Wire], table: str, attribute: str, segment: int) -> Sums:
+def _sum_segment(
+    connect: Callable[[], HttpConnection], table: str, attribute: str, segment: int
+) -> Sums:
     count = total = negative = 0
-    after: str | None = None
-    wire = wires()
-    try:
+    after = ""
+    with closing(connect()) as connection:
         while True:
             body = requests.scan(table, attribute, segment, SEGMENTS, after)
-            answer = Patience(wire).request(requests.SCAN, body)
+            answer = RetryingConnection(connection).request(requests.SCAN, body)
             values = [int(item[attribute]["N"]) for item in answer["Items"]]
             count += len(values)
             total += sum(values)
@@ -48,5 +50,3 @@ def _sum_segment(wires: Callable[[], Wire], table: str, attribute: str, segment:
             if not last:
                 return Sums(count, total, negative)
             after = json.dumps(last)
-    finally:
-        wire.close()

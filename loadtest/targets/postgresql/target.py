@@ -11,14 +11,13 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from loadtest.errors import InputError, TargetError
-from loadtest.errors.messages import quoted
 from loadtest.targets.base.dialect import Statement
 from loadtest.targets.base.sql import SqlSession, SqlTarget
 from loadtest.targets.base.target import StatementFailed, TargetSpec
 from loadtest.targets.postgresql import libpq, pooler
 from loadtest.targets.postgresql.errors import REMEDIES, cause_of, reason
 from loadtest.targets.postgresql.libpq import Connection
-from loadtest.targets.url import choice, without_options, without_quotes
+from loadtest.targets.url import choice, region_of, without_options, without_quotes
 
 # A server that is being asked for hundreds of sessions at once takes its time.
 _CONNECT_S, _CONNECT_SESSION_S = 10, 30
@@ -121,15 +120,18 @@ class PostgresTarget(SqlTarget):
 
     def connect(self) -> Connection:
         """A plain blocking connection in autocommit."""
-        conninfo = self.admin_conninfo()
         try:
-            connection = self.open_connection(conninfo)
+            connection = self.open_unasked()
             libpq.expect_answer(connection)
         except psycopg.ProgrammingError as error:
             raise self._unreadable(error) from None
         except psycopg.Error as error:
             raise self.explain(error) from None
         return connection
+
+    def open_unasked(self) -> Connection:
+        """As `connect`, without asking for an answer: a pooler may keep one waiting for a session."""
+        return self.open_connection(self.admin_conninfo())
 
     def open_connection(self, conninfo: str) -> Connection:
         """Open a connection as all of this family are; raises psycopg.Error."""
@@ -162,8 +164,7 @@ class PostgresTarget(SqlTarget):
     ) -> None:
         """Run one attempt that ends in ROLLBACK, where sessions can hold named statements."""
         may_share_names = "pooler" in self.own_options and not self._pooled
-        # Not by `connect`, which asks for an answer: a pooler may let a client wait for a session.
-        if may_share_names and pooler.shares_names(lambda: self.open_connection(self.admin_conninfo())):
+        if may_share_names and pooler.shares_names(self.open_unasked):
             raise InputError(
                 f"{self.called}: the pooler in front of it gives a session to other clients between "
                 "transactions and cannot hold named statements; add pooler=transaction to the URL, or "
@@ -279,7 +280,7 @@ class PostgresTarget(SqlTarget):
     def _rds_token(self, conninfo: str) -> str:
         """A fresh password; raises InputError, and TargetError where there are no credentials."""
         # Imported here: boto3 takes a third of a second, and few need it.
-        from loadtest.targets.aws import clients
+        from loadtest.targets.aws import clients, errors
 
         named = libpq.named(conninfo)
         host, user = named.get("host", ""), named.get("user", "")
@@ -291,17 +292,11 @@ class PostgresTarget(SqlTarget):
         port = named.get("port") or "5432"
         if not port.isdecimal() or "," in host:
             raise InputError(f"{self.called}: iam=rds needs one host and one port; a token is for both")
-        in_host = _RDS_HOST.search(host)
-        region = self.spec.options.get("region") or (in_host and in_host[1])
-        if not region:
-            raise InputError(
-                f"{self.called}: no Region can be read from the host {quoted(host)}; give &region="
-            )
+        region = region_of(self.spec, host, _RDS_HOST)
         try:
             return clients.rds_token(host, int(port), user, region, self.spec.options.get("profile"))
-        except clients.ERRORS as error:
-            cause, remedy = clients.explain(error)
-            raise TargetError(f"{self.called}: {cause}; {remedy}") from None
+        except errors.ERRORS as error:
+            raise errors.target_error(self.called, error) from None
 
 
 def _is_written_to(connection: Connection, table: str) -> bool:
