@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from botocore import credentials as providers
@@ -34,24 +35,17 @@ _LINE_BREAKS = "\r\n\v\f\x85\u2028\u2029"
 _QUOTATION_MARKS = "\"'`\u201c\u201d"
 
 
-class _LimitedProcess:
-    """As much of a `subprocess.Popen` as boto3 uses, with an end."""
+class _LimitedProcess(subprocess.Popen[bytes]):
+    """A process that is ended, with all that it has started, when it takes too long."""
 
-    def __init__(self, words: list[str], **pipes: Any) -> None:
-        self._child = subprocess.Popen(words, start_new_session=True, **pipes)
-
-    @property
-    def returncode(self) -> int | None:
-        return self._child.returncode
-
-    def communicate(self) -> tuple[bytes, bytes]:
+    def communicate(self, *_: Any) -> tuple[bytes, bytes]:
         try:
-            return self._child.communicate(timeout=PROCESS_S)
+            return super().communicate(timeout=PROCESS_S)
         except subprocess.TimeoutExpired:
-            # With all that it has started. Its pipes are let be: under gevent they are still read.
+            # Its pipes are let be: under gevent they are still read.
             with suppress(ProcessLookupError):
-                os.killpg(self._child.pid, signal.SIGKILL)
-            self._child.wait()
+                os.killpg(self.pid, signal.SIGKILL)
+            self.wait()
             raise AwsError(
                 cause=f"credential_process has not ended after {PROCESS_S:g} s", remedy=_RUN_IT
             ) from None
@@ -61,7 +55,8 @@ class _ProcessProvider(providers.ProcessProvider):  # type: ignore[misc]
     """Says what a credential_process did instead of printing credentials."""
 
     def __init__(self, profile_name: str, load_config: Any) -> None:
-        super().__init__(profile_name, load_config, popen=_LimitedProcess)
+        popen = partial(_LimitedProcess, start_new_session=True)
+        super().__init__(profile_name, load_config, popen=popen)
 
     def _retrieve_credentials_using(self, credential_process: str) -> Any:
         try:

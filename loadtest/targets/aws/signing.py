@@ -128,7 +128,7 @@ class Signer:
         headers = {"Host": self._host, **kind.headers}
         if token:
             headers["X-Amz-Security-Token"] = token
-        headers = {name: _one_line(value) for name, value in headers.items()}
+        headers = {name: _spaced(value) for name, value in headers.items()}
         signed = {name.lower(): value for name, value in headers.items() if _is_signed(name.lower())}
         names = sorted([*signed, "x-amz-date"])
         listed = ";".join(names)
@@ -142,17 +142,17 @@ class Signer:
             after_date=f"{after_date}\n{listed}\n",
             head=f"POST {path} HTTP/1.1\r\n{sent}",
             authorization=(
-                f"Authorization: AWS4-HMAC-SHA256 Credential={_one_line(access_key)}/{keys.scope}, "
+                f"Authorization: AWS4-HMAC-SHA256 Credential={_spaced(access_key)}/{keys.scope}, "
                 f"SignedHeaders={listed}, Signature="
             ),
         )
 
 
-# Stands where the date will be: no header has one, see `_one_line`.
+# Stands where the date will be: no header has one, see `_spaced`.
 _DATE = "\r"
 
 
-def _one_line(value: str) -> str:
+def _spaced(value: str) -> str:
     """A value as it is signed, and so as it is sent: on one line, with single spaces."""
     return " ".join(value.split())
 
