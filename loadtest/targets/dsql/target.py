@@ -19,7 +19,6 @@ from psycopg.conninfo import make_conninfo
 
 from loadtest.errors import InputError, TargetError
 from loadtest.errors.messages import without_secrets
-from loadtest.errors.typed import number_of
 from loadtest.targets.aws import clients
 from loadtest.targets.aws.errors import ERRORS, target_error
 from loadtest.targets.base.dialect import DSQL, Dialect, Statement
@@ -28,7 +27,7 @@ from loadtest.targets.base.target import Limits, StatementFailed, TargetSpec
 from loadtest.targets.postgresql import libpq
 from loadtest.targets.postgresql.errors import REMEDIES, refused_sqlstate
 from loadtest.targets.postgresql.target import PostgresTarget
-from loadtest.targets.url import check_options, region_of, said_option
+from loadtest.targets.url import check_options, number, region_of, said_option
 
 ADMIN, DATABASE, PORT = "admin", "postgres", 5432
 MOST_CONNECTIONS = 10_000
@@ -115,12 +114,12 @@ class DsqlTarget(PostgresTarget):
                 "it takes the place of what the host's name would resolve to"
             ) from None
         self._token_expires_s = round(
-            self._number("token_expires_s", TOKEN_EXPIRES_S, _LONGEST_TOKEN_S)
+            number(spec, "token_expires_s", TOKEN_EXPIRES_S, 1, _LONGEST_TOKEN_S)
         )
         self._limits = Limits(
-            connections_per_s=self._number("connection_rate", CONNECTIONS_PER_S, _ANY),
-            connection_burst=round(self._number("connection_burst", CONNECTION_BURST, _ANY)),
-            session_age_s=self._number("session_age_s", SESSION_AGE_S, SESSION_AGE_S),
+            connections_per_s=number(spec, "connection_rate", CONNECTIONS_PER_S, 1, _ANY),
+            connection_burst=round(number(spec, "connection_burst", CONNECTION_BURST, 1, _ANY)),
+            session_age_s=number(spec, "session_age_s", SESSION_AGE_S, 1, SESSION_AGE_S),
             batch_rows=TRANSACTION_ROWS,
         )
 
@@ -266,16 +265,3 @@ class DsqlTarget(PostgresTarget):
         if asked == "system":
             libpq.find_system_roots()
         return asked
-
-    def _number(self, name: str, default: float, most: float) -> float:
-        """A number of the URL, from 1 to `most`."""
-        text = self.spec.options.get(name)
-        if text is None:
-            return default
-        number = number_of(text)
-        if number is None or not 1 <= number <= most:
-            raise InputError(
-                f"target {self.spec.shown}: {said_option(self.spec, name)} is not a number from 1 to "
-                f"{most:,.0f}"
-            )
-        return number
