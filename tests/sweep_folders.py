@@ -105,8 +105,9 @@ def slice_of(state: State, fake: FakeSweep, rng: np.random.Generator) -> dict[st
         "other": 0.05,
     }  # fmt: skip
     return {
-        "attempts": attempts, "transactions": committed, "unfinished": 0, "committed": committed,
-        "refused": 0, "conflicts": conflicts, "conflicts_by_outcome": {"conflict_data": conflicts},
+        "attempts": attempts, "decided": attempts, "transactions": committed, "counted": committed,
+        "unfinished": 0, "committed": committed, "refused": 0, "conflicts": conflicts,
+        "conflicts_by_outcome": {"conflict_data": conflicts},
         "conflict_rate": conflicts / attempts, "retried": round(committed * state.conflict_rate),
         "retry_rate": state.conflict_rate, "retries_mean": state.attempts - 1, "retries_max": 9,
         "give_ups": round(committed * state.conflict_rate**10), "errors_by_outcome": {},

@@ -12,7 +12,6 @@ from pathlib import Path
 from loadtest.errors import InputError
 from loadtest.record.run import Run, read_run
 from loadtest.record.sweep import is_sweep, read_sweep
-from reports.documents.run.summary import summarise
 from reports.documents.run.summary_file import Summary, read_summary
 from reports.statistics.comparison.settings import (
     WORKLOAD,
@@ -41,24 +40,16 @@ class BaseRun:
         """Its figures; raises InputError where they cannot be had, or its invariant is broken."""
         summary = read_summary(self.path)
         if "decided" not in (summary.get("overall") or {}):
-            summary = self._anew()
+            raise InputError(
+                f"the summary of {self.path} was written by an earlier version, which counted rates "
+                "otherwise; measure it again, or name another base"
+            )
         if (summary.get("invariant") or {}).get("holds") is False:
             raise InputError(
                 f"the invariant of {self.path} does not hold, so that none of its figures is worth "
                 "anything; measure it again, or name another base"
             )
         return summary
-
-    def _anew(self) -> Summary:
-        """Its figures, in place of those of an earlier version, whose rates were counted otherwise."""
-        if self.run is not None:
-            summary = summarise(self.path if self.path.is_dir() else self.path.parent)
-            if summary["overall"]["attempts"]:
-                return summary
-        raise InputError(
-            f"the summary of {self.path} was written by an earlier version, which counted rates "
-            "otherwise, and its record is not there; measure it again, or name another base"
-        )
 
     def notes(self, run: Run) -> Iterator[str]:
         """What a reader should know of holding this run against it, as sentences."""

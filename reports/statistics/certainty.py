@@ -15,7 +15,7 @@ from reports.statistics.paired.blocks import Ratio
 from reports.text.rounding import about, between, milliseconds, number, percent
 
 
-class Figure(str):
+class RoundedText(str):
     """A figure as text, which can be rounded again to fewer digits."""
 
     __slots__ = ("error", "say", "value")
@@ -37,16 +37,16 @@ def one_rounding(texts: Sequence[str]) -> list[str]:
     """Round the figures of one row, those of one size to the same digit: 61 and 59, not 60.6 and 59.
 
     Two digits of each are left where it has them by itself; other texts are as they were."""
-    figures = [one for one in texts if isinstance(one, Figure) and one.value]
+    figures = [one for one in texts if isinstance(one, RoundedText) and one.value]
 
-    def again(one: Figure) -> str:
+    def again(one: RoundedText) -> str:
         alike = (
             f for f in figures if f.say is one.say and 0.1 < (f.value or 0) / (one.value or 1) < 10
         )
         error = min(max(f.error for f in alike), abs(one.value or 0) / 10)
         return one.say(one.value, max(one.error, error))
 
-    return [again(one) if isinstance(one, Figure) and one.value else one for one in texts]
+    return [again(one) if isinstance(one, RoundedText) and one.value else one for one in texts]
 
 
 def share_error(hits: int, of: int) -> float:
@@ -59,14 +59,14 @@ def share_error(hits: int, of: int) -> float:
 
 def counted_share(hits: int, of: int) -> str:
     """A share of what was counted, as a percentage."""
-    return Figure(percent, hits / of, share_error(hits, of)) if of > 0 else percent(None)
+    return RoundedText(percent, hits / of, share_error(hits, of)) if of > 0 else percent(None)
 
 
 def throughput(f: Figures) -> str:
     """Transactions a second, to the digit in which the error of their count begins, √n of n."""
     if not f.committed or not f.throughput_tps:
         return number(f.throughput_tps)
-    return Figure(number, f.throughput_tps, f.throughput_tps / math.sqrt(f.committed))
+    return RoundedText(number, f.throughput_tps, f.throughput_tps / math.sqrt(f.committed))
 
 
 def change(ratio: Ratio) -> str:
@@ -97,4 +97,4 @@ def retry_rate(f: Figures) -> str:
 
 def percentile(times: Distribution, name: str) -> str:
     """A percentile, by its name in `percentiles.QUANTILES`."""
-    return Figure(milliseconds, getattr(times, name), times.errors.get(name))
+    return RoundedText(milliseconds, getattr(times, name), times.errors.get(name))

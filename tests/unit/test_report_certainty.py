@@ -13,7 +13,7 @@ from reports.analysis.figures import Figures
 from reports.analysis.percentiles import describe, standard_error
 from reports.documents.run.tables import answer_table
 from reports.statistics import certainty
-from reports.statistics.certainty import Figure, one_rounding
+from reports.statistics.certainty import RoundedText, one_rounding
 from reports.statistics.model import build_model
 from reports.statistics.prediction.band import side_of_band
 from reports.text import rounding
@@ -169,8 +169,8 @@ def test_where_a_rate_lies(tmp_path: Path, rate: float, place: str) -> None:
 
 
 def test_figures_in_a_row_have_one_rounding() -> None:
-    def ms(value: float | None, error: float | None = None) -> Figure:
-        return Figure(milliseconds, value, error)
+    def ms(value: float | None, error: float | None = None) -> RoundedText:
+        return RoundedText(milliseconds, value, error)
 
     assert one_rounding([ms(60.6, 0.9), ms(59.2, 1.2)]) == [
         "61\N{NO-BREAK SPACE}ms",
@@ -184,7 +184,7 @@ def test_figures_in_a_row_have_one_rounding() -> None:
     for others in (
         [ms(5.25, 0.01), ms(120.0, 20.0)],
         [ms(None), "—"],
-        [ms(5.25), Figure(percent, 0.04, 0.02)],
+        [ms(5.25), RoundedText(percent, 0.04, 0.02)],
     ):
         assert one_rounding(others) == list(others)
     # Two digits are left.

@@ -453,7 +453,8 @@ def test_what_is_missing_or_wrong_is_said(tmp_path: Path) -> None:
 def test_points_at_which_nothing_was_committed(tmp_path: Path, everywhere: bool) -> None:
     folder = made(tmp_path, axes={"users": (1, 8, 32)}, keys=("int",))
     nothing = {
-        "attempts": 0, "transactions": 0, "committed": 0, "conflicts": 0, "retried": 0,
+        "attempts": 0, "decided": 0, "transactions": 0, "counted": 0, "committed": 0, "conflicts": 0,
+        "retried": 0,
         "conflict_rate": None, "retry_rate": None, "throughput_tps": 0.0, "time_ms": None,
         "latency_ms": {"samples": 0, "mean": None, "p50": None, "p99": None},
     }  # fmt: skip

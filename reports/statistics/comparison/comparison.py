@@ -11,7 +11,7 @@ from reports.statistics.comparison.estimates import estimates
 from reports.statistics.comparison.levels import (
     ERROR_RATE,
     SPEED,
-    Judged,
+    ComparedFigure,
     RunEstimates,
     judged_of,
     levels_of,
@@ -178,7 +178,7 @@ def _check_no_copies(runs: Mapping[Path, Run], known: Mapping[Path, RunEstimates
             )
 
 
-def _effects(judged: Sequence[Judged]) -> list[Effect]:
+def _effects(judged: Sequence[ComparedFigure]) -> list[Effect]:
     """Every figure's effect, at the level that its family leaves it."""
     levels = levels_of(judged)
     effects = [

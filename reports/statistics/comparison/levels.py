@@ -67,7 +67,7 @@ RunEstimates = Mapping[SliceName, Mapping[str, Estimate | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ComparedFigure:
     """One figure of one slice, with what every run says of it; `gap` is None if one says nothing."""
 
     where: SliceName
@@ -87,7 +87,7 @@ class Judged:
 
 def judged_of(
     sides: Sequence[Sequence[RunEstimates]], wanted: Iterable[SliceName], allowance: float | None
-) -> list[Judged]:
+) -> list[ComparedFigure]:
     """Every figure of the wanted slices; `allowance` is as for `gap`."""
     judged = []
     for where in wanted:
@@ -101,11 +101,11 @@ def judged_of(
             # Half of the runs are not the figure of all of them.
             if len(there) == len(old) + len(now):
                 difference = gap(metric, there[: len(old)], there[len(old) :], allowance)
-            judged.append(Judged(where, metric, tuple(there), difference))
+            judged.append(ComparedFigure(where, metric, tuple(there), difference))
     return judged
 
 
-def levels_of(judged: Sequence[Judged]) -> dict[bool, float]:
+def levels_of(judged: Sequence[ComparedFigure]) -> dict[bool, float]:
     """The level at which the figures of speed, and the others, are judged."""
     families = [
         [one for one in judged if one.can_differ and (one.metric.key in SPEED) is speed]
@@ -118,7 +118,7 @@ def levels_of(judged: Sequence[Judged]) -> dict[bool, float]:
     }
 
 
-def _correlation(family: Sequence[Judged]) -> Floats:
+def _correlation(family: Sequence[ComparedFigure]) -> Floats:
     """(M, M) how the figures of a family go together by chance."""
     matrix = np.eye(len(family))
     for i, a in enumerate(family):

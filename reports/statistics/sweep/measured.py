@@ -51,7 +51,7 @@ class Measured(BaseModel):
     """Those that ended."""
     counted: Count
     """Those that committed or gave up, which alone have a latency."""
-    refused: Count = 0
+    refused: Count
     """Those that the scenario's own rule refused; the rest failed."""
     retried: Count
     give_ups: Count
@@ -69,11 +69,9 @@ class Measured(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _of_slice(cls, one: dict[str, Any]) -> dict[str, Any]:
-        """From a slice of a summary; without counts of what decided, all is taken to be of use."""
+        """From a slice of a summary."""
         latency, band = one["latency_ms"], one.get("predicted_conflict_rate") or {}
         return {
-            "decided": one["attempts"],
-            "counted": one["transactions"],
             **one,
             "throughput_tps": one.get("throughput_tps") or 0.0,
             **{f"{mark}_ms": latency.get(mark) for mark in ("mean", "p50", "p99")},
