@@ -73,7 +73,7 @@ class Beginning:
 class Warmth:
     """What is known of one target's measured time."""
 
-    told: bool
+    enough: bool
     """Whether there was enough time, and were enough transactions, to tell."""
     beginnings: tuple[Beginning, ...]
     """What was found; nothing where the time was warm."""
@@ -98,7 +98,7 @@ def find_warmth(attempts: Attempts, blocks: Blocks, ranks: Ranks) -> dict[str, W
         mine = counts[counts["target"] == name]
         piece_s = max(shortest_piece(usual_s[name]), STARTS_A_PIECE * length / len(values))
         if cut[name] < FEWEST_PIECES or not mine["committed"].any():
-            warmths[name] = Warmth(told=False, beginnings=(), needed_s=FEWEST_PIECES * piece_s)
+            warmths[name] = Warmth(enough=False, beginnings=(), needed_s=FEWEST_PIECES * piece_s)
         else:
             warmths[name] = _of_target(blocks, mine, cut[name], FEWEST_PIECES * piece_s)
     return warmths

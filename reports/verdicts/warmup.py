@@ -15,7 +15,7 @@ def warmth(model: Model) -> Iterator[Case]:
     if not model.overall.committed:
         return
     several = len(model.warmth) > 1
-    known = {name: one for name, one in model.warmth.items() if one.told}
+    known = {name: one for name, one in model.warmth.items() if one.enough}
     for name, one in known.items():
         if one.beginnings:
             yield _cold(model, f" on {name}" if several else "", one)
