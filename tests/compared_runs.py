@@ -5,8 +5,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tests.commands import Done, occbench
+from tests.commands import Done
 from tests.drifting import Drifting, write_drifting
+from tests.in_process import occbench
 
 SHORT = {"duration_s": 6.0, "drift": 0.01, "between": 0.003}
 
@@ -31,4 +32,5 @@ def changed(folder: Path, to: Path, config: dict[str, Any] | None = None, **run:
 
 
 def compare(*args: object, cwd: Path) -> Done:
+    """What `occbench compare` prints, and its status."""
     return occbench("compare", *args, cwd=cwd)

@@ -18,9 +18,10 @@ from reports.render.html import to_html
 from reports.statistics.comparison.comparison import compare_runs
 from reports.statistics.comparison.effect import Verdict
 from reports.write.report import comparison_markdown
-from tests.commands import occbench, one_line
+from tests.commands import one_line
 from tests.compared_runs import SHORT, changed, compare
 from tests.drifting import Drifting, write_drifting
+from tests.in_process import occbench
 from tests.run_folders import FakeRun, write_fake_run
 
 
