@@ -62,8 +62,8 @@ class PostgresSession:
         self._to_hub: Callable[[], object] = hub.switch
         self._readable: Any = hub.loop.io(self._pgconn.socket, _READ)
         self._either: Any = hub.loop.io(self._pgconn.socket, _READ | _WRITE)
-        if patience := patience_s(self._connection.info.get_parameters()):
-            self.patience_s = patience
+        self.patience_s = patience_s(self._connection.info.get_parameters())
+        if self.patience_s:
             watch(self)
         # Name → (name on the wire, format of each parameter).
         self._prepared: dict[str, tuple[bytes, list[int] | None]] = {}
@@ -137,7 +137,7 @@ class PostgresSession:
         self._connection.close()
 
     def waiting(self) -> Resume | None:
-        """The callback that ends the present wait; None if there is none."""
+        """The callback that ends the present wait, one object for each; None if there is none."""
         for watcher in (self._readable, self._either):
             if watcher.active:
                 return cast("Resume", watcher.callback)

@@ -5,13 +5,18 @@ a proxy that keeps what it is sent. One timer for each process looks at the sess
 finds by the callback of their watcher whether one still waits as it did: sessions do nothing for it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import psycopg
 from gevent import get_hub
+
+if TYPE_CHECKING:
+    from loadtest.targets.postgresql.session import PostgresSession
 
 LOOK_S = 1.0
 """Time between two looks; a session is given so much more at most."""
@@ -19,24 +24,11 @@ LOOK_S = 1.0
 Resume = Callable[[], object]
 
 
-class Waits(Protocol):
-    """A session as it is looked at."""
-
-    patience_s: float
-    """The time that it waits for an answer, or for more of one."""
-
-    def give_up(self) -> None:
-        """Called before its wait is broken."""
-
-    def waiting(self) -> Resume | None:
-        """The callback that its wait ends with, one object for each wait; None if it does not wait."""
-
-
 class _Watcher:
     """The sessions of a hub."""
 
     def __init__(self) -> None:
-        self.since: dict[Waits, tuple[Resume | None, int]] = {}
+        self.since: dict[PostgresSession, tuple[Resume | None, int]] = {}
         """The wait in which each session was last seen, and since when."""
         self._timer: Any = get_hub().loop.timer(LOOK_S, repeat=LOOK_S, ref=False)
         self._timer.start(self._look)
@@ -62,7 +54,7 @@ class _Watcher:
 _watchers: WeakKeyDictionary[Any, _Watcher] = WeakKeyDictionary()
 
 
-def watch(session: Waits) -> None:
+def watch(session: PostgresSession) -> None:
     """Break the session's wait with psycopg.OperationalError once it is longer than its patience."""
     hub = get_hub()
     if hub not in _watchers:
@@ -70,7 +62,7 @@ def watch(session: Waits) -> None:
     _watchers[hub].since[session] = None, 0
 
 
-def unwatch(session: Waits) -> None:
+def unwatch(session: PostgresSession) -> None:
     """Stop watching the session."""
     if watcher := _watchers.get(get_hub()):
         watcher.since.pop(session, None)
