@@ -1,6 +1,20 @@
-"""A lock on an open file: the kernel's, so that it ends with the processes that hold it."""
+"""Locks on open files: the kernel's, so that they end with the processes that hold them."""
 
 import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def open_to_lock(path: Path) -> Iterator[int]:
+    """Open a file for `try_lock`; it is made where it is not there."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        yield file
+    finally:
+        os.close(file)
 
 
 def try_lock(file: int) -> bool:

@@ -27,7 +27,7 @@ from pathlib import Path
 import platformdirs
 
 from loadtest.errors import InputError, TargetError
-from loadtest.process.file_lock import try_lock
+from loadtest.process.file_lock import open_to_lock, try_lock
 from loadtest.targets.embedded.address import PORT
 from loadtest.targets.embedded.system_user import SystemUser, name_of, server_user
 
@@ -107,7 +107,7 @@ class DataFolder:
         """
         try:
             self._claim()
-            with lock_file(self.path / _LOCK) as lock:
+            with open_to_lock(self.path / _LOCK) as lock:
                 if not comes_true(lambda: try_lock(lock), _LOCK_SECONDS):
                     raise TargetError(
                         f"another occbench command has been working on {self.path} for "
@@ -182,17 +182,6 @@ class DataFolder:
             f"data folder {folder} {reason}; give a folder of your own, in OCCBENCH_DATA or as "
             "--target embedded?data=FOLDER"
         )
-
-
-@contextmanager
-def lock_file(path: Path) -> Iterator[int]:
-    """A file to lock, made where it is not there."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    file = os.open(path, flags, 0o600)
-    try:
-        yield file
-    finally:
-        os.close(file)
 
 
 def comes_true(condition: Callable[[], bool], seconds: float) -> bool:

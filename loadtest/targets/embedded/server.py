@@ -17,7 +17,7 @@ import psutil
 from psycopg.conninfo import make_conninfo
 
 from loadtest.errors import TargetError
-from loadtest.process.file_lock import try_lock
+from loadtest.process.file_lock import open_to_lock, try_lock
 from loadtest.targets.embedded import address, database
 from loadtest.targets.embedded.binaries import programs_for, telling_line
 from loadtest.targets.embedded.folder import (
@@ -29,7 +29,6 @@ from loadtest.targets.embedded.folder import (
     comes_true,
     default_data_folder,
     drop_socket_folder,
-    lock_file,
     make_socket_folder,
     socket_in,
     wanted_socket_folder,
@@ -112,7 +111,7 @@ class EmbeddedServer:
         if self._await_ready():
             return
         self._stop()  # what runs, if anything, is out of reach: its socket or programs are gone
-        with lock_file(folder.alive) as alive:
+        with open_to_lock(folder.alive) as alive:
             self._clear_leftovers(alive)
             database.check_room(folder)
             programs = programs_for(folder.user, folder.path)
