@@ -10,27 +10,15 @@ from typing import Any
 
 from loadtest.prediction.simulation.compiling import compiled, inlined
 from loadtest.prediction.simulation.last_commits import first_slot
-from loadtest.prediction.simulation.state import (
-    HORIZON,
-    IN_HEAP,
-    INTENDED,
-    KEY,
-    NONE,
-    PAYEE,
-    PAYER,
-    PREFETCHED,
-    SHIFT,
-    START,
-    State,
-)
+from loadtest.prediction.simulation.state import NONE, State
 
 
 @inlined
 def push_heap(state: State, moment: int, user: int) -> None:
     """Put an event into the heap; equal moments go by the users' numbers."""
-    moments, users, counts = state.heap_ns, state.heap_user, state.counts
-    node = counts[IN_HEAP]
-    counts[IN_HEAP] = node + 1
+    moments, users, counts = state.heap_ns, state.heap_user, state.counts[0]
+    node = counts.in_heap
+    counts.in_heap = node + 1
     while node > 0:
         parent = (node - 1) // 4
         above = moments[parent]
@@ -46,9 +34,9 @@ def push_heap(state: State, moment: int, user: int) -> None:
 @inlined
 def pop_heap(state: State) -> None:
     """Take the heap's first event out: the last one sinks from the top."""
-    moments, users, counts = state.heap_ns, state.heap_user, state.counts
-    size = counts[IN_HEAP] - 1
-    counts[IN_HEAP] = size
+    moments, users, counts = state.heap_ns, state.heap_user, state.counts[0]
+    size = counts.in_heap - 1
+    counts.in_heap = size
     moment, user = moments[size], users[size]
     node = 0
     while True:
@@ -72,11 +60,11 @@ def pop_heap(state: State) -> None:
 @inlined
 def push(state: State, moment: int, user: int) -> None:
     """Add the user's next event."""
-    counts = state.counts
-    if moment < counts[HORIZON]:
+    counts = state.counts[0]
+    if moment < counts.horizon:
         push_heap(state, moment, user)
         return
-    bucket = (moment >> counts[SHIFT]) & (len(state.buckets) - 1)
+    bucket = (moment >> counts.shift) & (len(state.buckets) - 1)
     state.due_ns[user] = moment
     state.following[user] = state.buckets[bucket]
     state.buckets[bucket] = user
@@ -92,10 +80,10 @@ def push_all(state: State, moments: Any) -> None:
 @inlined
 def look_ahead(state: State, key_types: int) -> None:
     """Move the horizon until an event lies before it; there must be one at all."""
-    users, buckets, counts = state.users, state.buckets, state.counts
-    while counts[IN_HEAP] == 0:
-        bucket = (counts[HORIZON] >> counts[SHIFT]) & (len(buckets) - 1)
-        counts[HORIZON] += 1 << counts[SHIFT]
+    users, buckets, counts = state.users, state.buckets, state.counts[0]
+    while counts.in_heap == 0:
+        bucket = (counts.horizon >> counts.shift) & (len(buckets) - 1)
+        counts.horizon += 1 << counts.shift
         user = buckets[bucket]
         buckets[bucket] = NONE
         while user != NONE:
@@ -107,13 +95,13 @@ def look_ahead(state: State, key_types: int) -> None:
     # it comes all at the same time; asked for by each event, one after another.
     commits = state.last_commits
     touched = 0
-    for node in range(counts[IN_HEAP]):
+    for node in range(counts.in_heap):
         user = state.heap_user[node]
-        touched += users[user, START] + users[user, INTENDED]
-    for node in range(counts[IN_HEAP]):
+        touched += users[user].start + users[user].intended
+    for node in range(counts.in_heap):
         user = state.heap_user[node]
-        key = users[user, KEY]
-        touched += commits[first_slot(commits, users[user, PAYER] * key_types + key), 0]
-        touched += commits[first_slot(commits, users[user, PAYEE] * key_types + key), 0]
+        key = users[user].key
+        touched += commits[first_slot(commits, users[user].payer * key_types + key), 0]
+        touched += commits[first_slot(commits, users[user].payee * key_types + key), 0]
     # Written down, or the compiler would drop it as unused.
-    counts[PREFETCHED] = touched
+    counts.prefetched = touched

@@ -15,34 +15,7 @@ from typing import Any
 from loadtest.prediction.simulation.compiling import compiled, inlined
 from loadtest.prediction.simulation.event_queue import look_ahead, pop_heap, push
 from loadtest.prediction.simulation.last_commits import conflicts
-from loadtest.prediction.simulation.state import (
-    ANSWERED,
-    ATTEMPT,
-    ATTEMPTS,
-    BACKOFF,
-    BATCH,
-    BEGUN,
-    BLOCK,
-    COMMIT,
-    END,
-    ENDED,
-    EVENTS,
-    IN_HEAP,
-    INTENDED,
-    KEY,
-    PAYEE,
-    PAYER,
-    SERVED,
-    SNAPSHOT,
-    START,
-    STARTED,
-    TRANSACTION,
-    TRANSACTIONS,
-    Attempts,
-    Parameters,
-    RandomNumbers,
-    State,
-)
+from loadtest.prediction.simulation.state import BATCH, Attempts, Parameters, RandomNumbers, State
 from loadtest.record.outcome import OUTCOME_CODE, Outcome
 from loadtest.workload.blocks import UNMEASURED
 
@@ -53,10 +26,10 @@ _CONFLICT = OUTCOME_CODE[Outcome.CONFLICT_DATA]
 @inlined
 def begin_attempt(state: State, number: int, at: int, parameters: Parameters, service: Any) -> None:
     """Fix all times of the attempt that the user begins then; the next event is its decision."""
-    user, counts = state.users[number], state.counts
-    column = counts[SERVED]
-    counts[SERVED] = column + 1
-    slowdown = parameters.slowdown[user[KEY]]
+    user, counts = state.users[number], state.counts[0]
+    column = counts.served
+    counts.served = column + 1
+    slowdown = parameters.slowdown[user.key]
     statement = parameters.statement_ns * slowdown
     begin = int(statement * service[0, column])
     first = int(statement * service[1, column])
@@ -64,12 +37,12 @@ def begin_attempt(state: State, number: int, at: int, parameters: Parameters, se
     commit = int(parameters.commit_ns * slowdown * service[3, column])
     commit = max(1, commit + int(parameters.trip_ns[state.region[number]] * service[4, column]))
     sent = at + begin + first + second
-    user[START] = at
-    user[BEGUN] = at + begin
-    user[SNAPSHOT] = at + begin + int(parameters.snapshot_at * first)
-    user[ANSWERED] = at + begin + first
-    user[COMMIT] = sent
-    user[END] = sent + commit
+    user.start = at
+    user.begun = at + begin
+    user.snapshot = at + begin + int(parameters.snapshot_at * first)
+    user.answered = at + begin + first
+    user.commit = sent
+    user.end = sent + commit
     push(state, sent + int(parameters.decided_at * commit), number)
 
 
@@ -78,7 +51,7 @@ def begin_transaction(
     state: State, number: int, intended: int, at: int, parameters: Parameters, random: RandomNumbers
 ) -> None:
     """Give the user its next transaction, whose first attempt begins then."""
-    user, counts = state.users[number], state.counts
+    user, counts = state.users[number], state.counts[0]
     measured = at - parameters.measured_from_ns
     if measured < 0:
         block, key = UNMEASURED, (at // parameters.block_ns) % len(parameters.slowdown)
@@ -88,15 +61,15 @@ def begin_transaction(
         key = int(parameters.key_of_block[block])
     pair = random.next_pair[key]
     random.next_pair[key] = pair + 1
-    user[ATTEMPT] = 1
-    user[TRANSACTION] = counts[TRANSACTIONS]
-    counts[TRANSACTIONS] += 1
-    user[INTENDED] = intended
-    user[BACKOFF] = 0
-    user[PAYER] = random.payer[key, pair]
-    user[PAYEE] = random.payee[key, pair]
-    user[KEY] = key
-    user[BLOCK] = block
+    user.attempt = 1
+    user.transaction = counts.transactions
+    counts.transactions += 1
+    user.intended = intended
+    user.backoff = 0
+    user.payer = random.payer[key, pair]
+    user.payee = random.payee[key, pair]
+    user.key = key
+    user.block = block
     begin_attempt(state, number, at, parameters, random.service)
 
 
@@ -116,7 +89,7 @@ def take_arrival(
     random.next_arrival[state.region[number]] += 1
     at = max(free, intended)
     in_time = parameters.measured_from_ns <= intended and at < parameters.until_ns
-    state.counts[STARTED] += in_time
+    state.counts[0].started += in_time
     begin_transaction(state, number, intended, at, parameters, random)
 
 
@@ -125,26 +98,26 @@ def write(
     attempts: Attempts, state: State, number: int, now: int, conflicted: bool, final: bool
 ) -> None:
     """Add the user's attempt to the columns."""
-    user, row = state.users[number], state.counts[ATTEMPTS]
-    state.counts[ATTEMPTS] = row + 1
-    attempts.transaction[row] = user[TRANSACTION]
-    attempts.attempt[row] = user[ATTEMPT]
+    user, row = state.users[number], state.counts[0].attempts
+    state.counts[0].attempts = row + 1
+    attempts.transaction[row] = user.transaction
+    attempts.attempt[row] = user.attempt
     attempts.final[row] = final
     attempts.user[row] = number
-    attempts.block[row] = user[BLOCK]
+    attempts.block[row] = user.block
     attempts.target[row] = state.region[number]
-    attempts.key_type[row] = user[KEY]
-    attempts.rows[row, 0] = user[PAYER]
-    attempts.rows[row, 1] = user[PAYEE]
-    attempts.intended_start_ns[row] = user[INTENDED]
-    attempts.begin_sent_ns[row] = user[START]
-    attempts.begin_answered_ns[row] = user[BEGUN]
-    attempts.first_answered_ns[row] = user[ANSWERED]
-    attempts.commit_sent_ns[row] = user[COMMIT]
-    attempts.ended_ns[row] = user[END]
-    attempts.backoff_ns[row] = user[BACKOFF]
+    attempts.key_type[row] = user.key
+    attempts.rows[row, 0] = user.payer
+    attempts.rows[row, 1] = user.payee
+    attempts.intended_start_ns[row] = user.intended
+    attempts.begin_sent_ns[row] = user.start
+    attempts.begin_answered_ns[row] = user.begun
+    attempts.first_answered_ns[row] = user.answered
+    attempts.commit_sent_ns[row] = user.commit
+    attempts.ended_ns[row] = user.end
+    attempts.backoff_ns[row] = user.backoff
     attempts.outcome[row] = _CONFLICT if conflicted else _COMMITTED
-    attempts.snapshot_ns[row] = user[SNAPSHOT]
+    attempts.snapshot_ns[row] = user.snapshot
     attempts.decided_ns[row] = now
 
 
@@ -153,32 +126,32 @@ def advance(
     state: State, parameters: Parameters, backoff: Any, random: RandomNumbers, attempts: Attempts
 ) -> None:
     """Let the next BATCH events happen, or all if there are fewer."""
-    counts, key_types = state.counts, len(parameters.slowdown)
+    counts, key_types = state.counts[0], len(parameters.slowdown)
     for event in range(BATCH):
-        if counts[IN_HEAP] == 0:
-            if counts[EVENTS] == 0:
+        if counts.in_heap == 0:
+            if counts.events == 0:
                 return
             look_ahead(state, key_types)
         now, number = state.heap_ns[0], state.heap_user[0]
         pop_heap(state)
         user = state.users[number]
-        is_free = user[ATTEMPT] == 0
-        if (now if is_free else user[START]) >= parameters.until_ns:
+        is_free = user.attempt == 0
+        if (now if is_free else user.start) >= parameters.until_ns:
             # The run is over for this user: it begins nothing any more.
-            user[ATTEMPT] = 0
-            counts[EVENTS] -= 1
+            user.attempt = 0
+            counts.events -= 1
         elif not is_free:
             conflicted = conflicts(user, now, state.last_commits, counts, key_types)
-            again = conflicted and parameters.retries and user[ATTEMPT] != parameters.max_attempts
+            again = conflicted and parameters.retries and user.attempt != parameters.max_attempts
             write(attempts, state, number, now, conflicted, not again)
-            counts[ENDED] += not again
-            end = user[END]
+            counts.ended += not again
+            end = user.end
             if again:
-                before, chance = float(user[BACKOFF]), random.chance[event]
+                before, chance = float(user.backoff), random.chance[event]
                 base_ns, cap_ns = parameters.base_ns, parameters.cap_ns
-                wait = int(backoff(user[ATTEMPT], before, base_ns, cap_ns, chance))
-                user[ATTEMPT] += 1
-                user[BACKOFF] = wait
+                wait = int(backoff(user.attempt, before, base_ns, cap_ns, chance))
+                user.attempt += 1
+                user.backoff = wait
                 begin_attempt(state, number, end + wait, parameters, random.service)
             elif parameters.open_loop:
                 if next_arrival(state, number, random) >= end:
@@ -186,7 +159,7 @@ def advance(
                     # a Region are alike; what matters is when it is taken, and that is in time.
                     take_arrival(state, number, end, parameters, random)
                 else:
-                    user[ATTEMPT] = 0
+                    user.attempt = 0
                     push(state, end, number)
             else:
                 at = end + parameters.think_ns

@@ -5,17 +5,7 @@ from typing import Any
 import numpy as np
 
 from loadtest.prediction.simulation.compiling import compiled, inlined
-from loadtest.prediction.simulation.state import (
-    ATTEMPT,
-    BATCH,
-    COMMITS,
-    KEY,
-    NONE,
-    PAYEE,
-    PAYER,
-    SNAPSHOT,
-    State,
-)
+from loadtest.prediction.simulation.state import BATCH, NONE, State
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -39,21 +29,21 @@ def slot_of(table: Any, row: int) -> int:
 def conflicts(user: Any, now: int, table: Any, counts: Any, key_types: int) -> bool:
     """Return whether the attempt fails; if it does not, it commits now."""
     # Tables of different key types have different rows.
-    payer = user[PAYER] * key_types + user[KEY]
-    payee = user[PAYEE] * key_types + user[KEY]
+    payer = user.payer * key_types + user.key
+    payee = user.payee * key_types + user.key
     one = slot_of(table, payer)
     two = slot_of(table, payee)
-    snapshot = user[SNAPSHOT]
+    snapshot = user.snapshot
     if table[one, 0] == payer and table[one, 1] > snapshot:
         return True
     if table[two, 0] == payee and table[two, 1] > snapshot:
         return True
-    counts[COMMITS] += table[one, 0] == NONE
+    counts.commits += table[one, 0] == NONE
     table[one, 0] = payer
     table[one, 1] = now
     # Both may have belonged in the same empty slot.
     two = slot_of(table, payee)
-    counts[COMMITS] += table[two, 0] == NONE
+    counts.commits += table[two, 0] == NONE
     table[two, 0] = payee
     table[two, 1] = now
     return False
@@ -61,7 +51,7 @@ def conflicts(user: Any, now: int, table: Any, counts: Any, key_types: int) -> b
 
 def has_room(state: State, rows: int) -> bool:
     """Return whether the table can take what a batch may bring, of so many rows in the database."""
-    coming = min(int(state.counts[COMMITS]) + 2 * BATCH, rows)
+    coming = min(int(state.counts[0].commits) + 2 * BATCH, rows)
     return 2 * coming <= len(state.last_commits)
 
 
@@ -71,11 +61,11 @@ def _renewed(state: State, rows: int) -> Any:
     It is never more than half full, and only a quarter full after that: so it is renewed seldom, and
     its size follows the load, whatever the number of rows in the database.
     """
-    users, table, counts = state.users, state.last_commits, state.counts
+    users, table, counts = state.users, state.last_commits, state.counts[0]
     oldest = np.iinfo(np.int64).max
     for number in range(len(users)):
-        if users[number, ATTEMPT] > 0:
-            oldest = min(oldest, users[number, SNAPSHOT])
+        if users[number].attempt > 0:
+            oldest = min(oldest, users[number].snapshot)
     kept = 0
     for slot in range(len(table)):
         kept += table[slot, 0] != NONE and table[slot, 1] > oldest
@@ -89,7 +79,7 @@ def _renewed(state: State, rows: int) -> Any:
             slot = slot_of(fresh, table[old, 0])
             fresh[slot, 0] = table[old, 0]
             fresh[slot, 1] = table[old, 1]
-    counts[COMMITS] = kept
+    counts.commits = kept
     return fresh
 
 

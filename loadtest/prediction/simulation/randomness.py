@@ -1,12 +1,13 @@
 """A simulation's random numbers: one seed, a stream for each purpose."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.prediction.simulation.config import SimulateConfig
-from loadtest.prediction.simulation.state import BATCH, SERVED, SERVICE_TIMES, RandomNumbers
+from loadtest.prediction.simulation.state import BATCH, SERVICE_TIMES, RandomNumbers
 
 _POOL = 4 * BATCH
 """How many accounts and times there are at once."""
@@ -53,12 +54,12 @@ class RandomSource:
             next_arrival=np.full(regions, _POOL),
         )
 
-    def renew(self, counts: NDArray[np.int64]) -> None:
+    def renew(self, counts: Any) -> None:
         """Draw what the next batch may need; `counts` are the state's."""
         numbers = self.numbers
-        if not counts[SERVED] or _POOL - counts[SERVED] < BATCH:
+        if not counts.served or _POOL - counts.served < BATCH:
             self._draw_service()
-            counts[SERVED] = 0
+            counts.served = 0
         self._chance.random(out=numbers.chance)
         for key, used in enumerate(numbers.next_pair.tolist()):
             if _POOL - used < BATCH:

@@ -1,9 +1,9 @@
 """A simulation at its beginning, and batch after batch until it is over."""
 
 import math
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from loadtest.prediction.simulation.compiling import compiled_backoff
 from loadtest.prediction.simulation.config import SimulateConfig
@@ -12,16 +12,10 @@ from loadtest.prediction.simulation.events import advance
 from loadtest.prediction.simulation.last_commits import has_room, renewed
 from loadtest.prediction.simulation.randomness import STAGGER, RandomSource, stream
 from loadtest.prediction.simulation.state import (
-    ATTEMPTS,
     BATCH,
     COUNTS,
-    ENDED,
-    EVENTS,
-    HORIZON,
     NONE,
-    SHIFT,
-    STARTED,
-    USER_FIELDS,
+    USER,
     Attempts,
     Parameters,
     State,
@@ -55,22 +49,22 @@ class Simulation:
     @property
     def over(self) -> bool:
         """Whether no event is left."""
-        return bool(self._state.counts[EVENTS] == 0)
+        return bool(self._state.counts[0].events == 0)
 
     @property
     def now_ns(self) -> int:
         """The simulated time so far, in nanoseconds, to a few events."""
-        return int(self._state.counts[HORIZON])
+        return int(self._state.counts[0].horizon)
 
     @property
     def transactions(self) -> int:
         """How many transactions have ended."""
-        return int(self._state.counts[ENDED])
+        return int(self._state.counts[0].ended)
 
     @property
     def started(self) -> int:
         """How many arrivals of an open loop's measured time began in it."""
-        return int(self._state.counts[STARTED])
+        return int(self._state.counts[0].started)
 
     def stop(self, now_ns: int) -> None:
         """Begin nothing any more from this moment on."""
@@ -87,13 +81,13 @@ class Simulation:
         if written + BATCH > len(attempts.attempt):
             # Compiled code would write beyond the end.
             raise ValueError(f"room for {BATCH} attempts is needed")
-        counts = self._state.counts
-        counts[ATTEMPTS] = written
+        counts = self._state.counts[0]
+        counts.attempts = written
         self._random.renew(counts)
         if not has_room(self._state, self._rows):
             self._state = self._state._replace(last_commits=renewed(self._state, self._rows))
         advance(self._state, self._parameters, self._backoff, self._random.numbers, attempts)
-        return int(counts[ATTEMPTS])
+        return int(counts.attempts)
 
 
 def _parameters(config: SimulateConfig) -> Parameters:
@@ -129,13 +123,13 @@ def _beginning(config: SimulateConfig) -> State:
     users = config.user_count()
     cycle_ns = max(config.attempts_ms()) * 1e6 + config.think_time * 1e9
     gap_ns = cycle_ns / users if config.rate is None else 1e9 / (2 * config.rate)
-    counts = np.zeros(COUNTS, np.int64)
-    counts[EVENTS] = users
-    counts[SHIFT] = max(0, round(math.log2(_EVENTS_A_BUCKET * gap_ns)))
+    counts = np.zeros(1, COUNTS).view(np.recarray)
+    counts[0].events = users
+    counts[0].shift = max(0, round(math.log2(_EVENTS_A_BUCKET * gap_ns)))
     # A few cycles a turn: hardly an event has to go round twice.
     buckets = 1 << max(6, math.ceil(math.log2(_CYCLES_A_TURN * users / _EVENTS_A_BUCKET)))
     state = State(
-        users=_aligned(users, USER_FIELDS),
+        users=_aligned(users),
         region=np.array(config.assignment(), np.int8),
         heap_ns=np.empty(users, np.int64),
         heap_user=np.empty(users, np.int32),
@@ -149,8 +143,8 @@ def _beginning(config: SimulateConfig) -> State:
     return state
 
 
-def _aligned(rows: int, columns: int) -> NDArray[np.int64]:
-    """Return zeros that begin where a line of the processor's cache does."""
-    room = np.zeros(rows * columns + _CACHE_LINE // 8, np.int64)
-    skipped = -room.ctypes.data % _CACHE_LINE // 8
-    return room[skipped : skipped + rows * columns].reshape(rows, columns)
+def _aligned(users: int) -> Any:
+    """Return users that begin where a line of the processor's cache does."""
+    room = np.zeros(users * USER.itemsize + _CACHE_LINE, np.uint8)
+    skipped = -room.ctypes.data % _CACHE_LINE
+    return room[skipped : skipped + users * USER.itemsize].view(USER).view(np.recarray)

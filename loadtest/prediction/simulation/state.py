@@ -1,6 +1,6 @@
 """The arrays that a simulation works on; moments are whole nanoseconds since it began."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,25 +15,31 @@ SERVICE_TIMES = 5
 NONE = -1
 """No user, and no row."""
 
-# The columns of `State.users`.
-ATTEMPT, PAYER, PAYEE, KEY, START, SNAPSHOT, BEGUN, ANSWERED = range(8)
-TRANSACTION, INTENDED, COMMIT, END, BACKOFF, BLOCK = range(8, 14)
-USER_FIELDS = 16
-"""Two lines of a processor's cache."""
+_USER = (
+    "attempt", "payer", "payee", "key", "start", "snapshot", "begun", "answered", "transaction",
+    "intended", "commit", "end", "backoff", "block",
+)  # fmt: skip
+USER = np.dtype({"names": _USER, "formats": ["i8"] * len(_USER), "itemsize": 128})
+"""A user's attempt on the way, two lines of a processor's cache; `attempt` is 0 while there is none."""
 
-# The elements of `State.counts`.
-EVENTS = 0  # users who have an event to come
-ATTEMPTS = 1  # attempts in the present columns
-COMMITS = 2  # rows in `State.last_commits`
-TRANSACTIONS = 3  # transactions begun, each of which has its number
-STARTED = 4  # arrivals of the open loop's measured time of which the transaction began in it
-SERVED = 5  # columns of `RandomNumbers.service` that were used
-IN_HEAP = 6  # events in the heap
-HORIZON = 7  # the moment before which all events are in the heap
-SHIFT = 8  # a bucket spans 2 to the power of this, in nanoseconds
-ENDED = 9  # transactions ended
-PREFETCHED = 10  # without meaning, see `event_queue.look_ahead`
-COUNTS = 11
+COUNTS = np.dtype(
+    [
+        (name, np.int64)
+        for name in (
+            "events",  # users who have an event to come
+            "attempts",  # attempts in the present columns
+            "commits",  # rows in `State.last_commits`
+            "transactions",  # transactions begun, each of which has its number
+            "started",  # arrivals of the measured time of which the transaction began in it
+            "served",  # columns of `RandomNumbers.service` that were used
+            "in_heap",  # events in the heap
+            "horizon",  # the moment before which all events are in the heap
+            "shift",  # a bucket spans 2 to the power of this, in nanoseconds
+            "ended",  # transactions ended
+            "prefetched",  # without meaning, see `event_queue.look_ahead`
+        )
+    ]
+)
 
 
 class Parameters(NamedTuple):
@@ -64,8 +70,8 @@ class Parameters(NamedTuple):
 class State(NamedTuple):
     """What changes from event to event."""
 
-    users: NDArray[np.int64]
-    """(user, field): each user's attempt on the way; its number is 0 while there is none."""
+    users: Any
+    """One USER each."""
     region: NDArray[np.int8]
     """The Region that each user writes through."""
     heap_ns: NDArray[np.int64]
@@ -81,7 +87,8 @@ class State(NamedTuple):
     """… and the next user of the chain."""
     last_commits: NDArray[np.int64]
     """(slot, [row, moment]): a hash table with open addressing, a power of two long."""
-    counts: NDArray[np.int64]
+    counts: Any
+    """A single COUNTS."""
 
 
 class RandomNumbers(NamedTuple):
