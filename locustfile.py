@@ -8,10 +8,10 @@ from locust import events
 from locust.env import Environment
 
 from loadtest.cli.reporter import Reporter
-from loadtest.config.options import STRICT, add_locust_arguments, add_locust_strict, keep_secrets
 from loadtest.errors import OccbenchError
 from loadtest.errors.messages import without_secrets
 from loadtest.locust import page
+from loadtest.locust.arguments import STRICT, add_locust_arguments, keep_secrets
 from loadtest.locust.signals import end_in_order
 from loadtest.locust.user import OccUser
 from loadtest.locust.workers import wire
@@ -46,6 +46,5 @@ def _report(environment: Environment, folder: Path) -> None:
 
 
 events.init_command_line_parser.add_listener(add_locust_arguments)
-events.init_command_line_parser.add_listener(add_locust_strict)
 events.init_command_line_parser.add_listener(keep_secrets)
 events.init.add_listener(_wire)

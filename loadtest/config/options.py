@@ -1,13 +1,10 @@
 """From the one declaration of an option to everywhere it appears.
 
-`RunConfig` and `SeedConfig` declare the options; this module turns a model's fields into parameters
-of a command and into Locust's arguments, which are fields of its web form too.
+Models such as `RunConfig` declare the options; this module turns their fields into parameters of a
+command. `loadtest/locust/arguments.py` makes Locust's arguments of them.
 """
 
 import inspect
-import math
-import sys
-from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,14 +15,6 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from loadtest.config.run import RunConfig, flag_of
-from loadtest.errors import InputError
-from loadtest.errors.messages import of_arguments
-from loadtest.workload.builtin import SCENARIOS
-from loadtest.workload.retry import POLICIES
-
-LOCUST_PREFIX = "occ_"
-STRICT = LOCUST_PREFIX + "strict"
-_CHOICES: dict[str, list[str]] = {"scenario": list(SCENARIOS), "retry": list(POLICIES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,107 +131,3 @@ def command_words(config: RunConfig) -> list[str]:
             texts = value if option.is_multiple else [as_typed(value)]
             words += [f"{option.flag}={text}" for text in texts]
     return words
-
-
-def add_locust_arguments(parser: Any) -> None:
-    """Give Locust's parser, and so its web form, the options that it has no argument for."""
-    for option in options_of(RunConfig):
-        if option.own_by_locust:
-            continue
-        parser.add_argument(
-            f"--occ-{option.name.replace('_', '-')}",
-            dest=LOCUST_PREFIX + option.name,
-            default=option.text,
-            help=_for_locust(option),
-            env_var=f"OCC_{option.name.upper()}",
-            choices=_CHOICES.get(option.name),
-            include_in_web_ui=option.in_form,
-        )
-
-
-def keep_secrets(parser: Any) -> None:
-    """Let Locust's parser not quote what it cannot read of locust.conf or of the command line."""
-    complain, parse = parser.error, parser.parse_args
-
-    def error(message: str) -> None:
-        complain(of_arguments(message, sys.argv[1:]))
-
-    def parse_args(*args: Any, **more: Any) -> Namespace:
-        options: Namespace = parse(*args, **more)
-        # What has a blank in it is taken for the name of a user class, which Locust would quote.
-        if strange := [name for name in options.user_classes or () if not name.isidentifier()]:
-            error(f"unrecognized arguments: {' '.join(strange)}")
-        return options
-
-    parser.error, parser.parse_args = error, parse_args
-
-
-def add_locust_strict(parser: Any) -> None:
-    """Give Locust's parser `--occ-strict`, which is of the report and no option of a run."""
-    parser.add_argument(
-        "--occ-strict",
-        dest=STRICT,
-        action="store_true",
-        help="Without the page: end with status 1 if the report finds anything bad.",
-        env_var="OCC_STRICT",
-        include_in_web_ui=False,
-    )
-
-
-def _for_locust(option: Option) -> str:
-    text = option.help.replace("%", "%%")
-    if option.is_multiple:
-        text = text.replace("once for each endpoint", "several with spaces between")
-    return text if option.text else f"{text} Default: {option.default}."
-
-
-def config_from_locust(options: Namespace) -> RunConfig:
-    """The run that Locust's arguments, or its web form, describe; raises InputError."""
-    given: dict[str, Any] = {}
-    for option in options_of(RunConfig):
-        value = getattr(options, LOCUST_PREFIX + option.name, None)
-        if not option.own_by_locust and value not in (None, ""):
-            given[option.name] = str(value).split() if option.is_multiple else value
-    warmup = RunConfig.read(warmup=given.get("warmup", RunConfig.model_fields["warmup"].default))
-    given["users"] = options.num_users or 1
-    given["spawn_rate"] = options.spawn_rate
-    # Locust's run time is the whole test; what is measured is what follows the warm-up.
-    given["duration"] = None
-    if options.run_time:
-        given["duration"] = float(options.run_time) - warmup.warmup
-        if given["duration"] <= 0:
-            raise InputError(
-                f"a run time of {options.run_time:g} s leaves nothing after a warm-up of "
-                f"{warmup.warmup:g} s; give more of the one or less of the other"
-            )
-    return RunConfig.read(**given)
-
-
-def to_locust(config: RunConfig) -> dict[str, Any]:
-    """The attributes that Locust's parsed options have for this run."""
-    values: dict[str, Any] = {
-        LOCUST_PREFIX + option.name: " ".join(config.target)
-        if option.is_multiple
-        else as_typed(getattr(config, option.name))
-        for option in options_of(RunConfig)
-        if not option.own_by_locust
-    }
-    return values
-
-
-def locust_arguments(config: RunConfig) -> list[str]:
-    """The run as arguments for the `locust` command."""
-    arguments = ["--users", str(config.users)]
-    if config.spawn_rate is not None:
-        arguments += ["--spawn-rate", as_typed(config.spawn_rate)]
-    else:
-        arguments += ["--spawn-rate", str(config.users)]
-    if config.duration is not None:
-        # Locust reads whole seconds only.
-        arguments += ["--run-time", f"{math.ceil(config.duration + config.warmup)}s"]
-    if config.processes > 1:
-        arguments += ["--processes", str(config.processes)]
-    for name, value in to_locust(config).items():
-        if value:
-            arguments.append(f"--{name.replace('_', '-')}={value}")
-    return arguments

@@ -24,7 +24,7 @@ from loadtest.errors import LeftEarly, OccbenchError
 from loadtest.process.interrupts import asked_to_end, leave
 from loadtest.engine.live import LiveLine
 from loadtest.locust.program import command_line_only, locustfile
-from loadtest.config.options import to_locust
+from loadtest.locust.arguments import to_locust
 from loadtest.process.child import locust_command
 from loadtest.process.progress import Progress
 from loadtest.engine.plan import Plan

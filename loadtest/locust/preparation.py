@@ -5,12 +5,12 @@ from argparse import Namespace
 from locust.env import Environment
 from locust.runners import MasterRunner
 
-from loadtest.config.options import config_from_locust
 from loadtest.config.run import RunConfig
 from loadtest.engine.plan import Plan
 from loadtest.engine.preflight import make_plan
 from loadtest.engine.probes.table import remove_rows
 from loadtest.errors import InputError
+from loadtest.locust.arguments import config_from_locust
 from loadtest.process import open_files
 from loadtest.workload.seeded import KeySource, ReadSeeded
 

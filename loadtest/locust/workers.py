@@ -13,12 +13,12 @@ from typing import Any
 from locust.env import Environment
 from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
 
-from loadtest.config.options import LOCUST_PREFIX
 from loadtest.engine.clock import Clock
 from loadtest.engine.live import Tally
 from loadtest.engine.plan import Plan
 from loadtest.engine.run import Run
 from loadtest.errors import OccbenchError
+from loadtest.locust.arguments import LOCUST_PREFIX
 from loadtest.locust.wiring import STOP_TIMEOUT_S, Wiring, as_occbench_error
 from loadtest.process.child import parent_is_gone
 

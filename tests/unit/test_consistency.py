@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.config.options import locust_arguments, options_of, to_locust
+from loadtest.config.options import options_of
 from loadtest.config.run import RunConfig
 from loadtest.errors import InputError
+from loadtest.locust.arguments import locust_arguments, to_locust
 from loadtest.record.probes import FILE, Probe, is_stale, ordered_pairs, read_probes, write_probes
 from reports import write_report
 from reports.analysis.consistency import (

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from loadtest.cli.application import app
-from loadtest.config.options import (
+from loadtest.config.options import options_of
+from loadtest.config.run import RunConfig, SeedConfig
+from loadtest.errors import InputError
+from loadtest.locust.arguments import (
     add_locust_arguments,
     config_from_locust,
     locust_arguments,
-    options_of,
     to_locust,
 )
-from loadtest.config.run import RunConfig, SeedConfig
-from loadtest.errors import InputError
 from loadtest.workload.keyspace import KeyType
 from loadtest.workload.retry import POLICIES
 from loadtest.workload.skew import parse_skew
@@ -118,7 +118,7 @@ def test_locust_knows_every_option_that_is_not_its_own() -> None:
 REAL_PARSER = """
 import sys
 from locust import events
-from loadtest.config.options import add_locust_arguments, config_from_locust, locust_arguments
+from loadtest.locust.arguments import add_locust_arguments, config_from_locust, locust_arguments
 from loadtest.config.run import RunConfig
 events.init_command_line_parser.add_listener(add_locust_arguments)
 from locust.argument_parser import get_parser
@@ -215,7 +215,7 @@ def test_a_skew_is_checked_where_it_is_declared() -> None:
 COMPLAINTS = """
 import sys
 from locust import events
-from loadtest.config.options import add_locust_arguments, keep_secrets
+from loadtest.locust.arguments import add_locust_arguments, keep_secrets
 events.init_command_line_parser.add_listener(add_locust_arguments)
 events.init_command_line_parser.add_listener(keep_secrets)
 from locust.argument_parser import get_parser

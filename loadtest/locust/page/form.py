@@ -8,9 +8,9 @@ from locust.runners import STATE_RUNNING, STATE_SPAWNING
 from locust.util.timespan import parse_timespan
 from locust.web import WebUI
 
-from loadtest.config.options import LOCUST_PREFIX
 from loadtest.errors import OccbenchError
 from loadtest.errors.messages import without_secrets
+from loadtest.locust.arguments import LOCUST_PREFIX
 from loadtest.locust.wiring import FIXED_USERS, Wiring
 from loadtest.targets.registry import shown_target
 

@@ -3,9 +3,9 @@
 import socket
 import sys
 
-from loadtest.config.options import locust_arguments
 from loadtest.config.run import RunConfig
 from loadtest.errors import InputError
+from loadtest.locust.arguments import locust_arguments
 from loadtest.locust.program import locustfile
 from loadtest.locust.program import main as locust_main
 
