@@ -71,8 +71,8 @@ def reports_here() -> Iterator[None]:
     def start(self: Reporter, gates: Mapping[str, Any] | None = None) -> None:
         self.conclusion = Conclusion(gates or {})  # type: ignore[attr-defined]
 
-    def exchange(self: Reporter, request: Mapping[str, Any], ends_early: bool) -> dict[str, Any]:
-        del ends_early
+    def exchange(self: Reporter, request: Mapping[str, Any], interrupts: str) -> dict[str, Any]:
+        del interrupts
         return answer(self.conclusion, **json.loads(json.dumps(request)))  # type: ignore[attr-defined]
 
     with (

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGINT
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from loadtest.config.run import RunConfig
 from loadtest.errors import INTERRUPTED, InputError, OccbenchError, TargetError, in_a_line
@@ -25,6 +25,7 @@ from loadtest.process.interrupts import asked_to_end
 if TYPE_CHECKING:
     from loadtest.cli.conclusion import Conclusion
 
+_Interrupts = Literal["raised", "passed on", "ignored"]
 _ERRORS = {error.exit_code: error for error in (OccbenchError, InputError, TargetError)}
 
 
@@ -63,36 +64,40 @@ class Reporter:
         The process prints its answer. Without `ends_early` it goes on where this one is asked to
         end. Raises OccbenchError with what went wrong.
         """
-        return self._ask("conclude", ends_early, folder=str(folder), interrupted=interrupted)
+        interrupts: _Interrupts = "passed on" if ends_early else "ignored"
+        return self._ask("conclude", interrupts, folder=str(folder), interrupted=interrupted)
 
     def nothing_measured(self, name: str, why: str) -> None:
         """Say so in the files that were asked for: those of a run before are none of this one's."""
         self._ask("nothing_measured", name=name, why=why)
 
-    def _ask(self, what: str, ends_early: bool = True, **given: Any) -> int:
+    def _ask(self, what: str, interrupts: _Interrupts = "raised", **given: Any) -> int:
         # What was printed here comes before what is printed there.
         sys.stdout.flush()
-        told = self._exchange({"what": what, **given}, ends_early)
+        told = self._exchange({"what": what, **given}, interrupts)
         if "error" in told:
             raise _ERRORS.get(told["status"], OccbenchError)(told["error"])
         return int(told["status"])
 
-    def _exchange(self, request: Mapping[str, Any], ends_early: bool) -> dict[str, Any]:
-        answer = ""
+    def _exchange(self, request: Mapping[str, Any], interrupts: _Interrupts) -> dict[str, Any]:
+        line, passed_on = "", False
         with suppress(BrokenPipeError, ConnectionResetError):
             self._connection.sendall(f"{json.dumps(request)}\n".encode())
-            answer = self._next_answer(ends_early)
-        if not answer:
-            raise OccbenchError("the process that makes the report has ended before it was made")
-        return dict(json.loads(answer))
-
-    def _next_answer(self, ends_early: bool) -> str:
-        while True:
-            try:
-                return self._answers.readline()
-            except KeyboardInterrupt:
-                if ends_early:
-                    self._process.send_signal(SIGINT)
+            while True:
+                try:
+                    line = self._answers.readline()
+                    break
+                except KeyboardInterrupt:
+                    if interrupts == "raised":
+                        raise
+                    if interrupts == "passed on":
+                        passed_on = True
+                        self._process.send_signal(SIGINT)
+        if line:
+            return dict(json.loads(line))
+        if passed_on:
+            return {"status": INTERRUPTED}
+        raise OccbenchError("the process that makes the report has ended before it was made")
 
 
 def main() -> None:
@@ -102,7 +107,13 @@ def main() -> None:
         raise KeyboardInterrupt
 
     streams.set_up()
-    with asked_to_end(interrupt), socket.socket(fileno=int(sys.argv[1])) as connection:
+    with (
+        suppress(KeyboardInterrupt),
+        asked_to_end(interrupt),
+        socket.socket(fileno=int(sys.argv[1])) as connection,
+    ):
+        # It does not block where gevent has made it.
+        connection.setblocking(True)
         _serve(connection, json.loads(sys.argv[2]))
 
 
