@@ -109,7 +109,8 @@ def workers_of(run: subprocess.Popen[str], cwd: Path) -> Iterator[list[psutil.Pr
     try:
         wait_for(lambda: [*cwd.rglob("run.json")], "the run")
         time.sleep(3)
-        yield psutil.Process(run.pid).children(recursive=True)
+        children = psutil.Process(run.pid).children(recursive=True)
+        yield [one for one in children if "locust.program" in " ".join(one.cmdline())]
     finally:
         run.kill()
         run.communicate()
