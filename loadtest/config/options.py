@@ -32,6 +32,7 @@ class Option:
     is_multiple: bool
     own_by_locust: bool
     in_form: bool
+    choices: tuple[str, ...]
 
     @property
     def flag(self) -> str:
@@ -45,19 +46,19 @@ def options_of(model: type[BaseModel]) -> list[Option]:
 
 
 def _option(name: str, field: FieldInfo) -> Option:
-    extra = field.json_schema_extra
-    assert isinstance(extra, dict)  # noqa: S101 - config.option() always sets it
+    declared: Any = field.json_schema_extra  # which `config.run.option` has made
     text = as_typed(field.default)
     return Option(
         name=name,
         help=field.description or "",
-        default=str(extra["shown"] or text),
+        default=declared["shown"] or text,
         text=text,
-        example=str(extra["example"] or ""),
+        example=declared["example"],
         is_flag=field.annotation is bool,
         is_multiple=name == "target" and isinstance(field.default, tuple),
-        own_by_locust=bool(extra["own_by_locust"]),
-        in_form=bool(extra["in_form"]),
+        own_by_locust=declared["own_by_locust"],
+        in_form=declared["in_form"],
+        choices=tuple(declared["choices"]),
     )
 
 

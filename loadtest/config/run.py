@@ -5,7 +5,7 @@ these models (`options.py`); nothing else declares an option.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar, get_args, get_origin
 
@@ -59,19 +59,21 @@ def option(
     shown: str | None = None,
     own_by_locust: bool = False,
     in_form: bool = True,
+    choices: Sequence[str] = (),
     **limits: Any,
 ) -> Any:
     """A field that is an option.
 
     `shown` is the default as help texts say it where its value does not speak for itself;
     `own_by_locust` marks what Locust has an argument of its own for; `in_form` what the web form
-    offers.
+    offers, which lists `choices` where there are some.
     """
     extra: JsonDict = {
         "example": example,
         "shown": shown,
         "own_by_locust": own_by_locust,
         "in_form": in_form,
+        "choices": list(choices),
     }
     return Field(default=default, description=help_text, json_schema_extra=extra, **limits)
 
@@ -171,7 +173,9 @@ SSLROOTCERT = option(
     "certificate and do not name one in their URL.",
     example="ca.pem", shown="those of the system", in_form=False,
 )  # fmt: skip
-SCENARIO = option("transfer", f"The workload: {', '.join(SCENARIOS)}.", example="transfer")
+SCENARIO = option(
+    "transfer", f"The workload: {', '.join(SCENARIOS)}.", example="transfer", choices=tuple(SCENARIOS)
+)
 
 
 # What more than one command takes is declared here; the models below say which command takes it.
@@ -212,8 +216,9 @@ SKEW = option(
     example="zipf:1.1",
 )
 RETRY = option(
-    "full-jitter", f"What a conflict leads to: {', '.join(POLICIES)}.", example="full-jitter"
-)
+    "full-jitter", f"What a conflict leads to: {', '.join(POLICIES)}.", example="full-jitter",
+    choices=tuple(POLICIES),
+)  # fmt: skip
 MAX_ATTEMPTS = option(10, "Give a transaction up after so many attempts; 0: never.", example="10", ge=0)
 RETRY_BASE_MS = option(5.0, "The policies' base wait, in milliseconds.", example="5", ge=0, le=600_000)
 RETRY_CAP_MS = option(1000.0, "The longest wait, in milliseconds.", example="1000", ge=0, le=600_000)

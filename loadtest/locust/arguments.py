@@ -9,12 +9,9 @@ from loadtest.config.options import Option, as_typed, options_of
 from loadtest.config.run import RunConfig
 from loadtest.errors import InputError
 from loadtest.errors.messages import of_arguments
-from loadtest.workload.builtin import SCENARIOS
-from loadtest.workload.retry import POLICIES
 
 LOCUST_PREFIX = "occ_"
 STRICT = LOCUST_PREFIX + "strict"
-_CHOICES: dict[str, list[str]] = {"scenario": list(SCENARIOS), "retry": list(POLICIES)}
 
 
 def add_locust_arguments(parser: Any) -> None:
@@ -28,7 +25,7 @@ def add_locust_arguments(parser: Any) -> None:
             default=option.text,
             help=_for_locust(option),
             env_var=f"OCC_{option.name.upper()}",
-            choices=_CHOICES.get(option.name),
+            choices=option.choices or None,
             include_in_web_ui=option.in_form,
         )
     # Of the report, and no option of a run.
