@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from loadtest.config.run import RunConfig, naming
+from loadtest.config.fields import naming
+from loadtest.config.run import RunConfig
 from loadtest.errors import InputError, OccbenchError
 from loadtest.errors.messages import quoted
 from loadtest.record.files import write_atomically

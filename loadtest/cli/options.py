@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypedDict
 
 import typer
 
-from loadtest.config.run import flag_of
+from loadtest.config.fields import flag_of
 
 DataFolder = Annotated[
     Path | None,

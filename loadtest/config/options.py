@@ -14,7 +14,8 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from loadtest.config.run import RunConfig, flag_of
+from loadtest.config.fields import flag_of
+from loadtest.config.run import RunConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, field_validator, model_validator
 
-from loadtest.config.run import (
-    MAX_ATTEMPTS,
-    RETRY_BASE_MS,
-    RETRY_CAP_MS,
-    SKEW,
-    THINK_TIME,
-    Duration,
-    Options,
-    naming,
-    option,
-)
+from loadtest.config.fields import Duration, Options, naming, option
+from loadtest.config.run import MAX_ATTEMPTS, RETRY_BASE_MS, RETRY_CAP_MS, SKEW, THINK_TIME
 from loadtest.errors import InputError
 from loadtest.errors.typed import listed
 from loadtest.workload.key_type import KeyType

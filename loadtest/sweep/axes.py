@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from loadtest.config.fields import flag_of
 from loadtest.config.options import Option, options_of
-from loadtest.config.run import RunConfig, flag_of
+from loadtest.config.run import RunConfig
 from loadtest.errors import InputError
 from loadtest.targets import parse_target
 from loadtest.targets.registry import shown_target as shown_one

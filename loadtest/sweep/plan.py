@@ -19,7 +19,8 @@ from pathlib import Path
 from time import time_ns
 from typing import Any
 
-from loadtest.config.run import RunConfig, flag_of
+from loadtest.config.fields import flag_of
+from loadtest.config.run import RunConfig
 from loadtest.errors import InputError, OccbenchError
 from loadtest.record import folder as runfolder
 from loadtest.record.run import Config

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.config.run import RunConfig, SeedConfig, flag_of
+from loadtest.config.fields import flag_of
+from loadtest.config.run import RunConfig, SeedConfig
 from loadtest.errors import InputError
 from loadtest.workload.keyspace import KeyType
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import ValidationInfo, field_validator, model_validator
 
 from loadtest.config.assignment import assign
+from loadtest.config.fields import Duration, Keys, Options, TextPath, naming, option
 from loadtest.config.run import (
     BLOCK,
     DURATION,
@@ -22,12 +23,6 @@ from loadtest.config.run import (
     SKEW,
     THINK_TIME,
     WARMUP,
-    Duration,
-    Keys,
-    Options,
-    TextPath,
-    naming,
-    option,
 )
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
