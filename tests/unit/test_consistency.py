@@ -247,7 +247,7 @@ def test_it_is_off_unless_asked_for(blank: object) -> None:
     ("options", "words"),
     [
         ({"target": ("embedded",)}, ["--consistency", "at least two such targets", "--target"]),
-        ({"consistency": "1ms"}, ["--consistency", "0.001", "0.01"]),
+        ({"consistency": "1ms"}, ["--consistency", "1ms", "0.01"]),
         ({"consistency": "often"}, ["--consistency", "'often'", "250ms"]),
     ],
 )
