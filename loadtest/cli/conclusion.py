@@ -13,7 +13,7 @@ from loadtest.record.run import read_run
 from loadtest.record.sweep import is_sweep, read_sweep
 from loadtest.sweep.plan import Sweep
 from loadtest.targets.dsql import service_metrics
-from reports.charts import drawing
+from reports.charts import backend
 from reports.documents.run.summary_file import bad_verdicts, read_summary
 from reports.gates.judge import Unmeasured
 from reports.write.report import answer_of, nothing_bad, write_as, write_report
@@ -33,7 +33,7 @@ class Conclusion:
         """Check the gates, also against these runs, and that charts can be drawn; raises InputError."""
         gating = self._read()
         gating.expect(*(RunConfig.read(**config) for config in configs))
-        drawing.check()
+        backend.check()
 
     def conclude(self, folder: str, interrupted: bool) -> int:
         """Report and judge; returns the exit status."""

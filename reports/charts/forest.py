@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from reports.charts.draw import SETTINGS, Chart, ChartData, Margins, canvas, finish
+from reports.charts.figure import SETTINGS, Chart, ChartData, Margins, canvas, finish
 from reports.charts.style import FAINT, INK, MUTED, PAPER, look, target_look
 from reports.statistics.comparison import changes
 from reports.statistics.comparison.comparison import RunComparison

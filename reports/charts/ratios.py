@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, legend_for, place_legend
+from reports.charts.figure import Chart, ChartData, Margins, canvas, finish, legend_for, place_legend
 from reports.charts.style import INK, MUTED, Look, look, target_look
 from reports.statistics.model import Model
 from reports.statistics.paired.blocks import Comparison

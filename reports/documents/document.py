@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from reports.charts.draw import Chart
+from reports.charts.figure import Chart
 from reports.text.table import Facts, Table
 
 TRUST = "Can the figures be trusted?"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 
-from reports.charts.draw import Chart
+from reports.charts.figure import Chart
 from reports.documents.document import Block, Document, Note, Section
 from reports.text.table import Cell, Facts, Table
 

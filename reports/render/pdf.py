@@ -12,7 +12,7 @@ import matplotlib as mpl
 from fpdf import FPDF, FontFace
 from matplotlib.colors import to_rgb
 
-from reports.charts.draw import Chart
+from reports.charts.figure import Chart
 from reports.charts.style import BAD, GOOD, GRID, INK, MUTED, PAPER, PART_2, Colour
 from reports.documents.document import Block, Document, Note, Section
 from reports.render.svg_for_pdf import svg_for_pdf

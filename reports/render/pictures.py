@@ -10,7 +10,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.transforms import Bbox
 
-from reports.charts.draw import SETTINGS, Chart, any_letters
+from reports.charts.figure import SETTINGS, Chart, any_letters
 from reports.charts.style import INK, MUTED, Colour
 from reports.text.rounding import shortened
 

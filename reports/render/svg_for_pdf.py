@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from reports.charts.draw import SETTINGS, any_letters
+from reports.charts.figure import SETTINGS, any_letters
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"

@@ -15,7 +15,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     def frame(figure: object, name: str, label: str) -> str:
         return f'<svg role="img" aria-label="{escape(label)}"></svg>'
 
-    monkeypatch.setattr("reports.charts.draw.to_svg", frame)
+    monkeypatch.setattr("reports.charts.figure.to_svg", frame)
 
 
 @pytest.fixture(scope="session")

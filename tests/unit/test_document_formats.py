@@ -20,7 +20,7 @@ from PIL import Image
 
 from loadtest.errors import InputError, OccbenchError
 from reports.charts import style
-from reports.charts.draw import Chart, ChartData, canvas, finish, legend, to_svg
+from reports.charts.figure import Chart, ChartData, canvas, finish, legend, to_svg
 from reports.documents.document import Block, Document, Note, Section
 from reports.documents.run.document import run_document
 from reports.render import parse_formats, write

@@ -4,7 +4,7 @@ from typing import Any
 
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from reports.charts.draw import thousands_axis
+from reports.charts.figure import thousands_axis
 
 _STEPS = ((1.0,), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0))
 _FEWEST_TICKS = 3

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from reports.charts.draw import (
+from reports.charts.figure import (
     Chart,
     ChartData,
     canvas,
@@ -20,7 +20,7 @@ from reports.charts.draw import (
     thousands_axis,
     unit_label,
 )
-from reports.charts.lines import largest, spread_over_time
+from reports.charts.marks import largest, spread_over_time
 from reports.charts.style import FAINT, INK, MUTED, SMALL_SIZE, look
 from reports.statistics.overview import Line, Row, key_types, left_out
 from reports.text.rounding import about, shortened

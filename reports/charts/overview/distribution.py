@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from reports.charts.draw import Chart, ChartData, canvas, finish, spread_out, unit_label
+from reports.charts.figure import Chart, ChartData, canvas, finish, spread_out, unit_label
 from reports.charts.overview.axes import log_milliseconds
 from reports.charts.style import FAINT, INK, MUTED, SMALL_SIZE, look
 from reports.statistics.certainty import percentile

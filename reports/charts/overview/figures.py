@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from reports.analysis.figures import Figures
-from reports.charts.draw import Chart, ChartData, finish, percent_axis, thousands_axis
+from reports.charts.figure import Chart, ChartData, finish, percent_axis, thousands_axis
 from reports.charts.overview.axes import log_milliseconds
 from reports.charts.overview.lanes import Lanes, lanes
 from reports.charts.style import FAINT, MUTED, look

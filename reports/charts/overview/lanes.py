@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.charts.draw import Margins, canvas, legend
+from reports.charts.figure import Margins, canvas, legend
 from reports.charts.style import GRID, INK, SMALL_SIZE, look
 from reports.statistics.overview import Row, key_types
 from reports.text.rounding import shortened

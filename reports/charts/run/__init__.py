@@ -5,7 +5,7 @@ from collections.abc import Callable
 import matplotlib as mpl
 
 from reports.charts import ratios
-from reports.charts.draw import SETTINGS, Chart
+from reports.charts.figure import SETTINGS, Chart
 from reports.charts.run import (
     accounts,
     conflicts,

@@ -3,7 +3,7 @@
 from matplotlib.ticker import MaxNLocator
 
 from reports.analysis.hot_rows import HotAccount
-from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, thousands_axis
+from reports.charts.figure import Chart, ChartData, Margins, canvas, finish, thousands_axis
 from reports.charts.style import INK, MUTED, PART_2
 from reports.statistics.model import Model
 from reports.text.rounding import about, count, number, shortened

@@ -6,7 +6,7 @@ from matplotlib.patches import Patch
 
 from reports.analysis.figures import Figures
 from reports.charts.data import courses_as_rows
-from reports.charts.draw import (
+from reports.charts.figure import (
     Chart,
     ChartData,
     canvas,
@@ -17,7 +17,7 @@ from reports.charts.draw import (
     time_axis,
     unit_label,
 )
-from reports.charts.lines import largest, over_time, warmup_line
+from reports.charts.marks import largest, over_time, warmup_line
 from reports.charts.readings import of_each
 from reports.charts.style import MUTED, look
 from reports.statistics.certainty import conflict_rate, unsure_conflict_rate

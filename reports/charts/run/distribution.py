@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from reports.analysis import percentiles
 from reports.analysis.figures import Figures
 from reports.charts.data import courses_as_rows
-from reports.charts.draw import Chart, ChartData, canvas, finish, legend, thousands_axis, unit_label
+from reports.charts.figure import Chart, ChartData, canvas, finish, legend, thousands_axis, unit_label
 from reports.charts.readings import of_each, percentiles_of
 from reports.charts.style import Look, look
 from reports.statistics.model import Curve, Model

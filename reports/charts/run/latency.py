@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 
 from reports.analysis.series import DRAWN
 from reports.charts.data import courses_as_rows
-from reports.charts.draw import (
+from reports.charts.figure import (
     Chart,
     ChartData,
     Margins,
@@ -18,7 +18,7 @@ from reports.charts.draw import (
     time_axis,
     unit_label,
 )
-from reports.charts.lines import largest, over_time
+from reports.charts.marks import largest, over_time
 from reports.charts.readings import of_each, percentiles_of
 from reports.charts.style import MUTED
 from reports.statistics.model import Model

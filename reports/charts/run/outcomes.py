@@ -1,7 +1,7 @@
 """How attempts ended."""
 
 from loadtest.record.outcome import OUTCOMES
-from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, legend, percent_axis
+from reports.charts.figure import Chart, ChartData, Margins, canvas, finish, legend, percent_axis
 from reports.charts.style import INK, PAPER, look
 from reports.statistics.certainty import counted_share
 from reports.statistics.model import Model

@@ -3,7 +3,7 @@
 from matplotlib.patches import Patch
 
 from reports.analysis.figures import Figures, Parts
-from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, legend, thousands_axis
+from reports.charts.figure import Chart, ChartData, Margins, canvas, finish, legend, thousands_axis
 from reports.charts.readings import of_each
 from reports.charts.style import FAINT, INK, PAPER, PART_1, PART_2, PART_3, PART_4
 from reports.statistics.model import Model

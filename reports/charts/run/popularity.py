@@ -1,7 +1,7 @@
 """What popularity does to an account's conflict rate."""
 
 from reports.charts.data import courses_as_rows
-from reports.charts.draw import (
+from reports.charts.figure import (
     Chart,
     ChartData,
     canvas,
@@ -12,7 +12,7 @@ from reports.charts.draw import (
     thousands_axis,
     unit_label,
 )
-from reports.charts.lines import largest
+from reports.charts.marks import largest
 from reports.charts.style import look
 from reports.statistics.model import Model
 from reports.text.rounding import about, number

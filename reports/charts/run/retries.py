@@ -3,7 +3,7 @@
 import numpy as np
 
 from reports.analysis.figures import Figures
-from reports.charts.draw import (
+from reports.charts.figure import (
     Chart,
     ChartData,
     canvas,

@@ -2,7 +2,7 @@
 
 from reports.analysis.figures import Figures
 from reports.charts.data import courses_as_rows
-from reports.charts.draw import (
+from reports.charts.figure import (
     Chart,
     ChartData,
     canvas,
@@ -14,7 +14,7 @@ from reports.charts.draw import (
     time_axis,
     unit_label,
 )
-from reports.charts.lines import largest, over_time, spread_over_time, warmup_line
+from reports.charts.marks import largest, over_time, spread_over_time, warmup_line
 from reports.charts.readings import of_each
 from reports.statistics.certainty import throughput
 from reports.statistics.model import Model

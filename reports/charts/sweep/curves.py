@@ -9,7 +9,7 @@ import matplotlib as mpl
 from matplotlib.lines import Line2D
 
 from reports.charts.data import ChartData, Value
-from reports.charts.draw import SETTINGS, Chart, finish, percent_axis
+from reports.charts.figure import SETTINGS, Chart, finish, percent_axis
 from reports.charts.style import INK, MUTED
 from reports.charts.sweep import readings
 from reports.charts.sweep.lines import (

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from reports.charts.data import ChartData
-from reports.charts.draw import SETTINGS, Chart, finish
+from reports.charts.figure import SETTINGS, Chart, finish
 from reports.charts.style import GRID, INK, MUTED, PAPER, PART_1, SMALL_SIZE
 from reports.charts.sweep.panels import ACROSS, axis_name, compact, head, tick
 from reports.charts.sweep.readings import extremes

@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from reports.charts.data import ChartData, Value
-from reports.charts.draw import SETTINGS, Chart, finish
+from reports.charts.figure import SETTINGS, Chart, finish
 from reports.charts.style import MUTED
 from reports.charts.sweep.lines import any_limited, draw_curve, hollow_handle, look_of, series_handles
 from reports.charts.sweep.panels import Grid, along, furnish, make_grid, same_height

@@ -18,7 +18,7 @@ from matplotlib.ticker import (
 )
 
 from loadtest.record.sweep import Axis
-from reports.charts.draw import Legend, Margins, canvas, legend_for, place_legend, unit_label
+from reports.charts.figure import Legend, Margins, canvas, legend_for, place_legend, unit_label
 from reports.charts.style import INK, SMALL_SIZE, WIDTH
 from reports.statistics.sweep.study import Study, Values, position
 from reports.text.rounding import shortened

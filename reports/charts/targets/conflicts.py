@@ -1,7 +1,7 @@
 """Conflict rate by target, beside what the formula predicts for each."""
 
 from reports.analysis.figures import Figures
-from reports.charts.draw import Chart, ChartData, Margins, canvas, finish, percent_axis
+from reports.charts.figure import Chart, ChartData, Margins, canvas, finish, percent_axis
 from reports.charts.readings import of_each
 from reports.charts.style import INK, WIDTH, target_look
 from reports.statistics.certainty import conflict_rate

@@ -1,6 +1,6 @@
 """Latency distribution, by target."""
 
-from reports.charts.draw import Chart, Margins, canvas, finish, legend_for, place_legend, unit_label
+from reports.charts.figure import Chart, Margins, canvas, finish, legend_for, place_legend, unit_label
 from reports.charts.readings import of_each, percentiles_of
 from reports.charts.run import distribution
 from reports.charts.style import target_look

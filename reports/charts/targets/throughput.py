@@ -2,7 +2,7 @@
 
 from reports.analysis.figures import Figures
 from reports.charts.data import courses_as_rows
-from reports.charts.draw import (
+from reports.charts.figure import (
     Chart,
     ChartData,
     Margins,
@@ -16,7 +16,7 @@ from reports.charts.draw import (
     time_axis,
     unit_label,
 )
-from reports.charts.lines import largest, over_time
+from reports.charts.marks import largest, over_time
 from reports.charts.readings import of_each
 from reports.charts.style import target_look
 from reports.statistics.certainty import throughput

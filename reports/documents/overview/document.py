@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import matplotlib as mpl
 
-from reports.charts.draw import SETTINGS, Chart
+from reports.charts.figure import SETTINGS, Chart
 from reports.charts.overview import figures
 from reports.charts.overview.courses import courses
 from reports.charts.overview.distribution import distributions

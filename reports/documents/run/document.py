@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from reports.analysis.consistency import reading
 from reports.charts import style
-from reports.charts.draw import Chart
+from reports.charts.figure import Chart
 from reports.charts.run import draw_all, draw_ratios, draw_target_ratios, draw_targets
 from reports.documents.document import TRUST, Block, Document, Note, Section
 from reports.documents.run import regions, tables

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from reports.charts.draw import Chart
+from reports.charts.figure import Chart
 from reports.charts.sweep.curves import draw_curves
 from reports.charts.sweep.heat import draw_maps
 from reports.charts.sweep.law import draw_law

@@ -48,7 +48,7 @@ def _import_alone() -> None:
 def check() -> None:
     """See that charts can be drawn here; raises InputError. To be called before any load."""
     try:
-        from reports.charts.draw import canvas
+        from reports.charts.figure import canvas
 
         canvas()
     except Exception as error:
