@@ -7,6 +7,6 @@ sweep, `write_as` the report in other formats too; `answer_of` gives what a writ
 
 from reports.documents.run.summary import summarise
 from reports.notebook import OpenRun, open_run
-from reports.write.report import answer_of, write_as, write_report
+from reports.write import answer_of, write_as, write_report
 
 __all__ = ["OpenRun", "answer_of", "open_run", "summarise", "write_as", "write_report"]

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from loadtest.record.sweep import SWEEP_FILE, SweepFile
+from reports.write import write_report
+from tests.pages import Page
 from tests.run_folders import BEGIN_NS, FakeRun, run_json, write_run_json
 
 _OVERLAP = {"uniform": 4.0, "zipf:0.8": 30.0, "zipf:1.1": 400.0}
@@ -207,3 +210,28 @@ def write_fake_sweep(folder: Path, fake: FakeSweep) -> Path:
 
 def _label(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def made(folder: Path, **changes: Any) -> Path:
+    """The folder of a made-up sweep with these parts of `FakeSweep`."""
+    return write_fake_sweep(folder / "sweep", FakeSweep(**changes))
+
+
+def page_of(folder: Path) -> Page:
+    """The page of a sweep's report, written anew."""
+    return Page(write_report(folder).read_text(encoding="utf-8"))
+
+
+def written_summary(folder: Path) -> dict[str, Any]:
+    """What is written beside the page."""
+    return dict(json.loads((folder / "sweep-summary.json").read_text(encoding="utf-8")))
+
+
+def rewritten(folder: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Path:
+    """Each point's summary, changed by what is called with the point and the summary."""
+    for point in json.loads((folder / "sweep.json").read_text())["points"]:
+        path = folder / point["folder"] / "summary.json"
+        summary = json.loads(path.read_text())
+        change(point, summary)
+        path.write_text(json.dumps(summary))
+    return folder

@@ -16,7 +16,7 @@ from loadtest.targets.dsql import service_metrics
 from reports.charts import backend
 from reports.documents.run.summary_file import bad_verdicts, read_summary
 from reports.gates.judge import Unmeasured
-from reports.write.report import answer_of, nothing_bad, write_as, write_report
+from reports.write import answer_of, nothing_bad, write_as, write_report
 
 _MOST_SAID = 50
 """Bad verdicts of points that the terminal names."""

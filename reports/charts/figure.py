@@ -1,49 +1,42 @@
-"""What all charts share: canvas, axes, legend, and the way from matplotlib to themed inline SVG."""
+"""What all charts share: a canvas of pixels, unit and legend, and the way to inline SVG."""
 
+import csv
 import io
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from reports.charts.data import ChartData
-from reports.charts.style import FAINT, FONT_SIZE, GRID, HEIGHT, INK, MUTED, PAPER, SMALL_SIZE, WIDTH
-from reports.statistics.model import Model
-from reports.text import rounding
+from reports.charts.style import FAINT, GRID, HEIGHT, INK, MUTED, SMALL_SIZE, WIDTH
 
 # Any: the stubs want each name as a literal.
 SETTINGS: Any = {
-    "svg.fonttype": "path",
     "font.family": "DejaVu Sans",
     "font.size": SMALL_SIZE,
-    "text.color": INK.light,
-    "axes.edgecolor": FAINT.light,
-    "axes.labelcolor": MUTED.light,
+    "text.color": INK,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": MUTED,
     "axes.labelsize": SMALL_SIZE,
-    "axes.titlesize": SMALL_SIZE,
-    "axes.titlecolor": MUTED.light,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.spines.left": False,
     "axes.axisbelow": True,
     "axes.facecolor": "none",
     "figure.facecolor": "none",
-    "grid.color": GRID.light,
+    "grid.color": GRID,
     "grid.linewidth": 0.8,
-    "xtick.color": FAINT.light,
-    "ytick.color": FAINT.light,
-    "xtick.labelcolor": MUTED.light,
-    "ytick.labelcolor": MUTED.light,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
     "xtick.labelsize": SMALL_SIZE,
     "ytick.labelsize": SMALL_SIZE,
     "ytick.major.size": 0,
@@ -51,40 +44,63 @@ SETTINGS: Any = {
     "text.parse_math": False,
     "legend.frameon": False,
     "legend.fontsize": SMALL_SIZE,
-    "legend.labelcolor": INK.light,
+    "legend.labelcolor": INK,
     "lines.solid_capstyle": "round",
     "hatch.linewidth": 0.6,
 }
-
-
+PAGE_WIDTH = 1160
+"""Pixels of a chart that takes the page's whole width."""
+LETTER = 6.9
+"""Pixels of a letter, on average."""
 _WIDE = 1.25
 """From so many times the usual width a chart has a page's width to itself."""
-_ROOM_FOR_A_WORD, _ROOM_LEVEL = 0.03, 0.2
-"""Shares of the width from which a shaded stretch is named: upright, and level."""
-_LETTER = 7.0
-_HANDLE = 46
-_ROW = 19
-"""Pixels of a letter, of a legend's sample with its gaps, and of a legend's row."""
+_HANDLE, _LEGEND_ROW, _NAME_ROW = 46, 19, 24
+"""Pixels of a legend's sample with its gaps, of a legend's row, and of the name above a plot."""
+
+Value = str | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChartData:
+    """The figures that a chart draws, as a table that a reader can take away.
+
+    `columns` name what they hold with its unit (`latency_ms`, `time_s`, `conflict_rate` as a share);
+    each row has one value a column, None where there is none.
+    """
+
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[Value]]
+
+    def to_csv(self) -> str:
+        """The table as CSV with a header; numbers to six significant digits, nothing for None."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.columns)
+        writer.writerows([[_text(value) for value in row] for row in self.rows])
+        return text.getvalue()
+
+
+def _text(value: Value) -> str:
+    if value is None or value != value:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A finished chart: heading and sentence are the page's, the drawing is inline SVG.
+    """A chart: what is drawn, and its name, heading, sentence and figures. `to_svg` draws it."""
 
-    `figure` is what was drawn, for the other formats; `data` what it shows, for taking away.
-    """
-
+    figure: Figure
     name: str
     title: str
     reading: str
-    svg: str
-    figure: Figure
-    data: ChartData | None = None
+    """What it shows; a screen reader hears it as well."""
+    data: ChartData
 
     @property
     def width(self) -> int:
         """How many pixels wide it is drawn where nothing stretches it."""
-        return round(float(self.figure.get_figwidth()) * 72)
+        return round(size(self.figure)[0])
 
     @property
     def wide(self) -> bool:
@@ -92,277 +108,181 @@ class Chart:
         return self.width > _WIDE * WIDTH
 
 
-@dataclass(frozen=True, slots=True)
-class Margins:
-    """Pixels between the plot and the edges of the drawing."""
-
-    left: int = 56
-    right: int = 16
-    top: int = 34
-    bottom: int = 46
+# ------------------------------------------------------------------ the canvas
 
 
-def canvas(
-    margins: Margins | None = None, *, width: int = WIDTH, height: int = HEIGHT
-) -> tuple[Figure, Axes]:
-    """A figure whose unit is the CSS pixel, with one plot inside the margins."""
-    m = margins or Margins()
-    figure = Figure(figsize=(width / 72, height / 72), dpi=72)
-    FigureCanvasSVG(figure)
-    axes = figure.add_axes(
-        (
-            m.left / width,
-            m.bottom / height,
-            (width - m.left - m.right) / width,
-            (height - m.top - m.bottom) / height,
-        )
-    )
-    axes.grid(axis="y")
-    return figure, axes
-
-
-def unit_label(figure: Figure, text: str, *, below: int = 0) -> None:
-    """What the vertical axis measures, written level above it, `below` pixels from the usual place."""
-    height = figure.get_figheight() * 72
-    figure.text(
-        0.004,
-        1 - (14 + below) / height,
-        text,
-        ha="left",
-        va="center",
-        color=MUTED.light,
-        fontsize=SMALL_SIZE,
-    )
-
-
-def legend(figure: Figure, axes: Axes, handles: Sequence[Any] | None = None) -> None:
-    """The legend, in one row above the plot at the right."""
-    if handles is None:
-        handles, _ = axes.get_legend_handles_labels()
-    if not handles:
-        return
-    height = figure.get_figheight() * 72
-    where: dict[str, Any] = {"loc": "center right", "bbox_to_anchor": (1.0, 1 - 14 / height)}
-    _draw_legend(figure, handles, ncols=len(handles), borderaxespad=0.2, **where)
-
-
-def _draw_legend(figure: Figure, handles: Sequence[Any], **where: Any) -> None:
-    made = figure.legend(
-        handles=list(handles),
-        frameon=False,
-        fontsize=SMALL_SIZE,
-        handlelength=1.9,
-        handletextpad=0.5,
-        columnspacing=1.3,
-        **where,
-    )
-    for text in made.get_texts():
-        text.set_color(INK.light)
-
-
-@dataclass(frozen=True, slots=True)
-class Legend:
-    """Where a legend of names from outside goes, which may be long: `rows` of `columns` each."""
-
-    columns: int
-    rows: int
-
-    @property
-    def height(self) -> int:
-        """Pixels that the legend needs above everything else; none where it fits beside the unit."""
-        return _ROW * self.rows
-
-
-def legend_for(labels: Sequence[str], unit: str, width: int = WIDTH) -> Legend:
-    """A row beside the unit's label if the labels fit there, otherwise rows of their own."""
-    widest = max((len(label) for label in labels), default=0) * _LETTER + _HANDLE
-    if len(labels) * widest + len(unit) * _LETTER <= width:
-        return Legend(len(labels), 0)
-    columns = max(1, min(len(labels), int(width // widest)))
-    return Legend(columns, -(-len(labels) // columns))
-
-
-def place_legend(figure: Figure, axes: Axes, where: Legend, handles: Sequence[Any]) -> None:
-    """Draw the legend where `legend_for` found room for it."""
-    if not where.rows:
-        legend(figure, axes, handles)
-        return
-    # matplotlib fills column by column; the names are to be read row by row.
-    by_row = [h for column in range(where.columns) for h in list(handles)[column :: where.columns]]
-    _draw_legend(
-        figure,
-        by_row,
-        loc="upper left",
-        bbox_to_anchor=(0.0, 1.0),
-        ncols=where.columns,
-        borderaxespad=0.1,
-        labelspacing=0.3,
-    )
-
-
-def time_axis(axes: Axes, model: Model, *, warmup: bool = True) -> float:
-    """Label the time axis, shade the warm-up; returns what to multiply seconds with.
-
-    `warmup` is False where the chart has nothing to draw in it: the axis then begins with the
-    measured time.
-    """
-    minutes = model.measured_s > 300
-    scale = 1 / 60 if minutes else 1.0
-    begin = 0.0
-    if warmup and model.warmup is not None:
-        begin = -min(model.warmup_s, model.measured_s) * scale
-        axes.axvspan(begin, 0, facecolor=FAINT.light, alpha=0.18, edgecolor="none", zorder=0)
-        share = -begin / (model.measured_s * scale - begin)
-        if share > 0.03:
-            axes.text(
-                begin / 2,
-                0.03,
-                "warm-up",
-                transform=axes.get_xaxis_transform(),
-                ha="center",
-                va="bottom",
-                fontsize=SMALL_SIZE - 1,
-                color=MUTED.light,
-                rotation=90 if share < 0.15 else 0,
-            )
-    axes.set_xlim(begin, model.measured_s * scale)
-    axes.set_xlabel(f"time since measuring began ({'min' if minutes else 's'})")
-    axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
-    return scale
-
-
-def shade_gaps(axes: Axes, model: Model, scale: float, colours: Mapping[str, str]) -> None:
-    """Shade the time in which a target answered nothing, and name it where there is room."""
-    from_s, until_s = (edge / scale for edge in axes.get_xlim())
-    for gap in model.gaps:
-        edges = gap.from_s * scale, gap.until_s * scale
-        colour = colours.get(gap.target, FAINT.light)
-        axes.axvspan(*edges, facecolor=colour, alpha=0.13, edgecolor="none", zorder=0)
-        share = (gap.until_s - gap.from_s) / (until_s - from_s)
-        if share < _ROOM_FOR_A_WORD:
-            continue
-        text = "no answer"
-        if model.regions is not None:
-            text = rounding.shortened(gap.target, 16) + ("\n" if share > _ROOM_LEVEL else ": ") + text
-        axes.text(
-            sum(edges) / 2,
-            0.97,
-            text,
-            transform=axes.get_xaxis_transform(),
-            ha="center",
-            va="top",
-            fontsize=SMALL_SIZE - 1,
-            color=MUTED.light,
-            rotation=0 if share > _ROOM_LEVEL else 90,
-            # Another target's line goes on behind it.
-            bbox={"facecolor": PAPER.light, "alpha": 0.8, "edgecolor": "none", "pad": 1.5},
-            zorder=5,
-        )
-
-
-def from_zero(axes: Axes, top: float, *, room: float = 1.12) -> None:
-    """A vertical axis from zero to a little above `top`."""
-    axes.set_ylim(0, top * room if top > 0 else 1)
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-
-
-def percent_axis(axis: Any) -> None:
-    """Ticks of shares as percentages."""
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:g}{rounding.THIN}%"))
-
-
-def thousands_axis(axis: Any) -> None:
-    """Ticks of large numbers with separators."""
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-
-
-def spread_out(places: Sequence[float], gap: float) -> list[float]:
-    """Move label positions apart, as little as is needed for `gap` between neighbours."""
-    order = sorted(range(len(places)), key=lambda i: places[i])
-    moved = list(places)
-    for before, after in pairwise(order):
-        moved[after] = max(moved[after], moved[before] + gap)
-    return moved
+@contextmanager
+def chart_settings() -> Iterator[None]:
+    """Draw with the charts' own settings; also a decorator."""
+    with mpl.rc_context(SETTINGS):
+        yield
 
 
 @contextmanager
 def any_letters() -> Iterator[None]:
-    """Names from outside may have letters that the type has not; they are drawn as boxes, and the
-    terminal is no place to say so.
-    """
+    """Draw letters that the font lacks as boxes, with no warning on the terminal."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
         yield
 
 
-def to_svg(figure: Figure, name: str, label: str) -> str:
-    """The figure as inline SVG with own ids and an accessible label.
+def size(figure: Figure) -> tuple[float, float]:
+    """Width and height in CSS pixels."""
+    return float(figure.get_figwidth()) * 72, float(figure.get_figheight()) * 72
+
+
+def _blank(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+    FigureCanvasSVG(figure)
+    return figure
+
+
+def _plot(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    across, down = size(figure)
+    axes = figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
+    axes.grid(axis="y")
+    return axes
+
+
+def canvas(
+    *,
+    left: float = 56,
+    right: float = 16,
+    top: float = 34,
+    bottom: float = 46,
+    width: float = WIDTH,
+    height: float = HEIGHT,
+) -> tuple[Figure, Axes]:
+    """A figure with one plot inside these margins, all in CSS pixels."""
+    figure = _blank(width, height)
+    return figure, _plot(figure, left, top, width - left - right, height - top - bottom)
+
+
+def small_multiples(
+    names: Sequence[str],
+    columns: int,
+    *,
+    width: float,
+    height: float,
+    left: float = 56,
+    right: float = 16,
+    top: float = 34,
+    bottom: float = 46,
+    gap: float = 18,
+) -> tuple[Figure, list[Axes]]:
+    """A figure of plots of that width and height, each under its name and with labels at the edges
+    only; `gap` is between columns.
+    """
+    rows = -(-len(names) // columns)
+    whole = left + columns * width + (columns - 1) * gap + right
+    figure = _blank(whole, top + rows * (height + _NAME_ROW) + bottom)
+    plots = []
+    for number, name in enumerate(names):
+        row, column = divmod(number, columns)
+        down = top + row * (height + _NAME_ROW) + _NAME_ROW
+        axes = _plot(figure, left + column * (width + gap), down, width, height)
+        axes.tick_params(labelleft=column == 0, labelbottom=number + columns >= len(names))
+        axes.set_label(name)
+        # As the axes' own title it would take matplotlib longer than all else.
+        axes.annotate(
+            name, (0, 1), (0, 6), xycoords="axes fraction", textcoords="offset points", color=INK
+        )
+        plots.append(axes)
+    return figure, plots
+
+
+def write_below(figure: Figure, text: str, left: float | None = None) -> None:
+    """What the horizontal axes of several plots measure: centred, or from `left` pixels on."""
+    width, height = size(figure)
+    x, side = (0.5, "center") if left is None else (left / width, "left")
+    figure.text(x, 12 / height, text, ha=side, va="center", color=MUTED)
+
+
+def write_above(figure: Figure, unit: str, handles: Sequence[Any] = ()) -> None:
+    """Write what the vertical axis measures, and the legend: beside it, or in rows above it for which
+    the figure grows.
+    """
+    labels = [str(handle.get_label()) for handle in handles]
+    width, height = size(figure)
+    columns, rows = len(labels), 0
+    if sum(map(len, (unit, *labels))) * LETTER + _HANDLE * len(labels) > width:
+        widest = max(map(len, labels), default=0) * LETTER + _HANDLE
+        columns = max(1, min(len(labels), int(width // widest)))
+        rows = -(-len(labels) // columns)
+        _grow(figure, rows * _LEGEND_ROW)
+        height += rows * _LEGEND_ROW
+    figure.text(0.004, 1 - (14 + rows * _LEGEND_ROW) / height, unit, va="center", color=MUTED)
+    if not labels:
+        return
+    where: dict[str, Any] = {"loc": "center right", "bbox_to_anchor": (1.0, 1 - 14 / height)}
+    if rows:
+        where = {"loc": "upper left", "bbox_to_anchor": (0.0, 1.0), "labelspacing": 0.3}
+    figure.legend(
+        # matplotlib fills column by column; the names are to be read row by row.
+        handles=[h for column in range(columns) for h in list(handles)[column::columns]],
+        ncols=columns,
+        borderaxespad=0.2,
+        handlelength=1.9,
+        handletextpad=0.5,
+        columnspacing=1.3,
+        **where,
+    )
+
+
+def _grow(figure: Figure, pixels: float) -> None:
+    """Add to the figure's height at its top; everything else stays where it is."""
+    height = size(figure)[1]
+    share = height / (height + pixels)
+    figure.set_figheight((height + pixels) / 72)
+    for axes in figure.axes:
+        at = axes.get_position()
+        axes.set_position((at.x0, at.y0 * share, at.width, at.height * share))
+    for text in figure.texts:
+        x, y = text.get_position()
+        text.set_position((x, y * share))
+
+
+# ------------------------------------------------------------------ the drawing
+
+
+def drawn_as_svg(figure: Figure, salt: str, text: Literal["path", "none"] = "path") -> bytes:
+    """matplotlib's own SVG of a figure, without ground, what is written as paths or as text; the same
+    figure and `salt` give the same.
+    """
+    buffer = io.BytesIO()
+    with mpl.rc_context({**SETTINGS, "svg.hashsalt": salt, "svg.fonttype": text}), any_letters():
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+    return buffer.getvalue()
+
+
+def to_svg(chart: Chart) -> str:
+    """The chart as inline SVG with own ids and an accessible label.
 
     Colours and lines are attributes, in the light page's colours, and hold where a page may have no
     style of its own; where it may, its style sheet exchanges them (`style.exchanges`).
     """
-    buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": name}), any_letters():
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
-    text = buffer.getvalue()
-    body = text[text.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
-    body = body.replace("xlink:href", "href")
+    text = drawn_as_svg(chart.figure, chart.name).decode()
+    body = text[text.index("<svg") :].replace("xlink:href", "href")
+    # The drawing's own style sheet would be of the whole page, and says no more than this.
+    body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>", "", body, flags=re.DOTALL)
     # Ids must be unique in the page, which holds many drawings.
-    body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
-    body = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', body)
-    body = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", body)
-    # The drawing's own style sheet is of the whole page, and says no more than this.
-    body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
+    body = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{chart.name}-", body)
     body = re.sub(r' style="([^"]*)"', _as_attributes, body)
-    width, height = (round(float(size) * 72) for size in figure.get_size_inches())
+    width, height = map(round, size(chart.figure))
     opening = (
         f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
-        f'aria-label="{escape(label, quote=True)}" class="chart" stroke-linejoin="round">'
+        f'aria-label="{escape(f"{chart.title}. {chart.reading}", quote=True)}" class="chart" '
+        'stroke-linejoin="round">'
     )
     body = re.sub(r"<svg[^>]*>", lambda _: opening, body, count=1)
-    body = re.sub(r"\n\s*", "\n", body)
-    return _shorter(body).strip()
+    # A hundredth of a pixel is not seen, and makes half the file.
+    body = re.sub(
+        r' (?:d|x|y)="[^"]*"', lambda found: re.sub(r"(\d+\.\d{2})\d+", r"\1", found[0]), body
+    )
+    return re.sub(r"\n\s*", "\n", body).strip()
 
 
 def _as_attributes(found: re.Match[str]) -> str:
-    """Declarations of a `style` as attributes, which mean the same to whoever draws it."""
+    """Declarations of a `style` as attributes, which no page's policy refuses."""
     declared = (one.split(":", 1) for one in found[1].split(";") if one.strip())
     return "".join(f' {name.strip()}="{value.strip()}"' for name, value in declared)
-
-
-def _shorter(svg: str) -> str:
-    """Coordinates to two decimals: a hundredth of a pixel is not seen, and makes half the file."""
-    return re.sub(r' (?:d|x|y)="[^"]*"', lambda found: re.sub(r"(\d+\.\d{2})\d+", r"\1", found[0]), svg)
-
-
-def finish(figure: Figure, name: str, title: str, reading: str, data: ChartData | None = None) -> Chart:
-    """A chart from its figure; the reading is also what a screen reader hears."""
-    svg = to_svg(figure, name, f"{title}. {reading}")
-    return Chart(name, title, reading, svg, figure, data)
-
-
-__all__ = [
-    "FONT_SIZE",
-    "SETTINGS",
-    "SMALL_SIZE",
-    "Chart",
-    "ChartData",
-    "Legend",
-    "Margins",
-    "any_letters",
-    "canvas",
-    "finish",
-    "from_zero",
-    "legend",
-    "legend_for",
-    "percent_axis",
-    "place_legend",
-    "shade_gaps",
-    "spread_out",
-    "thousands_axis",
-    "time_axis",
-    "to_svg",
-    "unit_label",
-]

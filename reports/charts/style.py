@@ -5,17 +5,28 @@ variables (`exchanges`), for which no two colours may be alike. So one drawing s
 the dark page, print, a page whose style sheet is not let through, PDF and pictures.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 
-@dataclass(frozen=True, slots=True)
-class Colour:
-    """A colour by its role: the page's variable, and what it is on the light and on the dark page."""
+class Colour(str):
+    """A colour by its role: itself on the light page, `dark` on the dark one, `variable` in CSS."""
 
-    variable: str
-    light: str
+    __slots__ = ("dark", "variable")
     dark: str
+    variable: str
+
+    def __new__(cls, variable: str, light: str, dark: str) -> Self:
+        """The colour of that CSS variable."""
+        made = super().__new__(cls, light)
+        made.variable, made.dark = variable, dark
+        return made
+
+    @property
+    def light(self) -> str:
+        """The colour on the light page."""
+        return str(self)
 
 
 INK = Colour("--ink", "#1a1f26", "#e8eaed")
@@ -51,46 +62,44 @@ COLOURS = (
 )  # fmt: skip
 
 
+Line = Literal["-", "--", "-.", ":"]
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """How a key type or a target is drawn, in every chart: colour, marker and line tell it apart."""
 
-    colour: str
+    colour: Colour
     marker: str
-    line: Literal["-", "--", "-.", ":"]
-    css: str
-    hatch: str | None
+    line: Line
+    hatch: str | None = None
 
 
 _LOOKS = {
-    "int": Look(INT.light, "o", "-", INT.variable, None),
-    "uuid": Look(UUID.light, "s", "--", UUID.variable, "////"),
-    "uuid7": Look(UUID7.light, "^", "-.", UUID7.variable, "...."),
+    "int": Look(INT, "o", "-"),
+    "uuid": Look(UUID, "s", "--", "////"),
+    "uuid7": Look(UUID7, "^", "-.", "...."),
 }
-_OTHER = Look(INK.light, "D", ":", INK.variable, None)
+_TARGET_COLOURS = (TARGET_1, TARGET_2, TARGET_3, TARGET_4)
+_TARGET_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+LINES: tuple[Line, ...] = ("-", "--", "-.", ":")
+_TARGET_HATCHES = (None, "////", "....", "xxxx")
 
 
 def look(key_type: str) -> Look:
     """How this key type is drawn."""
-    return _LOOKS.get(key_type, _OTHER)
+    return _LOOKS.get(key_type, Look(INK, "D", ":"))
 
 
-_TARGET_COLOURS = (TARGET_1, TARGET_2, TARGET_3, TARGET_4)
-_TARGET_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-_TARGET_LINES: tuple[Literal["-", "--", "-.", ":"], ...] = ("-", "--", "-.", ":")
-_TARGET_HATCHES = (None, "////", "....", "xxxx")
+def target_look(number: int) -> Look:
+    """How the target of this number, from 0, is drawn; colours recur after the fourth."""
+    choices = (_TARGET_COLOURS, _TARGET_MARKERS, LINES, _TARGET_HATCHES)
+    return Look(*(some[number % len(some)] for some in choices))  # type: ignore[arg-type]
 
 
-def target_look(place: int) -> Look:
-    """How the target at this place of the report's list is drawn; colours recur after the fourth."""
-    colour = _TARGET_COLOURS[place % len(_TARGET_COLOURS)]
-    return Look(
-        colour.light,
-        _TARGET_MARKERS[place % len(_TARGET_MARKERS)],
-        _TARGET_LINES[place % len(_TARGET_LINES)],
-        colour.variable,
-        _TARGET_HATCHES[place % len(_TARGET_HATCHES)],
-    )
+def target_looks(names: Iterable[str]) -> dict[str, Look]:
+    """How each target is drawn, by name; `names` are all of the report's, in its order."""
+    return {name: target_look(number) for number, name in enumerate(dict.fromkeys(names))}
 
 
 def variables(dark: bool) -> str:

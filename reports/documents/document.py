@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from reports.charts.figure import Chart
 from reports.text.table import Facts, Table
+from reports.text.verdict import State
+
+if TYPE_CHECKING:
+    # A document without charts is made without importing what draws.
+    from reports.charts.figure import Chart
 
 TRUST = "Can the figures be trusted?"
 """The heading of notes, where a document has no other."""
-
-State = Literal["good", "bad", "note"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Section:
     """Whether its blocks stand beside one another where there is room."""
 
 
-Block = str | Note | Table | Facts | Chart | Section
-_Kind = TypeVar("_Kind", Note, Table, Facts, Chart, Section)
+Block: TypeAlias = "str | Note | Table | Facts | Chart | Section"
+_Kind = TypeVar("_Kind", Note, Table, Facts, "Chart", Section)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,10 @@ class Document:
         return tuple(block for block in _flat(self.sections) if isinstance(block, kind))
 
     @property
-    def charts(self) -> tuple[Chart, ...]:
+    def charts(self) -> "tuple[Chart, ...]":
         """All charts in reading order."""
+        from reports.charts.figure import Chart
+
         return self.every(Chart)
 
 

@@ -8,18 +8,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
-from loadtest.errors import OccbenchError
+from loadtest.errors import InputError, OccbenchError
+from loadtest.errors.messages import quoted
+from loadtest.errors.typed import words_of
 from loadtest.record.files import write_atomically
-from reports.render.names import FORMATS, parse_formats
 
 if TYPE_CHECKING:
     from reports.documents.document import Document
 
+FORMATS = ("html", "md", "pdf", "png", "svg")
+"""What a report can be written as; `html` is the page, which has a template of its own."""
 CHARTS = "charts"
 """The folder of a report's pictures, beside the document that shows them."""
 REPORT = "report"
 """What the files of a report are called that has a folder to itself."""
 _PICTURES: tuple[Literal["png", "svg"], ...] = ("png", "svg")
+
+
+def parse_formats(text: str) -> tuple[str, ...]:
+    """A list of formats from its commas, each once, in the order of `FORMATS`.
+
+    Raises:
+        InputError: if one is not known, or there is none.
+    """
+    asked = words_of(text.lower())
+    for word in asked:
+        if word not in FORMATS:
+            raise InputError(
+                f"--format {text}: there is no {quoted(word)}; there are {', '.join(FORMATS)}"
+            )
+    if not asked:
+        raise InputError(f"--format is empty; give one or more of {', '.join(FORMATS)}")
+    return tuple(name for name in FORMATS if name in asked)
 
 
 def pictures_of(name: str) -> str:
@@ -69,6 +89,3 @@ def write(
     except OSError as error:
         raise OccbenchError(f"cannot write into {folder}: {error.strerror}") from error
     return [folder / path for path in files]
-
-
-__all__ = ["CHARTS", "FORMATS", "REPORT", "parse_formats", "pictures_of", "write"]

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from reports.charts import style
-from reports.charts.data import ChartData
+from reports.charts.figure import Chart, ChartData, to_svg
 from reports.documents.document import Block, Document
 from reports.text.table import Cell, Table
 
@@ -32,7 +32,7 @@ def to_html(document: Document) -> str:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        safe=Markup,
+        svg=_svg,
         with_code=_with_code,
         csv=_csv_address,
         grouped=_grouped,
@@ -41,6 +41,10 @@ def to_html(document: Document) -> str:
         span=_span,
     )
     return environment.get_template("document.html.j2").render(document=document, css=_css())
+
+
+def _svg(chart: Chart) -> Markup:
+    return Markup(to_svg(chart))  # noqa: S704  (its texts are escaped)
 
 
 def _css() -> Markup:
@@ -73,9 +77,9 @@ def _table_classes(table: Table) -> str:
     return " ".join(name for name, holds in given.items() if holds)
 
 
-def _span(table: Table, cells: tuple[Cell, ...], place: int) -> int:
+def _span(table: Table, cells: tuple[Cell, ...], index: int) -> int:
     """Columns that a cell goes over: the last one those that are left."""
-    return len(table.columns) - place if place == len(cells) - 1 else 1
+    return len(table.columns) - index if index == len(cells) - 1 else 1
 
 
 def _cell_classes(cell: Cell, span: int) -> str:

@@ -9,7 +9,6 @@ from reports.text.table import Cell, Facts, Table
 
 _SIGNS = {"good": "✅", "bad": "❗", "note": "ℹ️"}
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
-_SPECIAL_BUT_CODE = str.maketrans({c: f"\\{c}" for c in "\\*_[]<>|#"})
 
 ImageOf = Callable[[Chart], str]
 
@@ -44,7 +43,7 @@ def _block(block: Block, level: int, image_of: ImageOf | None) -> Iterator[str]:
     elif isinstance(block, Table):
         yield from (_heading(level, block.title), escaped(block.reading), _table(block))
     elif isinstance(block, Facts):
-        yield from (_heading(level, block.title), _facts(block))
+        yield from (_heading(level, block.title), _table(block.table))
     elif isinstance(block, Chart):
         yield from (_heading(level, block.title), escaped(block.reading))
         if image_of is not None:
@@ -79,11 +78,6 @@ def _table(table: Table) -> str:
     return "\n".join(lines)
 
 
-def _facts(facts: Facts) -> str:
-    rows = (_row(escaped(name), [escaped(value)]) for name, value in facts.pairs)
-    return "\n".join((_row("", [""]), _row(":---", [":---"]), *rows))
-
-
 def _row(head: str, cells: Iterable[str]) -> str:
     return f"| {' | '.join([head, *cells])} |"
 
@@ -103,4 +97,4 @@ def escaped(text: str) -> str:
 
 def _with_code(text: str) -> str:
     """The same, but what stands between backticks stays something to type."""
-    return " ".join(text.translate(_SPECIAL_BUT_CODE).split("\n"))
+    return " ".join(text.translate({**_SPECIAL, ord("`"): "`"}).split("\n"))

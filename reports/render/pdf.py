@@ -95,7 +95,7 @@ class _Paper(FPDF):
 
     def _set(self, kind: _Type) -> None:
         self.set_font(_FAMILY, "B" if kind.bold else "", kind.size)
-        self.set_text_color(kind.colour.light)
+        self.set_text_color(kind.colour)
 
     def say(self, kind: _Type, text: str, after: float = 0.0) -> None:
         """Print a paragraph; `after` is the space below it, in points."""
@@ -108,10 +108,10 @@ class _Paper(FPDF):
 
     def _height(self, kind: _Type, text: str, indent: float = 0.0) -> float:
         self._set(kind)
-        found: Any = self.multi_cell(
+        height: Any = self.multi_cell(
             self.epw - indent, kind.size * _LEADING, _printed(text), dry_run=True, output="HEIGHT"
         )
-        return float(found)
+        return float(height)
 
     def _room_for(self, height: float) -> None:
         """Begin a new page if there is less room than that, and something on this one."""
@@ -153,7 +153,7 @@ class _Paper(FPDF):
                 self._table(part, size, widths)
         elif isinstance(block, Facts):
             self._titled(block.title)
-            self._facts(block)
+            self._table(block.table, 8.5, (_HEAD_SHARE * self.epw, (1 - _HEAD_SHARE) * self.epw))
         else:
             self.say(_READING, block, 8)
 
@@ -167,7 +167,7 @@ class _Paper(FPDF):
         line = kind.size * _LEADING
         self._room_for(self._height(kind, text, indent))
         sign, colour = _SIGNS[note.state]
-        self.set_fill_color(colour.light)
+        self.set_fill_color(colour)
         self.circle(self.l_margin + 6, self.y + line / 2, 6, style="F")
         self._set(_SIGN)
         self.cell(12, line, sign, align="C")
@@ -218,12 +218,12 @@ class _Paper(FPDF):
         self._set(_Type(size, bold=True))
         whole = [(head, cells) for head, cells in table.rows if len(cells) == len(table.columns)]
         heads = max((self._across(head) for head, cells in table.rows if cells), default=0.0)
-        found = [min(max(heads, self._across(table.corner)) + _GAP, _HEAD_SHARE * self.epw)]
-        for place, column in enumerate(table.columns):
-            texts = [text for _, cells in whole for text in _texts(cells[place]).split("\n")]
+        widths = [min(max(heads, self._across(table.corner)) + _GAP, _HEAD_SHARE * self.epw)]
+        for index, column in enumerate(table.columns):
+            texts = [text for _, cells in whole for text in _texts(cells[index]).split("\n")]
             needs = [*map(self._across, texts), *(self.get_string_width(w) for w in column.split())]
-            found.append(min(max(needs, default=0.0) + _GAP, self.epw * (1 - _HEAD_SHARE)))
-        return found
+            widths.append(min(max(needs, default=0.0) + _GAP, self.epw * (1 - _HEAD_SHARE)))
+        return widths
 
     def _across(self, text: str) -> float:
         """The width that a text asks for: all of it, or its share where it is a sentence."""
@@ -232,47 +232,32 @@ class _Paper(FPDF):
         return float(max([whole, *(self.get_string_width(word) for word in text.split())]))
 
     def _table(self, table: Table, size: float, widths: Sequence[float]) -> None:
-        self._ready(size)
-        aligned = "LEFT" if table.words else "RIGHT"
+        self._set(_Type(size))
+        # Tables take the colour that is set for their cells' ground, unless it is the first of all.
+        self.set_fill_color(0)
+        self.set_draw_color(GRID)
+        self.set_line_width(0.6)
         heads = [f"{table.over} {column}" if table.over else column for column in table.columns]
+        aligned = "LEFT" if table.words else "RIGHT"
         with self.table(
             align="LEFT", width=sum(widths), col_widths=list(widths), line_height=size * _LEADING,
             text_align=("LEFT", *(aligned for _ in heads)), padding=(3, 0, 3, 0), v_align="TOP",
             borders_layout="HORIZONTAL_LINES", headings_style=FontFace(emphasis="BOLD"),
+            first_row_as_headings=any(heads),
         ) as grid:  # fmt: skip
-            grid.row([_printed(text) for text in (table.corner, *heads)])
+            if any(heads):
+                grid.row([_printed(text) for text in (table.corner, *heads)])
             for head, cells in table.rows:
                 row = grid.row()
                 if not cells:
                     row.cell(_printed(head), colspan=len(widths), style=FontFace(emphasis="BOLD"))
                     continue
-                row.cell(_printed(head), style=FontFace(color=MUTED.light))
-                for place, cell in enumerate(cells):
-                    rest = len(table.columns) - place if place == len(cells) - 1 else 1
+                row.cell(_printed(head), style=FontFace(color=MUTED))
+                for index, cell in enumerate(cells):
+                    rest = len(table.columns) - index if index == len(cells) - 1 else 1
                     align = "LEFT" if rest > 1 else None
                     row.cell(_printed(_texts(cell)), colspan=rest, align=align, style=_style(cell))
         self.ln(12)
-
-    def _facts(self, facts: Facts) -> None:
-        self._ready(8.5)
-        widths = (_HEAD_SHARE * self.epw, (1 - _HEAD_SHARE) * self.epw)
-        with self.table(
-            col_widths=widths, line_height=8.5 * _LEADING, text_align="LEFT", padding=(3, 0, 3, 0),
-            v_align="TOP", borders_layout="HORIZONTAL_LINES", first_row_as_headings=False,
-        ) as grid:  # fmt: skip
-            for name, value in facts.pairs:
-                row = grid.row()
-                row.cell(_printed(name), style=FontFace(color=MUTED.light))
-                row.cell(_printed(value))
-        self.ln(12)
-
-    def _ready(self, size: float) -> None:
-        """Set type and lines of a table."""
-        self._set(_Type(size))
-        # Tables take the colour that is set for their cells' ground, unless it is the first of all.
-        self.set_fill_color(0)
-        self.set_draw_color(GRID.light)
-        self.set_line_width(0.6)
 
 
 def _texts(cell: Cell) -> str:
@@ -284,8 +269,8 @@ def _style(cell: Cell) -> FontFace | None:
     ground = None
     if cell.shade:
         share = 0.6 * cell.shade
-        ground = tuple(round(255 * (1 - share + share * part)) for part in to_rgb(PART_2.light))
-    colour = {"good": GOOD, "bad": BAD, "": INK}[cell.state].light
+        ground = tuple(round(255 * (1 - share + share * part)) for part in to_rgb(PART_2))
+    colour = {"good": GOOD, "bad": BAD, "": INK}[cell.state]
     return FontFace(emphasis="BOLD" if cell.differs else None, color=colour, fill_color=ground)
 
 

@@ -52,7 +52,7 @@ def _words_around(chart: Chart, source: str) -> Iterator[Bbox]:
         weight = "bold" if bold else "normal"
         texts.append(
             chart.figure.text(
-                0, top / height, text, fontsize=size, color=colour.light, weight=weight, va="top"
+                0, top / height, text, fontsize=size, color=colour, weight=weight, va="top"
             )
         )
         return top - size * _LEADING

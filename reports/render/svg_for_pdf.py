@@ -1,15 +1,13 @@
 """matplotlib's SVG as fpdf2 draws it: text as text, and neither patterns nor clips of groups."""
 
-import io
 import re
 from collections.abc import Iterator
 from xml.etree import ElementTree as Xml
 from xml.etree.ElementTree import Element
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from reports.charts.figure import SETTINGS, any_letters
+from reports.charts.figure import drawn_as_svg
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
@@ -20,10 +18,8 @@ _POINT = re.compile(rf"({_NUMBER}) ({_NUMBER})")
 
 def svg_for_pdf(figure: Figure) -> bytes:
     """The figure as SVG."""
-    buffer = io.BytesIO()
-    with mpl.rc_context({**SETTINGS, "svg.fonttype": "none", "svg.hashsalt": "pdf"}), any_letters():
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
-    root = Xml.fromstring(buffer.getvalue())  # noqa: S314 - matplotlib's own
+    drawn = drawn_as_svg(figure, "pdf", text="none")
+    root = Xml.fromstring(drawn)  # noqa: S314 - matplotlib's own
     for text in root.iter(f"{_SVG}text"):
         _font(text)
     for definitions in list(root.iter(f"{_SVG}defs")):

@@ -48,14 +48,6 @@ class Table:
     """Address of the page that a row is about, by the row's head."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """A list of names and what they stand for, with its title."""
-
-    title: str
-    pairs: tuple[tuple[str, str], ...]
-
-
 def of_texts(
     columns: tuple[str, ...],
     rows: tuple[tuple[str, ...], ...],
@@ -67,3 +59,16 @@ def of_texts(
     """A table from rows of plain texts, the first of which is the row's head."""
     made = tuple((head, tuple(Cell(text) for text in cells)) for head, *cells in rows)
     return Table(columns, made, title, corner=corner, words=words)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A list of names and what they stand for, with its title."""
+
+    title: str
+    pairs: tuple[tuple[str, str], ...]
+
+    @property
+    def table(self) -> Table:
+        """The same as a table, which has no column heads."""
+        return of_texts(("",), self.pairs, words=True)

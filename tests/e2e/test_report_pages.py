@@ -14,7 +14,7 @@ from selenium.webdriver.common.by import By
 from reports import write_report
 from reports.charts import style
 from reports.statistics.comparison.comparison import compare_runs
-from reports.write.report import write_comparison, write_overview
+from reports.write import write_comparison, write_overview
 from tests.rigs.browser import needed
 from tests.run_folders import FakeRun, write_fake_run
 from tests.sweep_folders import FakeSweep, write_fake_sweep

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from reports.charts.figure import Chart
+
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Charts are made but not drawn, which is most of what a report costs: for tests of the words and
-    figures around them.
-    """
+    """A page without its drawings, which cost most: for tests of the words and figures around them."""
 
-    def frame(figure: object, name: str, label: str) -> str:
-        return f'<svg role="img" aria-label="{escape(label)}"></svg>'
+    def frame(chart: Chart) -> str:
+        return f'<svg role="img" aria-label="{escape(chart.reading)}"></svg>'
 
-    monkeypatch.setattr("reports.charts.figure.to_svg", frame)
+    monkeypatch.setattr("reports.render.html.to_svg", frame)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 
 from loadtest.errors import InputError
 from reports.documents.comparison import words
+from reports.documents.document import Note
 from reports.statistics.comparison.comparison import compare_runs
 from reports.statistics.comparison.effect import Verdict
 from tests.commands import one_line
@@ -74,7 +75,7 @@ def test_repeats_of_one_side_measure_the_same_system(runs: dict[str, Path], tmp_
     allowed = compare_runs(
         [runs["base"], other], [runs["slower"]], allow_different=["version", "commit_delay_ms"]
     )
-    said = "".join(text for _, text in words.notes(allowed))
+    said = "".join(note.text for note in words.notes(allowed))
     assert "target's version PostgreSQL 18.1 or PostgreSQL 9.6 and PostgreSQL 18.1" in said
 
 
@@ -82,7 +83,7 @@ def test_what_a_later_repeat_was_measured_under_is_said(runs: dict[str, Path], t
     machine = json.loads((runs["again"] / "run.json").read_text())["machine"]
     other = changed(runs["again"], tmp_path / "other", machine={**machine, "cpus": 64})
     found = compare_runs([runs["base"]], [runs["slower"], other])
-    assert any("processors 2 and 2 or 64" in text for _, text in words.notes(found))
+    assert any("processors 2 and 2 or 64" in note.text for note in words.notes(found))
 
 
 def test_a_copy_is_no_repeat(runs: dict[str, Path], tmp_path: Path) -> None:
@@ -136,7 +137,7 @@ def test_what_differs_beside_the_workload_is_said(runs: dict[str, Path], tmp_pat
         machine={**content["machine"], "cpus": 64},
         versions={**content["versions"], "occbench": "9.9"},
     )
-    said = "\n".join(text for _, text in words.notes(compare_runs([runs["base"]], [other])))
+    said = "\n".join(note.text for note in words.notes(compare_runs([runs["base"]], [other])))
     for part in (
         "target's version PostgreSQL 18.1 and 18.9",
         "commit delay 0 ms and 4 ms",
@@ -170,9 +171,9 @@ def test_what_makes_a_run_doubtful_comes_first(
     runs: dict[str, Path], tmp_path: Path, facts: dict[str, Any], said: str
 ) -> None:
     other = changed(runs["again"], tmp_path / "other", **facts)
-    state, text = words.notes(compare_runs([runs["base"]], [other]))[0]
-    assert state == "bad"
-    assert said in text
+    note = words.notes(compare_runs([runs["base"]], [other]))[0]
+    assert note.state == "bad"
+    assert said in note.text
 
 
 def test_targets_are_compared_each_with_its_own(tmp_path: Path) -> None:
@@ -211,10 +212,10 @@ def test_targets_that_not_every_run_has_are_not_passed_over(tmp_path: Path) -> N
         compare_runs([base], [other])
     found = compare_runs([base], [other], allow_different=["targets"])
     assert {s.target for s in found.slices} == {"east"}
-    state, text = words.notes(found)[0]
-    assert state == "bad"
+    note = words.notes(found)[0]
+    assert note.state == "bad"
     for name in ("west / int", "west / uuid", "north / int", "north / uuid"):
-        assert name in text
+        assert name in note.text
     weighted = made("weighted", ("east", "west"), 3, "embedded", "embedded?data=x&weight=3")
     with pytest.raises(InputError, match="targets east, west and east, west × 3"):
         compare_runs([base], [weighted])
@@ -229,4 +230,4 @@ def test_key_types_in_common_are_compared_where_that_is_allowed(tmp_path: Path) 
         compare_runs([both], [one])
     found = compare_runs([both], [one], allow_different=["keys"])
     assert [s.key_type for s in found.slices] == ["uuid"]
-    assert ("bad", "Not every run has int: nothing is said of that.") in words.notes(found)
+    assert Note("bad", "Not every run has int: nothing is said of that.") in words.notes(found)

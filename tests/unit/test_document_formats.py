@@ -20,7 +20,7 @@ from PIL import Image
 
 from loadtest.errors import InputError, OccbenchError
 from reports.charts import style
-from reports.charts.figure import Chart, ChartData, canvas, finish, legend, to_svg
+from reports.charts.figure import Chart, ChartData, canvas, to_svg, write_above
 from reports.documents.document import Block, Document, Note, Section
 from reports.documents.run.document import run_document
 from reports.render import parse_formats, write
@@ -89,8 +89,8 @@ def every_way_to_draw() -> Chart:
     axes.scatter([0.2, 0.4], [0.8, 0.6], s=400, color=[style.INT.light, style.UUID7.light])
     axes.bar([0.8], [0.4], 0.1, color=style.PART_3.light, hatch="//", edgecolor=style.TARGET_3.light)
     axes.fill_between([0, 1], 0.9, 1.0, color=style.TARGET_2.light)
-    legend(figure, axes)
-    return finish(figure, "all", "All", "Every way to draw.", ChartData(("a",), [(1,)]))
+    write_above(figure, "", axes.get_legend_handles_labels()[0])
+    return Chart(figure, "all", "All", "Every way to draw.", ChartData(("a",), [(1,)]))
 
 
 def test_a_key_type_has_its_colour_in_every_format(tmp_path: Path) -> None:
@@ -130,9 +130,9 @@ def test_what_a_pdf_draws_knows_neither_patterns_nor_clips_of_groups() -> None:
 
 def test_drawing_a_chart_elsewhere_leaves_it_as_it_was(document: Document, tmp_path: Path) -> None:
     charts = document.charts[::3]
-    before = [to_svg(chart.figure, "x", "x") for chart in charts]
+    before = [to_svg(chart) for chart in charts]
     write(of_blocks(*charts), ("pdf", "png"), tmp_path)
-    assert [to_svg(chart.figure, "x", "x") for chart in charts] == before
+    assert [to_svg(chart) for chart in charts] == before
 
 
 def test_a_picture_alone_says_what_it_shows(document: Document, written: Path) -> None:
@@ -256,7 +256,8 @@ def test_tables_of_any_shape_fit_on_paper(
 @read_back
 def test_a_wide_chart_lies_on_its_side(tmp_path: Path) -> None:
     figures = [canvas(width=width, height=400)[0] for width in (560, 1160, 1160)]
-    charts = tuple(finish(figure, f"c{n}", f"C{n}", "It is so.") for n, figure in enumerate(figures))
+    data = ChartData(("a",), [(1,)])
+    charts = tuple(Chart(one, f"c{n}", f"C{n}", "It is so.", data) for n, one in enumerate(figures))
     last = Section("Last", (of_texts(("a",), (("row", "value"),)),))
     wide = Section("Wide", charts[2:3])
     found = Document("t", ("k",), "h", "l", (Section("", charts[:2]), wide, last))

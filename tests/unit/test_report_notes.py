@@ -8,7 +8,7 @@ import pytest
 
 from loadtest.record.service import ServiceFile, write_service
 from reports import summarise, write_report
-from reports.documents.run.tables import environment, settings, target_facts
+from reports.documents.run.facts import environment, settings, target_facts
 from reports.statistics.model import build_model
 from reports.text.rounding import seconds
 from reports.verdicts.figures import WIDEST_BAND

@@ -11,8 +11,7 @@ from reports import summarise, write_report
 from reports.statistics.model import build_model
 from reports.text import rounding
 from reports.verdicts.rules import verdicts
-from tests.page_colours import check_colours
-from tests.pages import Page
+from tests.pages import Page, check_page
 from tests.run_folders import FakeRun, hand_made, run_json, write_fake_run, write_run_json
 
 SMALL: dict[str, Any] = {"tps": 300.0, "duration_s": 12.0, "block_s": 1.0, "warmup_s": 1.0}
@@ -42,42 +41,11 @@ def test_every_section_is_there_in_order(page: Page) -> None:
     assert [name for name in page.ids if name in wanted] == wanted
 
 
-def test_every_chart_can_be_heard(page: Page) -> None:
-    drawings = page.named("svg")
-    assert len(drawings) == len(page.named("figure")) == len(CHARTS) + 2
-    for drawing in drawings:
-        assert drawing["role"] == "img"
-        label = drawing["aria-label"] or ""
-        assert len(label) > 40
-        assert label in page.text.replace("&amp;", "&").replace("&#34;", '"').replace("&#39;", "'")
-
-
-def test_nothing_is_loaded_from_elsewhere(page: Page) -> None:
-    assert not page.named("script")
-    assert not page.named("link")
-    assert not page.named("img")
-    assert "http" not in page.text
-    for _, attrs in page.tags:
-        for name, value in attrs.items():
-            assert not name.startswith("on")
-            if name in ("src", "href", "xlink:href"):
-                assert str(value).startswith(("#", "data:text/csv"))
-    assert all(target.startswith("#") for target in re.findall(r"url\(([^)]+)\)", page.text))
-
-
-def test_ids_are_unique_and_references_resolve(page: Page) -> None:
-    assert len(page.ids) == len(set(page.ids))
-    used = re.findall(r'href="#([^"]+)"', page.text) + re.findall(r"url\(#([^)]+)\)", page.text)
-    assert set(used) <= set(page.ids)
-
-
-def test_every_colour_follows_the_page(page: Page) -> None:
-    css, body = page.text.split("</style>", 1)
-    check_colours(css, body)
-    for variable in set(re.findall(r"var\((--[a-z0-9-]+)\)", page.text)):
-        assert css.count(f"{variable}:") >= 2, variable
-    assert "prefers-color-scheme: dark" in css
-    assert "@media print" in css
+def test_the_page_stands_alone_can_be_heard_and_has_a_dark_side(page: Page) -> None:
+    check_page(page)
+    assert len(page.figures) == len(CHARTS) + 2
+    assert "prefers-color-scheme: dark" in page.text
+    assert "@media print" in page.text
 
 
 def test_the_page_is_small(page: Page) -> None:

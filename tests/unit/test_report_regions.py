@@ -231,7 +231,7 @@ def test_the_section_is_there_with_all_its_charts(
     for name in charts:
         assert section.count(f'<figure id="{name}"') == 1
     for place in range(len(targets)):
-        variable = style.target_look(place).css
+        variable = style.target_look(place).colour.variable
         colour = next(one.light for one in style.COLOURS if one.variable == variable)
         for chart in charts[-3:]:
             drawing = section.split(f'<figure id="{chart}"', 1)[1].split("</figure>", 1)[0]

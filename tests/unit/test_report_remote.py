@@ -122,10 +122,10 @@ def test_failed_attempts_whose_capacity_nobody_said(tmp_path: Path) -> None:
 def test_a_function_that_tries_again_is_no_run_without_conflicts(tmp_path: Path) -> None:
     rows = [{**NO_COMMIT, "remote_ns": MS, "remote_retries": int(n == 0)} for n in range(4)]
     said = summarise(hand_made(tmp_path, rows))["answer"]["headline"]
-    assert "The function tried again in 1 in 4 calls at " in said
+    assert "The function tried again in 25.0\N{NO-BREAK SPACE}% of calls at " in said
     quiet = [{**NO_COMMIT, "remote_ns": MS, "remote_retries": 0}]
     said = summarise(hand_made(tmp_path / "quiet", quiet))["answer"]["headline"]
-    assert "No attempt conflicted at " in said
+    assert "0\N{NO-BREAK SPACE}% of attempts conflicted at " in said
 
 
 def test_a_total_that_nobody_knows_is_no_broken_promise(tmp_path: Path) -> None:

@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 
 from loadtest.errors import InputError
-from reports.charts.data import ChartData
-from reports.charts.overview.courses import _with_gaps
+from reports.charts.figure import ChartData
+from reports.charts.marks import broken
 from reports.documents.document import Document, Note, Section
 from reports.documents.overview.document import overview_document
 from reports.documents.overview.read import read_runs
 from reports.text.table import Facts, Table
-from reports.write.report import write_overview
-from tests.page_colours import check_colours
-from tests.pages import Page
+from reports.write import write_overview
+from tests.pages import Page, check_page
 from tests.run_folders import FakeRun, write_fake_run
 
 SMALL: dict[str, Any] = {"tps": 250.0, "duration_s": 4.0, "block_s": 0.5, "warmup_s": 0.0}
@@ -28,10 +27,8 @@ Make = Callable[..., Path]
 
 
 @pytest.fixture
-def make(tmp_path: Path, undrawn: None) -> Make:
-    """Writes a small run; options in `config` and facts of the run may be given besides. What is made
-    of it is not drawn.
-    """
+def make(tmp_path: Path) -> Make:
+    """Writes a small run; options in `config` and facts of the run may be given besides."""
     return maker(tmp_path)
 
 
@@ -120,7 +117,7 @@ def test_of_two_options_the_one_with_fewer_values_makes_groups(make: Make) -> No
     found = overview_of(folders)
     assert names(found) == [f"{s}, {u} users" for s in ("uniform", "zipf:0.9") for u in (2, 4, 8)]
     (distributions,) = [c for c in found.charts if c.name == "together-distribution"]
-    titles = [axes.get_title(loc="left") for axes in distributions.figure.axes]
+    titles = [axes.get_label() for axes in distributions.figure.axes]
     assert titles == [f"{s}, {k} keys" for k in ("int", "uuid") for s in ("uniform", "zipf:0.9")]
 
 
@@ -164,7 +161,7 @@ def test_a_warning_of_a_run_is_a_warning_of_the_report(make: Make) -> None:
     found = overview_of([slow, fine])
     (line,) = [note for note in found.every(Note) if note.state == "bad" and "Durability" in note.text]
     assert line.text.startswith("2 users: ")
-    also = [note.text for note in found.every(Note) if "nobody asked for it" in note.text]
+    also = [note.text for note in found.every(Note) if "without being asked for" in note.text]
     assert len(also) == 1
     assert "durable" in also[0]
 
@@ -215,9 +212,7 @@ def test_runs_that_cannot_be_drawn_are_named(make: Make) -> None:
 
 
 def test_throughput_over_time_has_gaps_at_other_key_types_blocks() -> None:
-    x, values = _with_gaps(
-        np.arange(4.0), np.arange(4.0), np.array([False, True, False, True], dtype=bool)
-    )
+    x, values = broken(np.arange(4.0), np.arange(4.0), np.array([False, True, False, True], dtype=bool))
     assert [math.isnan(v) for v in values] == [True, False, False, True, False, False]
     assert len(x) == len(values)
 
@@ -300,12 +295,12 @@ def test_a_broken_run_is_named(make: Make, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def thirty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Page]:
-    """Thirty runs: three skews by ten numbers of users."""
-    root = tmp_path_factory.mktemp("thirty")
+def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Page]:
+    """Eighteen runs: three skews by six numbers of users."""
+    root = tmp_path_factory.mktemp("many")
     folders = []
     for skew in ("uniform", "zipf:0.8", "zipf:1.1"):
-        for power in range(10):
+        for power in range(6):
             folder = root / f"{skew.replace(':', '')}-{2**power}"
             write_fake_run(folder, FakeRun(**SMALL, users=2**power, skew=skew))
             facts = json.loads((folder / "run.json").read_text())
@@ -316,10 +311,11 @@ def thirty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Page]:
     return path, Page(path.read_text(encoding="utf-8"))
 
 
-def test_thirty_runs_are_all_there_and_few_colours(thirty: tuple[Path, Page]) -> None:
-    path, page = thirty
+def test_many_runs_are_all_there_and_few_colours(many: tuple[Path, Page]) -> None:
+    path, page = many
+    check_page(page)
     for skew in ("uniform", "zipf:0.8", "zipf:1.1"):
-        for users in ("1 user", "512 users"):
+        for users in ("1 user", "32 users"):
             assert f"{skew}, {users}" in page.text
     assert path.stat().st_size < 10_000_000
     drawings = "".join(re.findall(r"<svg.*?</svg>", page.text, re.DOTALL))
@@ -327,19 +323,7 @@ def test_thirty_runs_are_all_there_and_few_colours(thirty: tuple[Path, Page]) ->
     assert used <= {"--ink", "--muted", "--grid", "--paper", "--faint", "--int", "--uuid"}
 
 
-def test_the_page_stands_alone_and_can_be_heard(thirty: tuple[Path, Page]) -> None:
-    _, page = thirty
-    assert not page.named("script")
-    assert not page.named("link")
-    assert len(page.ids) == len(set(page.ids))
-    for drawing in page.named("svg"):
-        assert drawing["role"] == "img"
-        assert len(drawing["aria-label"] or "") > 40
-    css, body = page.text.split("</style>", 1)
-    check_colours(css, body)
-
-
-def test_every_chart_gives_its_figures(thirty: tuple[Path, Page], make: Make) -> None:
+def test_every_chart_gives_its_figures(make: Make) -> None:
     found = overview_of([make(users=2), make(users=4)])
     assert [chart.name.removeprefix("together-") for chart in found.charts] == [
         "throughput", "conflicts", "latency", "retries", "distribution", "courses",

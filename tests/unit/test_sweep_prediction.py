@@ -15,7 +15,7 @@ from loadtest.record.sweep import SWEEP_FILE, SweepFile
 from reports import summarise
 from reports.statistics.sweep.predicted import Predicted, _calibration, predict_curves
 from reports.statistics.sweep.study import Study, read_study
-from reports.write.report import write_report
+from reports.write import write_report
 from tests.sweep_folders import FakeSweep, write_fake_sweep
 
 USERS = (2, 8, 32, 128)

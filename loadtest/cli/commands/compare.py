@@ -91,13 +91,10 @@ def _compare(
     from loadtest.cli.gating import Gating, to_write
 
     json_file, html = to_write("--json", json_file), to_write("--html", html)
-    from rich.console import Console
-
     from reports.documents.run.summary_file import read_summary
     from reports.statistics.comparison.comparison import compare_runs
     from reports.statistics.comparison.effect import Verdict
-    from reports.write.comparison_terminal import show
-    from reports.write.report import comparison_markdown, write_comparison
+    from reports.write import comparison_markdown, comparison_text, write_comparison
 
     comparison = compare_runs(
         bases,
@@ -113,11 +110,9 @@ def _compare(
         [where.key_type for where in comparison.slices],
         [target.name for target in comparison.new.targets],
     )
-    # The reader of the output may be gone: everything that was asked for is written first.
+    # The output may be closed: everything that was asked for is written first.
     write_comparison(comparison, html, json_file)
-    text = None
-    if markdown is not None:
-        text = comparison_markdown(comparison)
+    text = comparison_markdown(comparison) if markdown is not None else None
     subjects = [gates.subject(folder) for folder in news] if fail_on or junit else []
     if comparison.allowed and fail_on:
         # Gates hold against a base of another workload only where that was asked for, as it was here.
@@ -126,10 +121,7 @@ def _compare(
             replace(one, base=summary, no_base="", notes=(), base_folder=base) for one in subjects
         ]
     subjects = [replace(one, allowance=comparison.allowance) for one in subjects]
-    console = Console(highlight=False, soft_wrap=True)
-    with console.capture() as captured:
-        show(comparison, console)
-    first = captured.get().rstrip("\n")
+    first = comparison_text(comparison)
     status = gates.conclude(
         subjects, markdown=text, first=first if html is None else f"{first}\n{html}"
     )

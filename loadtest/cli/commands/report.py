@@ -64,8 +64,8 @@ def _report(
 
     `occbench report --refresh results/20260101-120000-transfer`
     """
-    from reports.render.names import parse_formats
-    from reports.write.report import nothing_bad
+    from reports.render import parse_formats
+    from reports.write import nothing_bad
 
     asked = parse_formats(formats)
     price = None if dpu_price is None else RunConfig.read(dpu_price=dpu_price).dpu_price
@@ -132,7 +132,7 @@ def _refresh(runs: list[Path]) -> bool:
 def _write_together(runs: list[Path], file: Path, formats: tuple[str, ...]) -> None:
     """One report of all; the file's name is that of the page, and the others' beside it."""
     from loadtest.cli.conclusion import say_where
-    from reports.write.report import write_overview
+    from reports.write import write_overview
 
     if file.suffix.lower() not in ("", ".html", ".htm"):
         raise InputError(

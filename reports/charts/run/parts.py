@@ -2,103 +2,72 @@
 
 from matplotlib.patches import Patch
 
-from reports.analysis.figures import Figures, Parts
-from reports.charts.figure import Chart, ChartData, Margins, canvas, finish, legend, thousands_axis
-from reports.charts.readings import of_each
+from reports.analysis.figures import Parts
+from reports.charts.axes import rows_of_names, thousands_axis
+from reports.charts.figure import Chart, ChartData, canvas, write_above
+from reports.charts.marks import of_each
 from reports.charts.style import FAINT, INK, PAPER, PART_1, PART_2, PART_3, PART_4
 from reports.statistics.model import Model
 from reports.text.rounding import about, listed, milliseconds, number
 
 _PARTS = (
-    ("statements", "statements", PART_1.light, PAPER.light),
-    ("commit", "COMMIT", PART_2.light, INK.light),
-    ("backoff", "backoff", PART_3.light, INK.light),
-    ("waiting", "waiting for a user", PART_4.light, INK.light),
-    ("other", "other", FAINT.light, INK.light),
+    ("statements", "statements", PART_1, PAPER),
+    ("commit", "COMMIT", PART_2, INK),
+    ("backoff", "backoff", PART_3, INK),
+    ("waiting", "waiting for a user", PART_4, INK),
+    ("other", "other", FAINT, INK),
 )
-_WORTH_SHOWING = 0.01
+"""(attribute of `Parts`, name, colour, colour of what is written on it)."""
+_ALWAYS_NAMED = ("statements", "commit", "backoff")
+_WORTH_SHOWING, _WORTH_WRITING = 0.01, 0.1
+"""Shares of the longest time."""
 
 
 def draw(model: Model) -> Chart | None:
     """Mean milliseconds of a finished transaction, all its attempts together, as stacked bars."""
     known = {k: f.parts for k, f in model.key_types.items() if f.parts is not None}
-    totals = {k: p.total for k, p in known.items()}
-    longest = max(totals.values(), default=0.0)
+    longest = max((parts.total for parts in known.values()), default=0.0)
     if not longest:
         return None
-    rows = len(known)
-    figure, axes = canvas(Margins(left=64, right=70), height=110 + 62 * rows)
-    for row, (key_type, parts) in enumerate(known.items()):
-        begin = 0.0
-        for name, _, colour, text_colour in _PARTS:
-            value = getattr(parts, name) or 0.0
-            axes.barh(
-                row,
-                value,
-                0.62,
-                left=begin,
-                color=colour,
-                edgecolor=PAPER.light,
-                linewidth=1.2,
-                zorder=3,
-            )
-            if value > 0.1 * longest:
-                axes.text(
-                    begin + value / 2,
-                    row,
-                    number(value),
-                    ha="center",
-                    va="center",
-                    color=text_colour,
-                    zorder=5,
-                )
-            begin += value
-        axes.text(
-            begin + 0.012 * longest,
-            row,
-            milliseconds(totals[key_type]),
-            ha="left",
-            va="center",
-            zorder=5,
-        )
-    axes.set_yticks(range(rows), list(known))
-    for tick in axes.get_yticklabels():
-        tick.set_color(INK.light)
-    axes.set_ylim(rows - 0.45, -0.55)
+    figure, axes = canvas(left=64, right=70, height=110 + 62 * len(known))
+    begins, handles = [0.0] * len(known), []
+    for name, label, colour, ink in _PARTS:
+        values = [getattr(parts, name) for parts in known.values()]
+        ms = [value or 0.0 for value in values]
+        bars = axes.barh(
+            range(len(known)), ms, 0.62, left=begins, color=colour, edgecolor=PAPER, linewidth=1.2,
+            zorder=3,
+        )  # fmt: skip
+        texts = [number(value) if value > _WORTH_WRITING * longest else "" for value in ms]
+        axes.bar_label(bars, texts, label_type="center", color=ink, zorder=5)
+        begins = [begin + value for begin, value in zip(begins, ms, strict=True)]
+        measured = name in _ALWAYS_NAMED and any(value is not None for value in values)
+        if measured or max(ms) >= _WORTH_SHOWING * longest:
+            handles.append(Patch(facecolor=colour, label=label))
+    axes.bar_label(bars, [milliseconds(parts.total) for parts in known.values()], padding=5)
+    rows_of_names(axes, list(known))
     axes.set_xlim(0, longest * 1.02)
-    axes.grid(visible=False, axis="y")
-    axes.grid(axis="x")
     thousands_axis(axes.xaxis)
     axes.set_xlabel("mean time of a transaction (ms)")
-    handles = []
-    for name, label, colour, _ in _PARTS:
-        worth = any((getattr(p, name) or 0.0) >= _WORTH_SHOWING * longest for p in known.values())
-        measured = any(getattr(p, name) is not None for p in known.values())
-        if worth or (measured and name in ("statements", "commit", "backoff")):
-            handles.append(Patch(facecolor=colour, label=label))
-    legend(figure, axes, handles)
-    return finish(figure, "parts", "Where the time goes", _reading(model), _data(known))
-
-
-def _data(known: dict[str, Parts]) -> ChartData:
+    write_above(figure, "", handles)
     rows = [
-        (key_type, name, getattr(parts, name))
-        for key_type, parts in known.items()
+        (key, name, value)
+        for key, parts in known.items()
         for name, *_ in _PARTS
-        if getattr(parts, name) is not None
+        if (value := getattr(parts, name)) is not None
     ]
-    return ChartData(("key_type", "part", "mean_ms"), rows)
+    data = ChartData(("key_type", "part", "mean_ms"), rows)
+    reading = of_each(known, "{}", map(_shares, known.values()))
+    return Chart(figure, "parts", "Where the time goes", reading, data)
 
 
-def _reading(model: Model) -> str:
-    def say(_: str, f: Figures) -> str:
-        p = f.parts
-        if p is None or p.total <= 0:
-            return ""
-        times = {"statements": p.statements, "COMMIT": p.commit, "backoff": p.backoff}
-        if p.waiting > _WORTH_SHOWING * p.total:
-            times["waiting for a free user"] = p.waiting
-        shares = [f"{name} {about(ms / p.total)}" for name, ms in times.items() if ms is not None]
-        return f"of {milliseconds(p.total)}, {listed(shares)}"
-
-    return of_each(model.key_types, say)
+def _shares(parts: Parts) -> str:
+    if parts.total <= 0:
+        return "no time"
+    shares = [
+        f"{label} {about(ms / parts.total)}"
+        for name, label, *_ in _PARTS
+        if (ms := getattr(parts, name)) is not None
+        and (name in _ALWAYS_NAMED or (name == "waiting" and ms > _WORTH_SHOWING * parts.total))
+    ]
+    return f"of {milliseconds(parts.total)}, {listed(shares)}"

@@ -1,33 +1,37 @@
 """The contention curves: each figure along the axis, one line a series, one plot a panel."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from reports.charts.data import ChartData, Value
-from reports.charts.figure import SETTINGS, Chart, finish, percent_axis
+from reports.charts.axes import percent_axis
+from reports.charts.figure import Chart, ChartData, Value, chart_settings, write_above
+from reports.charts.marks import band_sample, marker
 from reports.charts.style import INK, MUTED
-from reports.charts.sweep import readings
 from reports.charts.sweep.lines import (
-    any_limited,
-    band_handle,
+    Position,
     draw_curve,
-    hollow_handle,
-    knee_handle,
+    knee_sample,
     look_of,
-    mark_knee,
     own_bands,
-    series_handles,
+    ring_knee,
+    series_samples,
 )
-from reports.charts.sweep.panels import Grid, along, furnish, make_grid, same_height
+from reports.charts.sweep.panels import Grid, along, make_grid, same_height
 from reports.statistics.sweep.cost import HURTS, OnsetState
+from reports.statistics.sweep.curve_text import curve_name, tps
 from reports.statistics.sweep.predicted import Predicted
-from reports.statistics.sweep.study import Study
-from reports.text.rounding import about
+from reports.statistics.sweep.study import Curve, Study, setting
+from reports.text.rounding import about, milliseconds
+
+_RUNS_AWAY = 1.3
+"""A prediction that is so many times above what was measured does not stretch the axis."""
+_DOTTED: dict[str, Any] = {"linestyle": (0, (1, 1.6)), "linewidth": 1.5}
+_DASHED: dict[str, Any] = {"color": INK, "linewidth": 1, "linestyle": (0, (4, 3))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +44,24 @@ class _Kind:
     share: bool = False
     time: bool = False
     knee: bool = False
-    bands: bool = False
+    predicted: bool = False
 
 
 _KINDS = (
-    _Kind("throughput_tps", "Throughput", "committed transactions / s", knee=True),
+    _Kind("throughput_tps", "Throughput", "committed transactions / s", knee=True, predicted=True),
     _Kind("cost", "Cost of contention", "share of the time that went into conflicts", share=True),
-    _Kind("conflict_rate", "Conflict rate", "conflicts / attempts", share=True, bands=True),
-    _Kind("retry_rate", "Transactions retried", "retried / all transactions", share=True),
+    _Kind("conflict_rate", "Conflict rate", "conflicts / attempts", share=True, predicted=True),
+    _Kind("retry_rate", "Transactions retried", "retried / all transactions", share=True,
+          predicted=True),
     _Kind("p50_ms", "Median latency", "ms", time=True, knee=True),
     _Kind("p99_ms", "p99 latency", "ms", time=True, knee=True),
-)
+)  # fmt: skip
 
 
+@chart_settings()
 def draw_curves(study: Study, predicted: Mapping[int, Predicted]) -> list[Chart]:
     """Every chart that the sweep has figures for."""
-    with mpl.rc_context(SETTINGS):
-        drawn = [_draw(study, predicted, kind) for kind in _KINDS]
+    drawn = (_draw(study, predicted if kind.predicted else {}, kind) for kind in _KINDS)
     return [chart for chart in drawn if chart is not None]
 
 
@@ -64,104 +69,67 @@ def _draw(study: Study, predicted: Mapping[int, Predicted], kind: _Kind) -> Char
     grid = make_grid(study)
     where = along(study, grid)
     values: list[float] = []
-    ringed = banded = lined = False
-    for place, curve in enumerate(study.curves):
+    extra: dict[str, Any] = {}
+    for number, curve in enumerate(study.curves):
         axes = grid.axes.get(curve.panel)
         if axes is None:
             continue
         values += draw_curve(axes, study, curve, kind.figure, where)
-        if kind.bands:
-            tops = own_bands(axes, study, curve, where)
+        if kind.figure == "conflict_rate" and (tops := own_bands(axes, study, curve, where)):
             values += tops
-            banded = banded or bool(tops)
-        if kind.knee:
-            ringed = mark_knee(axes, curve, kind.figure, where) or ringed
-        if place in predicted and kind.figure in _PREDICTED:
-            tops = _predicted_line(axes, study, place, predicted[place], kind.figure, where)
-            # A prediction that runs away must not flatten what was measured.
-            values += [top for top in tops if top <= 1.3 * max(values, default=top)]
-            lined = True
+            extra["band"] = band_sample("own band")
+        if kind.knee and ring_knee(axes, curve, kind.figure, where):
+            extra["knee"] = knee_sample()
+        if number in predicted:
+            best = _predicted_line(axes, study, curve, predicted[number], kind.figure, where)
+            values += [top for top in best if top <= _RUNS_AWAY * max(values, default=top)]
+            extra["line"] = Line2D([], [], color=MUTED, label="predicted", **_DOTTED)
     if not values:
         return None
     if kind.figure == "cost":
         values.append(HURTS)
-    most = 1.0 if kind.share else math.inf
-    logarithmic = same_height(grid, values, times=kind.time, most=most)
+        _hurts(study, grid, where)
+        extra["hurts"] = Line2D([], [], **_DASHED, label=f"hurts ({about(HURTS)})")
+    logarithmic = same_height(grid, values, times=kind.time, most=1.0 if kind.share else math.inf)
     if kind.share:
         for axes in grid.axes.values():
             percent_axis(axes.yaxis)
-    if kind.figure == "cost":
-        _hurts(study, grid, where)
     unit = f"{kind.unit} (logarithmic)" if logarithmic else kind.unit
-    hurting = kind.figure == "cost"
-    furnish(grid, unit, _handles(study, ringed=ringed, banded=banded, lined=lined, hurting=hurting))
+    write_above(grid.figure, unit, [*series_samples(study), *extra.values()])
     title = f"{kind.title} {'against' if study.numeric else 'by'} {study.axis.name.replace('_', ' ')}"
-    reading = readings.of_figure(study, kind.figure, predicted)
-    return finish(grid.figure, f"sweep-{kind.figure}", title, reading, _data(study, predicted, kind))
-
-
-_LINE_OF_HURT: dict[str, Any] = {"color": INK.light, "linewidth": 1, "linestyle": (0, (4, 3))}
-_PREDICTED = ("throughput_tps", "conflict_rate", "retry_rate")
+    reading, data = _reading(study, kind.figure, predicted), _data(study, predicted, kind)
+    return Chart(grid.figure, f"sweep-{kind.figure}", title, reading, data)
 
 
 def _predicted_line(
-    axes: Any, study: Study, place: int, predicted: Predicted, figure: str, where: Any
+    axes: Axes, study: Study, curve: Curve, predicted: Predicted, figure: str, where: Position
 ) -> list[float]:
-    style = look_of(study, study.curves[place].series)
+    """Draw the predicted line with its band; returns the line's values."""
+    colour = look_of(study, curve.series).colour
     x = [where(one.value) for one in predicted.places]
-    found = [one.figures[figure] for one in predicted.places]
-    axes.plot(
-        x,
-        [one.best for one in found],
-        color=style.colour,
-        linestyle=(0, (1, 1.6)),
-        linewidth=1.5,
-        zorder=2,
-    )
-    axes.fill_between(
-        x,
-        [one.low for one in found],
-        [one.high for one in found],
-        color=style.colour,
-        alpha=0.08,
-        linewidth=0,
-        zorder=1,
-    )
-    return [one.best for one in found]
+    ends = [one.figures[figure] for one in predicted.places]
+    best = [end.best for end in ends]
+    axes.plot(x, best, color=colour, zorder=2, **_DOTTED)
+    low, high = [end.low for end in ends], [end.high for end in ends]
+    axes.fill_between(x, low, high, color=colour, alpha=0.08, linewidth=0, zorder=1)
+    return best
 
 
-def _hurts(study: Study, grid: Grid, where: Any) -> None:
+def _hurts(study: Study, grid: Grid, where: Position) -> None:
     """The line from which contention is said to hurt, and where each curve crosses it."""
     for axes in grid.axes.values():
-        axes.axhline(HURTS, **_LINE_OF_HURT, zorder=2)
+        axes.axhline(HURTS, **_DASHED, zorder=2)
     for curve in study.curves:
-        axes = grid.axes.get(curve.panel)  # type: ignore[assignment]
-        if axes is None or curve.onset is None or curve.onset.state is not OnsetState.FOUND:
+        if curve.panel not in grid.axes or curve.onset is None:
             continue
-        at = where(curve.onset.at)
-        style = look_of(study, curve.series)
-        axes.plot([at, at], [0, HURTS], color=style.colour, linewidth=1.2, linestyle=":", zorder=2)
-        axes.plot(
-            [at], [0], "^", color=style.colour, markersize=7, markeredgewidth=0, clip_on=False, zorder=5
-        )
-
-
-def _handles(study: Study, *, ringed: bool, banded: bool, lined: bool, hurting: bool) -> list[Any]:
-    handles = series_handles(study)
-    if hurting:
-        # Its name stands here, for beside the line it would sooner or later lie on a marker.
-        handles.append(Line2D([], [], **_LINE_OF_HURT, label=f"hurts ({about(HURTS)})"))
-    if lined:
-        handles.append(
-            Line2D([], [], color=MUTED.light, linestyle=(0, (1, 1.6)), linewidth=1.5, label="predicted")
-        )
-    if banded:
-        handles.append(band_handle("own band"))
-    if ringed:
-        handles.append(knee_handle())
-    if any_limited(study.curves):
-        handles.append(hollow_handle())
-    return handles
+        if curve.onset.state is OnsetState.FOUND:
+            axes, at, style = (
+                grid.axes[curve.panel],
+                where(curve.onset.at),
+                look_of(study, curve.series),
+            )
+            axes.plot([at, at], [0, HURTS], color=style.colour, linewidth=1.2, ls=":", zorder=2)
+            marker(axes, at, 0, style, marker="^", clip_on=False, zorder=5)
 
 
 def _data(study: Study, predicted: Mapping[int, Predicted], kind: _Kind) -> ChartData:
@@ -170,24 +138,61 @@ def _data(study: Study, predicted: Mapping[int, Predicted], kind: _Kind) -> Char
         f"{kind.figure}_median", f"{kind.figure}_min", f"{kind.figure}_max",
         "predicted_low", "predicted", "predicted_high",
     )  # fmt: skip
-    return ChartData(columns, list(_rows(study, predicted, kind)))
+    return ChartData(columns, list(_rows(study, predicted, kind.figure)))
 
 
-def _rows(study: Study, predicted: Mapping[int, Predicted], kind: _Kind) -> Iterator[tuple[Value, ...]]:
+def _rows(study: Study, predicted: Mapping[int, Predicted], figure: str) -> Iterator[tuple[Value, ...]]:
     for number, curve in enumerate(study.curves):
         panel = [axis.label_of(v) for axis, v in zip(study.panels, curve.panel, strict=True)]
-        said = predicted.get(number)
-        by_value = {one.value: one.figures.get(kind.figure) for one in said.places} if said else {}
+        line = predicted.get(number)
+        by_value = {one.value: one.figures[figure] for one in line.places} if line else {}
         for place in curve.places:
-            values = place.all(kind.figure)
-            one = by_value.get(place.value)
+            values, one = place.all(figure), by_value.get(place.value)
             yield (
                 *panel,
                 curve.series.name,
                 place.value if study.numeric else place.label,
                 len(place.runs),
-                place.middle(kind.figure),
+                place.middle(figure),
                 min(values, default=None),
                 max(values, default=None),
                 *((one.low, one.best, one.high) if one else (None, None, None)),
             )
+
+
+# ------------------------------------------------------------------ in words
+
+
+def _reading(study: Study, figure: str, predicted: Mapping[int, Predicted]) -> str:
+    """The least and the most, and what a dotted line is made from."""
+    known = {
+        number: curve
+        for number, curve in enumerate(study.curves)
+        if any(place.middle(figure) is not None for place in curve.places)
+    }
+    text = extremes(study, figure, list(known.values()))
+    made_from = list(dict.fromkeys(predicted[n].calibrated_at for n in known if n in predicted))
+    if made_from:
+        where = made_from[0] if len(made_from) == 1 else "the calmest setting of each panel"
+        text += f" Dotted: predicted from the run at {where}, with attempts as long as there."
+    return text
+
+
+def extremes(study: Study, figure: str, curves: Sequence[Curve]) -> str:
+    """The least and the most of a figure, and where they are."""
+
+    def text(value: float) -> str:
+        if figure == "throughput_tps":
+            return f"{tps(value)} /s"
+        return milliseconds(value) if figure.endswith("_ms") else about(value)
+
+    values = [
+        (value, f"{curve_name(study, curve)} at {setting(study.axis, place.value)}")
+        for curve in curves
+        for place in curve.places
+        if (value := place.middle(figure)) is not None
+    ]
+    ends = [pick(values, key=lambda one: one[0]) for pick in (min, max)]
+    if len(values) == 1:
+        return f"{text(ends[0][0])} ({ends[0][1]}), the only known point."
+    return f"From {' to '.join(f'{text(value)} ({where})' for value, where in ends)}."

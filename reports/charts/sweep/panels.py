@@ -1,4 +1,4 @@
-"""Small multiples: one drawing of several plots that share their axes, one plot for each panel."""
+"""Plots of a sweep that share their axes, one for each combination of the other axes' values."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import (
     FixedFormatter,
@@ -18,20 +17,16 @@ from matplotlib.ticker import (
 )
 
 from loadtest.record.sweep import Axis
-from reports.charts.figure import Legend, Margins, canvas, legend_for, place_legend, unit_label
-from reports.charts.style import INK, SMALL_SIZE, WIDTH
+from reports.charts.axes import thousands_axis
+from reports.charts.figure import LETTER, PAGE_WIDTH, canvas, small_multiples, write_below
 from reports.statistics.sweep.study import Study, Values, position
 from reports.text.rounding import shortened
 
-ACROSS = 1156
-"""Width in pixels of a drawing that takes the page's whole width."""
 MOST_PANELS = 36
 """Of more combinations only the first are drawn; the tables have all."""
 _MOST_COLUMNS = 6
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 58, 46
-_GAP_X, _GAP_Y = 18, 30
+_LEFT, _RIGHT, _BOTTOM, _GAP = 56, 16, 46, 18
 _SECOND_LINE = 14
-_LETTER, _HANDLE = 6.9, 46
 _ROOM_OF_TICK = 44
 """Pixels from one round tick to the next, at least."""
 _INFINITE = "∞"
@@ -48,75 +43,41 @@ class Grid:
     axes: dict[Values, Axes]
 
     @property
-    def several(self) -> bool:
-        """Whether there is more than one plot."""
-        return len(self.axes) > 1
-
-    @property
     def first(self) -> Axes:
         """The plot at the top left."""
         return next(iter(self.axes.values()))
 
 
-def make_grid(study: Study, *, left: int = _LEFT) -> Grid:
+def make_grid(study: Study) -> Grid:
     """A plot for each of the first MOST_PANELS combinations of the other axes' values.
 
     With two other axes that fit, the first goes along the columns and the second along the rows.
     """
     values = study.panel_values[:MOST_PANELS]
-    if len(values) == 1:
-        bottom = _BOTTOM if study.numeric else _BOTTOM + _SECOND_LINE
-        figure, axes = canvas(Margins(left=left, bottom=bottom))
-        return Grid(figure, {values[0]: axes})
-    columns, rows = _shape(study, values)
-    height_of_one = 190 if rows == 1 else 150
     bottom = _BOTTOM if study.numeric else _BOTTOM + _SECOND_LINE
-    height = _TOP + bottom + rows * height_of_one + (rows - 1) * _GAP_Y
-    width_of_one = (ACROSS - left - _RIGHT - (columns - 1) * _GAP_X) / columns
-    figure = Figure(figsize=(ACROSS / 72, height / 72), dpi=72)
-    FigureCanvasSVG(figure)
-    found: dict[Values, Axes] = {}
-    for place, one in enumerate(values):
-        column, row = place % columns, place // columns
-        axes = figure.add_axes(
-            (
-                (left + column * (width_of_one + _GAP_X)) / ACROSS,
-                1 - (_TOP + row * (height_of_one + _GAP_Y) + height_of_one) / height,
-                width_of_one / ACROSS,
-                height_of_one / height,
-            )
-        )
-        axes.grid(axis="y")
-        name = shortened(study.panel_name(one), int(width_of_one / _LETTER))
-        head(axes, name, 5)
-        axes.tick_params(labelleft=column == 0, labelbottom=place + columns >= len(values))
-        found[one] = axes
-    return Grid(figure, found)
+    if len(values) == 1:
+        figure, only = canvas(left=_LEFT, bottom=bottom)
+        only.set_xlabel(axis_name(study.axis.name))
+        return Grid(figure, {values[0]: only})
+    columns = _columns(study, values)
+    width = (PAGE_WIDTH - _LEFT - _RIGHT - (columns - 1) * _GAP) / columns
+    names = [shortened(study.panel_name(one), int(width / LETTER)) for one in values]
+    figure, plots = small_multiples(
+        names, columns, width=width, height=190 if columns >= len(values) else 150, left=_LEFT,
+        right=_RIGHT, bottom=bottom, gap=_GAP,
+    )  # fmt: skip
+    write_below(figure, axis_name(study.axis.name))
+    return Grid(figure, dict(zip(values, plots, strict=True)))
 
 
-def head(axes: Axes, text: str, above: int) -> None:
-    """Write a plot's name above it; as an axes' title it would take matplotlib longer than all else."""
-    axes.annotate(
-        text,
-        (0, 1),
-        (0, above),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        color=INK.light,
-        fontsize=SMALL_SIZE,
-    )
-
-
-def _shape(study: Study, values: Sequence[Values]) -> tuple[int, int]:
-    """(columns, rows)."""
+def _columns(study: Study, values: Sequence[Values]) -> int:
     if len(study.panels) == 2:
         inner = len({one[1] for one in values})
         if inner <= _MOST_COLUMNS and len(values) % inner == 0:
-            return inner, len(values) // inner
+            return inner
     # No more columns than needed for as many rows as there must be.
     rows = math.ceil(len(values) / _MOST_COLUMNS)
-    columns = math.ceil(len(values) / rows)
-    return max(columns, 2), math.ceil(len(values) / max(columns, 2))
+    return max(2, math.ceil(len(values) / rows))
 
 
 def along(study: Study, grid: Grid, *, logarithmic: bool = True) -> Callable[[Any], float]:
@@ -129,12 +90,11 @@ def along(study: Study, grid: Grid, *, logarithmic: bool = True) -> Callable[[An
         return _numbers(study, grid, may_be_logarithmic=logarithmic)
     labels = [study.axis.label_of(value) for value in study.axis.values]
     for axes in grid.axes.values():
-        room = max(5, int(_pixels(axes) / len(labels) / _LETTER))
+        room = max(5, int(axes.bbox.width / len(labels) / LETTER))
         axes.xaxis.set_major_locator(FixedLocator(list(range(len(labels)))))
         axes.xaxis.set_major_formatter(FixedFormatter([_wrapped(label, room) for label in labels]))
         axes.tick_params(axis="x", length=0)
         axes.set_xlim(-0.5, len(labels) - 0.5)
-        _label(study, grid, axes)
     return lambda value: float(study.axis.values.index(value))
 
 
@@ -150,16 +110,18 @@ def _wrapped(label: str, room: int) -> str:
 
 
 def _numbers(study: Study, grid: Grid, *, may_be_logarithmic: bool) -> Callable[[Any], float]:
-    found = sorted({study.position(place.value) for curve in study.curves for place in curve.places})
-    finite = [value for value in found if value < math.inf]
+    positions = sorted(
+        {study.position(place.value) for curve in study.curves for place in curve.places}
+    )
+    finite = [value for value in positions if value < math.inf]
     # What is without end stands one doubling beyond the rest.
     beyond = 2 * finite[-1] if finite else 1.0
 
     def where(value: Any) -> float:
         return min(study.position(value), beyond)
 
-    values = [min(value, beyond) for value in found]
-    labels = {min(v, beyond): _INFINITE if v == math.inf else compact(v) for v in found}
+    values = [min(value, beyond) for value in positions]
+    labels = {min(v, beyond): _INFINITE if v == math.inf else compact(v) for v in positions}
     low, high = values[0], values[-1]
     logarithmic = may_be_logarithmic and low > 0 and high / low >= _LOG_FROM
     for axes in grid.axes.values():
@@ -173,15 +135,14 @@ def _numbers(study: Study, grid: Grid, *, may_be_logarithmic: bool) -> Callable[
         axes.set_xlim(*ends)
         axes.xaxis.set_minor_locator(NullLocator())
         if may_be_logarithmic:
-            shown = _apart(labels, ends, logarithmic, _pixels(axes))
+            shown = _apart(labels, ends, logarithmic, axes.bbox.width)
             axes.xaxis.set_major_locator(FixedLocator(shown))
             axes.xaxis.set_major_formatter(FixedFormatter([labels[value] for value in shown]))
         else:
-            most = max(2, int(_pixels(axes) / _ROOM_OF_TICK))
+            most = max(2, int(axes.bbox.width / _ROOM_OF_TICK))
             axes.xaxis.set_major_locator(MaxNLocator(most, integer=True, steps=[1, 2, 5, 10]))
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
         axes.tick_params(axis="x", length=4)
-        _label(study, grid, axes)
     return where
 
 
@@ -190,15 +151,15 @@ def _apart(
 ) -> list[float]:
     """Those of the ascending values whose labels have room beside one another; the last always has."""
 
-    def place(value: float) -> float:
+    def pixel(value: float) -> float:
         if logarithmic:
             return pixels * math.log(value / ends[0]) / math.log(ends[1] / ends[0])
         return pixels * (value - ends[0]) / (ends[1] - ends[0])
 
     shown: list[float] = []
     for value in reversed(list(labels)):
-        room = _LETTER * (len(labels[value]) + len(labels[shown[-1]] if shown else "")) / 2 + 7
-        if not shown or place(shown[-1]) - place(value) >= room:
+        room = LETTER * (len(labels[value]) + len(labels[shown[-1]] if shown else "")) / 2 + 7
+        if not shown or pixel(shown[-1]) - pixel(value) >= room:
             shown.append(value)
     return shown[::-1]
 
@@ -235,60 +196,6 @@ def axis_name(name: str) -> str:
     return _AXIS_NAMES.get(name, name.replace("_", " "))
 
 
-def _label(study: Study, grid: Grid, axes: Axes) -> None:
-    if not grid.several:
-        axes.set_xlabel(axis_name(study.axis.name))
-    elif axes is grid.first:
-        grid.figure.text(
-            (_LEFT + ACROSS - _RIGHT) / 2 / ACROSS,
-            12 / (grid.figure.get_figheight() * 72),
-            axis_name(study.axis.name),
-            ha="center",
-            va="center",
-            color=axes.xaxis.label.get_color(),
-            fontsize=SMALL_SIZE,
-        )
-
-
-def _pixels(axes: Axes) -> float:
-    figure = axes.get_figure(root=True)
-    assert figure is not None  # noqa: S101 - the axes were made by add_axes
-    return float(axes.get_position().width * figure.get_figwidth() * 72)
-
-
-def furnish(grid: Grid, unit: str, handles: Sequence[Any]) -> None:
-    """Write the unit above the plots, and the legend beside it if there is room, else above it."""
-    room = _room_for(grid, unit, handles)
-    if room.rows:
-        _make_room(grid, room.height)
-    unit_label(grid.figure, unit, below=room.height)
-    place_legend(grid.figure, grid.first, room, handles)
-
-
-def _room_for(grid: Grid, unit: str, handles: Sequence[Any]) -> Legend:
-    labels = [str(handle.get_label()) for handle in handles]
-    width = ACROSS if grid.several else WIDTH
-    if sum(map(len, (unit, *labels))) * _LETTER + _HANDLE * len(labels) <= width:
-        return Legend(len(labels), 0)
-    return legend_for(labels, unit, width)
-
-
-def _make_room(grid: Grid, pixels: int) -> None:
-    """Grow the figure at its top, everything else staying where it is."""
-    figure = grid.figure
-    before = figure.get_figheight() * 72
-    after = before + pixels
-    places = {axes: axes.get_position() for axes in grid.axes.values()}
-    figure.set_figheight(after / 72)
-    for axes, place in places.items():
-        axes.set_position(
-            (place.x0, place.y0 * before / after, place.width, place.height * before / after)
-        )
-    for text in figure.texts:
-        x, y = text.get_position()
-        text.set_position((x, y * before / after))
-
-
 def same_height(
     grid: Grid, values: Sequence[float], *, times: bool = False, most: float = math.inf
 ) -> bool:
@@ -309,5 +216,5 @@ def same_height(
             axes.yaxis.set_minor_locator(NullLocator())
         else:
             axes.set_ylim(0, min(top * 1.12, most * 1.01))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+        thousands_axis(axes.yaxis)
     return logarithmic

@@ -1,19 +1,23 @@
 """The report of a comparison."""
 
-from reports.charts.forest import draw_ratios, draw_shares
 from reports.documents.comparison import words
-from reports.documents.document import Document, Note, Section
+from reports.documents.document import Block, Document, Section
 from reports.statistics.comparison.comparison import RunComparison
 
 
 def comparison_document(comparison: RunComparison, *, charts: bool = True) -> Document:
     """The comparison's content; without charts it is the tables and notes alone."""
-    drawn = (draw_ratios(comparison), draw_shares(comparison)) if charts else ()
-    notes = tuple(Note(state, text) for state, text in words.notes(comparison))
+    drawn: tuple[Block, ...] = ()
+    if charts:
+        # To import what draws takes half a second, for which the terminal need not wait.
+        from reports.charts import forest
+
+        both = forest.draw_ratios(comparison), forest.draw_shares(comparison)
+        drawn = tuple(chart for chart in both if chart is not None)
     sections = (
-        Section("", tuple(chart for chart in drawn if chart is not None), "changes-drawn"),
+        Section("", drawn, "changes-drawn"),
         Section("Figures", (words.effects_table(comparison), words.HOW), "figures"),
-        Section("Before you believe it", notes, "verdicts"),
+        Section("Before you believe it", tuple(words.notes(comparison)), "verdicts"),
         Section("Runs", (words.sides_table(comparison),), "runs"),
     )
     return Document(

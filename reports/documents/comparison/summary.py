@@ -1,5 +1,6 @@
 """A comparison as JSON, under the names that docs/results-format.md promises."""
 
+import dataclasses
 from typing import Any
 
 from reports.documents.comparison import words
@@ -22,7 +23,7 @@ def to_summary(comparison: RunComparison) -> dict[str, Any]:
         "circumstances": [_difference(d) for d in comparison.circumstances],
         "dropped": [{"key_type": s.key_type, "target": s.target} for s in comparison.dropped],
         "effects": [_effect(e) for e in comparison.effects],
-        "notes": [{"state": state, "text": text} for state, text in words.notes(comparison)],
+        "notes": [dataclasses.asdict(note) for note in words.notes(comparison)],
     }
 
 

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from loadtest.record.run import Run
+from reports.documents.document import Note
 from reports.statistics.comparison.changes import change, figure, interval, slice_name
 from reports.statistics.comparison.comparison import RunComparison
 from reports.statistics.comparison.effect import Effect, Verdict
 from reports.statistics.comparison.metrics import JUDGED, METRICS, Metric
 from reports.text.rounding import THIN, about, count, milliseconds, number, plural, seconds
 from reports.text.table import Cell, Row, Table, of_texts
-from reports.text.verdict import State
 from reports.verdicts.load import CPU_NEAR_FULL
 
 _MOST_NAMED = 3
@@ -25,40 +25,39 @@ def headline(comparison: RunComparison) -> str:
     judged = [e for e in comparison.effects if e.verdict is not Verdict.TOO_LITTLE]
     if not judged:
         return "Too little data: NEW and BASE cannot be compared"
-    unlike, parts = comparison.unlike, []
-    if unlike:
-        keys = dict.fromkeys(e.metric.key for e in unlike)
-        fates = " or ".join("gave up" if key == "give_ups" else "failed" for key in keys)
-        parts.append(f"Not the same share of transactions {fates}: {_named(comparison, unlike)}")
-    changes = [
-        f"{verdict} in {len(effects)} of {plural(len(judged), 'figure')}: {_named(comparison, effects)}"
+    figures, unlike = plural(len(judged), "figure"), comparison.unlike
+    by_verdict = {
+        verdict: [e for e in comparison.of(verdict) if e not in unlike]
         for verdict in (Verdict.WORSE, Verdict.BETTER, Verdict.DIFFERS)
-        if (effects := [e for e in comparison.of(verdict) if e not in unlike])
+    }
+    changes = [
+        f"{verdict} in {len(effects)} of {figures}: {_named(comparison, effects)}"
+        for verdict, effects in by_verdict.items()
+        if effects
     ]
-    if changes:
-        parts.append(f"NEW is {'; '.join(changes)}")
-    return ". ".join(parts) or (
-        f"No difference shown between NEW and BASE in {plural(len(judged), 'figure')}"
-    )
+    parts = [f"NEW is {'; '.join(changes)}"] if changes else []
+    if unlike:
+        fates = dict.fromkeys("gave up" if e.metric.key == "give_ups" else "failed" for e in unlike)
+        share = f"Not the same share of transactions {' or '.join(fates)}"
+        parts.insert(0, f"{share}: {_named(comparison, unlike)}")
+    return ". ".join(parts) or f"No difference shown between NEW and BASE in {figures}"
 
 
 def _named(comparison: RunComparison, effects: Sequence[Effect]) -> str:
     """The first few figures by name, each with its change on every slice."""
+    alone = len(comparison.slices) == 1
     by_metric: dict[Metric, list[str]] = {}
     for e in sorted(effects, key=lambda e: JUDGED.index(e.metric)):
-        where = "" if len(comparison.slices) == 1 else f"{slice_name(comparison, e.slice)} "
+        where = "" if alone else f"{slice_name(comparison, e.slice)} "
         by_metric.setdefault(e.metric, []).append(f"{where}{change(e)}")
-    named = []
+    texts = []
     for metric, changes in list(by_metric.items())[:_MOST_NAMED]:
-        text = ", ".join(changes[:_MOST_NAMED])
-        if len(changes) > _MOST_NAMED:
-            text += f", {len(changes) - _MOST_NAMED} more"
-        named.append(
-            f"{metric.name} {text}" if len(comparison.slices) == 1 else f"{metric.name} ({text})"
-        )
+        more = [f"{len(changes) - _MOST_NAMED} more"] if len(changes) > _MOST_NAMED else []
+        text = ", ".join([*changes[:_MOST_NAMED], *more])
+        texts.append(f"{metric.name} {text if alone else f'({text})'}")
     if rest := sum(map(len, list(by_metric.values())[_MOST_NAMED:])):
-        named.append(plural(rest, "other"))
-    return ", ".join(named)
+        texts.append(plural(rest, "other"))
+    return ", ".join(texts)
 
 
 def lede(comparison: RunComparison) -> str:
@@ -73,11 +72,11 @@ def lede(comparison: RunComparison) -> str:
         differences = ", ".join(map(str, comparison.allowed))
         parts.append(f"The workloads differ, as allowed: {differences} (BASE and NEW).")
     parts.append(_false_differences(comparison))
-    changes = [e.found_from for e in comparison.effects if e.metric.kind == "throughput"]
-    if any(changes):
+    shown = [e.found_from for e in comparison.effects if e.metric.kind == "throughput" and e.found_from]
+    if shown:
         parts.append(
-            f"A true change of throughput by about {about(max(c for c in changes if c is not None))} "
-            "would be found nine times of ten; smaller ones can stay unseen."
+            f"A true change of throughput by about {about(max(shown))} would be found nine times of "
+            "ten; smaller ones can stay unseen."
         )
     return " ".join(parts)
 
@@ -110,21 +109,24 @@ def _scatters(comparison: RunComparison) -> dict[Metric, tuple[float, float]]:
     return scatters
 
 
-def notes(comparison: RunComparison) -> list[tuple[State, str]]:
-    """What to know before believing the figures, each with what kind of news it is, bad ones first."""
+def notes(comparison: RunComparison) -> list[Note]:
+    """What to know before believing the figures, bad news first."""
     too_few = comparison.of(Verdict.TOO_LITTLE)
     few = ", ".join(f"{slice_name(comparison, e.slice)} {e.metric.name}" for e in too_few)
-    circumstances = "; ".join(map(str, comparison.circumstances))
-    lines: list[tuple[State, str]] = [
-        ("bad", _dropped(comparison)),
-        *(("bad", f"{folder.name} was interrupted.") for folder in comparison.interrupted),
-        *(("bad", text) for name, runs in comparison.sides for text in _doubts(name, runs)),
-        ("bad", _disturbed(comparison)),
-        ("note", circumstances and f"What else differs (BASE and NEW): {circumstances}."),
-        ("note", _between_runs(comparison)),
-        ("note", few and f"Too little data for {few}: measure longer."),
+    others = "; ".join(map(str, comparison.circumstances))
+    bad = [
+        _dropped(comparison),
+        *(f"{folder.name} was interrupted." for folder in comparison.interrupted),
+        *(text for name, runs in comparison.sides for text in _doubts(name, runs)),
+        _disturbed(comparison),
     ]
-    return [(state, text) for state, text in lines if text]
+    further = [
+        f"What else differs (BASE and NEW): {others}." if others else "",
+        _between_runs(comparison),
+        f"Too little data for {few}: measure longer." if few else "",
+    ]
+    lines = [*(Note("bad", text) for text in bad), *(Note("note", text) for text in further)]
+    return [note for note in lines if note.text]
 
 
 def _dropped(comparison: RunComparison) -> str:
@@ -150,9 +152,10 @@ def _between_runs(comparison: RunComparison) -> str:
     scatters = _scatters(comparison)
     if not scatters:
         return ""
+    texts = {metric: (about(low), about(high)) for metric, (low, high) in scatters.items()}
     used = ", ".join(
-        f"{metric.name} {about(low)}" + (f" to {about(high)}" if about(high) != about(low) else "")
-        for metric, (low, high) in scatters.items()
+        f"{metric.name} {low if low == high else f'{low} to {high}'}"
+        for metric, (low, high) in texts.items()
     )
     if len(comparison.bases) + len(comparison.news) > 2:
         return (
@@ -161,8 +164,8 @@ def _between_runs(comparison: RunComparison) -> str:
             f"allowance. Used, as one standard deviation of a run: {used}."
         )
     return (
-        "With one run a side nobody sees how far runs of the same thing differ. An allowance stands "
-        f"for it (one standard deviation of a run: {used}); several runs a side show the real one."
+        "One run a side does not show how far runs of the same thing differ. An allowance stands for "
+        f"it (one standard deviation of a run: {used}); several runs a side show the real one."
     )
 
 
@@ -195,11 +198,12 @@ def _disturbed(comparison: RunComparison) -> str:
 
 def sides_table(comparison: RunComparison) -> Table:
     """Which runs were compared."""
-    rows = []
     sides = zip(comparison.sides, (comparison.bases, comparison.news), strict=True)
-    for (name, runs), folders in sides:
-        for run, folder in zip(runs, folders, strict=True):
-            rows.append((name, folder.resolve().name, _system(run), _when(run)))
+    rows = [
+        (name, folder.resolve().name, _system(run), _when(run))
+        for (name, runs), folders in sides
+        for run, folder in zip(runs, folders, strict=True)
+    ]
     return of_texts(("run", "target", "begun"), tuple(rows), words=True)
 
 
@@ -222,13 +226,9 @@ def settings_line(comparison: RunComparison) -> str:
     run = comparison.base
     config = run.config
     load = f"{number(config.rate)}{THIN}/s" if config.rate else f"{count(config.users or 0)} users"
-    parts = [config.scenario, load]
-    if run.size is not None:
-        parts.append(f"{count(run.size)} accounts")
-    parts.append(config.skew)
-    if config.duration:
-        parts.append(seconds(config.duration))
-    return ", ".join(parts)
+    accounts = "" if run.size is None else f"{count(run.size)} accounts"
+    duration = seconds(config.duration) if config.duration else ""
+    return ", ".join(filter(None, (config.scenario, load, accounts, config.skew, duration)))
 
 
 HOW = (
@@ -236,11 +236,8 @@ HOW = (
     "All intervals together hold what is true in 95 of 100 comparisons, as long as runs of the same "
     "thing differ by no more than is allowed for; a figure is better or worse where its interval "
     "leaves no change out. Where other shares of transactions failed or gave up, nothing is called "
-    "better. Of several runs a side each figure is the mean, and of throughput "
-    "and latency the geometric mean."
+    "better. Of several runs a side each figure is the mean, geometric for throughput and latency."
 )
-
-
 _STATES: dict[Verdict, Literal["good", "bad"]] = {Verdict.WORSE: "bad", Verdict.BETTER: "good"}
 
 

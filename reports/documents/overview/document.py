@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-import matplotlib as mpl
-
-from reports.charts.figure import SETTINGS, Chart
+from reports.charts.figure import chart_settings
 from reports.charts.overview import figures
 from reports.charts.overview.courses import courses
 from reports.charts.overview.distribution import distributions
@@ -16,7 +14,7 @@ from reports.statistics.overview import Collection, OneRun, Row, collect, key_ty
 from reports.text.table import Facts
 
 _MOST_FIRST = 16
-"""Rows of the table up to which it stands before the charts: nobody scrolls past more to see them."""
+"""Rows of the table up to which it stands before the charts: a longer one hides them."""
 
 
 def overview_document(runs: Sequence[OneRun]) -> Document:
@@ -25,11 +23,11 @@ def overview_document(runs: Sequence[OneRun]) -> Document:
     rows = rows_of(collection)
     answer = answer_together(collection, rows)
     scenarios = " and ".join(dict.fromkeys(run.run.config.scenario for run in runs))
-    simulated = all(run.run.simulated for run in runs)
+    simulated = ", simulated" if all(run.run.simulated for run in runs) else ""
     title = f"{len(runs)} runs together"
     return Document(
         title=title,
-        kicker=("occbench", f"{scenarios}, simulated" if simulated else scenarios, title),
+        kicker=("occbench", f"{scenarios}{simulated}", title),
         headline=answer.headline,
         lede=answer.lede,
         sections=tuple(_sections(collection, rows)),
@@ -44,22 +42,18 @@ def _sections(collection: Collection, rows: tuple[Row, ...]) -> Iterator[Section
     if not long:
         yield Section("", (table,), "result")
     yield Section(TRUST, tuple(notes_of(collection, rows)), "verdicts")
-    yield Section("Run by run", tuple(_charts(rows)), "charts")
+    with chart_settings():
+        charts = (
+            figures.throughput(rows), figures.conflicts(rows), figures.latency(rows),
+            figures.retries(rows), distributions(rows, key_types(rows)), courses(rows),
+        )  # fmt: skip
+    yield Section("Run by run", tuple(chart for chart in charts if chart is not None), "charts")
     if long:
         yield Section("All figures", (table,), "figures")
     if tables := differing_tables(collection):
         yield Section("What differs", tables, "differing")
-    alike = Facts("Options", tuple(collection.alike.items()))
-    found = Facts("Targets and machine", tuple(collection.facts_alike.items()))
-    yield Section("What is alike", tuple(one for one in (alike, found) if one.pairs), "settings")
-
-
-def _charts(rows: tuple[Row, ...]) -> list[Chart]:
-    with mpl.rc_context(SETTINGS):
-        return [
-            figures.throughput(rows),
-            figures.conflicts(rows),
-            figures.latency(rows),
-            figures.retries(rows),
-            *(chart for chart in (distributions(rows, key_types(rows)), courses(rows)) if chart),
-        ]
+    facts = (
+        Facts("Options", tuple(collection.alike.items())),
+        Facts("Targets and machine", tuple(collection.facts_alike.items())),
+    )
+    yield Section("What is alike", tuple(one for one in facts if one.pairs), "settings")

@@ -4,10 +4,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from loadtest.errors import InputError
-from reports.documents.run.tables import environment, settings, target_facts
+from reports.documents.run.facts import environment, settings, target_facts
 from reports.statistics.model import Model, build_model
 from reports.statistics.overview import Facts, Line, OneRun
 from reports.verdicts.rules import verdicts
+
+_NOT_MEASURED = ("label", "out", "dpu price")
+"""Options that change where a run lies or what it is called, and nothing that is measured."""
+_AMONG_OPTIONS = ("url", "host")
+"""What targets are called by, which is among the options."""
 
 
 def read_runs(folders: Sequence[Path]) -> list[OneRun]:
@@ -25,7 +30,7 @@ def read_runs(folders: Sequence[Path]) -> list[OneRun]:
 def _read(folder: Path) -> OneRun:
     model = build_model(folder)
     given = dict(settings(model))
-    for name in _OF_NO_FIGURE:
+    for name in _NOT_MEASURED:
         given.pop(name, None)
     if model.run.size is not None:
         given["accounts"] = f"{model.run.size:,}"
@@ -36,19 +41,15 @@ def _read(folder: Path) -> OneRun:
         verdicts=tuple(verdicts(model)),
         measured_s=model.measured_s,
         warmup_s=model.warmup_s,
-        options=_said(given),
-        facts=_said(_found(model)),
+        options=_known(given),
+        facts=_known(_found(model)),
         raw=dict(model.run.settings) | {"accounts": model.run.size},
     )
 
 
-def _said(facts: Facts) -> Facts:
-    """The facts that say something: one that is empty is as good as absent."""
+def _known(facts: Facts) -> Facts:
+    """The facts without those that are empty."""
     return {name: value for name, value in facts.items() if value.strip() not in ("", "—", "–")}
-
-
-_OF_NO_FIGURE = ("label", "out", "dpu price")
-"""Options that change a run's place or words, and nothing that is measured."""
 
 
 def _lines(model: Model) -> Iterator[Line]:
@@ -69,17 +70,10 @@ def _found(model: Model) -> Facts:
     by_name: dict[str, dict[str, str]] = {}
     for target, pairs in target_facts(model):
         for name, value in pairs:
-            if name not in _SAID_ELSEWHERE:
+            if name not in _AMONG_OPTIONS:
                 by_name.setdefault(name, {})[target] = value
     for name, values in by_name.items():
-        alike = len(values) == len(model.run.targets) and len(set(values.values())) == 1
-        facts[name] = (
-            next(iter(values.values()))
-            if alike
-            else "; ".join(f"{target}: {value}" for target, value in values.items())
-        )
+        facts[name] = "; ".join(f"{target}: {value}" for target, value in values.items())
+        if len(values) == len(model.run.targets) and len(set(values.values())) == 1:
+            facts[name] = next(iter(values.values()))
     return facts | dict(environment(model))
-
-
-_SAID_ELSEWHERE = ("url", "host")
-"""What targets are called by, which is among the options."""

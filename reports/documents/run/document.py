@@ -8,7 +8,7 @@ from reports.charts import style
 from reports.charts.figure import Chart
 from reports.charts.run import draw_all, draw_ratios, draw_target_ratios, draw_targets
 from reports.documents.document import TRUST, Block, Document, Note, Section
-from reports.documents.run import regions, tables
+from reports.documents.run import facts, regions, tables
 from reports.documents.run.answer import answer
 from reports.documents.run.service import service_section
 from reports.statistics.model import Model
@@ -25,13 +25,13 @@ _MOST_COLUMNS = 3
 
 def run_document(model: Model, service: Service | None = None) -> Document:
     """Draw and say all of it; what the run has nothing of has no section."""
-    found = answer(model)
+    words = answer(model)
     scenario, title = model.run.config.scenario, model.run.label or "run"
     return Document(
         title=title,
         kicker=("occbench", f"{scenario}, simulated" if model.run.simulated else scenario, title),
-        headline=found.headline,
-        lede=found.lede,
+        headline=words.headline,
+        lede=words.lede,
         sections=tuple(_sections(model, service)),
         footer="How each figure is computed is in docs/methodology.md; summary.json beside this page "
         "holds them all.",
@@ -57,13 +57,13 @@ def _sections(model: Model, service: Service | None) -> Iterator[Section]:
         yield Section("Consistency between endpoints", probes, "consistency")
     if service is not None:
         yield service_section(service)
-    facts = (
-        Facts("Run", tables.course(model)),
-        Facts("Settings", tables.settings(model)),
-        *(Facts(f"Target {name}", pairs) for name, pairs in tables.target_facts(model)),
-        Facts("Machine and versions", tables.environment(model)),
+    lists = (
+        Facts("Run", facts.course(model)),
+        Facts("Settings", facts.settings(model)),
+        *(Facts(f"Target {name}", pairs) for name, pairs in facts.target_facts(model)),
+        Facts("Machine and versions", facts.environment(model)),
     )
-    yield Section("How it was run", tuple(one for one in facts if one.pairs), "settings")
+    yield Section("How it was run", tuple(one for one in lists if one.pairs), "settings")
 
 
 def _compared(model: Model, table: Table, ratios: Chart | None) -> Section:
@@ -75,13 +75,12 @@ def _compared(model: Model, table: Table, ratios: Chart | None) -> Section:
 
 def _colours(model: Model) -> dict[str, str]:
     """By column; a target's own colour wins where there are several."""
-    found = {name: style.look(name).css for name in model.key_types}
+    colours = {name: style.look(name).colour.variable for name in model.key_types}
     if model.regions is not None:
-        for place, target in enumerate(model.targets):
-            css = style.target_look(place).css
-            found[target] = css
-            found |= {tables.slice_name(target, key): css for key in model.key_types}
-    return found
+        for target, look in style.target_looks(model.targets).items():
+            of_slices = (tables.slice_name(target, key) for key in model.key_types)
+            colours |= dict.fromkeys((target, *of_slices), look.colour.variable)
+    return colours
 
 
 def _targets(model: Model, table: Table | None, ratios: Chart | None) -> Iterator[Block]:

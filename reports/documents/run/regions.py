@@ -1,5 +1,7 @@
 """Several targets in words: what they are to one another, and who failed whom."""
 
+from collections.abc import Sequence
+
 from loadtest.record.run import Target
 from reports.statistics.model import Model, Regions
 from reports.text.rounding import count, listed, percent
@@ -7,8 +9,8 @@ from reports.text.table import Cell, Table
 
 
 def relation(model: Model) -> str:
-    """Whether the targets are endpoints of one database, of different ones, or nobody knows; and who
-    used them.
+    """Whether the targets are endpoints of one database, of different ones, or that is not known; and
+    how many users each had.
     """
     regions = model.regions
     if regions is None:
@@ -18,53 +20,48 @@ def relation(model: Model) -> str:
     for name in model.targets:
         groups.setdefault(regions.databases.numbers[regions.codes[name]], []).append(name)
     # Endpoints of one database may be of several families: a function, and what it calls.
-    kinds = {
-        number: " and ".join(dict.fromkeys(filter(None, (_kind(known.get(n)) for n in names))))
-        for number, names in groups.items()
-    }
+    named = [f"{listed(names)}{_systems(known, names)}" for names in groups.values()]
     unsure = [name for name in model.targets if not regions.databases.settled(regions.codes[name])]
     if len(groups) == 1:
+        systems = _systems(known, list(model.targets))
         text = (
-            f"{listed(list(model.targets))} are endpoints of one database"
-            f"{_bracketed(next(iter(kinds.values())))}, used at the same time: a commit through one "
-            "can fail an attempt through another."
+            f"{listed(list(model.targets))} are endpoints of one database{systems}, used at the same "
+            "time: a commit through one can fail an attempt through another."
         )
     elif unsure:
+        which = "all" if len(unsure) > 2 else listed(unsure)
         text = (
             f"{listed(list(model.targets))} were used at the same time. The record does not say of "
-            f"{'all' if len(unsure) > 2 else listed(unsure)} whether they hold the same data, so no "
-            "conflict rate is predicted for them, and nobody can say who failed whom."
+            f"{which} whether they hold the same data, so no conflict rate is predicted for them, and "
+            "which failed which is not known."
         )
     else:
-        parts = [f"{listed(names)}{_bracketed(kinds[number])}" for number, names in groups.items()]
-        families = {t.family for t in known.values() if t.name in model.targets}
-        what = "different databases" + (" on different systems" if len(families) > 1 else "")
+        several = len({known[name].family for name in model.targets if name in known}) > 1
+        what = "different databases" + (" on different systems" if several else "")
         text = (
-            f"{listed(parts)} are {what}, used at the same time: no commit in one can fail an attempt "
+            f"{listed(named)} are {what}, used at the same time: no commit in one can fail an attempt "
             "in another. The ratios compare them whole, as they were set up, with the way to each."
         )
-    return f"{text} {_dealt(model, regions)}".strip()
+    return f"{text} {_users(model, regions)}".strip()
 
 
-def _dealt(model: Model, regions: Regions) -> str:
-    """How many users each target had; throughput cannot be compared without knowing it."""
-    users = [(name, regions.users[name]) for name in model.targets if name in regions.users]
-    if len(users) < len(model.targets) or sum(n for _, n in users) == len(users):
-        return ""
-    if len({n for _, n in users}) == 1:
-        return f"Each had {users[0][1]} users."
-    dealt = listed([f"{count(n)} on {name}" for name, n in users])
-    return f"Throughput follows the number of users: {dealt}."
-
-
-def _kind(target: Target | None) -> str:
-    if target is None:
-        return ""
-    return ", ".join(word for word in (target.family, target.version, target.regime) if word)
-
-
-def _bracketed(text: str) -> str:
+def _systems(known: dict[str, Target], names: Sequence[str]) -> str:
+    """Family, version and regime of these targets, in brackets; nothing where none says it."""
+    targets = [known[name] for name in names if name in known]
+    kinds = (", ".join(filter(None, (t.family, t.version, t.regime))) for t in targets)
+    text = " and ".join(dict.fromkeys(filter(None, kinds)))
     return f" ({text})" if text else ""
+
+
+def _users(model: Model, regions: Regions) -> str:
+    """How many users each target had; throughput cannot be compared without knowing it."""
+    users = {name: regions.users[name] for name in model.targets if name in regions.users}
+    if len(users) < len(model.targets) or set(users.values()) == {1}:
+        return ""
+    if len(set(users.values())) == 1:
+        return f"Each had {next(iter(users.values()))} users."
+    each = listed([f"{count(n)} on {name}" for name, n in users.items()])
+    return f"Throughput follows the number of users: {each}."
 
 
 def matrix(model: Model) -> Table | None:
@@ -111,26 +108,25 @@ def _lost(regions: Regions, failed: str, won: str) -> Cell:
 def _reading(regions: Regions, names: tuple[str, ...]) -> str:
     met = regions.attribution
     assert met is not None  # noqa: S101 - there is a matrix
-    known, several, nobody = int(met.counts.sum()), int(met.ambiguous.sum()), int(met.unknown.sum())
-    total = known + several + nobody
+    known, several, none = int(met.counts.sum()), int(met.ambiguous.sum()), int(met.unknown.sum())
+    total = known + several + none
     looked = f" in {percent(met.sampled)} of the time, evenly spread," if met.sampled < 1 else ","
-    text = f"Of {count(total)} conflicts{looked} {count(known)} "
-    text += f"({percent(known / total)}) have a known winner"
-    left = []
-    if several:
-        left.append(f"{count(several)} fit commits of more than one target")
-    if nobody:
-        left.append(f"{count(nobody)} fit none in the record")
-    text += f"; {' and '.join(left)}." if left else "."
+    left = [
+        f"{count(several)} fit commits of more than one target" if several else "",
+        f"{count(none)} fit none in the record" if none else "",
+    ]
+    rest = "; ".join(["", " and ".join(filter(None, left))]) if any(left) else ""
     crossed, expected = 0, 0.0
     for failed in names:
         i = regions.codes[failed]
-        others = [won for won in names if won != failed]
-        crossed += sum(int(met.counts[i, regions.codes[won]]) for won in others)
-        shares = (float(met.expected[i, regions.codes[w]]) for w in others if _meet(regions, failed, w))
+        others = [regions.codes[won] for won in names if won != failed]
+        crossed += sum(int(met.counts[i, j]) for j in others)
+        shares = (float(met.expected[i, regions.codes[won]]) for won in names
+                  if won != failed and _meet(regions, failed, won))  # fmt: skip
         expected += int(met.counts[i].sum()) * sum(shares)
     return (
-        f"{text} {percent(crossed / known)} of the known were lost to a commit through another target; "
-        "if every commit of another user were as likely to win, it would be "
+        f"Of {count(total)} conflicts{looked} {count(known)} ({percent(known / total)}) have a known "
+        f"winner{rest}. {percent(crossed / known)} of the known were lost to a commit through another "
+        "target; if every commit of another user were as likely to win, it would be "
         f"{percent(expected / known)}."
     )

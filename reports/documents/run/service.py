@@ -1,10 +1,14 @@
 """The report's section on what the service itself counted: sentences and tables."""
 
+from collections.abc import Callable
+
 from loadtest.record.pricing import dsql_cost
 from reports.documents.document import Block, Section
 from reports.statistics.service import Counted, Service
 from reports.text.rounding import DASH, count, milliseconds, number, plural, seconds
 from reports.text.table import Cell, Table
+
+_ABSENT = "—"
 
 
 def service_section(service: Service) -> Section:
@@ -15,32 +19,30 @@ def service_section(service: Service) -> Section:
 
 
 def _cluster(one: Counted, price: float) -> Section:
-    dpu = _dpu(one, price)
-    tables = (_counts(one), dpu) if dpu else (_counts(one),)
-    return Section(_heading(one), tables, side_by_side=True)
+    heading = f"Target {', '.join(one.targets)}: cluster {one.cluster} in {one.region}"
+    tables = tuple(table for table in (_counts(one), _dpu(one, price)) if table is not None)
+    return Section(heading, tables, side_by_side=True)
 
 
 def _reading(service: Service) -> list[str]:
     """What the figures are of, in sentences."""
-    whole = plural(service.minutes, "whole minute")
     when = f"{service.begin:%Y-%m-%d %H:%M}{DASH}{service.end:%H:%M} UTC"
-    touch = "touches" if service.minutes == 1 else "touch"
+    one, alone = service.minutes == 1, service.inside == 1
     inside = "none of them lies wholly inside"
     if service.inside:
-        lie = "lies" if service.inside == 1 else "lie"
-        inside = f"{service.inside} of them ({seconds(service.inside * 60)}) {lie} wholly inside"
+        length = seconds(service.inside * 60)
+        inside = f"{service.inside} of them ({length}) {'lies' if alone else 'lie'} wholly inside"
     how = (
-        f"Aurora DSQL counts by the minute: {whole}, {when}, {touch} the "
-        f"{seconds(service.window_s)} that were measured, and {inside}. So its figures include the "
-        "warm-up, the ramp-up and whatever else the cluster did in these minutes. Nothing is scaled: "
-        "the column before them is what this tool did in the same minutes, warm-up included."
+        f"Aurora DSQL counts by the minute: {plural(service.minutes, 'whole minute')}, {when}, "
+        f"{'touches' if one else 'touch'} the {seconds(service.window_s)} that were measured, and "
+        f"{inside}. So its figures include the warm-up, the ramp-up and whatever else the cluster did "
+        "in these minutes. Nothing is scaled: the column before them is what this tool did in the same "
+        "minutes, warm-up included."
     )
-    lines = [how]
-    lines += [f"Of cluster {cluster} nothing had arrived." for cluster in service.silent]
+    lines = [how, *(f"Of cluster {cluster} nothing had arrived." for cluster in service.silent)]
     lines += [
         f"Of cluster {one.cluster} the figures of {_of(one.minutes, service.minutes)} had arrived, and "
-        f"the DPU of {_of(one.charged_minutes, service.minutes)}; what stands beside them is of the "
-        "same."
+        f"the DPU of {_of(one.charged_minutes, service.minutes)}; the tool's figures are of the same."
         for one in service.clusters
         if min(one.minutes, one.charged_minutes) < service.minutes
     ]
@@ -67,58 +69,44 @@ def _price(service: Service) -> str:
     return f"These minutes cost {number(service.cost_usd)} USD{each}. The price is {price}."
 
 
-def _heading(one: Counted) -> str:
-    names = ", ".join(one.targets)
-    return f"Target {names}: cluster {one.cluster} in {one.region}"
+_FURTHER: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+    ("Read-only transactions", "read_only_transactions", lambda value: count(round(value))),
+    ("Query timeouts", "query_timeouts", lambda value: count(round(value))),
+    ("Read from storage", "bytes_read", lambda value: _bytes(value)),
+    ("Written to storage", "bytes_written", lambda value: _bytes(value)),
+    ("Compute time", "compute_time_ms", milliseconds),
+)
+"""What the service alone counts: (head, its name, its text)."""
 
 
 def _counts(one: Counted) -> Table:
-    low_high = one.commit_p50_ms
-    latency = "—"
-    if low_high is not None:
-        low, high = (milliseconds(value) for value in low_high)
-        latency = low if low == high else f"{low}{DASH}{high}"
+    """What the tool did in the measured time and in the service's minutes, and what that counted."""
     rows = [
-        _row("Attempts", one.measured.attempts, one.same.attempts, one.sums.get("total_transactions")),
-        _row("Conflicts", one.measured.conflicts, one.same.conflicts, one.sums.get("occ_conflicts")),
-        _row("Committed", one.measured.committed, one.same.committed, None),
-        (
-            "COMMIT p50",
-            (
-                Cell(_ms(one.measured.commit_p50_ms)),
-                Cell(_ms(one.same.commit_p50_ms)),
-                Cell(latency, "of each minute" if low_high else ""),
-            ),
-        ),
+        (head, (Cell(count(measured)), Cell(count(same)), Cell(_whole(counted))))
+        for head, measured, same, counted in (
+            ("Attempts", one.measured.attempts, one.same.attempts, one.sums.get("total_transactions")),
+            ("Conflicts", one.measured.conflicts, one.same.conflicts, one.sums.get("occ_conflicts")),
+            ("Committed", one.measured.committed, one.same.committed, None),
+        )
     ]
+    ends = [milliseconds(end) for end in one.commit_p50_ms or ()]
+    latency = DASH.join(dict.fromkeys(ends)) or _ABSENT
+    own = (Cell(_ms(one.measured.commit_p50_ms)), Cell(_ms(one.same.commit_p50_ms)))
+    rows.append(("COMMIT p50", (*own, Cell(latency, "of each minute" if ends else ""))))
     rows += [
         (head, (Cell(""), Cell(""), Cell(text(one.sums[key]))))
-        for head, key, text in (
-            ("Read-only transactions", "read_only_transactions", _whole),
-            ("Query timeouts", "query_timeouts", _whole),
-            ("Read from storage", "bytes_read", _bytes),
-            ("Written to storage", "bytes_written", _bytes),
-            ("Compute time", "compute_time_ms", milliseconds),
-        )
+        for head, key, text in _FURTHER
         if key in one.sums
     ]
     columns = ("The tool, measured time", "The tool, these minutes", "The service, these minutes")
     return Table(columns, tuple(rows))
 
 
-def _row(head: str, measured: int, same: int, counted: float | None) -> tuple[str, tuple[Cell, ...]]:
-    by_service = "—" if counted is None else _whole(counted)
-    return head, (Cell(count(measured)), Cell(count(same)), Cell(by_service))
-
-
 def _dpu(one: Counted, price: float) -> Table | None:
     heads = {
-        "compute": "Compute",
-        "read": "Read",
-        "write": "Write",
-        "multi_region_write": "Write in the other Region",
-        "total": "Total",
-    }
+        "compute": "Compute", "read": "Read", "write": "Write",
+        "multi_region_write": "Write in the other Region", "total": "Total",
+    }  # fmt: skip
     rows = tuple(
         (head, (Cell(number(one.dpu[key])), Cell(f"{number(dsql_cost(one.dpu[key], price))} USD")))
         for key, head in heads.items()
@@ -128,11 +116,11 @@ def _dpu(one: Counted, price: float) -> Table | None:
 
 
 def _ms(value: float | None) -> str:
-    return "—" if value is None else milliseconds(value)
+    return _ABSENT if value is None else milliseconds(value)
 
 
-def _whole(value: float) -> str:
-    return count(round(value))
+def _whole(value: float | None) -> str:
+    return _ABSENT if value is None else count(round(value))
 
 
 def _bytes(value: float) -> str:

@@ -12,7 +12,6 @@ from reports.documents.run.answer import answer
 from reports.statistics.model import Model, build_model
 from reports.statistics.paired.blocks import METRICS, Comparison
 from reports.statistics.service import Service, read_service, to_summary_part
-from reports.text.verdict import Verdict
 from reports.verdicts.load import generator_check, schedule_kept
 from reports.verdicts.rules import verdicts
 
@@ -22,12 +21,12 @@ FORMAT = 1
 def to_summary(model: Model, service: Service | None = None) -> dict[str, Any]:
     """The model under the names that docs/results-format.md promises."""
     run = model.run
-    check = generator_check(model)
+    check, words = generator_check(model), answer(model)
     late, scheduled, never = schedule_kept(model)
     return {
         "format": FORMAT,
         "label": run.label,
-        "answer": dataclasses.asdict(answer(model)),
+        "answer": {"headline": words.headline, "lede": words.lede},
         "interrupted": run.interrupted,
         "users": {"asked": run.config.users, "committed": model.committed_users},
         "warmup_s": model.warmup_s,
@@ -63,65 +62,55 @@ def to_summary(model: Model, service: Service | None = None) -> dict[str, Any]:
             "holds": _holds(run),
             "checks": [i.model_dump() for i in run.invariant],
         },
-        "verdicts": [_verdict(verdict) for verdict in verdicts(model, service)],
+        "verdicts": [dataclasses.asdict(verdict) for verdict in verdicts(model, service)],
     }
 
 
 def _holds(run: Run) -> bool | None:
     """Whether every check holds; None where one could not be made, or none was."""
-    found = {check.holds for check in run.invariant}
-    if False in found:
+    answers = {check.holds for check in run.invariant}
+    if False in answers:
         return False
-    return True if found == {True} else None
+    return True if answers == {True} else None
 
 
 def _nested(model: Model) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+    values: dict[str, dict[str, Any]] = {}
     for (target, key_type), figures in model.by_target_and_key.items():
-        found.setdefault(target, {})[key_type] = _slice(figures)
-    return found
+        values.setdefault(target, {})[key_type] = _slice(figures)
+    return values
+
+
+_AS_THEY_ARE = (
+    "attempts", "transactions", "unfinished", "committed", "counted", "failed", "refused", "decided",
+    "conflicts", "conflicts_by_outcome", "conflict_rate", "retried", "retry_rate", "retries_mean",
+    "retries_max", "give_ups", "errors_by_outcome", "throughput_tps", "duration_s",
+)  # fmt: skip
+"""Figures that have the same name in the summary."""
 
 
 def _slice(figures: Figures) -> dict[str, Any]:
     """A slice; what its targets cannot show is left out, so it is never taken for zero."""
     f = figures
-    found: dict[str, Any] = {
-        "attempts": f.attempts,
-        "transactions": f.transactions,
-        "unfinished": f.unfinished,
-        "committed": f.committed,
-        "counted": f.counted,
-        "failed": f.failed,
-        "refused": f.refused,
-        "decided": f.decided,
-        "conflicts": f.conflicts,
-        "conflicts_by_outcome": f.conflicts_by_outcome,
-        "conflict_rate": f.conflict_rate,
+    values: dict[str, Any] = {name: getattr(f, name) for name in _AS_THEY_ARE}
+    values |= {
         "conflict_rate_interval": _ends(f.conflict_rate_interval),
-        "retried": f.retried,
-        "retry_rate": f.retry_rate,
-        "retries_mean": f.retries_mean,
-        "retries_max": f.retries_max,
-        "give_ups": f.give_ups,
-        "errors_by_outcome": f.errors_by_outcome,
-        "throughput_tps": f.throughput_tps,
         "latency_ms": _distribution(f.latency),
         "time_ms": _known(dataclasses.asdict(f.parts)) if f.parts else None,
-        "duration_s": f.duration_s,
     }
     if f.commit is not None:
-        found["commit_ms"] = _distribution(f.commit)
+        values["commit_ms"] = _distribution(f.commit)
     if f.predicted_low is not None:
-        found["predicted_conflict_rate"] = {"low": f.predicted_low, "high": f.predicted_high}
+        values["predicted_conflict_rate"] = {"low": f.predicted_low, "high": f.predicted_high}
     if f.remote is not None:
-        said = _known(dataclasses.asdict(f.remote))
+        remote = _known(dataclasses.asdict(f.remote))
         if f.remote.duration is not None:
-            del said["duration"]
-            said = {"duration_ms": _distribution(f.remote.duration), **said}
-        found["remote"] = said
+            del remote["duration"]
+            remote = {"duration_ms": _distribution(f.remote.duration), **remote}
+        values["remote"] = remote
     if f.capacity is not None:
-        found["capacity"] = _known(dataclasses.asdict(f.capacity))
-    return found
+        values["capacity"] = _known(dataclasses.asdict(f.capacity))
+    return values
 
 
 def _ends(interval: tuple[float, float] | None) -> dict[str, float] | None:
@@ -134,49 +123,46 @@ def _known(values: dict[str, Any]) -> dict[str, Any]:
 
 def _regions(model: Model) -> dict[str, Any]:
     """What several targets have beside their slices; nothing where there is one target."""
-    if model.regions is None:
-        return {}
     regions = model.regions
-    names = list(model.targets)
-    found: dict[str, Any] = {
-        "target_comparisons": [
-            {**_comparison(c), "one_database": regions.one_database(c.base, c.other)}
-            for c in regions.comparisons
-        ],
-    }
-    if (met := regions.attribution) is not None:
-        places = [regions.codes[name] for name in names]
-        found["conflict_matrix"] = {
-            "known": int(met.counts.sum()),
-            "unknown": int(met.unknown.sum()),
-            "ambiguous": int(met.ambiguous.sum()),
-            **({"sampled": met.sampled} if met.sampled < 1 else {}),
-            "pairs": [
-                {
-                    "failed": names[i],
-                    "won": names[j],
-                    "conflicts": int(met.counts[places[i], places[j]]),
-                    "expected_share": float(met.expected[places[i], places[j]]),
-                }
-                for i in range(len(names))
-                for j in range(len(names))
-                if met.asked[places[i]]
-                and met.asked[places[j]]
-                and regions.one_database(names[i], names[j])
-            ],
+    if regions is None:
+        return {}
+    compared = [
+        {**_comparison(c), "one_database": regions.one_database(c.base, c.other)}
+        for c in regions.comparisons
+    ]
+    if (met := regions.attribution) is None:
+        return {"target_comparisons": compared}
+    numbers = {name: regions.codes[name] for name in model.targets}
+    pairs = [
+        {
+            "failed": failed,
+            "won": won,
+            "conflicts": int(met.counts[i, j]),
+            "expected_share": float(met.expected[i, j]),
         }
-    return found
+        for failed, i in numbers.items()
+        for won, j in numbers.items()
+        if met.asked[i] and met.asked[j] and regions.one_database(failed, won)
+    ]
+    matrix = {
+        "known": int(met.counts.sum()),
+        "unknown": int(met.unknown.sum()),
+        "ambiguous": int(met.ambiguous.sum()),
+        **({"sampled": met.sampled} if met.sampled < 1 else {}),
+        "pairs": pairs,
+    }
+    return {"target_comparisons": compared, "conflict_matrix": matrix}
 
 
-def _consistency(found: Consistency | None) -> dict[str, Any]:
+def _consistency(consistency: Consistency | None) -> dict[str, Any]:
     """What the consistency probes found; nothing where there were none."""
-    if found is None:
+    if consistency is None:
         return {}
     pairs = [
         {"writer": writer, "reader": reader, **_probes(probes)}
-        for (writer, reader), probes in found.pairs.items()
+        for (writer, reader), probes in consistency.pairs.items()
     ]
-    return {"consistency": {**_probes(found.overall), "pairs": pairs}}
+    return {"consistency": {**_probes(consistency.overall), "pairs": pairs}}
 
 
 def _probes(probes: Probes) -> dict[str, Any]:
@@ -188,9 +174,9 @@ def _probes(probes: Probes) -> dict[str, Any]:
 
 def _distribution(distribution: Distribution) -> dict[str, Any]:
     """Its figures; their standard errors are for rounding and not among them."""
-    found = dataclasses.asdict(distribution)
-    del found["errors"]
-    return found
+    values = dataclasses.asdict(distribution)
+    del values["errors"]
+    return values
 
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:
@@ -207,10 +193,6 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "unlike": [dataclasses.asdict(one) for one in comparison.apart],
         **metrics,
     }
-
-
-def _verdict(verdict: Verdict) -> dict[str, Any]:
-    return {"about": verdict.about, "state": verdict.state, "text": verdict.text}
 
 
 def summarise(run_folder: Path) -> dict[str, Any]:

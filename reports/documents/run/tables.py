@@ -1,9 +1,7 @@
 """The report's tables: figures as text, row by row."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from reports.analysis.consistency import longest
@@ -18,84 +16,62 @@ from reports.statistics.certainty import (
 )
 from reports.statistics.model import Model, Regions
 from reports.statistics.paired.blocks import Comparison, Ratio
-from reports.text.rounding import between, count, interval, milliseconds, number, percent, seconds
+from reports.text.rounding import between, count, interval, milliseconds, number, percent
 from reports.text.table import Cell, Table, of_texts
 
-Row = tuple[str, Callable[[Figures], str], str | None]
+Row = tuple[str, Callable[[Figures], str | None], str | None]
+"""A head, its text of a slice (None where its targets cannot show it, or nothing was counted), and
+the metric that it is of where it is compared.
+"""
+ABSENT = "—"
+"""What stands in place of a text that is None."""
 
 
-_ABSENT = "—"
-"""What a target cannot show, or what there was nothing to count of."""
-
-
-def _band(f: Figures) -> str:
+def band(f: Figures) -> str | None:
+    """The predicted band."""
     if f.predicted_low is None or f.predicted_high is None:
-        return _ABSENT
+        return None
     return between(f.predicted_low, f.predicted_high)
 
 
-def _nothing(_: Figures) -> str:
-    return ""
+def _remote(f: Figures, name: str, text: Callable[[Any], str]) -> str | None:
+    value = getattr(f.remote, name) if f.remote else None
+    return None if value is None else text(value)
 
 
-def _throughput(f: Figures) -> str:
-    return _ABSENT if f.throughput_tps is None else throughput(f)
-
-
-def _function(f: Figures, name: str) -> str:
-    """A percentile of a function's own time."""
-    duration = f.remote.duration if f.remote else None
-    return percentile(duration, name) if duration else _ABSENT
-
-
-def _own_retries(f: Figures) -> str:
-    return percent(f.remote.retry_rate) if f.remote and f.remote.retry_rate is not None else _ABSENT
-
-
-def _mean_retries(f: Figures) -> str:
-    mean = f.remote.retries_mean if f.remote else None
-    return _ABSENT if mean is None else number(mean)
-
-
-def _most_retries(f: Figures) -> str:
-    most = f.remote.retries_max if f.remote else None
-    return _ABSENT if most is None else count(most)
-
-
-def _units(f: Figures, name: str) -> str:
+def _units(f: Figures, name: str) -> str | None:
     value = getattr(f.capacity, name) if f.capacity else None
-    return number(value) if value is not None else _ABSENT
+    return None if value is None else number(value)
 
 
-def _dollars(f: Figures) -> str:
+def _dollars(f: Figures) -> str | None:
     cost = f.capacity.cost_usd_per_million if f.capacity else None
-    if cost is None:
-        return _ABSENT
-    return f"{'at least ' if f.capacity and f.capacity.unsaid else ''}${cost:,.2f}"
+    if f.capacity is None or cost is None:
+        return None
+    return f"{'at least ' if f.capacity.unsaid else ''}${cost:,.2f}"
 
 
 ROWS: tuple[Row, ...] = (
-    ("Conflict rate", lambda f: conflict_rate(f) if f.decided else _ABSENT, "conflict_rate"),
-    ("… predicted", _band, None),
-    ("Throughput (transactions/s)", _throughput, "throughput_tps"),
+    ("Conflict rate", lambda f: conflict_rate(f) if f.decided else None, "conflict_rate"),
+    ("… predicted", band, None),
+    ("Throughput (transactions/s)", lambda f: throughput(f) if f.throughput_tps is not None else None,
+     "throughput_tps"),
     ("Latency p50", lambda f: percentile(f.latency, "p50"), "latency_p50_ms"),
     ("Latency p95", lambda f: percentile(f.latency, "p95"), None),
     ("Latency p99", lambda f: percentile(f.latency, "p99"), "latency_p99_ms"),
     ("Latency p99.9", lambda f: percentile(f.latency, "p999"), None),
-    ("COMMIT p50", lambda f: percentile(f.commit, "p50") if f.commit else _ABSENT, None),
-    ("Transactions retried", lambda f: retry_rate(f) if f.counted else _ABSENT, None),
+    ("COMMIT p50", lambda f: percentile(f.commit, "p50") if f.commit else None, None),
+    ("Transactions retried", lambda f: retry_rate(f) if f.counted else None, None),
     ("Gave up", lambda f: count(f.give_ups), None),
-    ("Failed otherwise", lambda f: count(f.failed) if f.failed else _ABSENT, None),
+    ("Failed otherwise", lambda f: count(f.failed) if f.failed else None, None),
     ("Committed", lambda f: count(f.committed), None),
-)
-
-
+)  # fmt: skip
 _REMOTE_ROWS: tuple[Row, ...] = (
-    ("Function's own time p50", lambda f: _function(f, "p50"), None),
-    ("Function's own time p99", lambda f: _function(f, "p99"), None),
-    ("Calls that the function retried", _own_retries, None),
-    ("Function's retries a call, mean", _mean_retries, None),
-    ("Function's retries a call, most", _most_retries, None),
+    ("Function's own time p50", lambda f: _remote(f, "duration", lambda d: percentile(d, "p50")), None),
+    ("Function's own time p99", lambda f: _remote(f, "duration", lambda d: percentile(d, "p99")), None),
+    ("Calls that the function retried", lambda f: _remote(f, "retry_rate", percent), None),
+    ("Function's retries a call, mean", lambda f: _remote(f, "retries_mean", number), None),
+    ("Function's retries a call, most", lambda f: _remote(f, "retries_max", count), None),
     ("Read units a committed transaction", lambda f: _units(f, "read_units_per_committed"), None),
     ("Write units a committed transaction", lambda f: _units(f, "write_units_per_committed"), None),
     ("Cost of a million committed (USD)", _dollars, None),
@@ -111,12 +87,12 @@ def answer_table(model: Model) -> Table:
     and never figures of all of them together.
     """
     if model.regions is None:
-        return _side_by_side(model.key_types, model.comparisons, ROWS)
+        return _side_by_side(model.key_types, model.comparisons)
     if not _by_both(model):
         return _by_target(model, model.regions)
     slices = {slice_name(*both): f for both, f in model.by_target_and_key.items()}
     room = len(slices) + len(model.comparisons) <= _MOST_COLUMNS
-    return _side_by_side(slices, model.comparisons if room else [], ROWS)
+    return _side_by_side(slices, model.comparisons if room else [])
 
 
 def slice_name(target: str, key_type: str) -> str:
@@ -140,37 +116,37 @@ def _by_both(model: Model) -> bool:
 def _by_target(model: Model, regions: Regions) -> Table:
     """A column for each target. Ratios are left to the chart where they would be too many to read."""
     comparisons = regions.comparisons if len(model.targets) <= _MOST_COMPARED else []
-    table = _side_by_side(model.targets, comparisons, ROWS)
+    table = _side_by_side(model.targets, comparisons)
     users = [Cell(_users(regions, name)) for name in model.targets]
     users += [Cell("")] * len(comparisons)
     return Table(table.columns, (("Users", tuple(users)), *table.rows))
 
 
 def _users(regions: Regions, name: str) -> str:
-    return count(regions.users[name]) if name in regions.users else _ABSENT
+    return count(regions.users[name]) if name in regions.users else ABSENT
 
 
 def _head(name: str, slices: Iterable[Figures]) -> str:
-    """A row's name; a function retries conflicts by itself, and nobody may take the rest for all."""
+    """A row's name; what a function retries by itself is not among the conflicts that it reports."""
     called = any(f.remote is not None for f in slices)
     return "Conflicts the caller saw" if called and name == ROWS[0][0] else name
 
 
-def _side_by_side(
-    slices: Mapping[str, Figures], comparisons: Sequence[Comparison], rows: Sequence[Row]
-) -> Table:
+def _side_by_side(slices: Mapping[str, Figures], comparisons: Sequence[Comparison]) -> Table:
     """A column for each slice, then one for each ratio; what no slice can show has no row."""
     columns = [*slices, *(_ratio_name(c) for c in comparisons)]
-    found = []
-    for head, text, metric in (*rows, *_REMOTE_ROWS):
-        unsure = unsure_conflict_rate if metric == ROWS[0][2] else _nothing
-        said = one_rounding([text(f) for f in slices.values()])
-        cells = [Cell(one, unsure(f)) for one, f in zip(said, slices.values(), strict=True)]
-        if all(cell.text == _ABSENT for cell in cells):
+    made = []
+    for head, text, metric in (*ROWS, *_REMOTE_ROWS):
+        texts = [text(f) for f in slices.values()]
+        if not any(texts):
             continue
+        cells = [Cell(one) for one in one_rounding([one or ABSENT for one in texts])]
+        if metric == "conflict_rate":
+            unsure = map(unsure_conflict_rate, slices.values())
+            cells = [replace(cell, note=note) for cell, note in zip(cells, unsure, strict=True)]
         cells += [_ratio_cell(c.of(metric)) if metric else Cell("") for c in comparisons]
-        found.append((_head(head, slices.values()), tuple(cells)))
-    return Table(tuple(columns), tuple(found))
+        made.append((_head(head, slices.values()), tuple(cells)))
+    return Table(tuple(columns), tuple(made))
 
 
 def _ratio_name(c: Comparison) -> str:
@@ -179,7 +155,7 @@ def _ratio_name(c: Comparison) -> str:
 
 def _ratio_cell(ratio: Ratio) -> Cell:
     if ratio.ratio is None:
-        return Cell(_ABSENT, ratio.verdict)
+        return Cell(ABSENT, ratio.verdict)
     if ratio.low is None or ratio.high is None:
         return Cell(f"{ratio.ratio:.2f}", ratio.verdict)
     text = interval(ratio.ratio, ratio.low, ratio.high)
@@ -193,7 +169,8 @@ def target_table(model: Model) -> Table | None:
     slices = model.by_target_and_key
     columns = tuple(_head(head, slices.values()) for head, _, _ in ROWS)
     rows = tuple(
-        (slice_name(*both), tuple(Cell(text(f)) for _, text, _ in ROWS)) for both, f in slices.items()
+        (slice_name(*both), tuple(Cell(text(f) or ABSENT) for _, text, _ in ROWS))
+        for both, f in slices.items()
     )
     return Table(columns, rows, "By target and key type")
 
@@ -212,125 +189,3 @@ def consistency_table(model: Model) -> Table | None:
         texts = (count(probes.made), count(probes.stale), longest(probes), *times, count(probes.failed))
         rows.append((f"{writer} → {reader}", *texts))
     return of_texts(columns, tuple(rows), corner="written → read through")
-
-
-_PASSWORD = re.compile(r"(://[^:/@\s]*):[^@\s]*@|((?:password|token|secret)=)[^&\s]+", re.IGNORECASE)
-
-
-def _plain(value: Any) -> str:
-    """A setting as text; what looks like a password never reaches the page."""
-    if value is None:
-        return "—"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ", ".join(_plain(v) for v in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
-    value = _FILE_IN_URL.sub(r"\1=", str(value))
-    return _PASSWORD.sub(lambda m: f"{m[1]}:…@" if m[1] is not None else f"{m[2]}…", value)
-
-
-Pairs = tuple[tuple[str, str], ...]
-
-
-_UNITS: dict[str, Callable[[float], str]] = {
-    **dict.fromkeys(("duration", "warmup", "block", "consistency"), seconds),
-    "think_time": lambda value: seconds(value) if value else "none",
-    "rate": lambda value: f"{value:,.10g} transactions/s",
-    "spawn_rate": lambda value: f"{value:,.10g} users/s",
-    "dpu_price": lambda value: f"{value:,.10g} USD a million DPU",
-}
-"""Setting → how its number is said."""
-_BY_SUFFIX: dict[str, Callable[[float], str]] = {
-    "_ms": lambda value: seconds(value / 1000) if value else "none",
-    "_gb": lambda value: f"{value:,.10g} GB",
-}
-"""End of a name that is the number's unit → how the number is said without it."""
-
-
-def _setting(name: str, value: Any) -> tuple[str, str]:
-    """A setting's or fact's name and value as a reader takes them, numbers with their unit."""
-    said = _UNITS.get(name)
-    for suffix, of_suffix in _BY_SUFFIX.items():
-        if name.endswith(suffix):
-            name, said = name.removesuffix(suffix), of_suffix
-    number_given = isinstance(value, int | float) and not isinstance(value, bool)
-    return name.replace("_", " "), said(value) if said and number_given else _plain(value)
-
-
-def settings(model: Model) -> Pairs:
-    """Every setting of the run that has a value, with its unit; targets one a line, with their names.
-
-    Pages are published: where the machine keeps its files is left out.
-    """
-    given = {
-        name: Path(value).name if name in _FILES and isinstance(value, str) else value
-        for name, value in model.run.settings.items()
-        if name not in _PLACES and value not in (None, "", [], {})
-    }
-    found = []
-    if "target" in given:
-        found.append(("targets", _targets(model, given.pop("target"))))
-    if not any(t.family in ("dsql", "dsql-cluster") for t in model.run.targets):
-        given.pop("dpu_price", None)
-    return (*found, *(_setting(name, value) for name, value in given.items()))
-
-
-_PLACES = ("out",)
-"""Settings that say where on the machine something is, and nothing else."""
-_FILES = ("keys_from", "sslrootcert")
-"""Settings that are files, of which the name is enough."""
-_FILE_IN_URL = re.compile(r"\b(sslrootcert|sslcert|sslkey|keys_from)=[^&\s]*(?:/|%2F)", re.IGNORECASE)
-
-
-def _targets(model: Model, given: Any) -> str:
-    """What stood behind each `--target`; what is called after its URL has no name before it."""
-    urls = [_plain(url) for url in given] if isinstance(given, list | tuple) else [_plain(given)]
-    if len(urls) == len(model.run.targets):
-        named = zip(model.run.targets, urls, strict=True)
-        urls = [url if t.name in (t.host, t.family) else f"{t.name}={url}" for t, url in named]
-    return "\n".join(urls)
-
-
-def environment(model: Model) -> Pairs:
-    """Machine and versions."""
-    run = model.run
-    found = [_setting(name, value) for name, value in run.machine if value is not None]
-    found += [(name, _plain(value)) for name, value in run.versions.items()]
-    return tuple(found)
-
-
-def target_facts(model: Model) -> tuple[tuple[str, Pairs], ...]:
-    """What each target said of itself."""
-    return tuple(
-        (
-            t.name,
-            tuple(
-                _setting(name, value)
-                for name, value in t.model_dump(exclude={"name", "place", "data"}).items()
-                if value is not None
-            ),
-        )
-        for t in model.run.targets
-    )
-
-
-def course(model: Model) -> Pairs:
-    """When the run was, and how much of it there is."""
-    run = model.run
-    found = []
-    # The clock of a simulation says nothing.
-    if run.started_ns and not run.simulated:
-        begin = datetime.fromtimestamp(run.started_ns / 1e9, tz=UTC)
-        found.append(("started", f"{begin:%Y-%m-%d %H:%M:%S} UTC"))
-    found += [
-        ("warm-up (not in any figure)", seconds(model.warmup_s)),
-        ("measured", f"{seconds(model.measured_s)} in {count(model.blocks)} blocks"),
-        ("attempts", count(model.overall.attempts)),
-        ("transactions ended", count(model.overall.transactions)),
-        ("transactions unfinished", count(model.overall.unfinished)),
-    ]
-    for (outcome, state), attempts in model.sqlstates.items():
-        found.append((f"{outcome.replace('_', ' ')}, SQLSTATE {state}", count(attempts)))
-    return tuple(found)

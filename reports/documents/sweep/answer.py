@@ -1,11 +1,12 @@
 """A sweep's answer in words: where contention begins to hurt, for who will read one sentence."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from statistics import mean
 
+from reports.documents.answer import Answer, sentences
 from reports.statistics.sweep.cost import HURTS, Onset, OnsetState
 from reports.statistics.sweep.curve_text import (
     MOST_CURVES,
@@ -26,15 +27,14 @@ _NOTHING = 0.01
 """A cost below this is not worth a comparison."""
 _ALIKE = 0.05
 """Nor is a relative difference below this."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A headline, the few sentences under it, and lines that must not be overlooked."""
-
-    headline: str
-    lede: str
-    attention: tuple[str, ...] = ()
+_STATES = {
+    OnsetState.FOUND: (OnsetState.FOUND,),
+    OnsetState.BEFORE: (OnsetState.BEFORE,),
+    OnsetState.NOT_REACHED: (OnsetState.NOT_REACHED,),
+    # Without a place there is no more to say of what is open than of what is unclear.
+    OnsetState.UNCLEAR: (OnsetState.UNCLEAR, OnsetState.OPEN),
+}
+"""In which order many panels are counted, and which states are counted together."""
 
 
 def answer(study: Study, attention: tuple[str, ...] = ()) -> Answer:
@@ -62,23 +62,31 @@ class _Clause:
     """The lowest and the highest value of the axis that each of its curves was measured at."""
 
 
+_Phrase = tuple[str, str]
+"""A verb, and where."""
+
+
 def _onset_headline(study: Study) -> str:
-    by_panel = {values: _clauses(study, values) for values in study.panel_values}
     # Of a panel with a single point, in a sweep that was stopped early, there is nothing to say.
-    by_panel = {values: clauses for values, clauses in by_panel.items() if clauses}
+    by_panel = {v: clauses for v in study.panel_values if (clauses := _clauses(study, v))}
     every = list(product(*(axis.values for axis in study.panels)))
     unknown = [study.panel_name(values) for values in every if values not in by_panel]
     clauses = [clause for clauses in by_panel.values() for clause in clauses]
-    phrases: dict[tuple[str, str], list[str]] = {}
+    names: dict[_Phrase, list[str]] = {}
     for clause in clauses:
-        phrases.setdefault(onset_phrase(study, clause.onset, clause.ends), []).append(clause.name)
-    if len(phrases) == 1 and not unknown:
-        names = dict.fromkeys(phrases, "")
+        names.setdefault(onset_phrase(study, clause.onset, clause.ends), []).append(clause.name)
+    if len(names) == 1 and not unknown:
+        parts = [(phrase, "") for phrase in names]
     elif len(clauses) <= _MOST_NAMED:
-        names = {phrase: f"with {listed(named)}" for phrase, named in phrases.items()}
+        parts = [(phrase, f"with {listed(named)}") for phrase, named in names.items()]
     else:
-        names = _counted(study, list(map(_first, by_panel.values())))
-    text = f"Contention {listed(_parts(names))}."
+        parts = _counted(study, [_first(clauses) for clauses in by_panel.values()])
+    texts, before = [], ""
+    for (verb, where), name in parts:
+        # A verb is not repeated after itself.
+        texts.append(sentences("" if verb == before else verb, where, name))
+        before = verb
+    text = f"Contention {listed(texts)}."
     if unknown:
         few = len(unknown) < _MOST_NAMED
         rest = listed(unknown) if few else f"{len(unknown)} of {len(every)} settings"
@@ -86,48 +94,23 @@ def _onset_headline(study: Study) -> str:
     return text
 
 
-def _parts(names: dict[tuple[str, str], str]) -> list[str]:
-    """Each phrase with what it holds for; a verb is not repeated after itself."""
-    parts, before = [], ""
-    for (verb, where), name in names.items():
-        parts.append(" ".join(filter(None, ("" if verb == before else verb, where, name))))
-        before = verb
-    return parts
-
-
-def _counted(study: Study, panels: Sequence[_Clause]) -> dict[tuple[str, str], str]:
-    """Phrases for many panels, by state: between which places, and in how many of them."""
-    names: dict[tuple[str, str], str] = {}
-    of = f" of {len(panels)} combinations of {listed([a.name.replace('_', ' ') for a in study.panels])}"
-    for state in (OnsetState.FOUND, OnsetState.BEFORE, OnsetState.NOT_REACHED, OnsetState.UNCLEAR):
-        # Without a place there is no more to say of what is open than of what is unclear.
-        alike = (state, OnsetState.OPEN) if state is OnsetState.UNCLEAR else (state,)
-        mine = [clause for clause in panels if clause.onset.state in alike]
-        if not mine:
-            continue
-        # What holds for each of them: where some points failed, not all were measured as far.
-        ends = max(clause.ends[0] for clause in mine), min(clause.ends[1] for clause in mine)
-        places = [clause.onset.at for clause in mine if clause.onset.at]
-        verb, where = onset_phrase(study, Onset(state, max(places, default=None)), ends)
-        if places and rounded(min(places)) != rounded(max(places)):
-            where = f"about {rounded(min(places))} to {on_axis(study, max(places))}"
-        names[verb, where] = f"in {len(mine)}{'' if names else of}"
-    return names
-
-
 def _clauses(study: Study, values: Values) -> list[_Clause]:
     """One clause for all curves of a panel if nothing tells them apart, else one for each."""
     name = study.panel_name(values)
     curves = [(curve, curve.onset) for curve in study.of_panel(values) if curve.onset is not None]
-    if not curves:
-        return []
-    shared = shared_onset(study, curves)
+    shared = shared_onset(study, curves) if curves else None
     if shared is not None:
-        return [_Clause(name, shared, _ends([curve for curve, _ in curves]))]
+        return [_Clause(name, shared, _ends(curve for curve, _ in curves))]
     return [
         _Clause(", ".join(filter(None, (name, f"{curve.series.name} keys"))), onset, _ends([curve]))
         for curve, onset in curves
     ]
+
+
+def _ends(curves: Iterable[Curve]) -> tuple[float, float]:
+    """The lowest and the highest value at which each of the curves was measured."""
+    values = [[place.value for place in curve.places] for curve in curves]
+    return max(map(min, values)), min(map(max, values))
 
 
 def _first(clauses: Sequence[_Clause]) -> _Clause:
@@ -135,10 +118,22 @@ def _first(clauses: Sequence[_Clause]) -> _Clause:
     return min(clauses, key=lambda c: (c.onset.state is not OnsetState.FOUND, c.onset.at or 0.0))
 
 
-def _ends(curves: Sequence[Curve]) -> tuple[float, float]:
-    """The lowest and the highest value at which each of the curves was measured."""
-    values = [[place.value for place in curve.places] for curve in curves]
-    return max(map(min, values)), min(map(max, values))
+def _counted(study: Study, panels: Sequence[_Clause]) -> list[tuple[_Phrase, str]]:
+    """Phrases for many panels, by state: between which places, and in how many of them."""
+    parts: list[tuple[_Phrase, str]] = []
+    of = f" of {len(panels)} combinations of {listed([a.name.replace('_', ' ') for a in study.panels])}"
+    for state, states in _STATES.items():
+        mine = [clause for clause in panels if clause.onset.state in states]
+        if not mine:
+            continue
+        # What holds for each of them: where some points failed, not all were measured as far.
+        ends = max(clause.ends[0] for clause in mine), min(clause.ends[1] for clause in mine)
+        onsets = [clause.onset.at for clause in mine if clause.onset.at]
+        verb, where = onset_phrase(study, Onset(state, max(onsets, default=None)), ends)
+        if onsets and rounded(min(onsets)) != rounded(max(onsets)):
+            where = f"about {rounded(min(onsets))} to {on_axis(study, max(onsets))}"
+        parts.append(((verb, where), f"in {len(mine)}{'' if parts else of}"))
+    return parts
 
 
 def _extremes(study: Study) -> str:
@@ -147,8 +142,8 @@ def _extremes(study: Study) -> str:
     for curve in study.curves:
         for place in curve.places:
             names = (setting(study.axis, place.value), study.panel_name(curve.panel))
-            costs.setdefault(", ".join(filter(None, names)), []).extend(place.all("cost"))
-    costs = {name: values for name, values in costs.items() if values}
+            if known := place.all("cost"):
+                costs.setdefault(", ".join(filter(None, names)), []).extend(known)
     if not costs:
         return "What contention costs is not known of any point."
     most, least = (pick(costs, key=lambda name: mean(costs[name])) for pick in (max, min))
@@ -156,19 +151,14 @@ def _extremes(study: Study) -> str:
     if len(costs) == 1:
         return f"Contention costs {about(high)} of the time with {most}, the only known point."
     if high < _NOTHING:
-        text = f"Contention costs less than {about(_NOTHING)} of the time at every point."
+        text = f"less than {about(_NOTHING)} of the time at every point"
     elif min(costs[most]) <= max(costs[least]) or high < low * (1 + _ALIKE):
-        text = (
-            f"Contention costs about as much at every point: {about(low)} to {about(high)} of the time."
-        )
+        text = f"about as much at every point: {about(low)} to {about(high)} of the time"
     else:
-        text = (
-            f"Contention costs most with {most}, {about(high)} of the time, and least with {least}, "
-            f"{about(low)}."
-        )
+        text = f"most with {most}, {about(high)} of the time, and least with {least}, {about(low)}"
     planned = len(study.axis.values) * math.prod(len(axis.values) for axis in study.panels)
     rest = f" {planned - len(costs)} of {planned} points are not known." if len(costs) < planned else ""
-    return text + rest
+    return f"Contention costs {text}.{rest}"
 
 
 # ------------------------------------------------------------------ what stands under it
@@ -176,29 +166,22 @@ def _extremes(study: Study) -> str:
 
 def _lede(study: Study) -> str:
     """What is meant by hurting, how far throughput and conflicts reach, and the knees."""
-    sentences = []
     onsets = [curve.onset.state for curve in study.curves if curve.onset is not None]
-    if onsets:
-        sentences.append(
-            f"It is said to hurt where {about(HURTS)} of the time that users work on transactions goes "
-            "into attempts that conflicted and the waits before trying again."
-        )
-    if OnsetState.FOUND in onsets and all(curve.measured_once for curve in study.curves):
-        sentences.append("Each point was measured once, so chance may have moved where that begins.")
+    once = OnsetState.FOUND in onsets and all(curve.measured_once for curve in study.curves)
     tops = [max(place.middle("throughput_tps") or 0.0 for place in c.places) for c in study.curves]
-    sentences.append(f"Throughput reached {_range(list(map(tps, sorted(tops))))} transactions/s.")
-    rates = sorted(
-        rate
-        for curve in study.curves
-        for place in curve.places
-        if (rate := place.middle("conflict_rate")) is not None
+    places = [place for curve in study.curves for place in curve.places]
+    rates = sorted(rate for p in places if (rate := p.middle("conflict_rate")) is not None)
+    return sentences(
+        f"It is said to hurt where {about(HURTS)} of the time that users work on transactions goes "
+        "into attempts that conflicted and the waits before trying again."
+        if onsets
+        else "",
+        "Each point was measured once, so chance may have moved where that begins." if once else "",
+        f"Throughput reached {_range(list(map(tps, sorted(tops))))} transactions/s.",
+        f"The conflict rate was {_range(list(map(about, rates)))}." if rates else "",
+        knees_text(study, study.curves),
+        knee_cause(study.curves) if len(study.curves) <= MOST_CURVES else "",
     )
-    if rates:
-        sentences.append(f"The conflict rate was {_range(list(map(about, rates)))}.")
-    sentences.append(knees_text(study, study.curves))
-    if len(study.curves) <= MOST_CURVES:
-        sentences.append(knee_cause(study.curves))
-    return " ".join(filter(None, sentences))
 
 
 def _range(texts: Sequence[str]) -> str:

@@ -8,15 +8,21 @@ from reports.statistics.sweep.study import Curve, Study
 from reports.text.rounding import DASH, about, number
 from reports.text.table import Table, of_texts
 
+_SMALL = 0.01
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 def law_table(study: Study) -> Table | None:
     """λ, σ and κ of every curve, or why there are none; None where no law is looked for."""
-    rows = [(curve_name(study, curve), *_row(curve)) for curve in study.curves if curve.law is not None]
+    rows = [
+        (curve_name(study, curve), *_row(curve, curve.law))
+        for curve in study.curves
+        if curve.law is not None
+    ]
     if not rows:
         return None
-    whys = {_why_none(law, curve) for curve in study.curves if isinstance(law := curve.law, NoFit)}
-    if len(whys) == 1 and not any(isinstance(curve.law, Fit) for curve in study.curves):
-        rows = [("every line", *rows[0][1:])]
+    if all(len(row) == 2 for row in rows) and len({row[1] for row in rows}) == 1:
+        rows = [("every line", rows[0][1])]
     columns = (
         "λ, transactions/s of one user", "σ, contention", "κ, coherency", "users at the peak",
         "fits within",
@@ -24,39 +30,21 @@ def law_table(study: Study) -> Table | None:
     return of_texts(columns, tuple(rows), corner="with 95 % intervals")
 
 
-def _row(curve: Curve) -> tuple[str, ...]:
-    law = curve.law
-    if not isinstance(law, Fit):
-        return (_why_none(law, curve) if law else DASH,)
-    peak = _estimate(law.peak) if law.peak else "not shown"
-    return (
-        _estimate(law.lam),
-        _estimate(law.sigma),
-        _estimate(law.kappa),
-        peak,
-        about(law.misfit) + left_out_of_law(curve),
-    )
-
-
-def _why_none(law: NoFit, curve: Curve) -> str:
+def _row(curve: Curve, law: Fit | NoFit) -> tuple[str, ...]:
     left_out = left_out_of_law(curve)
-    return f"{law.why}{left_out}, where the generator was the limit" if left_out else law.why
+    if isinstance(law, NoFit):
+        return (f"{law.why}{left_out}{', where the generator was the limit' if left_out else ''}",)
+    estimates = (_estimate(one) for one in (law.lam, law.sigma, law.kappa))
+    peak = _estimate(law.peak) if law.peak else "not shown"
+    return *estimates, peak, about(law.misfit) + left_out
 
 
 def _estimate(one: Estimate) -> str:
     """Two significant digits, for the interval is wider than any further one."""
-    power = 0
-    if 0 < one.high < _SMALL:
-        power = math.floor(math.log10(one.value or one.high))
+    power = math.floor(math.log10(one.value or one.high)) if 0 < one.high < _SMALL else 0
     value, low, high = (_short(end / 10.0**power) for end in (one.value, one.low, one.high))
     text = f"{value} ({low}{DASH}{high})"
     return f"{text} · 10{str(power).translate(_RAISED)}" if power else text
-
-
-_SMALL = 0.01
-
-
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def _short(value: float) -> str:

@@ -17,16 +17,12 @@ _NAMES = {"cost": "contention_cost", "power": "throughput_per_mean_ms"}
 
 def to_summary(study: Study) -> dict[str, Any]:
     """The study under the names that docs/results-format.md promises."""
-    found = answer(study, attention(study))
+    words = answer(study, attention(study))
     sweep = study.sweep
     return {
         "format": FORMAT,
         "label": sweep.label,
-        "answer": {
-            "headline": found.headline,
-            "lede": found.lede,
-            "attention": list(found.attention),
-        },
+        "answer": {**dataclasses.asdict(words), "attention": list(words.attention)},
         "simulated": study.simulated,
         "points": {
             "planned": len(sweep.points),
@@ -44,23 +40,22 @@ def to_summary(study: Study) -> dict[str, Any]:
 
 def _curve(study: Study, curve: Curve) -> dict[str, Any]:
     others = zip(study.panels, curve.panel, strict=True)
-    found: dict[str, Any] = {
+    marks = {
+        "knee": curve.knee and dataclasses.asdict(curve.knee),
+        "onset": curve.onset and dataclasses.asdict(curve.onset),
+        "scalability": curve.law and _law(curve.law),
+    }
+    return {
         "key_type": curve.series.key_type,
         "target": curve.series.target,
         "at": {axis.name: value for axis, value in others},
         "places": [_place(place) for place in curve.places],
+        **{name: value for name, value in marks.items() if value is not None},
     }
-    if curve.knee is not None:
-        found["knee"] = dataclasses.asdict(curve.knee)
-    if curve.onset is not None:
-        found["onset"] = dataclasses.asdict(curve.onset)
-    if curve.law is not None:
-        found["scalability"] = _law(curve.law)
-    return found
 
 
 def _place(place: Place) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    summary: dict[str, Any] = {
         "value": place.value,
         "points": [point.number for point in place.points],
         "generator_was_limit": place.limited,
@@ -70,10 +65,10 @@ def _place(place: Place) -> dict[str, Any]:
     }
     for figure in _FIGURES:
         values = place.all(figure)
-        found[_NAMES.get(figure, figure)] = (
+        summary[_NAMES.get(figure, figure)] = (
             {"median": place.middle(figure), "min": min(values), "max": max(values)} if values else None
         )
-    return found
+    return summary
 
 
 def _law(law: Fit | NoFit) -> dict[str, Any]:

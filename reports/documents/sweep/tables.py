@@ -35,19 +35,17 @@ def points_table(study: Study) -> Table:
 
 
 def _ordered(study: Study) -> list[tuple[Point, str]]:
+    """The points with figures in the order of the axes' values, and their names."""
     axes = (*study.panels, study.axis)
 
-    def place(point: Point) -> tuple[int, ...]:
-        values = tuple(axis.values.index(point.values[axis.name]) for axis in axes)
-        return (*values, point.repeat)
+    def position(point: Point) -> list[int]:
+        return [*(axis.values.index(point.values[axis.name]) for axis in axes), point.repeat]
 
-    reported = sorted((p for p, _ in study.reported), key=place)
-    return [(point, _name(study, axes, point)) for point in reported]
+    def name(point: Point) -> str:
+        text = ", ".join(setting(axis, point.values[axis.name]) for axis in axes)
+        return f"{text}, repeat {point.repeat}" if study.sweep.repeats > 1 else text
 
-
-def _name(study: Study, axes: tuple[Axis, ...], point: Point) -> str:
-    text = ", ".join(setting(axis, point.values[axis.name]) for axis in axes)
-    return f"{text}, repeat {point.repeat}" if study.sweep.repeats > 1 else text
+    return [(p, name(p)) for p in sorted((p for p, _ in study.reported), key=position)]
 
 
 def _cells(run: Measured) -> tuple[str, ...]:
@@ -56,18 +54,14 @@ def _cells(run: Measured) -> tuple[str, ...]:
         band = between(run.predicted_low, run.predicted_high)
     return (
         number(run.throughput_tps),
-        _counted(run.conflicts, run.decided),
+        counted_share(run.conflicts, run.decided) if run.decided else _ABSENT,
         band,
-        _counted(run.retried, run.counted),
+        counted_share(run.retried, run.counted) if run.counted else _ABSENT,
         _ABSENT if run.cost is None else about(run.cost),
         milliseconds(run.p50_ms),
         milliseconds(run.p99_ms),
         count(run.give_ups),
     )
-
-
-def _counted(hits: int, of: int) -> str:
-    return counted_share(hits, of) if of else _ABSENT
 
 
 Pairs = tuple[tuple[str, str], ...]

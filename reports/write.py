@@ -122,6 +122,14 @@ def comparison_markdown(comparison: "RunComparison") -> str:
     return to_markdown(comparison_document(comparison, charts=False))
 
 
+def comparison_text(comparison: "RunComparison") -> str:
+    """The comparison as text for the terminal."""
+    from reports.documents.comparison.document import comparison_document
+    from reports.render.terminal import to_terminal
+
+    return to_terminal(comparison_document(comparison, charts=False))
+
+
 def answer_of(folder: Path) -> str:
     """What a run or sweep with a report found: headline, lede, what is bad, and of a run what its
     consistency probes found.

@@ -1,1 +1,0 @@
-"""Charts of a run with several targets."""

@@ -1,1 +1,0 @@
-"""From a folder to its report's files."""
