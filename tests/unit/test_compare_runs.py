@@ -35,7 +35,7 @@ def test_the_terminal_says_what_became_worse(runs: dict[str, Path], tmp_path: Pa
     rows = [line for line in lines if line.startswith("throughput")]
     assert len(rows) == 2
     for row in rows:
-        assert re.search(r"−\d\d\.\d\s%\s+−\d\d\.\d to −\d\d?\.\d\s%\s+✗ worse", row), row
+        assert re.search(r"−\d\d\.\d\s%\s+−\d\d\.\d to −\d\d?\.\d\s+✗ worse", row), row
     assert sum("✗ worse" in line for line in lines) == 5
 
 

@@ -136,11 +136,15 @@ def latency(rows: Sequence[Row]) -> Chart:
             marker(drawn.axes, times.p99, y, style, hollow=True, markersize=6.5)
     drawn.axes.set_xscale("log")
     log_milliseconds(drawn.axes.xaxis)
-    extremes = _extremes(rows, lambda f: f.latency.p99, lambda f: percentile(f.latency, "p99"))
-    reading = f"p99: {extremes} A percentile is shown when ten samples lie beyond it."
+    extremes = _extremes(rows, lambda f: f.latency.p99, _p99)
+    reading = f"{extremes} A percentile is shown when ten samples lie beyond it."
     columns = ("run", "key_type", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms")
     data_table = ChartData(columns, data)
     return Chart(drawn.figure, "together-latency", "Latency percentiles", reading, data_table)
+
+
+def _p99(f: Figures) -> str:
+    return f"p99 {percentile(f.latency, 'p99')}"
 
 
 def retries(rows: Sequence[Row]) -> Chart:
@@ -174,7 +178,7 @@ def retries(rows: Sequence[Row]) -> Chart:
 def _extremes(
     rows: Sequence[Row], value: Callable[[Figures], float | None], text: Callable[[Figures], str]
 ) -> str:
-    """`Most 2,300 (32 users, uuid), least … (…).`, with the key type where there are several."""
+    """`Highest 2,300 (32 users, uuid), lowest … (…).`, with the key type where there are several."""
     several = len(key_types(tuple(rows))) > 1
     known = [
         (figure, f"{row.name}, {line.key_type}" if several else row.name, text(line.figures))
@@ -187,4 +191,4 @@ def _extremes(
     (_, at_least, low), (_, at_most, high) = min(known), max(known)
     if low == high:
         return f"The same in all: {low}."
-    return f"Most {high} ({at_most}), least {low} ({at_least})."
+    return f"Highest {high} ({at_most}), lowest {low} ({at_least})."

@@ -255,6 +255,6 @@ def _cells(e: Effect) -> tuple[Cell, ...]:
         Cell(figure(e.metric, e.base)),
         Cell(figure(e.metric, e.new)),
         Cell(change(e), differs=e.differs),
-        Cell(interval(e), differs=e.differs),
+        Cell(interval(e, unit=False), differs=e.differs),
         Cell(str(e.verdict), differs=e.differs, state=_STATES.get(e.verdict, "")),
     )
