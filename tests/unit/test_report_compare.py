@@ -108,7 +108,7 @@ def test_one_key_type_is_not_compared(tmp_path: Path) -> None:
 def test_the_interval_is_widened_as_student_would(freedom: int, t: float) -> None:
     tail = blocks._tail(freedom + 1)
     expected = t * np.sqrt((freedom + 1) / freedom)
-    assert -ndtri(tail) == pytest.approx(expected, rel=0.02)
+    assert -ndtri(tail) == pytest.approx(expected, rel=0.001)
 
 
 @pytest.mark.parametrize("number_of_pairs", [6, 20])

@@ -41,10 +41,6 @@ METRICS = (*_RATIOS, *PERCENTILES)
 _APART_LEVEL = 0.002
 """The chance that shares of like sides are said to differ: each of three, of every comparison."""
 
-# Student's t, 97.5 %, for 1 to 10 degrees of freedom; beyond, an expansion is good to 0.002.
-_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-_Z = 1.959964
-
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
@@ -316,13 +312,8 @@ def _tail(pairs: int) -> float:
     Plain percentiles are too narrow for few samples, by √((n-1)/n) and by z for t; the correction
     is Hesterberg's ("What teachers should know about the bootstrap", 2015, section 5.3).
     """
-    freedom = pairs - 1
-    if freedom <= len(_T):
-        t = _T[freedom - 1]
-    else:
-        cube, fifth = _Z**3, _Z**5
-        t = _Z + (cube + _Z) / (4 * freedom) + (5 * fifth + 16 * cube + 3 * _Z) / (96 * freedom**2)
-    return 0.5 * math.erfc(t * math.sqrt(pairs / freedom) / math.sqrt(2))
+    reach = student_t(pairs - 1, 0.975) * math.sqrt(pairs / (pairs - 1))
+    return 0.5 * math.erfc(reach / math.sqrt(2))
 
 
 def simultaneous(comparisons: Sequence[Comparison]) -> list[Comparison]:
