@@ -116,7 +116,6 @@ class Base:
 
 
 def _workload(run: Run) -> tuple[str, ...]:
-    """All that makes its load, as text."""
     return tuple(setting.read(run) for setting in WORKLOAD)
 
 

@@ -109,7 +109,6 @@ def gates_headline(judged: Sequence[Judged]) -> str:
 
 
 def _figures(judged: Sequence[Judged]) -> str:
-    """The table of figures; with several runs their names come first."""
     several = len(judged) > 1
     slices = [(one, name, figures) for one in judged for name, figures in _finest(one.subject.summary)]
     if not slices:

@@ -162,7 +162,6 @@ def _model(folder: Path, run: Run, attempts: Attempts) -> Model:
 def _regions(
     run: Run, attempts: Attempts, blocks: Blocks, databases: Databases, slices: "_Slices"
 ) -> Regions:
-    """Everything about several targets but their figures, which are slices like others."""
     names = list(attempts.targets)
     return Regions(
         databases=databases,

@@ -119,7 +119,6 @@ def collect(runs: Sequence[OneRun]) -> Collection:
 
 
 def _compared(facts: Sequence[Facts]) -> tuple[tuple[str, ...], Facts]:
-    """Which facts differ, and those that do not."""
     names = dict.fromkeys(name for one in facts for name in one)
     differing = tuple(name for name in names if len({one.get(name) for one in facts}) > 1)
     return differing, {name: value for name, value in facts[0].items() if name not in differing}

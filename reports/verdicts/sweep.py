@@ -83,7 +83,6 @@ def repeats(study: Study) -> list[Case]:
 
 
 def _named(study: Study, points: Sequence[Point]) -> str:
-    """Which points, by their settings, a few of them."""
     axes = study.sweep.axes
     settings = (", ".join(setting(axis, p.values[axis.name]) for axis in axes) for p in points)
     names = list(dict.fromkeys(settings))

@@ -193,7 +193,6 @@ def _effects(judged: Sequence[ComparedFigure]) -> list[Effect]:
 
 
 def _of_unlike(e: Effect) -> Verdict:
-    """The verdict where the sides differ in what failed or gave up."""
     if e.metric is FAILURES and e.unlike_load and (e.change or 0.0) > 0:
         return Verdict.WORSE
     if e.unlike_load and not e.differs:

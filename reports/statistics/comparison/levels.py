@@ -37,7 +37,6 @@ _SEED = 0x51DE
 
 
 def _shared(a: tuple[SliceName, Metric], b: tuple[SliceName, Metric]) -> float:
-    """The correlation of two figures' parts between runs."""
     (where, metric), (there, other) = a, b
     if a == b:
         return 1.0

@@ -37,7 +37,6 @@ _Show = Callable[[Any], str]
 
 
 def _option(name: str, title: str = "", show: _Show = str) -> Setting:
-    """An option of a run, as its `run.json` has it."""
 
     def read(run: Run) -> str:
         value = run.settings.get(name)
@@ -47,7 +46,6 @@ def _option(name: str, title: str = "", show: _Show = str) -> Setting:
 
 
 def _target_fact(name: str, title: str = "", show: _Show = str) -> Setting:
-    """What is known of the targets."""
 
     def read(run: Run) -> str:
         values = [getattr(target, name) for target in run.targets]

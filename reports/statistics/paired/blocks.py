@@ -204,7 +204,6 @@ def _joined(blocks: Blocks) -> _Units:
 def _ratios(
     names: tuple[str, str], a: Side, b: Side, edges: Floats, seed: int
 ) -> tuple[tuple[Ratio, ...], tuple[Apart, ...]]:
-    """The ratio of each of METRICS, and the shares of transactions in which the sides differ."""
     pairs = len(a.counts)
     drawn = _bootstrap(a, b, edges, seed) if pairs >= MIN_PAIRS else {}
     # What failures took, and how seldom they conflicted, says nothing of transactions.
@@ -281,7 +280,6 @@ def _verdict(name: str, ratio: float, low: float, high: float) -> str:
 
 
 def _bootstrap(a: Side, b: Side, edges: Floats, seed: int) -> dict[str, Floats]:
-    """Each metric's ratio in many redrawn sets of pairs."""
     pairs = len(a.counts)
     draws = 10_000 if pairs <= 50 else 2_000
     weights = redraw(pairs, draws, seed)

@@ -102,7 +102,6 @@ class Band:
 
 
 def _by_cell(counts: Tally) -> pd.DataFrame:
-    """What the formula needs of each cell."""
     rows = counts.attempts
     rows = rows.assign(
         decided=rows["attempts"].where(rows["outcome"].isin(COUNTED), 0),

@@ -181,7 +181,6 @@ def _calibration(
 
 
 def _check(folder: Path, run: Run, attempts: Attempts, decided: pd.DataFrame) -> None:
-    """Check that the model can say anything about this run."""
     other = [name for name in attempts.operations if name != "transfer"]
     if other:
         raise InputError(
@@ -223,7 +222,6 @@ def _add(
     seconds: float,
     elsewhere: KeyCalibration | None,
 ) -> None:
-    """Add a key type to the calibration."""
     rows = {row.target: row for row in decided.itertuples() if row.reached}
     rows = {target: rows[target] for target in attempts.targets if target in rows}
 

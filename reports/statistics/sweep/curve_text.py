@@ -75,7 +75,6 @@ def knees_text(study: Study, curves: Sequence[Curve]) -> str:
 
 
 def _knee_text(study: Study, curve: Curve) -> str:
-    """A curve's knee in words, as a clause."""
     be = "seems to be" if curve.measured_once else "is"
     knee = curve.knee or Knee(KneeState.TOO_FEW)
     if knee.state is not KneeState.FOUND or knee.at is None:

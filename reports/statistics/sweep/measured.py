@@ -69,7 +69,6 @@ class Measured(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _of_slice(cls, one: dict[str, Any]) -> dict[str, Any]:
-        """From a slice of a summary."""
         latency, band = one["latency_ms"], one.get("predicted_conflict_rate") or {}
         return {
             **one,

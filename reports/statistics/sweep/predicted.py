@@ -135,7 +135,6 @@ def _places(
 
 
 def _workload(study: Study, calibration: Calibration, key_type: str, value: float) -> Workload:
-    """The calibrating run's workload at this value of the axis."""
     match study.axis.name:
         case "users":
             return calibration.workload(key_type, users=int(value), rate=calibration.rate)
