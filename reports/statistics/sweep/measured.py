@@ -165,7 +165,8 @@ def read_point(folder: Path) -> PointFigures:
         if isinstance(error, ValidationError):
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
-            why = f"{where} is {first['input']!r}: {first['msg']}" if where else first["msg"]
+            value = "missing" if first["type"] == "missing" else repr(first["input"])
+            why = f"{where} is {value}: {first['msg']}" if where else first["msg"]
         raise InputError(
             f"{path} is not a run's summary ({why}); `occbench report` writes it again"
         ) from error
