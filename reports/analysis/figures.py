@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from loadtest.record.outcome import CONFLICTS, COUNTED, OUTCOMES, Outcome
+from loadtest.record.outcome import CONFLICTS, COUNTED, OUTCOME_CODE, OUTCOMES, Outcome
 from reports.analysis.percentiles import Distribution, Sorted, describe
 from reports.analysis.ranks import Chosen, chosen_of
 from reports.analysis.reading.attempts import Attempts
@@ -22,6 +22,9 @@ CELL = ("key_type", "target", "operation")
 """The columns that make a cell."""
 _MAX_RETRIES = 1 << 16
 _NOT_ERRORS = CONFLICTS | {Outcome.COMMITTED, Outcome.REFUSED}
+_CODES_COUNTED = [OUTCOME_CODE[outcome] for outcome in sorted(COUNTED)]
+LATE_NS = 10_000_000
+"""A transaction that started so much later than it should have is late (open loop)."""
 _PARTS = ("waiting", "statements", "commit", "backoff")
 
 
@@ -124,12 +127,14 @@ def tally(attempts: Attempts) -> Tally:
             sum(window_high_ns) FILTER (decided AND window_high_ns > 0) AS window_high,
             sum(start_ns - intended_start_ns) FILTER (attempt = 1) AS waiting,
             sum(statements_ns) AS statements, sum(commit_ns) AS "commit", sum(backoff_ns) AS backoff,
-            sum(latency_ns) FILTER (final) AS latency
+            sum(latency_ns) FILTER (final) AS latency,
+            count(*) FILTER (attempt = 1 AND start_ns - intended_start_ns > {LATE_NS}) AS late
         FROM attempts GROUP BY ALL ORDER BY ALL
         """
     ).fillna(0)
     sums = [*_PARTS, "latency"]
-    counted = counts["final"] & counts["outcome"].isin(COUNTED)
+    counts["code"] = counts["outcome"].map(OUTCOME_CODE)
+    counted = counts["final"] & counts["code"].isin(_CODES_COUNTED)
     counts.loc[~counted, "latency"] = 0
     times = counts.groupby(list(CELL), as_index=False)[sums].sum().assign(unfinished=0)
     # That every attempt is of a transaction that counts is the usual case, and seen without a query.
@@ -146,19 +151,13 @@ def _not_counted(attempts: Attempts) -> pd.DataFrame:
     """
     return attempts.frame(
         """
-        WITH suspects AS (SELECT DISTINCT transaction FROM attempts WHERE NOT counted),
-        lost AS (
-            SELECT min(key_type) AS key_type, min(target) AS target,
-                min(operation) AS operation, bool_or(final) AS ended,
-                sum(start_ns - intended_start_ns) FILTER (attempt = 1) AS waiting,
-                sum(statements_ns) AS statements, sum(commit_ns) AS "commit", sum(backoff_ns) AS backoff
-            FROM attempts SEMI JOIN suspects USING (transaction)
-            GROUP BY transaction HAVING NOT bool_or(counted)
-        )
-        SELECT key_type, target, operation, sum(waiting) AS waiting, sum(statements) AS statements,
-            sum("commit") AS "commit", sum(backoff) AS backoff,
-            count(*) FILTER (NOT ended) AS unfinished
-        FROM lost GROUP BY ALL ORDER BY ALL
+        SELECT key_type, target, operation,
+            sum(start_ns - intended_start_ns) FILTER (attempt = 1) AS waiting,
+            sum(statements_ns) AS statements, sum(commit_ns) AS "commit", sum(backoff_ns) AS backoff,
+            count(DISTINCT transaction) - count(DISTINCT transaction) FILTER (final) AS unfinished
+        FROM attempts ANTI JOIN (SELECT transaction FROM attempts WHERE counted AND attempt > 1)
+            USING (transaction)
+        WHERE NOT counted GROUP BY ALL ORDER BY ALL
         """
     ).fillna(0)
 
@@ -173,10 +172,10 @@ def figures(
     duration_s: float,
 ) -> Figures:
     """The figures of the cells `chosen`, given their times in ascending order."""
-    mine = counts.attempts[chosen_of(counts.attempts, chosen)]
-    ended = mine[mine["final"]]
-    by_outcome, ended_by = _by_outcome(mine), _by_outcome(ended)
-    retries = _retries(ended[ended["outcome"].isin(COUNTED)])
+    mine = chosen_of(counts.attempts, chosen)
+    final = mine & counts.attempts["final"].to_numpy(bool)
+    by_outcome, ended_by = _by_outcome(counts.attempts, mine), _by_outcome(counts.attempts, final)
+    retries = _retries(counts.attempts, final)
     attempts, transactions = sum(by_outcome.values()), sum(ended_by.values())
     conflicts, decided = (sum(by_outcome[o] for o in some) for some in (CONFLICTS, COUNTED))
     committed, counted = ended_by[Outcome.COMMITTED], int(retries.sum())
@@ -211,10 +210,11 @@ def figures(
     )
 
 
-def _by_outcome(cells: pd.DataFrame) -> dict[Outcome, int]:
+def _by_outcome(cells: pd.DataFrame, chosen: NDArray[np.bool_]) -> dict[Outcome, int]:
     """Attempts by outcome, in the order of OUTCOMES."""
-    found = cells.groupby("outcome")["attempts"].sum()
-    return {outcome: int(found.get(str(outcome), 0)) for outcome in OUTCOMES}
+    codes, weights = (cells[name].to_numpy()[chosen] for name in ("code", "attempts"))
+    counts = np.bincount(codes, weights, len(OUTCOMES))
+    return {outcome: int(n) for outcome, n in zip(OUTCOMES, counts, strict=True)}
 
 
 def _named(counts: dict[Outcome, int], chosen: Iterable[Outcome]) -> dict[str, int]:
@@ -223,10 +223,11 @@ def _named(counts: dict[Outcome, int], chosen: Iterable[Outcome]) -> dict[str, i
     return {str(outcome): n for outcome, n in counts.items() if outcome in kept and n}
 
 
-def _retries(counted: pd.DataFrame) -> NDArray[np.int64]:
-    """Transactions by their number of retries, up to the largest."""
-    weights = counted["attempts"].to_numpy(np.int64)
-    return np.bincount(counted["attempt"].to_numpy() - 1, weights).astype(np.int64)
+def _retries(cells: pd.DataFrame, ended: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Transactions that count by their number of retries, up to the largest."""
+    counted = ended & cells["code"].isin(_CODES_COUNTED).to_numpy()
+    attempt, weights = (cells[name].to_numpy()[counted] for name in ("attempt", "attempts"))
+    return np.bincount(attempt - 1, weights).astype(np.int64)
 
 
 def _parts(times: pd.DataFrame, counted: int, *, shows_commit: bool) -> Parts | None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from reports.analysis.blocks import Blocks
 from reports.analysis.reading.attempts import Attempts
 from reports.analysis.reading.systems import Databases
+from reports.analysis.reading.views import literals
 
 TOP = 15
 _POPULARITY_BINS = 14
@@ -101,19 +102,25 @@ def _count(attempts: Attempts, databases: Databases) -> None:
     `wanted` are transactions, not attempts: a conflict brings its own second access, and would make
     every account that had one look popular.
     """
-    several = len(set(databases.numbers)) > 1
-    number = pd.DataFrame({"target": list(attempts.targets), "database": list(databases.numbers)})
+    kinds, numbers = list(attempts.key_types), databases.numbers
+    # One number tells the rows of all tables apart: to group by several columns takes longer.
+    table = f"list_position([{literals(kinds)}], key_type) - 1"
+    if len(set(numbers)) > 1:
+        of_target = f"{list(numbers)}[list_position([{literals(attempts.targets)}], target)]"
+        table += f" + {len(kinds)} * {of_target}"
+    tables = (max(numbers) + 1) * len(kinds)
     attempts.execute(
         f"""
         CREATE TEMP TABLE account_counts AS
-        SELECT {"database" if several else f"{databases.numbers[0]} AS database"}, key_type,
-            "row" AS account, count(*)::INTEGER AS accesses,
-            count(*) FILTER (conflicted)::INTEGER AS conflicts,
-            count(*) FILTER (counted)::INTEGER AS wanted
-        FROM accesses {"JOIN numbers USING (target)" if several else ""}
-        WHERE decided GROUP BY ALL
-        """,
-        numbers=number,
+        SELECT part % {tables} // {len(kinds)} AS database,
+            [{literals(kinds)}][part % {len(kinds)} + 1] AS key_type,
+            part // {tables} AS account, accesses, conflicts, wanted
+        FROM (
+            SELECT "row" * {tables} + {table} AS part, count(*)::INTEGER AS accesses,
+                sum(conflicted::INTEGER)::INTEGER AS conflicts, sum(counted::INTEGER)::INTEGER AS wanted
+            FROM accesses WHERE decided GROUP BY ALL
+        )
+        """
     )
 
 

@@ -91,14 +91,16 @@ def _exceeded_by_tail(
     high: float,
 ) -> float:
     """The time between these, in seconds, that 1 − TAIL of arrivals exceed."""
-    bins = ranks.bins(groups)
-    stops = np.cumsum(bins["samples"].to_numpy())
+    bins, counts, _ = ranks.bins(groups)
+    stops = np.cumsum(counts)
     samples = int(stops[-1])
-    before = stops - bins["samples"].to_numpy()
-    edges_s = np.exp(bins["bin"].to_numpy() / FINE) / 1e9
+    before = stops - counts
+    edges_s = (np.exp(bins / FINE) / 1e9).tolist()
     # Only the values in the bin where it lies are read.
     first = bisect_left(
-        range(len(bins)), True, key=lambda i: longer(edges_s[i], 1 - before[i] / samples) <= 1 - TAIL
+        range(len(bins)),
+        True,
+        key=lambda i: longer(edges_s[i], 1 - float(before[i]) / samples) <= 1 - TAIL,
     )
     place = max(0, first - 1)
     inside = range(int(before[place]), int(stops[place]))

@@ -67,26 +67,42 @@ class Ranks:
         **tables: pd.DataFrame,
     ) -> None:
         self._attempts, self._tables, self._by = attempts, tables, list(by)
-        columns = ", ".join(f'"{name}"' for name in by) or "1 AS everything"
         bin_of = bin_of or f'floor(ln(greatest("value", 1)) * {steps})'
-        self._binned = (
-            f'SELECT {columns}, {value} AS "value", ({bin_of})::INTEGER AS "bin" FROM {source}'
+        columns = [
+            *(f'"{name}"' for name in by),
+            f'{value} AS "value"',
+            f'({bin_of})::INTEGER AS "bin"',
+        ]
+        self._binned = f"SELECT {', '.join(columns)} FROM {source}"
+        keys = "".join(f'"{name}", ' for name in by)
+        self._values: NDArray[np.int64] | None = None
+        """All values in the order of the bins, where there are few."""
+        if attempts.few:
+            rows = self._ask(f'SELECT {keys}"bin", "value" FROM ({self._binned}) ORDER BY ALL')
+            self._values = rows.pop("value")
+            self._begins = _changes([*rows.values()])
+            rows = {name: column[self._begins] for name, column in rows.items()}
+            self._count = np.diff(np.append(self._begins, len(self._values)))
+            self._total = (
+                np.add.reduceat(self._values.astype(float), self._begins)
+                if len(self._begins)
+                else np.empty(0)
+            )
+        else:
+            rows = self._ask(
+                f'SELECT {keys}"bin", count(*) AS samples, sum("value")::DOUBLE AS total '
+                f"FROM ({self._binned}) GROUP BY ALL ORDER BY ALL"
+            )
+            self._count, self._total = rows.pop("samples"), rows.pop("total")
+        self._bin = rows["bin"]
+        self._rows = rows
+        groups = _changes([rows[name] for name in by]) if by else np.zeros(1, np.intp)
+        self._starts = np.append(groups, len(self._bin))
+        self.groups = pd.DataFrame(
+            {name: pd.Series(rows[name][groups], dtype=rows[name].dtype) for name in by},
+            index=range(len(groups)),
         )
-        bins = attempts.frame(
-            f"""
-            SELECT * EXCLUDE "value", count(*) AS samples, sum("value")::DOUBLE AS total
-            FROM ({self._binned}) GROUP BY ALL ORDER BY ALL
-            """,
-            **tables,
-        )
-        number = bins.groupby(self._by, sort=True).ngroup() if by else pd.Series(0, bins.index)
-        self.groups = bins[self._by].groupby(number).first() if by else pd.DataFrame(index=[0])
         """The groups that have values, one a row."""
-        self._bins = bins
-        self._bin, self._count, self._total = (
-            bins[name].to_numpy() for name in ("bin", "samples", "total")
-        )
-        self._starts = np.searchsorted(number.to_numpy(), np.arange(len(self.groups) + 1))
         self._read: dict[int, NDArray[np.int64]] = {}
         """The values that were read, by the row of their bin."""
 
@@ -94,44 +110,45 @@ class Ranks:
         """The numbers of the groups that a slice takes."""
         return np.flatnonzero(chosen_of(self.groups, chosen))
 
-    def bins(self, groups: NDArray[np.intp]) -> pd.DataFrame:
-        """(bin, samples, total) of these groups together, by bin."""
-        rows = self._rows(groups)
-        found = pd.DataFrame(
-            {"bin": self._bin[rows], "samples": self._count[rows], "total": self._total[rows]}
-        )
-        return found.groupby("bin", as_index=False).sum() if len(groups) > 1 else found
+    def bins(self, groups: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
+        """(bins of these groups together, the samples in each, the sum of all samples)."""
+        rows = self._rows_of(groups)
+        total = float(self._total[rows].sum())
+        if len(groups) == 1:
+            return self._bin[rows], self._count[rows], total
+        numbers, place = np.unique(self._bin[rows], return_inverse=True)
+        return numbers, np.bincount(place, self._count[rows], len(numbers)).astype(np.int64), total
 
     def pick(
         self, slices: Mapping[_Name, NDArray[np.intp]], wanted: Callable[[int], Iterable[int]]
     ) -> dict[_Name, Ordered]:
         """Each slice's values, of which those at the ranks `wanted` of so many samples are read."""
         asked = {}
-        needed: set[tuple[int, int]] = set()
+        needed: set[int] = set()
         for name, groups in slices.items():
-            bins = self.bins(groups)
-            stops = np.cumsum(bins["samples"].to_numpy())
+            bins, counts, total = self.bins(groups)
+            stops = np.cumsum(counts)
             samples = int(stops[-1]) if len(stops) else 0
-            ranks = (
-                np.unique(np.fromiter(wanted(samples), np.int64)) if samples else np.empty(0, np.int64)
-            )
+            ranks = np.unique(np.fromiter(wanted(samples) if samples else (), np.int64))
             place = np.searchsorted(stops, ranks, "right")
-            within = ranks - (stops - bins["samples"].to_numpy())[place]
-            which = bins["bin"].to_numpy()[place]
-            asked[name] = samples, float(bins["total"].sum()), ranks, which, within
-            rows = self._rows(groups)
-            needed.update(rows[np.isin(self._bin[rows], which)].tolist())
+            rows = self._rows_of(groups)
+            rows = rows[np.isin(self._bin[rows], bins[place])]
+            needed.update(rows.tolist())
+            asked[name] = samples, total, rows, ranks, bins[place], ranks - (stops - counts)[place]
         self._read_values(np.array(sorted(needed - self._read.keys()), np.intp))
         return {
-            name: Ordered(samples, total, self._known(slices[name], ranks, which, within))
-            for name, (samples, total, ranks, which, within) in asked.items()
+            name: Ordered(samples, total, self._known(*where))
+            for name, (samples, total, *where) in asked.items()
         }
 
     def table(self) -> pd.DataFrame:
         """How many values of each group are in each bin."""
-        return self._bins
+        return pd.DataFrame({**self._rows, "samples": self._count})
 
-    def _rows(self, groups: NDArray[np.intp]) -> NDArray[np.intp]:
+    def _ask(self, query: str, **tables: pd.DataFrame) -> dict[str, NDArray[Any]]:
+        return self._attempts.columns(query, **self._tables, **tables)
+
+    def _rows_of(self, groups: NDArray[np.intp]) -> NDArray[np.intp]:
         """The rows of the bins of these groups."""
         ranges = [np.arange(self._starts[group], self._starts[group + 1]) for group in groups]
         return np.concatenate(ranges) if ranges else np.empty(0, np.intp)
@@ -140,35 +157,47 @@ class Ranks:
         """Read the values that lie in these rows' bins."""
         if not len(rows):
             return
-        needed = self._bins.iloc[rows][[*self._by, "bin"]].assign(row_number=rows)
-        same = " AND ".join(f'b."{name}" = needed."{name}"' for name in [*self._by, "bin"])
-        found = self._attempts.frame(
+        if self._values is not None:
+            ends = self._begins + self._count
+            for row in rows.tolist():
+                self._read[row] = self._values[self._begins[row] : ends[row]]
+            return
+        needed = pd.DataFrame({name: column[rows] for name, column in self._rows.items()})
+        same = " AND ".join(f'b."{name}" = needed."{name}"' for name in self._rows)
+        found = self._ask(
             f'SELECT row_number, "value" FROM ({self._binned}) b JOIN needed ON {same} ORDER BY ALL',
-            needed=needed,
-            **self._tables,
+            needed=needed.assign(row_number=rows),
         )
-        starts = np.searchsorted(found["row_number"].to_numpy(), rows)
-        self._read.update(
-            zip(rows.tolist(), np.split(found["value"].to_numpy(), starts[1:]), strict=True)
-        )
+        starts = np.searchsorted(found["row_number"], rows)
+        self._read.update(zip(rows.tolist(), np.split(found["value"], starts[1:]), strict=True))
 
     def _known(
         self,
-        groups: NDArray[np.intp],
+        rows: NDArray[np.intp],
         ranks: NDArray[np.int64],
         which: NDArray[np.int64],
         within: NDArray[np.int64],
     ) -> dict[int, int]:
-        """The values at these ranks: those `within` so many places of the begin of their bin."""
-        rows = self._rows(groups)
-        merged: dict[int, list[NDArray[np.int64]]] = {}
-        for row in rows[np.isin(self._bin[rows], which)].tolist():
-            merged.setdefault(int(self._bin[row]), []).append(self._read[row])
-        ordered = {number: np.sort(np.concatenate(parts)) for number, parts in merged.items()}
-        return {
-            int(rank): int(ordered[int(number)][inside])
-            for rank, number, inside in zip(ranks, which, within, strict=True)
-        }
+        """The values at these ranks: those `within` so many places of the begin of their bin `which`;
+        `rows` are those of the bins.
+        """
+        if not len(rows):
+            return {}
+        values = np.concatenate([self._read[row] for row in rows.tolist()])
+        bins = np.repeat(self._bin[rows], self._count[rows])
+        order = np.lexsort((values, bins))
+        begins = np.searchsorted(bins[order], which)
+        return dict(zip(ranks.tolist(), values[order][begins + within].tolist(), strict=True))
+
+
+def _changes(columns: Sequence[NDArray[Any]]) -> NDArray[np.intp]:
+    """The first row of sorted columns, and every one that differs from the row before."""
+    if not len(columns[0]):
+        return np.empty(0, np.intp)
+    changed = np.zeros(len(columns[0]) - 1, bool)
+    for column in columns:
+        changed |= column[1:] != column[:-1]
+    return np.append(0, np.flatnonzero(changed) + 1)
 
 
 def chosen_of(frame: pd.DataFrame, chosen: Chosen) -> NDArray[np.bool_]:

@@ -26,7 +26,6 @@ from reports.statistics.prediction.band import Band
 from reports.statistics.warmup import Warmth, find_warmth
 
 CURVE_POINTS = 400
-LATE_NS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ class Model:
     measured_s: float
     blocks: int
     late_starts: int
-    """Transactions that started more than LATE_NS after they should have (open loop)."""
+    """Transactions that started more than `figures.LATE_NS` after they should have (open loop)."""
     started: int
     """Transactions that started at all."""
     consistency: Consistency | None
@@ -121,10 +120,6 @@ def _model(folder: Path, run: Run, attempts: Attempts) -> Model:
     several = len(attempts.targets) > 1
     key_types = {name: slices.figures(key_type=name) for name in present}
     targets = {name: slices.figures(target=name) for name in attempts.targets}
-    late, started = attempts.one(
-        f"SELECT count(*) FILTER (start_ns - intended_start_ns > {LATE_NS}), count(*) "
-        "FROM attempts WHERE attempt = 1"
-    )
     alternating = len(present) > 1 and blocks.paired
     return Model(
         run=run,
@@ -149,8 +144,8 @@ def _model(folder: Path, run: Run, attempts: Attempts) -> Model:
         sqlstates=attempts.sqlstates,
         measured_s=blocks.duration_s,
         blocks=len(blocks.numbers),
-        late_starts=late,
-        started=started,
+        late_starts=int(counts.attempts["late"].sum()),
+        started=int(counts.attempts["attempts"][counts.attempts["attempt"] == 1].sum()),
         consistency=find_consistency(folder),
         warmth=find_warmth(attempts, blocks, slices.latencies),
         omissions={} if run.open_loop else find_omissions(attempts, blocks, slices.latencies),

@@ -41,10 +41,6 @@ _MOMENTS = (
 )  # fmt: skip
 _NUMBERS = ("transaction", "attempt", "user", "block", *_MOMENTS, "backoff_ns", "rows.list.element.row")
 _WORDS = [f.name for f in ATTEMPT_SCHEMA if pa.types.is_dictionary(f.type)]
-_EMPTY = [
-    f.name for f in ATTEMPT_SCHEMA if f.nullable and f.name not in (*_MOMENTS, "sqlstate")
-]  # fmt: skip
-"""What only a database can tell: empty here."""
 _OF_LOAD = ("locust", "gevent", "psycopg")
 
 Progress = Callable[[float], None]
@@ -70,7 +66,7 @@ class AttemptFiles:
         # Nanoseconds hardly repeat: a dictionary of them takes half of the time and gains nothing.
         write_attempts(
             path, self.table(attempts, size), compression_level=-1,
-            use_dictionary=[*_WORDS, "sqlstate", "rows.list.element.table"], write_statistics=_EMPTY,
+            use_dictionary=[*_WORDS, "sqlstate", "rows.list.element.table"],
             column_encoding=dict.fromkeys(_NUMBERS, "DELTA_BINARY_PACKED"),
         )  # fmt: skip
         self.files[path.name] = size

@@ -1,16 +1,19 @@
 """A record's attempts, to be asked in SQL: DuckDB over the Parquet files, within a memory limit."""
 
+import atexit
 import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 import duckdb
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from loadtest.errors import InputError
 from loadtest.errors.messages import quoted
@@ -27,7 +30,13 @@ MEMORY_MB = 1200
 _MOST_THREADS = 8
 """Each thread holds memory of its own."""
 _FEW = 200_000
-"""So many attempts are read by one thread: to wake others would take longer."""
+"""So many attempts are kept in memory and read by one thread: to wake others would take longer."""
+_BACKWARDS = {
+    name: f"{name} < greatest({', '.join(checks.MOMENTS[:number])})"
+    for number, name in enumerate(checks.MOMENTS)
+    if number
+}
+"""Moment → the condition that it lies before an earlier one."""
 _LONGEST_RUN_NS = 1 << 55
 """Over a year."""
 _T = TypeVar("_T")
@@ -44,17 +53,11 @@ class Attempts:
     ) -> None:
         self.folder, self.record, self._files = folder, record, files
         self._place = tempfile.TemporaryDirectory(prefix="occbench-", ignore_cleanup_errors=True)
-        self.connection = duckdb.connect(
-            config={
-                "memory_limit": f"{MEMORY_MB}MB",
-                "threads": _threads(sum(file.rows for file in files)),
-                "temp_directory": f"{self._place.name}/spilled",
-                "preserve_insertion_order": False,
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-            }
-        )
-        self.connection.execute("SET enable_progress_bar = false")
+        rows = sum(file.rows for file in files)
+        self.few = keep and rows <= _FEW
+        """Whether the attempts are copied into memory, where many questions are answered faster."""
+        self.connection = _database(os.getpid()).cursor()
+        self.connection.execute(f"SET threads = {_threads(rows)}")
         columns = [file.types for file in files]
         for statement in views.create(
             self._links(),
@@ -65,9 +68,10 @@ class Attempts:
             self.connection.execute(statement)
         self.remote = tuple(name for name in views.REMOTE if any(name not in f.empty for f in files))
         """The columns in which the other side said anything of any attempt."""
+        self._kinds = self._find_kinds()
         self.targets, self.operations, self.key_types = self._names(run)
-        if keep:
-            for statement in views.keep(sum(file.rows for file in files), self._place.name):
+        if self.few:
+            for statement in views.KEEP:
                 self.execute(statement)
 
     def __enter__(self) -> "Attempts":
@@ -92,7 +96,12 @@ class Attempts:
         Raises:
             InputError: naming the file that is damaged.
         """
-        return self._ask(query, tables, duckdb.DuckDBPyConnection.df)
+        columns = self.columns(query, **tables)
+        return pd.DataFrame({name: _series(column) for name, column in columns.items()})
+
+    def columns(self, query: str, **tables: pd.DataFrame) -> dict[str, NDArray[Any]]:
+        """The same as arrays, masked where values are missing; raises what `frame` raises."""
+        return self._ask(query, tables, duckdb.DuckDBPyConnection.fetchnumpy)
 
     def one(self, query: str, **tables: pd.DataFrame) -> tuple[Any, ...]:
         """The only row of an answer; raises what `frame` raises."""
@@ -110,11 +119,14 @@ class Attempts:
     ) -> _T:
         try:
             for name, table in tables.items():
-                self.connection.register(name, table)
+                # As arrays, which DuckDB looks at in half the time of a frame.
+                self.connection.register(name, {c: table[c].to_numpy() for c in table})
             return fetch(self.connection.execute(query))
         except (duckdb.OutOfMemoryException, duckdb.BinderException, duckdb.ParserException):
             raise
         except (duckdb.Error, MemoryError, ValueError) as error:
+            if isinstance(error, (duckdb.FatalException, duckdb.InternalException)):
+                _database.cache_clear()  # It answers nothing any more.
             raise self._damage(error) from error
         finally:
             for name in tables:
@@ -132,20 +144,18 @@ class Attempts:
         known = self._users.dropna()
         return int(known["user"][known["committed"]].nunique()) if len(known) else None
 
-    @cached_property
+    @property
     def warmup_from_ns(self) -> int | None:
         """When the first attempt of the warm-up started; None where there was none."""
-        found: int | None = self.one("SELECT min(start_ns) FROM warmup")[0]
-        return found
+        first = self._kinds["warm_from_ns"]
+        return int(first[first >= 0].min()) if (first >= 0).any() else None
 
-    @cached_property
+    @property
     def sqlstates(self) -> dict[tuple[str, str], int]:
-        """Attempts by (outcome, SQLSTATE), where there was a SQLSTATE."""
-        found = self.frame(
-            "SELECT outcome, sqlstate, count(*) AS attempts FROM whole "
-            "WHERE sqlstate IS NOT NULL GROUP BY ALL ORDER BY ALL"
-        )
-        return {(str(o), str(s)): int(n) for o, s, n in found.itertuples(index=False)}
+        """Measured attempts by (outcome, SQLSTATE), where there was a SQLSTATE."""
+        known = self._kinds[self._kinds["measured"]].dropna(subset="sqlstate")
+        counts = known.groupby(["outcome", "sqlstate"], sort=True)["attempts"].sum()
+        return {(str(o), str(s)): int(n) for (o, s), n in counts.items()}
 
     @cached_property
     def _users(self) -> pd.DataFrame:
@@ -169,14 +179,41 @@ class Attempts:
             found.append(str(link))
         return found
 
-    def _names(self, run: Run | None) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-        """The names of targets, operations and key types; raises InputError for what is no name."""
-        found = self.frame(
-            """
-            SELECT target, operation, key_type, outcome, measured, max(len("rows")) AS most_rows
-            FROM recorded GROUP BY ALL
+    def _find_kinds(self) -> pd.DataFrame:
+        """What there is, and by that what is to be checked of every attempt; −1 is no warm-up."""
+        backwards = "".join(
+            f"coalesce(bool_or({wrong}), false) AS {name}, " for name, wrong in _BACKWARDS.items()
+        )
+        return self.frame(
+            f"""
+            SELECT target, operation, key_type, outcome, sqlstate, measured, count(*) AS attempts,
+                max(len("rows")) AS most_rows, max(ended_ns - begin_sent_ns) AS longest_ns, {backwards}
+                coalesce(min(start_ns) FILTER (warm), -1) AS warm_from_ns
+            FROM recorded GROUP BY ALL ORDER BY ALL
             """
         )
+
+    def check_order(self) -> None:
+        """Refuse attempts of which a moment lies before an earlier one, or that took over a year.
+
+        Raises:
+            InputError: naming the file.
+        """
+        for name, wrong in _BACKWARDS.items():
+            if self._kinds[name].any():
+                path = self._file_where(f"bool_or({wrong})")
+                raise InputError(
+                    f"{path} is damaged: {quoted(name)} lies before a moment that was earlier; delete "
+                    "that one file to report on the rest of the run"
+                )
+        longest = int(self._kinds["longest_ns"].max()) if len(self._kinds) else 0
+        if longest > checks.LONGEST_NS:
+            path = self._file_where(f"max(ended_ns - begin_sent_ns) > {checks.LONGEST_NS}")
+            raise InputError(f"{path} is damaged: an attempt took {longest} ns; delete that one file")
+
+    def _names(self, run: Run | None) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """The names of targets, operations and key types; raises InputError for what is no name."""
+        found = self._kinds
         for column in ("target", "operation", "key_type", "outcome"):
             for name in found[column].unique():
                 if len(name) > checks.LONGEST_NAME:
@@ -199,7 +236,7 @@ class Attempts:
             (*kinds, *sorted(set(kept["key_type"]) - set(kinds))),
         )
 
-    def file_where(self, condition: str) -> Path:
+    def _file_where(self, condition: str) -> Path:
         """The first file for all of whose attempts together a condition holds."""
         for number, file in enumerate(self._files):
             there = f"'{self._place.name}/{number}.parquet'"
@@ -220,6 +257,33 @@ class Attempts:
                 )
         line = next(iter(str(error).splitlines()), "")
         return InputError(f"{self.folder} is damaged: {line[:200]}")
+
+
+def _series(column: NDArray[Any]) -> "pd.Series[Any]":
+    """A column for pandas, with words as Python's own: Arrow's are slow where there are few."""
+    if column.dtype == object:
+        return pd.Series(np.ma.filled(column, None), dtype=object)
+    return pd.Series(column)
+
+
+@cache
+def _database(_process: int) -> duckdb.DuckDBPyConnection:
+    """The process's own database, which every record opened is a cursor of: to make one takes longer
+    than all that is asked of a small record. A child must not use that of its parent.
+    """
+    place = tempfile.TemporaryDirectory(prefix="occbench-", ignore_cleanup_errors=True)
+    atexit.register(place.cleanup)
+    database = duckdb.connect(
+        config={
+            "memory_limit": f"{MEMORY_MB}MB",
+            "temp_directory": f"{place.name}/spilled",
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )
+    database.execute("SET enable_progress_bar = false")
+    return database
 
 
 def _threads(attempts: int) -> int:
@@ -262,7 +326,7 @@ def open_attempts(
     attempts = Attempts(folder, record, kept, run, keep=keep)
     try:
         _check_unknown(attempts, kept)
-        _check_order(attempts)
+        attempts.check_order()
         if not attempts.targets:
             raise nothing_measured(nothing, run, _last(attempts, run))
         _check_moments(attempts, run)
@@ -291,27 +355,6 @@ def _check_unknown(attempts: Attempts, files: Sequence[File]) -> None:
             raise InputError(f"{path}: column {quoted(name)} has empty values")
         if name in checks.RANGES and most is not None:
             checks.check_range(path, name, least, most)
-
-
-def _check_order(attempts: Attempts) -> None:
-    """Refuse attempts of which a moment lies before an earlier one, or that took more than a year."""
-    wrong = {
-        name: f"bool_or({name} < greatest({', '.join(checks.MOMENTS[:number])}))"
-        for number, name in enumerate(checks.MOMENTS)
-        if number
-    }
-    took = "max(ended_ns - begin_sent_ns)"
-    *backwards, longest = attempts.one(f"SELECT {', '.join(wrong.values())}, {took} FROM recorded")
-    for name, is_backwards in zip(wrong, backwards, strict=True):
-        if is_backwards:
-            path = attempts.file_where(wrong[name])
-            raise InputError(
-                f"{path} is damaged: {quoted(name)} lies before a moment that was earlier; delete that "
-                "one file to report on the rest of the run"
-            )
-    if longest is not None and longest > checks.LONGEST_NS:
-        path = attempts.file_where(f"{took} > {checks.LONGEST_NS}")
-        raise InputError(f"{path} is damaged: an attempt took {longest} ns; delete that one file")
 
 
 def _last(attempts: Attempts, run: Run | None) -> Last | None:

@@ -32,7 +32,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "intended_start_ns": (0, MOST_NS),
     **dict.fromkeys(MOMENTS, (0, MOST_NS)),
     "backoff_ns": (0, LONGEST_NS),
-    "rows": (0, MOST_NS),
+    "rows": (0, 1 << 55),
     "remote_ns": (0, LONGEST_NS),
     "remote_retries": (0, MOST_REMOTE_RETRIES),
     "read_units": (0, 1e9),

@@ -31,7 +31,7 @@ def create(
     warm = "block < 0" + (f" AND start_ns < {measured_from_ns}" if measured_from_ns is not None else "")
     return [
         f"""
-        CREATE VIEW recorded AS
+        CREATE TEMP VIEW recorded AS
         SELECT transaction, attempt, final, "user", block, target, operation, key_type, "rows",
             intended_start_ns, {", ".join(MOMENTS)}, backoff_ns, outcome, sqlstate, {", ".join(REMOTE)},
             begin_sent_ns AS start_ns,
@@ -43,57 +43,39 @@ def create(
                 ELSE coalesce(ended_ns - begin_answered_ns, 0) END AS window_high_ns,
             ended_ns - intended_start_ns AS latency_ns,
             outcome = '{Outcome.COMMITTED}' AS committed,
-            outcome IN ({_listed(CONFLICTS)}) AS conflicted,
-            outcome IN ({_listed(COUNTED)}) AS decided,
+            outcome IN ({literals(sorted(CONFLICTS))}) AS conflicted,
+            outcome IN ({literals(sorted(COUNTED))}) AS decided,
             final AND decided AS counted,
-            {measured} AS measured
+            {measured} AS measured,
+            {warm} AS warm
         FROM read_parquet([{listed}], union_by_name = {"false" if alike else "true"})
         """,
-        "CREATE VIEW whole AS SELECT * EXCLUDE measured FROM recorded WHERE measured",
-        "CREATE VIEW attempts AS FROM whole",
-        f"CREATE VIEW warmup AS SELECT * EXCLUDE measured FROM recorded WHERE {warm}",
+        "CREATE TEMP VIEW whole AS SELECT * EXCLUDE (measured, warm) FROM recorded WHERE measured",
+        "CREATE TEMP VIEW attempts AS FROM whole",
+        "CREATE TEMP VIEW warmup AS SELECT * EXCLUDE (measured, warm) FROM recorded WHERE warm",
         """
-        CREATE VIEW accesses AS
+        CREATE TEMP VIEW accesses AS
         SELECT touched."table" AS "table", touched."row" AS "row", * EXCLUDE (touched)
         FROM (SELECT unnest("rows") AS touched, * EXCLUDE "rows" FROM whole)
         """,
         """
-        CREATE VIEW transactions AS
+        CREATE TEMP VIEW transactions AS
         SELECT transaction, attempt - 1 AS retries, * EXCLUDE (transaction, attempt, final)
         FROM attempts WHERE final
         """,
     ]
 
 
-_FEW = 500_000
-"""So many attempts are kept in memory, more in a file."""
+KEEP = (
+    f"""
+    CREATE TEMP TABLE measured AS
+    SELECT * EXCLUDE ("rows", {", ".join(MOMENTS)}, sqlstate, {", ".join(REMOTE)}) FROM whole
+    """,
+    "CREATE OR REPLACE TEMP VIEW attempts AS FROM measured",
+)
+"""The statements that copy what most queries ask out of the Parquet files."""
 
 
-def keep(attempts: int, folder: str) -> list[str]:
-    """The statements that copy what most queries ask out of the Parquet files: DuckDB's own tables are
-    read several times faster, and the whole of it many times. What is large and asked once stays there.
-
-    Args:
-        attempts: how many there are.
-        folder: where a file may be made.
-    """
-    place = "memory" if attempts <= _FEW else "kept"
-    return [
-        *([f"ATTACH '{folder}/kept.duckdb' AS kept"] if place == "kept" else []),
-        f"""
-        CREATE TABLE {place}.measured AS
-        SELECT * EXCLUDE ("rows", {", ".join(MOMENTS)}, sqlstate, {", ".join(REMOTE)},
-            latency_ns, decided, counted)
-        FROM whole
-        """,
-        f"""
-        CREATE OR REPLACE VIEW attempts AS
-        SELECT *, end_ns - intended_start_ns AS latency_ns, committed OR conflicted AS decided,
-            final AND decided AS counted
-        FROM {place}.measured
-        """,
-    ]
-
-
-def _listed(outcomes: Iterable[Outcome]) -> str:
-    return ", ".join(f"'{outcome}'" for outcome in sorted(outcomes))
+def literals(names: Iterable[str]) -> str:
+    """Words as a list in SQL, without its brackets."""
+    return ", ".join("'" + name.replace("'", "''") + "'" for name in names)

@@ -12,6 +12,7 @@ from loadtest.record.outcome import Outcome
 from reports.analysis import percentiles
 from reports.analysis.ranks import Ordered, Ranks
 from reports.analysis.reading.attempts import Attempts
+from reports.analysis.reading.views import literals
 from reports.statistics.intervals import Floats
 
 PERCENTILES = {"latency_p50_ms": 0.5, "latency_p99_ms": 0.99}
@@ -63,9 +64,10 @@ class Table:
         units: pd.DataFrame,
     ) -> None:
         self._seconds, self._sides = seconds, sides
-        compared = pd.DataFrame({"target": sorted({target for target, _ in sides.values()})})
-        tables = {"units": units, "compared": compared}
-        source = f"(SELECT * FROM {source} SEMI JOIN compared USING (target))"
+        targets = sorted({target for target, _ in sides.values()})
+        if len(targets) < len(attempts.targets):
+            source = f"(SELECT * FROM {source} WHERE target IN ({literals(targets)}))"
+        tables = {"units": units}
         self._counts = attempts.frame(
             f"""
             SELECT target, unit, count(*) FILTER (decided) AS decided,
@@ -91,7 +93,7 @@ class Table:
         bin_of = f'trunc((ln(greatest("value", 1)) - {low!r}) * {per_bin!r})'
         ranks = Ranks(
             attempts,
-            f"{source} WHERE counted",
+            f"(SELECT * FROM {source}) WHERE counted",
             "latency_ns",
             ("target", "unit"),
             bin_of=f"greatest(0, least({self._bins - 1}, {bin_of}))",
