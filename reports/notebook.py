@@ -9,8 +9,8 @@ import pandas as pd
 
 from loadtest.errors import InputError
 from loadtest.record.run import read_run
-from reports.analysis.blocks import find_blocks
 from reports.analysis.frames import FRAMES
+from reports.analysis.over_time.blocks import find_blocks
 from reports.analysis.reading.attempts import open_attempts
 from reports.documents.run.summary import summarise
 

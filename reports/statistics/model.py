@@ -8,19 +8,25 @@ from numpy.typing import NDArray
 
 from loadtest.record.run import Run, read_run
 from reports.analysis import percentiles
-from reports.analysis.attribution import Opponents, find_opponents
-from reports.analysis.blocks import Blocks, find_blocks
+from reports.analysis.conflicts.attribution import Opponents, find_opponents
+from reports.analysis.conflicts.hot_rows import Heat, heat
 from reports.analysis.consistency import Consistency, find_consistency
 from reports.analysis.figures import CELL, Figures, Tally, figures, tally
-from reports.analysis.gaps import Gap, find_gaps
-from reports.analysis.hot_rows import Heat, heat
-from reports.analysis.omission import Omission, find_omissions
+from reports.analysis.over_time.blocks import Blocks, find_blocks
+from reports.analysis.over_time.gaps import Gap, find_gaps
+from reports.analysis.over_time.omission import Omission, find_omissions
+from reports.analysis.over_time.series import (
+    Series,
+    WarmupSeries,
+    over_time,
+    targets_over_time,
+    warmup_over_time,
+)
 from reports.analysis.ranks import Chosen, Ranks, chosen_of
 from reports.analysis.reading.attempts import Attempts, open_attempts
 from reports.analysis.reading.record_files import Record
 from reports.analysis.reading.systems import Databases, find_databases
 from reports.analysis.remote import Said
-from reports.analysis.series import Series, WarmupSeries, over_time, targets_over_time, warmup_over_time
 from reports.statistics.paired.blocks import Comparison, compare_key_types, compare_targets
 from reports.statistics.prediction.band import Band
 from reports.statistics.warmup import Warmth, find_warmth

@@ -12,7 +12,7 @@ from typing import Any
 
 from loadtest.record.run import Run
 from reports.analysis.figures import Figures
-from reports.analysis.series import Series
+from reports.analysis.over_time.series import Series
 from reports.statistics.model import Curve
 from reports.text.verdict import Verdict
 

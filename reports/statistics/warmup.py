@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reports.analysis import percentiles
-from reports.analysis.blocks import Blocks
+from reports.analysis.over_time.blocks import Blocks
 from reports.analysis.ranks import Ranks
 from reports.analysis.reading.attempts import Attempts
 

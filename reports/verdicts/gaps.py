@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from loadtest.record.outcome import Outcome
-from reports.analysis.gaps import Gap
+from reports.analysis.over_time.gaps import Gap
 from reports.statistics.model import Model
 from reports.text.rounding import THIN, about, plural, seconds
 from reports.verdicts.rule import Case

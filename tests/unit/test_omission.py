@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from reports.analysis.omission import Omission, omissions
+from reports.analysis.over_time.omission import Omission, omissions
 from reports.analysis.ranks import Ranks
 from reports.analysis.reading.attempts import open_attempts
 from tests.examples import at_most

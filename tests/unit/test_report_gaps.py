@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from loadtest.workload.blocks import key_of_block
 from reports import summarise, write_report
-from reports.analysis.gaps import SHORTEST_NS, silent
+from reports.analysis.over_time.gaps import SHORTEST_NS, silent
 from reports.charts import style
 from tests.run_folders import (
     BEGIN_NS,

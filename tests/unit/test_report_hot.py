@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.record.run import read_run
-from reports.analysis import hot_rows
-from reports.analysis.blocks import find_blocks
+from reports.analysis.conflicts import hot_rows
+from reports.analysis.over_time.blocks import find_blocks
 from reports.analysis.reading.attempts import open_attempts
 from reports.analysis.reading.systems import Databases
 from tests.examples import at_most

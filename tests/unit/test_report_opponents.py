@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from loadtest.record.outcome import CONFLICTS, Outcome
 from reports import summarise
-from reports.analysis import attribution
-from reports.analysis.attribution import Opponents, find_opponents, winners
+from reports.analysis.conflicts import attribution
+from reports.analysis.conflicts.attribution import Opponents, find_opponents, winners
 from reports.analysis.reading.attempts import open_attempts
 from reports.analysis.reading.systems import Databases
 from tests.examples import at_most

@@ -2,7 +2,7 @@
 
 from matplotlib.ticker import MaxNLocator
 
-from reports.analysis.hot_rows import HotAccount
+from reports.analysis.conflicts.hot_rows import HotAccount
 from reports.charts.axes import rows_of_names, thousands_axis
 from reports.charts.figure import Chart, ChartData, canvas
 from reports.charts.style import MUTED, PART_2

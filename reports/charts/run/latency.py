@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reports.analysis.series import DRAWN
+from reports.analysis.over_time.series import DRAWN
 from reports.charts.axes import from_zero, thousands_axis, time_axis
 from reports.charts.figure import Chart, ChartData, canvas, write_above
 from reports.charts.marks import (

@@ -10,7 +10,7 @@ import pandas as pd
 from loadtest.record.outcome import Outcome
 from loadtest.record.run import Run
 from reports.analysis import percentiles
-from reports.analysis.blocks import Blocks, find_blocks
+from reports.analysis.over_time.blocks import Blocks, find_blocks
 from reports.analysis.ranks import Ordered, Ranks, chosen_of
 from reports.analysis.reading.attempts import Attempts, open_attempts
 from reports.statistics.comparison.metrics import METRICS, Metric

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from reports.analysis import percentiles
-from reports.analysis.blocks import Blocks
+from reports.analysis.over_time.blocks import Blocks
 from reports.analysis.reading.attempts import Attempts
 from reports.analysis.shares import FELT, Z95
 from reports.statistics.intervals import Floats, quantile_bins, redraw, student_t

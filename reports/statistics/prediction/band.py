@@ -13,8 +13,8 @@ from loadtest.prediction.formula import conflict_probability, conflict_rate_of_a
 from loadtest.record.outcome import COUNTED, Outcome
 from loadtest.record.run import Run
 from loadtest.workload.access import AccessLaw, parse_access
-from reports.analysis.blocks import Blocks
 from reports.analysis.figures import CELL, Figures, Tally
+from reports.analysis.over_time.blocks import Blocks
 from reports.analysis.ranks import Chosen, chosen_of
 from reports.analysis.reading.attempts import Attempts
 from reports.analysis.reading.systems import Databases

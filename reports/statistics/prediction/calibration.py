@@ -20,7 +20,7 @@ from loadtest.record.run import Run, read_run
 from loadtest.workload.access import parse_access
 from loadtest.workload.retry import RetryPolicy
 from reports.analysis import percentiles
-from reports.analysis.blocks import find_blocks
+from reports.analysis.over_time.blocks import find_blocks
 from reports.analysis.ranks import Ranks
 from reports.analysis.reading.attempts import Attempts, open_attempts
 from reports.analysis.reading.systems import find_databases

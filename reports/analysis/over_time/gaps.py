@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from loadtest.record.outcome import OUTCOMES, Outcome
 from loadtest.record.run import Run
 from reports.analysis import percentiles
-from reports.analysis.blocks import Blocks
+from reports.analysis.over_time.blocks import Blocks
 from reports.analysis.ranks import Ranks
 from reports.analysis.reading.attempts import Attempts
 

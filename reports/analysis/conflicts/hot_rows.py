@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.analysis.blocks import Blocks
+from reports.analysis.over_time.blocks import Blocks
 from reports.analysis.reading.attempts import Attempts
 from reports.analysis.reading.systems import Databases
 from reports.analysis.reading.views import literals

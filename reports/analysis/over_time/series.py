@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reports.analysis import percentiles
-from reports.analysis.blocks import Blocks
+from reports.analysis.over_time.blocks import Blocks
 from reports.analysis.ranks import COARSE, Ordered, Ranks
 from reports.analysis.reading.attempts import Attempts
 

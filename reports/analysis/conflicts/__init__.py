@@ -1,0 +1,1 @@
+"""Which rows conflicted, and whose commit failed whose attempt."""

@@ -1,0 +1,1 @@
+"""What happened when: blocks of the measured time, series, gaps, what stalls left out."""
