@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from loadtest.record.run import Run, read_run
 from reports.analysis import percentiles
-from reports.analysis.conflicts.attribution import Opponents, find_opponents
-from reports.analysis.conflicts.hot_rows import Heat, heat
+from reports.analysis.conflicts.attribution import Attribution, find_attribution
+from reports.analysis.conflicts.hot_rows import HotRows, find_hot_rows
 from reports.analysis.consistency import Consistency, find_consistency
 from reports.analysis.figures import CELL, Figures, Tally, figures, tally
 from reports.analysis.over_time.blocks import Blocks, find_blocks
@@ -52,7 +52,7 @@ class Regions:
     comparisons: list[Comparison]
     series: dict[str, Series]
     curves: dict[str, Curve]
-    attribution: Opponents | None
+    attribution: Attribution | None
     codes: dict[str, int]
     """The target's place in `databases` and in the arrays of `attribution`."""
 
@@ -84,7 +84,7 @@ class Model:
     warmup: WarmupSeries | None
     warmup_s: float
     curves: dict[str, Curve]
-    hot_rows: Heat
+    hot_rows: HotRows
     sqlstates: dict[tuple[str, str], int]
     measured_s: float
     blocks: int
@@ -146,7 +146,9 @@ def _model(folder: Path, run: Run, attempts: Attempts) -> Model:
         warmup=warmup_over_time(attempts, blocks.from_ns),
         warmup_s=_warmup_seconds(run, attempts, blocks),
         curves=slices.curves("key_type", present),
-        hot_rows=heat(attempts, blocks, databases, run.size, even=run.config.skew == "uniform"),
+        hot_rows=find_hot_rows(
+            attempts, blocks, databases, run.size, even=run.config.skew == "uniform"
+        ),
         sqlstates=attempts.sqlstates,
         measured_s=blocks.duration_s,
         blocks=len(blocks.numbers),
@@ -170,7 +172,7 @@ def _regions(
         comparisons=compare_targets(attempts, blocks, run.config.seed),
         series=targets_over_time(attempts, blocks, names),
         curves=slices.curves("target", names),
-        attribution=find_opponents(attempts, databases),
+        attribution=find_attribution(attempts, databases),
         codes={name: place for place, name in enumerate(names)},
     )
 

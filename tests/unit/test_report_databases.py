@@ -127,11 +127,11 @@ def test_an_account_is_hot_in_its_own_database(tmp_path: Path, data: str | None)
     """Number 7 of another database is another account: its quiet life dilutes nothing."""
     rows = touched("hot", "int", 0, 9, 1) + touched("quiet", "int", 0, 0, 90)
     targets: list[dict[str, Any]] = [{"name": "hot", "data": "a"}, {"name": "quiet", "data": data}]
-    heat = build_model(hand_made(tmp_path / "a", rows, targets=targets)).hot_rows
-    first = heat.top[0]
+    hot_rows = build_model(hand_made(tmp_path / "a", rows, targets=targets)).hot_rows
+    first = hot_rows.top[0]
     assert (first.targets, first.number, first.accesses, first.conflicts) == (("hot",), 7, 10, 9)
     assert first.times_mean == pytest.approx(10 / (20 / 1000))
-    assert heat.conflicts == 18
+    assert hot_rows.conflicts == 18
     together = [{**target, "data": "a"} for target in targets]
     first = build_model(hand_made(tmp_path / "b", rows, targets=together)).hot_rows.top[0]
     assert (first.targets, first.accesses) == (("hot", "quiet"), 100)

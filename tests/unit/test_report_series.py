@@ -70,17 +70,21 @@ def test_accounts_are_counted_for_every_attempt_that_touched_them(tmp_path: Path
         {"rows": [9, 5, 7]},
         {"rows": [1, 2], "outcome": "conflict_data", "block": -1},
     ]
-    heat = build_model(hand_made(tmp_path, rows)).hot_rows
-    assert [(a.number, a.accesses, a.conflicts) for a in heat.top] == [(5, 4, 2), (7, 3, 1), (9, 1, 0)]
-    assert heat.top[0].times_mean == pytest.approx(4 / (8 / 1000)), "of a thousand accounts"
-    assert heat.conflicts == 3
+    hot_rows = build_model(hand_made(tmp_path, rows)).hot_rows
+    assert [(a.number, a.accesses, a.conflicts) for a in hot_rows.top] == [
+        (5, 4, 2),
+        (7, 3, 1),
+        (9, 1, 0),
+    ]
+    assert hot_rows.top[0].times_mean == pytest.approx(4 / (8 / 1000)), "of a thousand accounts"
+    assert hot_rows.conflicts == 3
 
 
 def test_huge_account_numbers_need_no_huge_memory(tmp_path: Path) -> None:
     far = 9_000_000_000_000
     rows: list[dict[str, Any]] = [{"rows": [far, 3]}, {"rows": [far, 4], "outcome": "deadlock"}]
-    heat = build_model(hand_made(tmp_path, rows)).hot_rows
-    first = heat.top[0]
+    hot_rows = build_model(hand_made(tmp_path, rows)).hot_rows
+    first = hot_rows.top[0]
     assert (first.number, first.accesses, first.conflicts) == (far, 2, 1)
 
 

@@ -15,8 +15,8 @@ from loadtest.record.outcome import Outcome
 from reports.analysis.reading.attempts import Attempts
 from reports.analysis.reading.systems import Databases
 
-_NOBODY = -1
-_SEVERAL = -2
+_NO_TARGET = -1
+_SEVERAL_TARGETS = -2
 _ROOM = 1 << 62
 """How far accounts times nanoseconds may reach in one number."""
 _AT_ONCE = 2_000_000
@@ -26,7 +26,7 @@ _MOST = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Opponents:
+class Attribution:
     """The conflicts of a run by the targets of both sides; arrays are by the target's code."""
 
     counts: NDArray[np.int64]
@@ -44,7 +44,7 @@ class Opponents:
     """The share of the measured time whose conflicts were looked at."""
 
 
-def find_opponents(attempts: Attempts, databases: Databases) -> Opponents | None:
+def find_attribution(attempts: Attempts, databases: Databases) -> Attribution | None:
     """The matrix of conflicts by pair of targets; None where no two share a database, or no attempt
     conflicted there.
 
@@ -64,11 +64,11 @@ def find_opponents(attempts: Attempts, databases: Databases) -> Opponents | None
         loser, winner = found["target"].to_numpy(), found["winner"].to_numpy()
         known = winner >= 0
         np.add.at(pairs, (loser[known], winner[known]), 1)
-        unknown += np.bincount(loser[winner == _NOBODY], minlength=many)
-        ambiguous += np.bincount(loser[winner == _SEVERAL], minlength=many)
+        unknown += np.bincount(loser[winner == _NO_TARGET], minlength=many)
+        ambiguous += np.bincount(loser[winner == _SEVERAL_TARGETS], minlength=many)
     if not (pairs.any() or unknown.any() or ambiguous.any()):
         return None
-    return Opponents(
+    return Attribution(
         counts=pairs,
         unknown=unknown,
         ambiguous=ambiguous,
@@ -122,7 +122,7 @@ def _expected(
 
 def winners(attempts: Attempts, targets: pd.DataFrame, since: int, until: int) -> pd.DataFrame:
     """The failed attempts that started in [since, until), each with its target's place and the
-    winner's; −1 if nobody fits, −2 if several targets do.
+    winner's; −1 if none fits, −2 if several targets do.
 
     A committed attempt fits if it has the key type and the database of the failed one, touched one of
     its accounts, and its time from COMMIT sent to its end overlaps the failed one's from start to end.
@@ -158,7 +158,7 @@ def winners(attempts: Attempts, targets: pd.DataFrame, since: int, until: int) -
     )
     lost = attempts.frame("SELECT loser, spot, database, start_ns, end_ns FROM lost")
     if not len(lost):
-        return losers.assign(winner=_NOBODY)
+        return losers.assign(winner=_NO_TARGET)
     first, last = int(lost["start_ns"].min()), int(lost["end_ns"].max())
     won = attempts.frame(
         f"""
@@ -171,7 +171,7 @@ def winners(attempts: Attempts, targets: pd.DataFrame, since: int, until: int) -
         """,
         targets=targets,
     )
-    winner = np.full(len(losers), _NOBODY, np.int64)
+    winner = np.full(len(losers), _NO_TARGET, np.int64)
     for place, mine in won.groupby("place"):
         asking = lost[lost["database"] == mine["database"].iloc[0]]
         times = (mine["began_ns"], mine["end_ns"], asking["start_ns"], asking["end_ns"])
@@ -179,7 +179,7 @@ def winners(attempts: Attempts, targets: pd.DataFrame, since: int, until: int) -
         began, ended, start, end = (time.to_numpy() - origin for time in times)
         fits = overlaps(mine["spot"].to_numpy(), began, ended, asking["spot"].to_numpy(), start, end)
         own = np.unique(asking["loser"].to_numpy()[fits > 0])
-        winner[own] = np.where(winner[own] == _NOBODY, place, _SEVERAL)
+        winner[own] = np.where(winner[own] == _NO_TARGET, place, _SEVERAL_TARGETS)
     return losers.assign(winner=winner)
 
 

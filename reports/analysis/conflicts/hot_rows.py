@@ -42,7 +42,7 @@ class Popularity:
 
 
 @dataclass(frozen=True, slots=True)
-class Heat:
+class HotRows:
     """Accesses and conflicts by account."""
 
     conflicts: int
@@ -52,9 +52,9 @@ class Heat:
     """By key type; empty where the targets are not known to be one database."""
 
 
-def heat(
+def find_hot_rows(
     attempts: Attempts, blocks: Blocks, databases: Databases, size: int | None, *, even: bool
-) -> Heat:
+) -> HotRows:
     """Count accesses and conflicts of every account.
 
     Args:
@@ -93,7 +93,7 @@ def heat(
             )
         )
     attempts.connection.execute("DROP TABLE account_counts")
-    return Heat(conflicts=int(tables["conflicts"].sum()), top=tuple(top), popularity=popular)
+    return HotRows(conflicts=int(tables["conflicts"].sum()), top=tuple(top), popularity=popular)
 
 
 def _count(attempts: Attempts, databases: Databases) -> None:

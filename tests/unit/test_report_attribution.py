@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from loadtest.record.outcome import CONFLICTS, Outcome
 from reports import summarise
 from reports.analysis.conflicts import attribution
-from reports.analysis.conflicts.attribution import Opponents, find_opponents, winners
+from reports.analysis.conflicts.attribution import Attribution, find_attribution, winners
 from reports.analysis.reading.attempts import open_attempts
 from reports.analysis.reading.systems import Databases
 from tests.examples import at_most
@@ -125,9 +125,9 @@ def test_in_pieces_and_in_a_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     history = simulate({"east": 12, "west": 35}, users=24, accounts=500, seconds=8)
     folder = hand_made(tmp_path, history.rows)
 
-    def matrix() -> Opponents:
+    def matrix() -> Attribution:
         with open_attempts(folder) as attempts:
-            found = find_opponents(attempts, Databases((0, 0), (True, True)))
+            found = find_attribution(attempts, Databases((0, 0), (True, True)))
         assert found is not None
         return found
 

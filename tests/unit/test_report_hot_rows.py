@@ -33,7 +33,7 @@ def test_accesses_are_counted_by_account(
     run = read_run(folder)
     with open_attempts(folder, run) as attempts:
         blocks = find_blocks(run, attempts)
-        found = hot_rows.heat(attempts, blocks, Databases((0,), (True,)), 100, even=True)
+        found = hot_rows.find_hot_rows(attempts, blocks, Databases((0,), (True,)), 100, even=True)
     times = Counter(n for numbers, _ in accesses for n in numbers)
     lost = Counter(n for numbers, conflicted in accesses for n in numbers if conflicted)
     wanted = sorted(times, key=lambda n: (-lost[n], -times[n], n))[: hot_rows.TOP]
