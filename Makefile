@@ -36,7 +36,7 @@ format: $(VENV)/.dev  ## Put the code into shape.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev  ## Compare with pgbench and \copy, side by side (about five minutes).
+bench: $(VENV)/.dev  ## Compare with pgbench and \copy, side by side (about ten minutes).
 	$(BIN)/python -m tests.bench
 
 transcripts: $(VENV)/.dev  ## Run the commands that docs/targets.md shows, and write down what they print.

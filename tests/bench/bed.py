@@ -42,7 +42,7 @@ class Sizes:
     clients: tuple[int, ...] = (8, 32)
 
 
-FULL = Sizes(1_000_000, 3, 8, 1, 4, 8, (1_000_000, 10_000_000), full=True)
+FULL = Sizes(1_000_000, 3, 8, 1, 4, 8, (10_000_000, 100_000_000), full=True)
 QUICK = Sizes(100_000, 1, 3, 1, 2, 2, (100_000, 1_000_000), full=False, warmup_s=1)
 
 
