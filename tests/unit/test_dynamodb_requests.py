@@ -10,25 +10,32 @@ import botocore.validate
 import pytest
 
 from loadtest.errors import InputError
-from loadtest.targets import parse_target
+from loadtest.targets import open_target, parse_target
 from loadtest.targets.base.items import Change, Item
 from loadtest.targets.dynamodb import requests
-from loadtest.targets.dynamodb.address import DynamoAddress
+from loadtest.targets.dynamodb.target import DynamoTarget
 
 UUID = uuid.UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
 NUMBER = (12).to_bytes(8)
 
 
-def address(text: str) -> DynamoAddress:
-    return DynamoAddress.of(parse_target(text))
+def opened(text: str) -> DynamoTarget:
+    target = open_target(parse_target(text))
+    assert isinstance(target, DynamoTarget)
+    return target
 
 
 def test_an_address() -> None:
-    assert address("dynamodb://eu-west-1") == DynamoAddress("eu-west-1")
-    assert address(
+    plain = opened("dynamodb://eu-west-1")
+    assert plain.address == {"region": "eu-west-1"}
+    assert (plain.endpoint_url, plain.profile) == (None, None)
+    assert (plain.optimistic, plain.prefix) == (False, "")
+    given = opened(
         "east=dynamodb://us-east-1?endpoint_url=http%3A%2F%2F127.0.0.1%3A8000&transfer=optimistic"
         "&profile=me&prefix=t1_&weight=2"
-    ) == DynamoAddress("us-east-1", "http://127.0.0.1:8000", True, "me", "t1_")
+    )
+    assert given.endpoint_url == "http://127.0.0.1:8000"
+    assert (given.optimistic, given.profile, given.prefix) == (True, "me", "t1_")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +50,7 @@ def test_an_address() -> None:
             "dynamodb://us-east-1?transfer=both",
             "transfer=both is not known",
         ),
-        ("dynamodb://us-east-1?endpoint=x", "no option 'endpoint'; there is endpoint_url"),
+        ("dynamodb://us-east-1?endpoint=x", "no option 'endpoint'; there is profile, endpoint_url"),
         ("dynamodb://us-east-1?prefix=a/b", "prefix=a/b cannot begin"),
         ("dynamodb://us-east-1?endpoint_url=localhost:8000", "endpoint_url must be a scheme"),
         ("dynamodb://us-east-1?endpoint_url=http://h:99999", "endpoint_url must be a scheme"),
@@ -53,13 +60,13 @@ def test_an_address() -> None:
 )
 def test_a_wrong_address_is_said(text: str, said: str) -> None:
     with pytest.raises(InputError, match="target ") as caught:
-        address(text)
+        opened(text)
     assert said in str(caught.value)
 
 
 def test_a_password_in_the_endpoint_is_not_repeated() -> None:
     with pytest.raises(InputError) as caught:
-        address("dynamodb://us-east-1?endpoint_url=http://me:geheim@host")
+        opened("dynamodb://us-east-1?endpoint_url=http://me:geheim@host")
     assert "geheim" not in str(caught.value)
 
 

@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 
 from loadtest.errors import InputError
 from loadtest.targets import open_target, parse_target
-from loadtest.targets.aws_lambda.address import LambdaAddress
+from loadtest.targets.aws_lambda.target import LambdaTarget
+from loadtest.targets.base.calls import Declared
 from loadtest.targets.registry import shown_target
 
 
-def address(text: str) -> LambdaAddress:
-    return LambdaAddress.of(parse_target(text))
+def opened(text: str) -> LambdaTarget:
+    target = open_target(parse_target(text))
+    assert isinstance(target, LambdaTarget)
+    return target
 
 
 @pytest.mark.parametrize(
@@ -32,10 +35,10 @@ def address(text: str) -> LambdaAddress:
     ],
 )
 def test_functions(path: str, function: str) -> None:
-    found = address(f"lambda://us-east-1/{path}?accounts=10")
-    assert (found.region, found.function, found.retry_here) == ("us-east-1", function, False)
-    assert found.declared is not None
-    assert (found.declared.accounts, found.declared.key_seed, found.declared.balance) == (10, 1, None)
+    target = opened(f"lambda://us-east-1/{path}?accounts=10")
+    assert target.address == {"region": "us-east-1", "function": function}
+    assert target.retry == "function"
+    assert target.declared == Declared(10, 1, None)
 
 
 @pytest.mark.parametrize(
@@ -55,22 +58,21 @@ def test_functions(path: str, function: str) -> None:
             "lambda://us-east-1/f?accounts=10&retry=never",
             "there is retry=function, caller",
         ),
-        ("lambda://us-east-1/f?accounts=10&qualifier=x", "no option 'qualifier'"),
+        ("lambda://us-east-1/f?accounts=10&qualifier=x", "no option 'qualifier'.*percent-encoded"),
         ("lambda://us-east-1/f?database=mysql%3A%2F%2Fh", "in database=: .*no known family"),
         ("lambda://us-east-1/f?database=lambda%3A%2F%2Fr%2Fg", "database= names a function"),
     ],
 )
 def test_what_cannot_be(text: str, words: str) -> None:
     with pytest.raises(InputError, match=words) as caught:
-        address(text)
+        opened(text)
     assert "\n" not in str(caught.value)
 
 
 def test_the_database_behind_it() -> None:
-    target = open_target(
-        parse_target("eu=lambda://us-east-1/f?database=embedded%3Fdata%3D%2Fsrv%2Fa&retry=caller")
-    )
-    database = target.database  # type: ignore[attr-defined]
+    target = opened("eu=lambda://us-east-1/f?database=embedded%3Fdata%3D%2Fsrv%2Fa&retry=caller")
+    database = target.database
+    assert database is not None
     assert database.spec.url == "embedded?data=/srv/a"
     assert database.called == "target eu's database (embedded?data=/srv/a)"
     assert target.server_id() == "us-east-1/f"
@@ -96,11 +98,10 @@ def test_no_password_of_the_database_is_shown(password: str, times: int) -> None
         spec = parse_target(text)
         said = [spec.shown, repr(spec), shown_target(f"nobody=takes {text}")]
         try:
-            assert address(text).database is not None
+            target = opened(text)
             assert times == 1
-            target = open_target(spec)
-            said.append(target.called)
-            said.append(target.database.called)  # type: ignore[attr-defined]
+            assert target.database is not None
+            said += [target.called, target.database.called]
         except InputError as error:
             assert times > 1
             said.append(str(error))
@@ -125,9 +126,9 @@ SAFE = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=30)
 def test_what_is_no_secret_stays_as_it_is(text: str) -> None:
     """A folder of the database behind the function, whatever it is called."""
     folder = f"/srv/{quote(text, safe='')}"
-    spec = parse_target(f"lambda://us-east-1/f?database={quote(f'embedded?data={folder}', safe='')}")
-    found = LambdaAddress.of(spec).database
-    assert found is not None
-    assert found.options["data"] == f"/srv/{text}"
+    target = opened(f"lambda://us-east-1/f?database={quote(f'embedded?data={folder}', safe='')}")
+    spec = target.spec
+    assert target.database is not None
+    assert target.database.spec.options["data"] == f"/srv/{text}"
     if "password" not in text.lower() and ":" not in text and "token" not in text.lower():
         assert spec.shown == spec.url

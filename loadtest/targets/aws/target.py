@@ -1,36 +1,66 @@
 """What the targets that are services of AWS have in common: load goes over signed HTTP."""
 
+import re
 from abc import abstractmethod
 from contextlib import closing
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
-from loadtest.errors import TargetError
+from loadtest.errors import InputError, TargetError
+from loadtest.targets.aws import clients
 from loadtest.targets.aws.connection import AnswerLost, HttpConnection, NotSent
 from loadtest.targets.aws.endpoint import HttpEndpoint, Once, find_endpoint
 from loadtest.targets.aws.errors import CHECK_NETWORK, ERRORS, no_credentials, target_error
 from loadtest.targets.base.target import StatementFailed, Target, TargetSpec
+from loadtest.targets.url import check_endpoint, check_options
 
 
 class AwsTarget(Target):
     """One service in one Region, or an endpoint that speaks like it."""
 
     errors: ClassVar[tuple[type[Exception], ...]] = ERRORS
+    address_pattern: ClassVar[re.Pattern[str]]
+    """What stands behind `://`, percent-decoded; its group `region` is the Region."""
+    address_help: ClassVar[str]
+    """What is said where that is not so."""
+    known_options: ClassVar[tuple[str, ...]]
+    options_help: ClassVar[str] = ""
+    """What is added where an option is not known."""
     answer_timeout_s: ClassVar[float]
     """How long an answer to a request is waited for."""
 
     def __init__(self, spec: TargetSpec) -> None:
         super().__init__(spec)
+        behind = spec.url.partition("://")[2].partition("?")[0]
+        match = self.address_pattern.fullmatch(unquote(behind))
+        if match is None:
+            raise InputError(f"{self.called}: {self.address_help}")
+        check_options(spec, ("profile", "endpoint_url", *self.known_options), self.options_help)
+        self.address = match.groupdict()
+        """The groups of `address_pattern`."""
+        self.profile = spec.options.get("profile") or None
+        self.endpoint_url = check_endpoint(spec, self.called)
         self._endpoint = Once(self._find_endpoint)
 
     @property
-    @abstractmethod
     def client(self) -> Any:
         """boto3's client, for everything but load; raises one of `errors`."""
+        return clients.client(
+            self.family,
+            self.address["region"],
+            self.profile,
+            self.endpoint_url,
+            # Load is never repeated unseen; this is not load.
+            attempts=3,
+            sslrootcert=self.spec.sslrootcert,
+            connect_timeout=5,
+            read_timeout=self.answer_timeout_s,
+        )
 
     def _find_endpoint(self) -> HttpEndpoint:
         return find_endpoint(
             self.client,
-            profile=self.spec.options.get("profile") or None,
+            profile=self.profile,
             sslrootcert=self.spec.sslrootcert,
             timeout_s=self.answer_timeout_s,
         )

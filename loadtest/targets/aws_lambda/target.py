@@ -6,19 +6,20 @@ tries again by itself; with `retry=caller` it is asked to try once (`max_attempt
 own policy decides.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import sleep
 from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
-from loadtest.errors import TargetError
-from loadtest.targets.aws import clients
+from loadtest.errors import InputError, TargetError
+from loadtest.errors.typed import whole_of
 from loadtest.targets.aws.connection import HttpConnection
 from loadtest.targets.aws.target import AwsTarget
-from loadtest.targets.aws_lambda.address import LambdaAddress
 from loadtest.targets.aws_lambda.answers import (
     ENVELOPE,
     FUNCTION_FAILED,
@@ -28,11 +29,12 @@ from loadtest.targets.aws_lambda.answers import (
     ServiceFailed,
 )
 from loadtest.targets.aws_lambda.session import LambdaSession, invoke, invoke_request
-from loadtest.targets.base.calls import CallTarget
+from loadtest.targets.base.calls import CallTarget, Declared
 from loadtest.targets.base.dialect import Statement
 from loadtest.targets.base.table import Invariant, Standing
 from loadtest.targets.base.target import StatementFailed, Target, TargetSpec
-from loadtest.targets.registry import open_target
+from loadtest.targets.registry import open_target, parse_target
+from loadtest.targets.url import choice, said_option
 
 _REHEARSAL_PAUSES_S = (0.3, 0.6, 1.2)
 
@@ -44,20 +46,65 @@ class LambdaTarget(AwsTarget, CallTarget):
     # Longer than a transfer may take; a function may be allowed to run for 15 minutes.
     answer_timeout_s: ClassVar[float] = 60.0
 
+    # A name, or an ARN of any length that Lambda takes for one; then, perhaps, a version or an alias.
+    address_pattern: ClassVar[re.Pattern[str]] = re.compile(
+        r"(?P<region>[a-z0-9-]+)/(?P<function>"
+        r"(?:arn:[a-z-]+:lambda:[a-z0-9-]+:)?(?:\d{12}:)?(?:function:)?"
+        r"[A-Za-z0-9_-]+(?::(?:\$LATEST|[A-Za-z0-9_-]+))?)"
+    )
+    address_help: ClassVar[str] = (
+        "a Region and a function's name are needed, as in lambda://us-east-1/transfer or "
+        "lambda://us-east-1/transfer:live"
+    )
+    known_options: ClassVar[tuple[str, ...]] = (
+        "database", "accounts", "key_seed", "balance", "retry",
+    )  # fmt: skip
+    options_help: ClassVar[str] = ", and the value of database= must be percent-encoded"
+
     def __init__(self, spec: TargetSpec) -> None:
         super().__init__(spec)
-        self._address = LambdaAddress.of(spec)
-        behind = self._address.database
-        self.database = None if behind is None else open_target(behind)
-        self.declared = self._address.declared
-        self._call = invoke_request(self._address.function)
+        self.function = self.address["function"]
+        self.retry = choice(spec, "retry", ("function", "caller"))
+        """Which of them tries again after a conflict."""
+        self.database = self._open_database()
+        self.declared = self._read_declared()
+        if (self.database is None) == (self.declared is None):
+            raise InputError(
+                f"{self.called}: say what is behind the function, either database=URL "
+                "(percent-encoded), which is then seeded and checked, or accounts=N if it cannot be "
+                "reached from here"
+            )
+        self._request = invoke_request(self.function)
         self._version: str | None = None
 
-    @property
-    def client(self) -> Any:
-        """boto3's client, which is never used for a call."""
-        at = self._address
-        return clients.client("lambda", at.region, at.profile, at.endpoint_url)
+    def _open_database(self) -> Target | None:
+        if (text := self.spec.options.get("database")) is None:
+            return None
+        try:
+            database = parse_target(text, self.spec.sslrootcert)
+        except InputError as error:
+            raise InputError(f"{self.called}, in database=: {error}") from None
+        if database.family == self.family:
+            raise InputError(f"{self.called}: database= names a function; name the database behind it")
+        return open_target(replace(database, name=f"{self.name}'s database"))
+
+    def _read_declared(self) -> Declared | None:
+        accounts, key_seed = self._whole("accounts", 2), self._whole("key_seed", 0)
+        balance = self._whole("balance", 0)
+        if accounts is not None:
+            return Declared(accounts, 1 if key_seed is None else key_seed, balance)
+        if key_seed is not None or balance is not None:
+            raise InputError(f"{self.called}: key_seed= and balance= go with accounts= only")
+        return None
+
+    def _whole(self, name: str, least: int) -> int | None:
+        if (text := self.spec.options.get(name)) is None:
+            return None
+        number = whole_of(text)
+        if number is None or not least <= number < 2**63:
+            said = said_option(self.spec, name)
+            raise InputError(f"{self.called}: {said} is not a whole number from {least} on")
+        return number
 
     def start(self) -> None:
         """Ask the function, and make sure of its database."""
@@ -68,13 +115,13 @@ class LambdaTarget(AwsTarget, CallTarget):
 
     def ask(self, connection: HttpConnection) -> None:
         """Ask whether the function may be called, without calling it."""
-        dry_run = invoke_request(self._address.function, {"X-Amz-Invocation-Type": "DryRun"})
+        dry_run = invoke_request(self.function, {"X-Amz-Invocation-Type": "DryRun"})
         headers = invoke(connection, dry_run, b"{}").headers
         self._version = headers.get("x-amz-executed-version")
 
     def open_session(self, statements: Sequence[Statement]) -> LambdaSession:  # noqa: ARG002
         """A session for one user, on a connection of its own."""
-        return LambdaSession(self.connect(), self._call, retry_here=self._address.retry_here)
+        return LambdaSession(self.connect(), self._request, retry_here=self.retry == "caller")
 
     def describe(self) -> dict[str, Any]:
         """The function, and what is known of the database behind it."""
@@ -87,7 +134,7 @@ class LambdaTarget(AwsTarget, CallTarget):
             "version": self._version,
             **{name: behind.get(name) for name in ("regime", "isolation", "durable")},
             "database": behind.get("url"),
-            "retry": "caller" if self._address.retry_here else "function",
+            "retry": self.retry,
         }
 
     def check(self, invariant: Invariant) -> Standing:
@@ -108,8 +155,8 @@ class LambdaTarget(AwsTarget, CallTarget):
 
     def server_id(self) -> str:
         """Endpoint and function: its concurrency is what two targets would share."""
-        where = self._address.endpoint_url or self._address.region
-        return f"{where}/{self._address.function}"
+        where = self.endpoint_url or self.address["region"]
+        return f"{where}/{self.function}"
 
     def notes_folder(self, server_id: str | None = None) -> Path:
         """With the database that the function works on, where it is named."""
@@ -141,7 +188,7 @@ class LambdaTarget(AwsTarget, CallTarget):
     def explain_answer(self, failure: StatementFailed) -> TargetError:
         """One line for an error that Lambda or the function answered."""
         state, message = failure.sqlstate, failure.message
-        at, declared = self._address, self.declared
+        declared = self.declared
         if isinstance(failure, ServiceFailed) and state not in (THROTTLED, NO_SUCH_FUNCTION):
             answered = {"Error": {"Code": failure.kind, "Message": failure.words}}
             return self.explain(ClientError(answered, "Invoke"))
@@ -152,7 +199,7 @@ class LambdaTarget(AwsTarget, CallTarget):
             what = f" is throttled: {message}"
             remedy = "check the function's reserved concurrency and the account's limit"
         elif isinstance(failure, ServiceFailed):
-            what = f": there is no function {at.function} in {at.region}"
+            what = f": there is no function {self.function} in {self.address['region']}"
             remedy = (
                 "check its name and qualifier, the Region, and the account that the credentials belong "
                 "to"

@@ -296,15 +296,11 @@ def find(control: ControlPlane, identifiers: Sequence[str], regions: Sequence[st
         check_identifier(identifier, region=regions[0])
     clusters: dict[str, Cluster] = {}
     for identifier in identifiers:
-        looked_up = (control.get(region, identifier) for region in regions)
-        cluster = next((c for c in looked_up if c is not None), None)
-        if cluster is None:
-            continue
-        clusters[identifier] = cluster
-        for peer in cluster.peers:
-            other = control.get(peer.region, peer.identifier)
-            if other is not None:
-                clusters[peer.identifier] = other
+        in_regions = (control.get(region, identifier) for region in regions)
+        cluster = next((c for c in in_regions if c is not None), None)
+        if cluster is not None:
+            others = [control.get(peer.region, peer.identifier) for peer in cluster.peers]
+            clusters.update({c.identifier: c for c in (cluster, *others) if c is not None})
     for identifier in identifiers:
         if identifier not in clusters:
             raise TargetError(

@@ -1,12 +1,12 @@
 """DynamoDB, Amazon's own or something that speaks like it."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
-from loadtest.errors import TargetError
-from loadtest.targets.aws import clients
+from loadtest.errors import InputError, TargetError
 from loadtest.targets.aws.connection import HttpConnection
 from loadtest.targets.aws.target import AwsTarget
 from loadtest.targets.base.dialect import Statement
@@ -14,9 +14,9 @@ from loadtest.targets.base.items import Change, ItemSession
 from loadtest.targets.base.table import Invariant, Standing
 from loadtest.targets.base.target import Language, StatementFailed, TargetSpec
 from loadtest.targets.dynamodb import errors
-from loadtest.targets.dynamodb.address import DynamoAddress
 from loadtest.targets.dynamodb.scanning import Sums, sum_up
 from loadtest.targets.dynamodb.session import DynamoSession
+from loadtest.targets.url import choice, said_option
 
 SEEDED = "occbench_tables"
 """The table in which is written what the others hold."""
@@ -24,8 +24,8 @@ SEEDED = "occbench_tables"
 MISSING = "ResourceNotFoundException"
 """boto3's code for a table that is not there."""
 
-# For what is not load; load is never repeated unseen.
-_ATTEMPTS = 3
+# What DynamoDB lets a table's name be made of; room must be left for the name itself.
+_PREFIX = re.compile(r"[A-Za-z0-9_.-]{0,200}")
 # What stands in place of the Region in the names that DynamoDB Local gives.
 _LOCAL_REGION = ":ddblocal:"
 _REMEDIES = {
@@ -45,27 +45,25 @@ class DynamoTarget(AwsTarget):
     language: ClassVar[Language] = Language.ITEMS
     answer_timeout_s: ClassVar[float] = 30.0
 
+    address_pattern: ClassVar[re.Pattern[str]] = re.compile("(?P<region>[a-z0-9-]+)/?")
+    address_help: ClassVar[str] = "it does not name a Region; give it as dynamodb://us-east-1"
+    known_options: ClassVar[tuple[str, ...]] = ("transfer", "prefix")
+
     def __init__(self, spec: TargetSpec) -> None:
         super().__init__(spec)
-        self.address = DynamoAddress.of(spec)
-
-    @property
-    def client(self) -> Any:
-        """boto3's client, for everything but load; raises one of `errors`."""
-        return clients.client(
-            self.family,
-            self.address.region,
-            self.address.profile,
-            self.address.endpoint_url,
-            attempts=_ATTEMPTS,
-            sslrootcert=self.spec.sslrootcert,
-            connect_timeout=5,
-            read_timeout=self.answer_timeout_s,
-        )
+        self.optimistic = choice(spec, "transfer", ("atomic", "optimistic")) == "optimistic"
+        """Read both items, then write on condition of their versions; else one request does it all."""
+        self.prefix = spec.options.get("prefix", "")
+        """What the names of all tables begin with."""
+        if not _PREFIX.fullmatch(self.prefix):
+            raise InputError(
+                f"{self.called}: {said_option(spec, 'prefix')} cannot begin a table's name; use "
+                "letters, digits, _ . and -"
+            )
 
     def table_name(self, name: str) -> str:
         """What a table is called here."""
-        return self.address.prefix + name
+        return self.prefix + name
 
     def describe_table(self, name: str) -> dict[str, Any] | None:
         """What DynamoDB says of a table, None where it is not there; raises one of `errors`."""
@@ -82,9 +80,7 @@ class DynamoTarget(AwsTarget):
 
     def open_session(self, statements: Sequence[Statement]) -> ItemSession:  # noqa: ARG002
         """A session for one user, on a connection of its own."""
-        return DynamoSession(
-            self.connect(), optimistic=self.address.optimistic, prefix=self.address.prefix
-        )
+        return DynamoSession(self.connect(), optimistic=self.optimistic, prefix=self.prefix)
 
     def describe(self) -> dict[str, Any]:
         """What a report should know of this DynamoDB."""
@@ -99,7 +95,7 @@ class DynamoTarget(AwsTarget):
             "isolation": "serializable",
             # DynamoDB Local keeps its tables in memory unless told otherwise, and does not say.
             "durable": not local,
-            "transfer": "optimistic" if self.address.optimistic else "atomic",
+            "transfer": "optimistic" if self.optimistic else "atomic",
         }
 
     def sums(self, table: str, attribute: str) -> Sums:
