@@ -5,11 +5,12 @@
 """
 
 from seed.keyfile import export_keys, key_source
+from seed.loader import SeedInterrupted
+from seed.manifest import Manifest
 from seed.plan import SeedPlan, SeedResult, TableResult
 from seed.progress import SeedProgress
-from seed.sql.loader import SeedInterrupted
-from seed.sql.manifest import Manifest, read_manifest
-from seed.stores import contents, seed
+from seed.seeding import contents, seed
+from seed.sql.ledger import read_manifest
 
 __all__ = [
     "Manifest",

@@ -1,10 +1,13 @@
-"""What is to be loaded, and what came of it."""
+"""What is asked for, what to do about it given what is there, and what came of it."""
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 
 from loadtest.errors import InputError
 from loadtest.workload.keyspace import KeyType
+from loadtest.workload.seeded import COMPUTED
+from seed.manifest import Manifest
 
 LARGEST_BATCH = 2_900
 """Aurora DSQL changes at most 3,000 rows in a transaction, and the ledger's row is one of them; what
@@ -78,3 +81,80 @@ class SeedResult:
 
     tables: tuple[TableResult, ...]
     seconds: float
+
+
+class Action(Enum):
+    """What is to be done."""
+
+    CREATE = auto()
+    REPLACE = auto()
+    RESUME = auto()
+    EXTEND = auto()
+    CHECK = auto()  # everything is there already
+
+
+def decide(
+    plan: SeedPlan,
+    table: str,
+    source: str,
+    accounts: int,
+    found: Manifest | None,
+    fits: bool | None,
+) -> Action:
+    """What to do; raises InputError where something is in the way that must not just be replaced.
+
+    Args:
+        plan: what is asked for.
+        table: the table's name.
+        source: where the keys come from, as a manifest records it.
+        accounts: how many accounts are asked for.
+        found: what is recorded of the table.
+        fits: whether it has the columns that the scenario wants; None where there is no such table.
+    """
+    if fits is None:
+        return Action.CREATE
+    if plan.recreate:
+        return Action.REPLACE
+    if found is None:
+        raise InputError(
+            f"a table {table} is there that occbench did not make or did not finish making; "
+            "--recreate replaces it, and everything in it is lost"
+        )
+    if not fits:
+        raise InputError(
+            f"table {table} has other columns than the scenario wants; --recreate replaces it"
+        )
+    differences = _differences(plan, source, found)
+    if found.state == "creating":
+        return Action.REPLACE
+    if accounts < found.accounts or (accounts > found.accounts and not found.complete):
+        differences.insert(0, f"{found.accounts:,} accounts, not {accounts:,}")
+    if differences:
+        begun = "holds" if found.complete else "is half loaded with"
+        raise InputError(
+            f"table {table} {begun} {', '.join(differences)}; "
+            "ask for the same, or replace it with --recreate"
+        )
+    if not found.complete:
+        if plan.batch != found.batch:
+            raise InputError(
+                f"table {table} is half loaded in batches of {found.batch:,}; "
+                f"go on with --batch {found.batch}, or replace it with --recreate"
+            )
+        return Action.RESUME
+    return Action.EXTEND if accounts > found.accounts else Action.CHECK
+
+
+def _differences(plan: SeedPlan, source: str, found: Manifest) -> list[str]:
+    """How the rows that are there differ from those asked for."""
+    differences = []
+    if source != found.key_source:
+        there = "computed keys" if found.key_source == COMPUTED else "keys of another file"
+        wanted = "computed ones" if source == COMPUTED else "those of the file"
+        differences.append(f"{there}, not {wanted}")
+    elif source == COMPUTED and found.key_type is not KeyType.INT and plan.seed != found.key_seed:
+        # Integer keys are 1, 2, 3, … whatever the seed, and a file's keys are what they are.
+        differences.append(f"the keys of seed {found.key_seed}, not {plan.seed}")
+    if plan.balance != found.balance:
+        differences.append(f"a balance of {found.balance:,}, not {plan.balance:,}")
+    return differences

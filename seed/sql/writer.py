@@ -11,9 +11,10 @@ from loadtest.targets.base.sql import SqlTarget
 from loadtest.targets.base.table import Table
 from loadtest.workload.scenario import Scenario
 from seed.batches import Batch
+from seed.manifest import TABLES, Manifest
 from seed.sql.encode import Encoder, RowEncoder, Values
 from seed.sql.encode_text import TextRowEncoder
-from seed.sql.manifest import BATCHES, TABLES, Manifest, read_manifest
+from seed.sql.ledger import BATCHES, is_complete
 from seed.sql.statements import PASSING, Connection, backoff_s, execute, one_line
 from seed.sql.wire import Wire
 
@@ -123,15 +124,11 @@ class BatchWriter:
             "WHERE table_name = %s AND load_id = %s AND batch = %s",
             (self._manifest.table, self._manifest.load_id, batch.number),
         )
-        return found.fetchone() is not None or self._is_complete(connection)
-
-    def _is_complete(self, connection: Connection) -> bool:
-        now = read_manifest(connection, self._manifest.table)
-        return now is not None and now.load_id == self._manifest.load_id and now.complete
+        return found.fetchone() is not None or is_complete(connection, self._manifest)
 
     def _expect_complete(self, connection: Connection) -> None:
         """Another command has loaded the rest; or it has replaced the table, which is an error."""
-        if not self._is_complete(connection):
+        if not is_complete(connection, self._manifest):
             raise Replaced(f"{self._manifest.table} was replaced by another command meanwhile")
 
     def _why_canceled(self, error: psycopg.Error) -> Exception:

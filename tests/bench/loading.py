@@ -11,7 +11,7 @@ from loadtest.targets.embedded.target import EmbeddedTarget
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
 from seed import SeedPlan, export_keys, seed
-from seed.sql import manifest
+from seed.sql import ledger
 from tests.bench.bed import Bed, say
 from tests.bench.process import OCCBENCH, Finished, run
 from tests.bench.table import Figure, Goal, Measurement, Ratio
@@ -69,10 +69,10 @@ def _start_anew(bed: Bed) -> None:
     """Both tables away, psql's made again empty, and nothing left to be written out."""
     target = bed.target
     with target.connect() as connection:
-        known = manifest.recorded(connection, _TABLE.name)
+        known = ledger.recorded(connection, _TABLE.name)
         if known is not None:
             target.before_drop(connection, _TABLE.name)
-            manifest.forget(connection, known)
+            ledger.forget(connection, known)
     dialect = target.dialect
     for statement in (
         *dialect.drop_table(_TABLE.name),

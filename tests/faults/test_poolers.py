@@ -12,7 +12,7 @@ from loadtest.targets import SqlTarget, Statement
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
 from seed import SeedPlan, seed
-from seed.sql.seeding import _alone
+from seed.sql.store import locked
 from tests import in_process
 from tests.commands import one_line, run
 from tests.conftest import sql_target
@@ -75,7 +75,7 @@ def test_seeding_leaves_nothing_in_pooled_sessions(
 def test_one_seeding_at_a_time_behind_a_pooler(server: Server, pooled: str) -> None:
     """Two seedings of one table cannot meet behind a pooler, and the lock goes with the first."""
     target = sql_target(pooled)
-    with _alone(target, "accounts_uuid"):
+    with locked(target, "accounts_uuid"):
         assert len(locks(server)) == 1
         with pytest.raises(InputError, match="another command is seeding"):
             load(pooled)
@@ -86,7 +86,7 @@ def test_one_seeding_at_a_time_behind_a_pooler(server: Server, pooled: str) -> N
 def test_a_seeding_lock_outlasts_the_servers_patience(server: Server) -> None:
     """The lock of a long seeding is not lost to idle_in_transaction_session_timeout."""
     target = sql_target(f"{server.target}?options=-c%20idle_in_transaction_session_timeout%3D50ms")
-    with _alone(target, "accounts_uuid"), closing(server.as_owner()) as connection:
+    with locked(target, "accounts_uuid"), closing(server.as_owner()) as connection:
         connection.execute("SELECT pg_sleep(0.5)")
         assert len(locks(server)) == 1
 

@@ -183,22 +183,23 @@ class Interrupting(SeedProgress):
         raise KeyboardInterrupt
 
 
-def test_a_stretch_that_is_not_finished_holds_the_mark(place: Place, faults: Faults) -> None:
-    """One worker hangs in the first or second stretch: what is written after it counts for nothing."""
+def test_a_batch_that_is_not_written_holds_the_mark(place: Place, faults: Faults) -> None:
+    """One worker hangs in its first batch: what is written after it counts for nothing."""
     go_on = threading.Event()
 
     def choose(operation: str, number: int) -> Fault | None:
         if operation == "BatchWriteItem" and number == 0:
             go_on.wait(30)
+            return Answer(400, "ThrottlingException")
         return None
 
     class Later(SeedProgress):
-        stretches = 0
+        loaded = 0
 
         def advance(self, accounts: int) -> None:
-            self.stretches += 1
-            if self.stretches == 3:
-                go_on.set()
+            self.loaded += accounts
+            if self.loaded == 1_500:
+                threading.Timer(0.5, go_on.set).start()
                 raise KeyboardInterrupt
 
     faults.choose = choose

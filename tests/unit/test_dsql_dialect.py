@@ -14,7 +14,8 @@ from loadtest.targets.base.dialect import DSQL, Dialect
 from loadtest.targets.base.table import Column, Table
 from loadtest.workload.builtin import SCENARIOS
 from loadtest.workload.keyspace import KeyType
-from seed.sql.manifest import BATCHES, TABLES
+from seed.manifest import TABLES
+from seed.sql.ledger import BATCHES
 from tests.rigs.dsql_rules import DsqlRules, Kind, classify
 
 ALL_TYPES = Table(

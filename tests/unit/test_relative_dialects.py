@@ -9,7 +9,8 @@ from loadtest.targets.base.table import Table
 from loadtest.targets.postgresql.target import PostgresTarget
 from loadtest.workload.builtin import find_scenario
 from loadtest.workload.keyspace import KeyType
-from seed.sql import manifest
+from seed.manifest import TABLES
+from seed.sql.ledger import BATCHES
 from tests.conftest import sql_target
 
 FAMILIES = ("cockroachdb", "yugabytedb", "spanner")
@@ -89,7 +90,7 @@ def test_what_a_product_has_not(url: str, words: str) -> None:
 
 def tables() -> list[Table]:
     scenario = find_scenario("transfer")
-    return [*map(scenario.table, KeyType), manifest.TABLES, manifest.BATCHES]
+    return [*map(scenario.table, KeyType), TABLES, BATCHES]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -115,12 +116,12 @@ def test_a_key_by_range_on_yugabytedb() -> None:
     """What PostgreSQL's own grammar does not have, so no server here can be told."""
     by_range = opened("yugabytedb://h/db?sharding=range").dialect
     assert by_range.create_table(tables()[0])[0].endswith("PRIMARY KEY (id ASC))")
-    assert by_range.create_table(manifest.BATCHES)[0].endswith(
+    assert by_range.create_table(BATCHES)[0].endswith(
         "PRIMARY KEY (table_name ASC, load_id ASC, batch ASC))"
     )
     by_hash = opened("yugabytedb://h/db").dialect
-    assert by_hash.create_table(manifest.BATCHES) == (
-        sql_target("postgresql://h/db").dialect.create_table(manifest.BATCHES)
+    assert by_hash.create_table(BATCHES) == (
+        sql_target("postgresql://h/db").dialect.create_table(BATCHES)
     )
 
 

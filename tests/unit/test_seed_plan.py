@@ -11,13 +11,12 @@ from loadtest.errors import InputError
 from loadtest.workload.builtin.transfer import Transfer
 from loadtest.workload.keyspace import KeyType
 from seed import Manifest, SeedPlan
-from seed.decide import Action, decide
+from seed.plan import Action, decide
 
 PLAN = SeedPlan((KeyType.UUID,), 100)
-TABLE = Transfer().table(KeyType.UUID)
-COLUMNS = [("id", 2950), ("balance", 1700)]
+TABLE = Transfer().table(KeyType.UUID).name
 THERE = Manifest(
-    table=TABLE.name,
+    table=TABLE,
     load_id=uuid.uuid4(),
     state="complete",
     key_type=KeyType.UUID,
@@ -61,17 +60,17 @@ def test_a_plan_without_sense_is_refused(changes: dict[str, Any], message: str) 
 def choose(
     plan: SeedPlan = PLAN,
     found: Manifest | None = THERE,
-    columns: list[tuple[str, int]] | None = COLUMNS,
+    fits: bool | None = True,
     source: str = "computed",
 ) -> Action:
-    return decide(plan, TABLE, source, plan.accounts or 0, found, columns)
+    return decide(plan, TABLE, source, plan.accounts or 0, found, fits)
 
 
 def test_what_is_there_decides() -> None:
     loading = replace(THERE, state="loading")
     assert choose() is Action.CHECK
-    assert choose(found=None, columns=None) is Action.CREATE
-    assert choose(columns=None) is Action.CREATE  # recorded, but dropped by hand
+    assert choose(found=None, fits=None) is Action.CREATE
+    assert choose(fits=None) is Action.CREATE  # recorded, but dropped by hand
     assert choose(found=loading) is Action.RESUME
     assert choose(found=replace(THERE, state="creating")) is Action.REPLACE
     assert choose(replace(PLAN, accounts=101)) is Action.EXTEND
@@ -82,33 +81,32 @@ def test_what_is_there_decides() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plan", "found", "columns", "source", "message"),
+    ("plan", "found", "fits", "source", "message"),
     [
-        (PLAN, None, COLUMNS, "computed", "did not make"),
-        (PLAN, THERE, [("id", 20), ("balance", 1700)], "computed", "other columns"),
-        (PLAN, THERE, [*COLUMNS, ("more", 25)], "computed", "other columns"),
-        (replace(PLAN, accounts=99), THERE, COLUMNS, "computed", "100 accounts, not 99"),
-        (replace(PLAN, seed=2), THERE, COLUMNS, "computed", "seed 1, not 2"),
-        (replace(PLAN, balance=2), THERE, COLUMNS, "computed", "balance of 10,000, not 2"),
-        (PLAN, THERE, COLUMNS, "file:00", "computed keys, not those of the file"),
+        (PLAN, None, True, "computed", "did not make"),
+        (PLAN, THERE, False, "computed", "other columns"),
+        (replace(PLAN, accounts=99), THERE, True, "computed", "100 accounts, not 99"),
+        (replace(PLAN, seed=2), THERE, True, "computed", "seed 1, not 2"),
+        (replace(PLAN, balance=2), THERE, True, "computed", "balance of 10,000, not 2"),
+        (PLAN, THERE, True, "file:00", "computed keys, not those of the file"),
         (
             PLAN,
             replace(THERE, key_source="file:11"),
-            COLUMNS,
+            True,
             "file:00",
             "another file",
         ),
         (
             replace(PLAN, accounts=200),
             replace(THERE, state="loading"),
-            COLUMNS,
+            True,
             "computed",
             "half loaded with 100 accounts, not 200",
         ),
         (
             replace(PLAN, batch=7),
             replace(THERE, state="loading"),
-            COLUMNS,
+            True,
             "computed",
             "--batch 1000",
         ),
@@ -117,21 +115,19 @@ def test_what_is_there_decides() -> None:
 def test_what_is_in_the_way_is_named_with_the_remedy(
     plan: SeedPlan,
     found: Manifest | None,
-    columns: list[tuple[str, int]],
+    fits: bool,
     source: str,
     message: str,
 ) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        choose(plan, found, columns, source)
+        choose(plan, found, fits, source)
     assert "--recreate" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_the_seed_does_not_matter_where_it_makes_no_key() -> None:
     numbered = replace(THERE, key_type=KeyType.INT)
-    int_table = Transfer().table(KeyType.INT)
     plan = SeedPlan((KeyType.INT,), 100, seed=2)
-    columns = [("id", 20), ("balance", 1700)]
-    assert decide(plan, int_table, "computed", 100, numbered, columns) is Action.CHECK
+    assert decide(plan, TABLE, "computed", 100, numbered, True) is Action.CHECK
     listed = replace(THERE, key_source="file:00")
     assert choose(replace(PLAN, seed=2), listed, source="file:00") is Action.CHECK
