@@ -1,4 +1,4 @@
-"""How busy a load process itself is: its share of a processor, and how late its event loop runs."""
+"""The load on a process itself: its share of a processor, and its event loop's lag."""
 
 from time import monotonic_ns, process_time
 from typing import Any

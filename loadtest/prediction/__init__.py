@@ -1,4 +1,4 @@
-"""How often attempts conflict, before a run: three ways, each with its own use.
+"""Three ways to predict how often attempts conflict, each with its own use.
 
 - `formula.py`: the closed formula, for a known rate of commits and a known window.
 - `equilibrium.py`: the rates that follow from users, retries and backoff; `figures.py` are its figures,

@@ -55,7 +55,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What attempts through one endpoint of the database take, in seconds."""
+    """One endpoint of the database, with the times of attempts through it in seconds."""
 
     share: float
     """Of the users (closed loop) or of the transactions (open loop); all shares add up to 1."""
@@ -197,7 +197,7 @@ class _State:
 
 
 class _Model:
-    """What follows from a state, with everything that can be computed beforehand."""
+    """The equations: from a state to the next, with everything that can be computed beforehand."""
 
     def __init__(
         self,
@@ -247,7 +247,7 @@ class _Model:
         return np.asarray(np.maximum(both, _LEAST))
 
     def follow_from(self, state: _State) -> _State:
-        """What the attempts and commits of this state lead to."""
+        """Return the state that the attempts and commits of this one lead to."""
         spared, shape = self.spared(state), self.pairs[:, :, None]
         commits = _committing(spared, self._most)
         attempts = commits / spared

@@ -15,7 +15,7 @@ _SEED = 20_250_117
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """What a retry policy makes a transaction wait, in seconds."""
+    """The waits that a retry policy gives a transaction, in seconds."""
 
     mean: Floats
     """Mean wait after the first, second, … failure."""

@@ -38,7 +38,7 @@ class Popularity:
         return np.asarray((one_way + one_way.T) / 2, np.float64)
 
     def pairs_in(self) -> NDArray[np.float64]:
-        """How many unordered pairs of accounts J[i, j] + J[j, i] (or J[i, i]) is shared by."""
+        """Return how many unordered pairs of accounts share J[i, j] + J[j, i] (or J[i, i])."""
         both = np.outer(self.members, self.members)
         np.fill_diagonal(both, self.members * (self.members - 1) / 2)
         return both

@@ -1,4 +1,4 @@
-"""What can be forecast: transfers over an access law through one or several Regions."""
+"""The question of a forecast: transfers over an access law through one or several Regions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

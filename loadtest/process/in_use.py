@@ -1,4 +1,4 @@
-"""Which runs and sweeps on this machine use a target's data: a locked file for each of them.
+"""Notes of the runs and sweeps on this machine that use a target's data: a locked file each.
 
 The lock is the kernel's and ends with the process, so one that was killed blocks nothing.
 """

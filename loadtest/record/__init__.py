@@ -1,1 +1,1 @@
-"""What is kept of a run: its folder, its files, the outcome of every attempt."""
+"""The record of a run: its folder, its files, the outcome of every attempt."""

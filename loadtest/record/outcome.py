@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """How an attempt ended."""
+    """The end of an attempt."""
 
     COMMITTED = "committed"
     CONFLICT_DATA = "conflict_data"  # 40001 with (OC000)

@@ -14,7 +14,7 @@ RUN_FILE = "run.json"
 
 
 class Config(Part):
-    """Every option of a run, or of a simulated one; what such a run does not have is absent."""
+    """The options of a run, or of a simulated one; those that it does not have are absent."""
 
     target: Many[str] = ()
     scenario: str = "transfer"
@@ -99,7 +99,7 @@ class Target(Part):
 
     @property
     def host(self) -> str | None:
-        """What its URL names first, a host as a rule, after which it is called unless named."""
+        """The host that its URL names, after which it is called unless named."""
         try:
             return urlsplit(self.url or "").hostname
         except ValueError:
@@ -112,7 +112,7 @@ class Target(Part):
 
 
 class Lag(Part):
-    """How late the generator's event loop ran, in milliseconds."""
+    """The lag of the generator's event loop, in milliseconds."""
 
     p50: Number | None = None
     p99: Number | None = None
@@ -138,7 +138,7 @@ class Generator(Part):
 
 
 class Pacing(Part):
-    """How the schedule of an open loop was kept."""
+    """The schedule of an open loop."""
 
     rate: Number | None = None
     late: Count | None = None
@@ -146,7 +146,7 @@ class Pacing(Part):
 
 
 class Invariant(Part):
-    """What must hold after the run whatever happened during it."""
+    """A promise of the database that must hold after the run, and its check."""
 
     target: str | None = None
     key_type: str | None = None
@@ -175,7 +175,7 @@ class CpuSeconds(Part):
 
 
 class Simulation(Part):
-    """How much was simulated: the warm-up is included."""
+    """The size of a simulation, warm-up included."""
 
     transactions: Count
     attempts: Count
@@ -226,12 +226,12 @@ class Run(File):
 
     @property
     def size(self) -> int | None:
-        """How many accounts the tables held."""
+        """The number of accounts in each table."""
         return self.accounts if self.accounts is not None else self.config.accounts
 
     @property
     def planned_end_ns(self) -> int | None:
-        """When measuring should have ended; what started later is run-out, not measured."""
+        """The moment when measuring should have ended; later starts are not measured."""
         if self.measured_from_ns is None or self.config.duration is None:
             return None
         return self.measured_from_ns + round(self.config.duration * 1e9)

@@ -32,7 +32,7 @@ class Metric(Part):
 
 
 class Cluster(Part):
-    """What one cluster counted."""
+    """The figures of one cluster."""
 
     cluster: str
     region: str
@@ -44,7 +44,7 @@ class Cluster(Part):
 
 
 class ServiceFile(File):
-    """What all clusters of a run counted, as `service.json` has it."""
+    """The figures of all clusters of a run, as `service.json` has them."""
 
     model_config = ConfigDict(populate_by_name=True)
 

@@ -35,7 +35,7 @@ class Axis(Part):
     """A value each, as a person would say it, without the option's name; all are different."""
 
     def label_of(self, value: object) -> str:
-        """What a person calls this value; raises ValueError if the axis does not have it."""
+        """Return the value's label; raises ValueError if the axis does not have it."""
         return self.labels[self.values.index(value)]
 
 
@@ -115,7 +115,7 @@ class SweepFile(File):
 
 
 def is_sweep(folder: Path) -> bool:
-    """Whether this is the folder of a sweep, and not that of a run."""
+    """Return whether this is the folder of a sweep, and not that of a run."""
     return (folder / SWEEP_FILE).is_file()
 
 
@@ -135,7 +135,7 @@ def read_sweep(folder: Path) -> SweepFile:
 
 
 def _damages(file: SweepFile) -> Iterator[str]:
-    """What a sweep that this program wrote cannot say."""
+    """Yield what is wrong with a sweep that this program cannot have written."""
     names = {axis.name for axis in file.axes}
     if not names or len(names) < len(file.axes):
         yield "it has no axes, or two of the same option"

@@ -1,1 +1,1 @@
-"""Which rows are used when: access, keys, blocks, retries, and the workloads themselves."""
+"""The work of a run: access laws, keys, blocks, retry policies, and the workloads themselves."""

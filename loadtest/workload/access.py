@@ -100,7 +100,7 @@ def _unit_near_golden_section(n: int) -> int:
 
 
 class Uniform(AccessLaw):
-    """Every account equally often."""
+    """The same probability for every account."""
 
     def draw_ranks(self, rng: np.random.Generator, size: int) -> NDArray[np.int64]:
         """Return `size` independent ranks."""

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class KeyType(StrEnum):
-    """How an account's primary key is made."""
+    """A kind of primary key."""
 
     INT = "int"  # sequential, from 1
     UUID = "uuid"  # random (version 4)

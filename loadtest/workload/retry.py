@@ -51,7 +51,7 @@ POLICIES: dict[str, tuple[Backoff | None, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """When to try again, and when to stop: waits in seconds, `max_attempts` 0 for without end."""
+    """The waits between attempts, in seconds, and their number; `max_attempts` 0 for without end."""
 
     name: str
     base_s: float

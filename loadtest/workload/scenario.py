@@ -57,7 +57,7 @@ class Scenario(ABC):
 
     @abstractmethod
     def statements(self, dialect: Dialect, key_types: Sequence[KeyType]) -> list[Statement]:
-        """Every statement of the transaction, for each key type."""
+        """Return every statement of the transaction, for each key type."""
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, law: AccessLaw, keys: KeySpace, size: int) -> list[Work]:
@@ -103,7 +103,7 @@ class Scenario(ABC):
 
     @abstractmethod
     def invariant(self, key_type: KeyType) -> Invariant:
-        """What must hold for the table of this key type."""
+        """Return what must hold for the table of this key type."""
 
 
 _OPERATIONS = {Language.SQL: "run", Language.ITEMS: "run_items", Language.CALLS: "run_call"}

@@ -173,7 +173,7 @@ def _find(first: SqlTarget, other: SqlTarget, first_row: int, endpoints: int) ->
 
 
 def _count(target: SqlTarget, connection: "Connection", first_row: int, rows: int) -> int | None:
-    """How many of these rows there are; None where there is no such table."""
+    """Count these rows; None where there is no such table."""
     count = "SELECT count(*) FROM occbench_probe WHERE id >= %s AND id < %s"
     try:
         row = _execute(target, connection, count, (first_row, first_row + rows)).fetchone()

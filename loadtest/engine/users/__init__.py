@@ -1,1 +1,1 @@
-"""What one user does: when it starts, on which session, transaction after transaction."""
+"""One user: pacing, sessions, and the loop of transactions."""

@@ -1,4 +1,4 @@
-"""When the next transaction starts, and the next connection is opened.
+"""Pacing: the start of each transaction, and of each new connection.
 
 *Closed loop*: a user starts the next transaction when the last is done, after a pause if asked. The
 database sets the pace, and slow answers hide: while a user waits it asks nothing.
@@ -70,7 +70,7 @@ Pacing = ClosedLoop | OpenLoop
 
 
 class ConnectionBudget:
-    """When a process may open its next connection, where a target limits how many are new a second.
+    """A process's share of the new connections that a target allows a second.
 
     A bucket of `burst` connections, filled up again at `per_s`; each process of a run has a share of
     both. A connection that finds it empty waits in a queue.

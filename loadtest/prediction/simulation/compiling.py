@@ -1,4 +1,4 @@
-"""How the simulation becomes machine code: numba, with what it compiled kept on disk."""
+"""Compilation by numba, with the machine code kept on disk."""
 
 from hashlib import sha256
 from pathlib import Path

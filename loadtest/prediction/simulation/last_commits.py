@@ -1,4 +1,4 @@
-"""When each row was last committed: a hash table with linear probing, as compiled code uses it."""
+"""The last commit of each row: a hash table with linear probing, for compiled code."""
 
 from typing import Any
 

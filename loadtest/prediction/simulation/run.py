@@ -188,7 +188,7 @@ def _ctrl_c() -> Iterator[list[int]]:
 
 
 def _description(config: SimulateConfig, folder: Path) -> dict[str, Any]:
-    """What `run.json` says of a simulation before it has begun."""
+    """The part of `run.json` that is known before a simulation begins."""
     label = folder.name.split("-", 2)[-1]
     # What makes load has no part in it.
     versions = {k: v for k, v in runfolder.versions().items() if k not in _OF_LOAD}

@@ -43,7 +43,7 @@ COUNTS = np.dtype(
 
 
 class Parameters(NamedTuple):
-    """What does not change during a simulation; times in nanoseconds."""
+    """The constants of a simulation; times in nanoseconds."""
 
     statement_ns: float
     commit_ns: float
@@ -68,7 +68,7 @@ class Parameters(NamedTuple):
 
 
 class State(NamedTuple):
-    """What changes from event to event."""
+    """The variables of a simulation."""
 
     users: Any
     """One USER each."""

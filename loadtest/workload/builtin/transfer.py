@@ -47,7 +47,7 @@ class Transfer(Scenario):
     def first_rows(
         self, numbers: NDArray[np.int64], keys: NDArray[np.void], balance: int
     ) -> Mapping[str, NDArray[np.void] | int]:
-        """Every account starts with the same balance."""
+        """Give every account the same balance."""
         del numbers
         return {"id": keys, "balance": balance}
 
@@ -157,7 +157,7 @@ def _missing(session: Session, account: int) -> StatementFailed:
 
 
 def call_payload(key_type: KeyType, work: Work) -> dict[str, int | str]:
-    """What a function is called with: integer keys as numbers, UUIDs as text."""
+    """Return a function's arguments: integer keys as numbers, UUIDs as text."""
     amount, payer, payee = work.parameters
     if key_type is KeyType.INT:
         ids: tuple[int | str, int | str] = (int.from_bytes(payer), int.from_bytes(payee))
