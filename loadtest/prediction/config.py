@@ -104,19 +104,18 @@ class PredictConfig(Options):
         return self
 
     def policies(self, own: RetryPolicy | None = None) -> dict[str, RetryPolicy]:
-        """The policies to compare; what is not given here is as in `own`."""
+        """Return the policies to compare; what is not given here is as in `own`."""
         given = self.model_fields_set
-
-        def chosen(name: str, value: float, scale: float = 1.0) -> float:
-            return value / scale if own is None or name in given else getattr(own, _OWN[name])
-
-        base_s = chosen("retry_base_ms", self.retry_base_ms, 1000)
-        cap_s = max(base_s, chosen("retry_cap_ms", self.retry_cap_ms, 1000))
-        attempts = int(chosen("max_attempts", self.max_attempts))
-        return {name: RetryPolicy(name, base_s, cap_s, attempts) for name in self.retry}
+        base_s, cap_s = self.retry_base_ms / 1000, self.retry_cap_ms / 1000
+        attempts = self.max_attempts
+        if own is not None:
+            base_s = base_s if "retry_base_ms" in given else own.base_s
+            cap_s = cap_s if "retry_cap_ms" in given else own.cap_s
+            attempts = attempts if "max_attempts" in given else own.max_attempts
+        return {name: RetryPolicy(name, base_s, max(base_s, cap_s), attempts) for name in self.retry}
 
     def workload(self, retry: RetryPolicy) -> "Workload":
-        """The workload where there is no run to start from; raises InputError for what is missing."""
+        """Return the workload where no run is given; raises InputError for what is missing."""
         from loadtest.prediction.workload import Region, Workload, with_delays
         from loadtest.workload.access import parse_access
 
@@ -141,6 +140,3 @@ class PredictConfig(Options):
             evenly=self.arrivals == "even",
             think_s=self.think_time or 0.0,
         )
-
-
-_OWN = {"retry_base_ms": "base_s", "retry_cap_ms": "cap_s", "max_attempts": "max_attempts"}
