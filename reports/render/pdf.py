@@ -119,7 +119,7 @@ class _Paper(FPDF):
             self.add_page(same=True)
 
     def _lay(self, block: Block) -> None:
-        """Go on on a page that lies as the block needs it: a chart of many panels lies on its side."""
+        """Begin a page on its side for a chart of many panels, and an upright one after it."""
         lying = isinstance(block, Chart) and block.width > _LYING
         if lying != (self.w > self.h):
             self.add_page(orientation="L" if lying else "P")

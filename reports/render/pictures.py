@@ -44,7 +44,7 @@ def picture(chart: Chart, source: str, kind: Literal["png", "svg"]) -> bytes:
 
 @contextmanager
 def _words_around(chart: Chart, source: str) -> Iterator[Bbox]:
-    """Put title, reading and source around the chart, for the while; gives the whole in inches."""
+    """Put title, reading and source around the chart while it is written; yields all in inches."""
     width, height = (side * 72 for side in chart.figure.get_size_inches())
     texts = []
 
@@ -81,7 +81,7 @@ def _words_around(chart: Chart, source: str) -> Iterator[Bbox]:
 
 
 def _lines(text: str, width: float, font: FontProperties) -> list[str]:
-    """The text in lines of at most `width` points, broken at spaces."""
+    """Break the text at spaces into lines of at most `width` points."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word

@@ -45,7 +45,7 @@ def _font(text: Element) -> None:
 
 
 def _draw_hatches(root: Element, pattern: Element) -> None:
-    """Lines over what is filled with the pattern, in its place and clipped by it."""
+    """Replace the pattern by lines that the filled shape clips."""
     ground, hatch = pattern.find(f"{_SVG}rect"), pattern.find(f"{_SVG}path")
     wanted = f"url(#{pattern.get('id')})"
     for parent in list(root.iter()):
@@ -67,7 +67,7 @@ def _draw_hatches(root: Element, pattern: Element) -> None:
 
 
 def _tiles(outline: str, hatch: str, pattern: Element) -> Iterator[str]:
-    """The hatch as often as it takes to cover the outline."""
+    """Yield the hatch as often as it takes to cover the outline."""
     points = [(float(x), float(y)) for x, y in _POINT.findall(outline)]
     size = float(pattern.get("width", 72))
     first, last = ([int(end(c) // size) for c in zip(*points, strict=True)] for end in (min, max))

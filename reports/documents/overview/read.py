@@ -42,7 +42,7 @@ def _read(folder: Path) -> OneRun:
         measured_s=model.measured_s,
         warmup_s=model.warmup_s,
         options=_known(given),
-        facts=_known(_found(model)),
+        facts=_known(_facts(model)),
         raw=dict(model.run.settings) | {"accounts": model.run.size},
     )
 
@@ -64,7 +64,7 @@ def _lines(model: Model) -> Iterator[Line]:
         yield Line(key, target, figures, series, model.regions.curves.get(target) if alone else None)
 
 
-def _found(model: Model) -> Facts:
+def _facts(model: Model) -> Facts:
     """Facts of the targets, under each what it is of if they differ, then machine and versions."""
     facts = {"simulated": "yes" if model.run.simulated else "no"}
     by_name: dict[str, dict[str, str]] = {}
