@@ -178,7 +178,10 @@ def test_errors_are_no_conflicts(tmp_path: Path) -> None:
     assert summary["overall"]["errors_by_outcome"] == {"ambiguous": 1, "error": 2}
     assert summary["overall"]["conflicts"] == 0
     assert summary["overall"]["give_ups"] == 0
-    assert {"outcome": "error", "sqlstate": "XX000", "attempts": 2} in summary["errors_by_sqlstate"]
+    assert summary["errors_by_sqlstate"] == [
+        {"outcome": "ambiguous", "sqlstate": "08006", "attempts": 1},
+        {"outcome": "error", "sqlstate": "XX000", "attempts": 2},
+    ]
 
 
 def test_what_starts_after_the_planned_end_is_in_no_figure(tmp_path: Path) -> None:

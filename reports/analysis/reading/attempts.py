@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import duckdb
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -262,7 +261,7 @@ class Attempts:
 def _series(column: NDArray[Any]) -> "pd.Series[Any]":
     """A column for pandas, with words as Python's own: Arrow's are slow where there are few."""
     if column.dtype == object:
-        return pd.Series(np.ma.filled(column, None), dtype=object)
+        return pd.Series(column.tolist(), dtype=object)
     return pd.Series(column)
 
 
