@@ -22,9 +22,10 @@ from seed import SeedPlan, seed
 from tests.known_secrets import secrets_in, secrets_under
 from tests.rigs.data_folder import copied
 
-# Whoever runs the tests in the background of a shell has Ctrl-C ignored, and so have the commands that
-# tests start, unless it is handled here.
+# In the background of a shell Ctrl-C is ignored, and by `nohup` a hangup; the commands that tests start
+# would ignore them too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 SEEDED = 10_000
 """How many accounts of each key type the `seeded` target has."""

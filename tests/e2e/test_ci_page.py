@@ -13,10 +13,9 @@ from typing import Any
 from xml.etree import ElementTree as Xml
 
 import pytest
-import typer.main
 import yaml  # type: ignore[import-untyped]
 
-from loadtest.cli.application import app
+from loadtest.cli import application
 from loadtest.targets.embedded.server import EmbeddedServer
 from tests.commands import REPOSITORY, environment
 from tests.conftest import short_folder
@@ -79,10 +78,9 @@ def test_nothing_is_put_into_a_command_by_the_runner() -> None:
 
 
 def test_the_commands_have_the_options_they_are_given() -> None:
-    known = typer.main.get_command(app)
     for step in steps().values():
         for name in re.findall(r"occbench (\w+)", step.get("run", "")):
-            options = {o for p in known.commands[name].params for o in p.opts}  # type: ignore[attr-defined]
+            options = {o for p in application.command(name).params for o in p.opts}
             given = set(re.findall(r"(?<!\S)(--[a-z-]+)", step["run"]))
             assert given <= options, given - options
 
