@@ -16,7 +16,7 @@ import pytest
 
 # A file's tests stay in one process, where they share what the file makes once.
 STEPS = {
-    "side by side": ("-n", "2", "--dist", "loadfile", "-m", "not timed and not long"),
+    "side by side": ("-n", "3", "--dist", "loadfile", "-m", "not timed and not long"),
     "one by one": ("-m", "timed and not long"),
 }
 _GREEN = {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}

@@ -1,5 +1,6 @@
 """Runs over several targets: what the report says of each, and when one of them goes away."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -173,7 +174,8 @@ def test_one_endpoint_down(two_servers: dict[str, EmbeddedServer], tmp_path: Pat
     ]
 
     line = next(v["text"] for v in result.summary["verdicts"] if v["about"] == "gap")
-    assert line.startswith("west answered nothing from ")
+    # "Committed" where an attempt was decided against it in the meantime.
+    assert re.match("west (answered|committed) nothing from ", line)
     assert "failed to connect" in line
     assert "east went on with" in line
     assert "are different databases, used" in (result.folder / "report.html").read_text()
