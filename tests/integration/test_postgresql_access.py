@@ -227,6 +227,9 @@ def test_a_server_that_has_no_room_or_shuts_down(tmp_path: Path) -> None:
         owner.execute(f"ALTER ROLE {CLERK} CONNECTION LIMIT 2")
         target = sql_target(server.url(CLERK, host="127.0.0.1"))
         assert target.connection_limit() == 2, "the role's own limit, less than the server's"
+        # The session that asked takes a place until the server has ended it.
+        theirs = f"SELECT FROM pg_stat_activity WHERE usename = '{CLERK}'"
+        wait_for(lambda: not owner.execute(theirs).fetchall(), "the end of its session")
         first, second = target.connect(), target.connect()
         line = refusal(server.url(CLERK, host="127.0.0.1"))
         assert 'too many connections for role "clerk"; ask for fewer --users' in line
