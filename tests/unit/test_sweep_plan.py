@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from loadtest.cli.commands import run as run_command
-from loadtest.cli.options import gate_words
+from loadtest.cli.shared_options import gate_words
 from loadtest.config.options import command_words
 from loadtest.config.run import RunConfig
 from loadtest.errors import InputError

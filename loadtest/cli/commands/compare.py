@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from loadtest.cli.options import FailOn, JUnit, Markdown, drop_old_files
+from loadtest.cli.shared_options import FailOn, JUnit, Markdown, drop_old_files
 from loadtest.errors import InputError, OccbenchError
 from loadtest.errors.messages import quoted
 from loadtest.errors.typed import number_of, words_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loadtest.cli.options import DataFolder
+from loadtest.cli.shared_options import DataFolder
 
 if TYPE_CHECKING:
     from loadtest.targets.embedded.server import EmbeddedServer

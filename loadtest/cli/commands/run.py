@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import typer
 
-from loadtest.cli.options import DataFolder, Gates, drop_old_files
 from loadtest.cli.reporter import Reporter
+from loadtest.cli.shared_options import DataFolder, Gates, drop_old_files
 from loadtest.config.options import as_command, options_of
 from loadtest.config.run import RunConfig
 from loadtest.errors import OccbenchError

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loadtest.cli.options import Gates, drop_old_files, gate_words
 from loadtest.cli.reporter import Reporter
+from loadtest.cli.shared_options import Gates, drop_old_files, gate_words
 from loadtest.config.options import as_command
 from loadtest.config.run import RunConfig
 from loadtest.errors import INTERRUPTED, InputError, OccbenchError
