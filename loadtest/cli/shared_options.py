@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands have; those of a run are the fields of `loadtest/config/run.py`."""
 
 from collections.abc import Mapping
 from contextlib import suppress

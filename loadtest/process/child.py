@@ -20,9 +20,9 @@ _OCCBENCH = "from loadtest.cli.main import main; main()"
 _LOCUST = "from loadtest.locust.program import main; main()"
 _REPORTER = "from loadtest.cli.reporter import main; main()"
 _LOOK_S = 0.25
-_SECOND_SIGTERM_S = 1.25
+_SECOND_SIGTERM_S = 0.9
 """When a process that has lost its parent is told to end again, which means at once."""
-_WORKER_GRACE_S = 1.5
+_WORKER_GRACE_S = 1.2
 _COMMAND_GRACE_S = 15.0
 """The time that saving may take; no load is made any more by then."""
 _parent: int | None = None
